@@ -1,0 +1,226 @@
+//! A job's states and the life of one attempt.
+
+use std::time::Duration;
+
+use besom_sweep::{Goal, KeepModels, Metric, Objective};
+
+use super::{AttemptRef, Confusion, Digest, EpochRecord, SweepId, Timestamp};
+
+/// Where a job stands. `Queued -> Running -> ` one of the final five; `Running -> Queued` when an attempt is lost,
+/// released, or failed with attempts left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobState {
+    /// Waits for a worker.
+    Queued,
+    /// Leased.
+    Running,
+    /// Trained to its end, or to the end of its patience.
+    Succeeded,
+    /// Ended by a directive, with what it had.
+    Stopped,
+    /// Its loss was no longer finite.
+    Diverged,
+    /// Out of attempts, or failed in a way that a retry would not mend.
+    Failed,
+    /// Its sweep was cancelled.
+    Cancelled,
+}
+
+impl JobState {
+    /// Every state, in the order of a job's life.
+    pub const ALL: [Self; 7] =
+        [Self::Queued, Self::Running, Self::Succeeded, Self::Stopped, Self::Diverged, Self::Failed, Self::Cancelled];
+
+    /// The word that SQL and people see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Stopped => "stopped",
+            Self::Diverged => "diverged",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The reverse of [`JobState::as_str`].
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// Whether nothing more can happen to the job.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// How one attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AttemptOutcome {
+    /// Accepted result.
+    Succeeded,
+    /// Accepted result after a directive.
+    Stopped,
+    /// Accepted result whose loss was no longer finite.
+    Diverged,
+    /// The worker said that it failed.
+    Failed,
+    /// The lease ran out.
+    Lost,
+    /// The worker gave the job back.
+    Released,
+    /// The sweep was cancelled meanwhile.
+    Cancelled,
+}
+
+impl AttemptOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 7] =
+        [Self::Succeeded, Self::Stopped, Self::Diverged, Self::Failed, Self::Lost, Self::Released, Self::Cancelled];
+
+    /// The word that SQL and people see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Stopped => "stopped",
+            Self::Diverged => "diverged",
+            Self::Failed => "failed",
+            Self::Lost => "lost",
+            Self::Released => "released",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The reverse of [`AttemptOutcome::as_str`].
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+}
+
+/// A job handed to a worker, with the lease on its new attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assignment {
+    /// The job and its attempt.
+    pub at: AttemptRef,
+    /// Its sweep.
+    pub sweep: SweepId,
+    /// The sweep's name.
+    pub sweep_name: String,
+    /// Which of the worker's slots it was given to.
+    pub slot: u32,
+    /// The job's seed.
+    pub seed: i64,
+    /// Canonical JSON of the configuration.
+    pub config: String,
+    /// SHA-256 of it.
+    pub config_hash: String,
+    /// What the sweep ranks by.
+    pub metric: Metric,
+    /// Which epoch counts.
+    pub objective: Objective,
+    /// Which models to upload.
+    pub keep_models: KeepModels,
+}
+
+/// The coordinator's answer about a running job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Directive {
+    /// Lease renewed, records stored.
+    Continue,
+    /// Finish now with what there is.
+    StopEarly,
+    /// The sweep was cancelled: drop it.
+    Cancelled,
+    /// A later attempt exists or the job is final: drop it.
+    LeaseLost,
+}
+
+/// How a worker says an attempt ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobOutcome {
+    /// Trained to its end.
+    Succeeded,
+    /// Ended by [`Directive::StopEarly`].
+    Stopped,
+    /// The last record's loss is not finite.
+    Diverged,
+    /// It could not be trained.
+    Failed {
+        /// For people; at most 4,000 characters are kept.
+        error: String,
+        /// Whether another attempt could do better.
+        retryable: bool,
+    },
+}
+
+/// Everything that ends a job, written in one transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Completion {
+    /// Which attempt.
+    pub at: AttemptRef,
+    /// How it ended.
+    pub outcome: JobOutcome,
+    /// Records that no report acknowledged.
+    pub epochs: Vec<EpochRecord>,
+    /// Of the job's model over the validation split.
+    pub confusion: Option<Confusion>,
+    /// Weights after the last epoch; already stored.
+    pub final_model: Option<Digest>,
+    /// Weights of the best epoch; already stored.
+    pub best_model: Option<Digest>,
+    /// Of the attempt, wall time.
+    pub seconds: f64,
+}
+
+/// What became of a fenced write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteResult {
+    /// Done, now or by an earlier call of the same write.
+    Accepted,
+    /// A later attempt exists, or the job ended otherwise. Nothing was changed.
+    LeaseLost,
+    /// The sweep was cancelled. Nothing was changed.
+    Cancelled,
+}
+
+/// What the reaper did to one expired lease.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// The attempt that was lost.
+    pub at: AttemptRef,
+    /// Where its job stands now: queued, or failed when it was lost too often.
+    pub state: JobState,
+    /// Who held it.
+    pub worker: String,
+}
+
+/// One row of `attempts`, for people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptRow {
+    /// Which.
+    pub at: AttemptRef,
+    /// The worker's name.
+    pub worker: String,
+    /// The worker's slot.
+    pub slot: u32,
+    /// When the lease was granted.
+    pub started_at: Timestamp,
+    /// When it ended; `None`: running.
+    pub ended_at: Option<Timestamp>,
+    /// How it ended; `None`: running.
+    pub outcome: Option<AttemptOutcome>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// The default length of a lease: long enough for three missed reports of 8 s.
+pub const DEFAULT_LEASE_TTL: Duration = Duration::from_secs(30);
+
+/// The objective signed by the goal: higher is better.
+pub fn score(objective: f64, goal: Goal) -> f64 {
+    match goal {
+        Goal::Maximize => objective,
+        Goal::Minimize => -objective,
+    }
+}

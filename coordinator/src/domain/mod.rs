@@ -1,0 +1,16 @@
+//! States, leases and retries as plain values and functions: no clock, no database, no wire.
+
+mod attempt;
+mod epoch;
+mod ids;
+mod retry;
+mod sweep;
+
+pub use attempt::{
+    Assignment, AttemptOutcome, AttemptRow, Completion, DEFAULT_LEASE_TTL, Directive, JobOutcome, JobState, Settled,
+    WriteResult, score,
+};
+pub use epoch::{Confusion, EpochRecord, Summary, summarize};
+pub use ids::{AttemptRef, Digest, JobId, SweepId, Timestamp, WorkerId};
+pub use retry::{RetryDecision, RetryPolicy};
+pub use sweep::{JobCounts, NewJob, NewSweep, NewWorker, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow};

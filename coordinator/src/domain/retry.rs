@@ -1,0 +1,76 @@
+//! How often a job may be tried, and how long it waits in between.
+
+use std::time::Duration;
+
+/// Limits on what one job may cost, counted apart: a failure is the job's own fault more often than a loss is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts that may fail before the job does.
+    pub max_failures: u32,
+    /// Leases that may be lost before the job fails: a job that kills its workers must end.
+    pub max_losses: u32,
+}
+
+/// What to do with a job whose attempt did not end well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryDecision {
+    /// Queue it, not before this long from now.
+    Again(Duration),
+    /// It has failed.
+    GiveUp,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { max_failures: 3, max_losses: 5 }
+    }
+}
+
+impl RetryPolicy {
+    /// After the `failures`-th failed attempt (from 1). `spread` in [0, 1) is the caller's randomness.
+    pub fn after_failure(&self, failures: u32, retryable: bool, spread: f64) -> RetryDecision {
+        if retryable && failures < self.max_failures { again(failures, spread) } else { RetryDecision::GiveUp }
+    }
+
+    /// After the `losses`-th lost lease (from 1). The first loss waits for nothing: the worker died, not the job.
+    pub fn after_loss(&self, losses: u32, spread: f64) -> RetryDecision {
+        match losses {
+            1 => RetryDecision::Again(Duration::ZERO),
+            _ if losses < self.max_losses => again(losses - 1, spread),
+            _ => RetryDecision::GiveUp,
+        }
+    }
+}
+
+/// Doubles from 1 s to a minute, of which up to half is left to chance so that jobs lost together do not return together.
+fn again(times: u32, spread: f64) -> RetryDecision {
+    let full = f64::from(1u32 << times.saturating_sub(1).min(6)).min(60.0);
+    RetryDecision::Again(Duration::from_secs_f64(full * (0.5 + 0.5 * spread.clamp(0.0, 1.0))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_job_is_tried_three_times_and_a_lost_one_five_times() {
+        let policy = RetryPolicy::default();
+        let outcomes = |decide: &dyn Fn(u32) -> RetryDecision| {
+            (1..10).take_while(|&n| decide(n) != RetryDecision::GiveUp).count() + 1
+        };
+        assert_eq!(outcomes(&|n| policy.after_failure(n, true, 0.5)), 3);
+        assert_eq!(outcomes(&|n| policy.after_loss(n, 0.5)), 5);
+        assert_eq!(policy.after_failure(1, false, 0.5), RetryDecision::GiveUp);
+    }
+
+    #[test]
+    fn delays_grow_and_stay_within_a_minute() {
+        let policy = RetryPolicy { max_failures: 100, max_losses: 100 };
+        let mut previous = Duration::ZERO;
+        for failures in 1..90 {
+            let RetryDecision::Again(delay) = policy.after_failure(failures, true, 0.999) else { panic!("gave up") };
+            assert!(delay >= previous && delay <= Duration::from_secs(60), "{failures}: {delay:?}");
+            previous = delay;
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Sweeps, their jobs and the workers, as the store gives and takes them.
+
+use besom_sweep::{KeepModels, Metric, Objective, Params};
+
+use super::{AttemptRef, Digest, EpochRecord, JobId, JobState, SweepId, Timestamp};
+
+/// Where a sweep stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SweepState {
+    /// Hands out jobs.
+    Active,
+    /// Hands out nothing new; running jobs finish.
+    Paused,
+    /// Every job created and final.
+    Completed,
+    /// Ended by a person.
+    Cancelled,
+}
+
+impl SweepState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Paused, Self::Completed, Self::Cancelled];
+
+    /// The word that SQL and people see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The reverse of [`SweepState::as_str`].
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// Whether nothing more can happen to the sweep.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled)
+    }
+}
+
+/// What a sweep is made of. Its jobs follow in batches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSweep {
+    /// Unique.
+    pub name: String,
+    /// What the sweep means: see `Expansion::sweep_digest`. The same name with another digest is refused.
+    pub digest: String,
+    /// The file, as it stands.
+    pub text: String,
+    /// The method's word.
+    pub method: String,
+    /// What makes one run better than another.
+    pub metric: Metric,
+    /// Which epoch counts.
+    pub objective: Objective,
+    /// Which models stay.
+    pub keep_models: KeepModels,
+    /// `--engine`, where it was given: expansion after a restart needs it.
+    pub engine: Option<String>,
+    /// The canonical artifact, already stored.
+    pub dataset: Digest,
+    /// As the file names it.
+    pub dataset_source: String,
+    /// SHA-256 of the source's bytes, pinned; empty where there is none.
+    pub dataset_sha256: String,
+    /// Parameters with more than one value.
+    pub swept: Vec<String>,
+    /// Jobs to be created.
+    pub jobs_total: u64,
+    /// Of the build that expanded it; a worker of another is never handed its jobs.
+    pub trainer_version: u32,
+}
+
+/// A job to be created.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewJob {
+    /// See `JobConfig::config_hash`.
+    pub config_hash: String,
+    /// See `JobConfig::shape_hash`.
+    pub shape_hash: String,
+    /// Canonical JSON of the configuration.
+    pub config: String,
+    /// All hyperparameters.
+    pub params: Params,
+    /// The job's seed.
+    pub seed: i64,
+    /// Who computes gradients.
+    pub engine: String,
+    /// Epochs asked for.
+    pub epochs: u32,
+}
+
+/// Jobs of a sweep by state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct JobCounts {
+    /// Waiting.
+    pub queued: u64,
+    /// Leased.
+    pub running: u64,
+    /// Trained.
+    pub succeeded: u64,
+    /// Ended early.
+    pub stopped: u64,
+    /// Not finite.
+    pub diverged: u64,
+    /// Given up.
+    pub failed: u64,
+    /// Of a cancelled sweep.
+    pub cancelled: u64,
+}
+
+/// A sweep as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sweep {
+    /// Its number.
+    pub id: SweepId,
+    /// What it was made of.
+    pub new: NewSweep,
+    /// Where it stands.
+    pub state: SweepState,
+    /// Jobs written so far.
+    pub jobs_created: u64,
+    /// By state.
+    pub counts: JobCounts,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What a person watching sees.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// The sweep.
+    pub sweep: Sweep,
+    /// Of all jobs; those of final jobs count as all of their epochs.
+    pub epochs_done: u64,
+    /// Of all jobs.
+    pub epochs_total: u64,
+    /// Sum over the accepted and current attempts' records.
+    pub epoch_seconds: f64,
+    /// At most 256, by worker and slot.
+    pub running: Vec<RunningJob>,
+    /// The leader so far.
+    pub best: Option<Run>,
+}
+
+/// One running job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunningJob {
+    /// The attempt.
+    pub at: AttemptRef,
+    /// The worker's name.
+    pub worker: String,
+    /// Its slot.
+    pub slot: u32,
+    /// All hyperparameters.
+    pub params: Params,
+    /// The job's seed.
+    pub seed: i64,
+    /// Epochs asked for.
+    pub epochs: u32,
+    /// The latest stored record.
+    pub latest: Option<EpochRecord>,
+}
+
+/// One row of the view `runs`.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the columns are documented once, in docs/sql.md")]
+pub struct Run {
+    pub sweep: String,
+    pub sweep_id: SweepId,
+    pub job: JobId,
+    pub state: JobState,
+    pub optimizer: String,
+    pub learning_rate: f64,
+    pub batch_size: i64,
+    pub epochs: i64,
+    pub hidden: String,
+    pub activation: String,
+    pub dropout: f64,
+    pub params: Params,
+    pub seed: i64,
+    pub objective: Option<f64>,
+    pub final_loss: Option<f64>,
+    pub final_accuracy: Option<f64>,
+    pub final_val_loss: Option<f64>,
+    pub final_val_accuracy: Option<f64>,
+    pub best_val_loss: Option<f64>,
+    pub best_val_accuracy: Option<f64>,
+    pub best_epoch: Option<i64>,
+    pub epochs_done: Option<i64>,
+    pub seconds: Option<f64>,
+    pub worker: Option<String>,
+    pub attempts: i64,
+    pub error: Option<String>,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub model: Option<Digest>,
+    pub dataset: Digest,
+    pub engine: String,
+    pub device: String,
+}
+
+/// A worker process that registers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewWorker {
+    /// UUID of the process: registering again under it is the same worker.
+    pub instance: String,
+    /// For people.
+    pub name: String,
+    /// For people.
+    pub host: String,
+    /// How many jobs it trains at once.
+    pub slots: u32,
+    /// For people.
+    pub build: String,
+    /// Only jobs of this version are handed to it.
+    pub trainer_version: u32,
+    /// `cpu`.
+    pub device: String,
+}
+
+/// A worker as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkerRow {
+    /// Its number.
+    pub id: super::WorkerId,
+    /// What it told of itself.
+    pub new: NewWorker,
+    /// Jobs it holds.
+    pub running: u32,
+    /// When it last called.
+    pub last_seen_at: Timestamp,
+    /// How long ago that is by the store's clock.
+    pub last_seen_ms_ago: u64,
+    /// It said goodbye.
+    pub left: bool,
+}

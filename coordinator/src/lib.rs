@@ -1,0 +1,9 @@
+//! Decides who trains what, and keeps every result.
+//!
+//! Data flows one way: `rpc` converts a request and calls `scheduler` or `store`; the store compares and sets in one
+//! transaction, with decisions taken by `domain`; the reaper expires leases. Only this crate writes state. It never
+//! trains, and never sees the worker crate.
+
+pub mod artifacts;
+pub mod domain;
+pub mod store;

@@ -1,0 +1,226 @@
+//! What is kept, and the only ways to change it.
+//!
+//! [`Store`] is the contract; `sqlite` and `postgres` keep it, and one conformance suite runs every behaviour against
+//! both. Every method that changes something is one transaction in a task that is never cancelled: a client that hangs up must not
+//! leave a transaction open. Every `now` is `None` in production: the database's clock decides; tests pass a time.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::{
+    Assignment, AttemptRef, AttemptRow, Completion, Confusion, Directive, EpochRecord, JobId, NewJob, NewSweep,
+    NewWorker, Progress, RetryPolicy, Run, Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
+};
+
+/// Why the store did not do it. Variants follow what the caller will do next.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No such sweep, job or worker.
+    #[error("no {what}")]
+    NotFound {
+        /// `sweep "x"`
+        what: String,
+    },
+    /// The name is taken by something else.
+    #[error("{what}")]
+    AlreadyExists {
+        /// What stands there, and what to do.
+        what: String,
+    },
+    /// Not in that state.
+    #[error("{what}")]
+    InvalidState {
+        /// Which state, and what it allows.
+        what: String,
+    },
+    /// The database is away or busy; the same call may succeed later.
+    #[error("the database is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A row that does not parse, or a statement that the database refused: a bug or a damaged database.
+    #[error("table {table}, row {id}: {problem}")]
+    Corrupt {
+        /// Which table.
+        table: &'static str,
+        /// Which row, as text.
+        id: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// A wish for jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcquireRequest {
+    /// Who asks.
+    pub worker: WorkerId,
+    /// UUID of the wish: asking again under it gives the same jobs.
+    pub request_id: String,
+    /// Distinct free slots, one job for each.
+    pub slots: Vec<u32>,
+    /// Only jobs of this sweep.
+    pub sweep: Option<SweepId>,
+    /// Length of the leases.
+    pub lease_ttl: Duration,
+}
+
+/// What a worker reports of one job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobReport {
+    /// Which attempt.
+    pub at: AttemptRef,
+    /// Records not yet acknowledged, ascending.
+    pub epochs: Vec<EpochRecord>,
+}
+
+/// What a person may ask of a sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SweepCommand {
+    /// Active -> paused. Repeating it is fine.
+    Pause,
+    /// Paused -> active (or completed, if nothing is left). Repeating it is fine.
+    Resume,
+    /// Active or paused -> cancelled: queued and running jobs become cancelled in the same transaction.
+    Cancel,
+}
+
+/// Which runs, in which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunQuery {
+    /// Of which sweep.
+    pub sweep: SweepId,
+    /// By score, best first (ties by job), then the runs without one by job. Else by job.
+    pub best_first: bool,
+    /// At most so many.
+    pub limit: u32,
+    /// After skipping so many.
+    pub offset: u64,
+}
+
+/// Sweeps, jobs, attempts, epoch records and workers, in SQLite or Postgres.
+///
+/// Shared as `Arc<dyn Store>`. A store opened read-only answers every changing method with `InvalidState`.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Makes the sweep, or finds the one of the same name and digest. The flag says whether it was made.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name belongs to another digest; the message points to `--name`.
+    async fn create_sweep(&self, sweep: NewSweep, now: Option<Timestamp>) -> Result<(Sweep, bool), StoreError>;
+
+    /// Writes the jobs `first..first + jobs.len()` of the sweep's order of work, if exactly `first` are there already,
+    /// and returns how many there are now. A caller that lost a race goes on from that number. A sweep that is
+    /// cancelled gets its jobs as cancelled ones, so that every point keeps its one row.
+    async fn add_jobs(&self, sweep: SweepId, first: u64, jobs: Vec<NewJob>) -> Result<u64, StoreError>;
+
+    /// By name or, where no sweep has that name, by number in decimal.
+    ///
+    /// # Errors
+    /// `NotFound`; the message names the most similar sweep, if there is one.
+    async fn find_sweep(&self, name_or_number: &str) -> Result<Sweep, StoreError>;
+
+    /// All, newest first.
+    async fn list_sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
+
+    /// Sweeps whose jobs are not all created: expansion resumes with them after a restart.
+    async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
+
+    /// Pauses, resumes or cancels.
+    ///
+    /// # Errors
+    /// `InvalidState` for a completed sweep, and for resuming a cancelled one.
+    async fn command_sweep(
+        &self,
+        sweep: SweepId,
+        command: SweepCommand,
+        now: Option<Timestamp>,
+    ) -> Result<Sweep, StoreError>;
+
+    /// A new worker, or the one of the same instance, with what it tells now.
+    async fn register_worker(&self, worker: NewWorker, now: Option<Timestamp>) -> Result<WorkerId, StoreError>;
+
+    /// Picks queued jobs of active sweeps and leases them, in one statement or one immediate transaction: sweep by
+    /// sweep, job by job, only those of the worker's trainer version, only those whose `not_before` has passed.
+    /// Repeated with the same request id: the leases of that request that still run, and nothing new if there are any.
+    ///
+    /// # Errors
+    /// `NotFound` if the worker is not registered.
+    async fn acquire(&self, request: AcquireRequest, now: Option<Timestamp>) -> Result<Vec<Assignment>, StoreError>;
+
+    /// Queued jobs of active sweeps that this worker is not handed because of their trainer version: (version, jobs).
+    async fn other_trainer_versions(&self, worker: WorkerId) -> Result<Vec<(u32, u64)>, StoreError>;
+
+    /// Stores epoch records and renews leases, one transaction for all. Answers in the order of the reports. A record
+    /// that is there already is left as it is.
+    async fn report(
+        &self,
+        worker: WorkerId,
+        reports: Vec<JobReport>,
+        lease_ttl: Duration,
+        now: Option<Timestamp>,
+    ) -> Result<Vec<Directive>, StoreError>;
+
+    /// Ends an attempt: its remaining records, the job's result columns (worked out by [`crate::domain::summarize`] from
+    /// the stored records), confusion matrix, models, and, when it was the last job, its sweep. A failed attempt with
+    /// attempts left goes back to the queue. The same outcome for the same attempt again is `Accepted`.
+    ///
+    /// # Errors
+    /// `InvalidState` if epochs are missing between the first record and the last, or a named model is not stored.
+    async fn complete(
+        &self,
+        completion: Completion,
+        policy: RetryPolicy,
+        now: Option<Timestamp>,
+    ) -> Result<WriteResult, StoreError>;
+
+    /// Gives jobs back to the queue at no cost to them. `leaving`: the worker ends.
+    async fn release(
+        &self,
+        worker: WorkerId,
+        attempts: Vec<AttemptRef>,
+        leaving: bool,
+        now: Option<Timestamp>,
+    ) -> Result<Vec<WriteResult>, StoreError>;
+
+    /// Settles at most `limit` expired leases: the job returns to the queue or fails, as the policy says.
+    async fn expire(&self, policy: RetryPolicy, limit: u32, now: Option<Timestamp>)
+    -> Result<Vec<Settled>, StoreError>;
+
+    /// What a person watching sees.
+    async fn progress(&self, sweep: SweepId) -> Result<Progress, StoreError>;
+
+    /// Rows of the view `runs`.
+    async fn runs(&self, query: RunQuery) -> Result<Vec<Run>, StoreError>;
+
+    /// Records of the accepted (or current) attempts of at most `limit` jobs after `after`, by job and epoch.
+    async fn history(
+        &self,
+        sweep: SweepId,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<(AttemptRef, Vec<EpochRecord>)>, StoreError>;
+
+    /// All attempts of at most `limit` jobs after `after`, by job and attempt.
+    async fn attempts(&self, sweep: SweepId, after: Option<JobId>, limit: u32) -> Result<Vec<AttemptRow>, StoreError>;
+
+    /// Confusion matrices of at most `limit` jobs after `after`, by job.
+    async fn confusions(
+        &self,
+        sweep: SweepId,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<(JobId, Confusion)>, StoreError>;
+
+    /// Workers that called within the last day, by id.
+    async fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
+
+    /// Asks the database for nothing: whether it answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}

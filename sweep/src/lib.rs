@@ -1,0 +1,18 @@
+//! The sweep file and what it means: parameters, points, and the configuration of each job.
+//!
+//! Pure: text in, values out. It opens no file, knows no database, no network, no tensor. The names, ranges and
+//! defaults of the trainer's hyperparameters stand here once; coordinator, worker and command line all read them here.
+
+mod config;
+mod expand;
+mod hyperparameters;
+mod parse;
+mod spec;
+
+pub use config::{ConfigError, Engine, JobConfig, TRAINER, TRAINER_VERSION};
+pub use expand::{Expansion, Plan, PlannedJob};
+pub use hyperparameters::{Activation, Hyperparameters, Optimizer, Params};
+pub use parse::parse;
+pub use spec::{
+    DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, SpecError, SweepSpec,
+};

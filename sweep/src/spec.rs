@@ -1,0 +1,169 @@
+//! A sweep as its file asks for it, checked but not yet worked out into points.
+
+use crate::{Engine, Params};
+
+/// A checked sweep file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepSpec {
+    /// The file's `name`, if it has one.
+    pub name: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// How points are made of parameters.
+    pub method: Method,
+    /// What makes one run better than another.
+    pub metric: Metric,
+    /// Which epoch's metric counts.
+    pub objective: Objective,
+    /// In file order. Those with one value are constants.
+    pub parameters: Vec<ParameterSpec>,
+    /// `besom.base`, full names; only with one_at_a_time.
+    pub base: Params,
+    /// `besom.model`: hyperparameters that are not swept, full names.
+    pub model: Params,
+    /// Where the data come from.
+    pub dataset: DatasetSpec,
+    /// Distinct, in file order.
+    pub seeds: Vec<i64>,
+    /// At most so many jobs.
+    pub run_cap: Option<u64>,
+    /// Which models stay stored.
+    pub keep_models: KeepModels,
+    /// `besom.engine`; `None`: as the configuration says.
+    pub engine: Option<Engine>,
+}
+
+/// How points are made of parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Every combination, names sorted, as W&B does.
+    Grid,
+    /// One parameter varies, the others stay at `besom.base`, in file order.
+    OneAtATime,
+}
+
+/// One entry of `parameters`, its values normalised and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParameterSpec {
+    /// The full name: `learning_rate`, also where the file said `lr`.
+    pub name: String,
+    /// At least one.
+    pub values: Vec<serde_json::Value>,
+}
+
+/// A metric and which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Which number of an epoch.
+    pub name: MetricName,
+    /// Which way is better.
+    pub goal: Goal,
+}
+
+/// The numbers of an epoch that a sweep can be ranked by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricName {
+    /// `loss`
+    Loss,
+    /// `accuracy`
+    Accuracy,
+    /// `val_loss`
+    ValLoss,
+    /// `val_accuracy`
+    ValAccuracy,
+}
+
+/// Which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// More is better.
+    Maximize,
+    /// Less is better.
+    Minimize,
+}
+
+/// Which epoch's metric is the job's objective.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Objective {
+    /// The last epoch's.
+    Final,
+    /// The best epoch's.
+    Best,
+}
+
+/// Which models stay stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepModels {
+    /// Of every job.
+    All,
+    /// Of the sweep's best job.
+    Best,
+    /// Of none.
+    None,
+}
+
+/// `besom.dataset`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatasetSpec {
+    /// A path, an https URL or `builtin:sketches`, as written.
+    pub source: String,
+    /// Share of samples in the test split, in (0, 1); `None`: 0.2, or the source's own split.
+    pub test_fraction: Option<f64>,
+    /// Seed of the shuffle before the split. Default 42.
+    pub split_seed: u64,
+    /// Class names in label order; `None`: the labels as text.
+    pub classes: Option<Vec<String>>,
+    /// SHA-256 that the source must have, lower-case hex.
+    pub sha256: Option<String>,
+    /// `builtin:sketches` only: how many; default 20,000.
+    pub samples: Option<u64>,
+    /// `builtin:sketches` only: seed of the drawings; default 0.
+    pub seed: Option<u64>,
+    /// CSV only: the label column's name; default `label`.
+    pub label_column: Option<String>,
+}
+
+/// A sweep file that is refused: what is wrong, where, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct SpecError {
+    /// Line of the file, from 1; `None` where the file as a whole is meant.
+    pub line: Option<u32>,
+    /// The full name of the key (`besom.dataset.source`), empty for the file.
+    pub key: String,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+impl std::fmt::Display for SpecError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+macro_rules! words {
+    ($type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+        impl $type {
+            /// The word that files, SQL and the wire use.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// The reverse of `as_str`.
+            pub fn parse(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+words!(Method { Grid = "grid", OneAtATime = "one_at_a_time" });
+words!(MetricName { Loss = "loss", Accuracy = "accuracy", ValLoss = "val_loss", ValAccuracy = "val_accuracy" });
+words!(Goal { Maximize = "maximize", Minimize = "minimize" });
+words!(Objective { Final = "final", Best = "best" });
+words!(KeepModels { All = "all", Best = "best", None = "none" });
