@@ -124,7 +124,10 @@ fn expect(found: Value, name: &str, wanted: &Value) -> Result<(), ConfigError> {
     if found == *wanted {
         return Ok(());
     }
-    Err(ConfigError { name: name.to_owned(), problem: format!("{found} cannot be trained by this build, which has {wanted}") })
+    Err(ConfigError {
+        name: name.to_owned(),
+        problem: format!("{found} cannot be trained by this build, which has {wanted}"),
+    })
 }
 
 impl Engine {

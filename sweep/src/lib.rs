@@ -3,6 +3,7 @@
 //! Pure: text in, values out. It opens no file, knows no database, no network, no tensor. The names, ranges and
 //! defaults of the trainer's hyperparameters stand here once; coordinator, worker and command line all read them here.
 
+mod axes;
 mod canonical;
 mod config;
 mod expand;

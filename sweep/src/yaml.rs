@@ -224,7 +224,9 @@ mod tests {
         };
         let many = format!("a: [{}]", "1,".repeat(300_000));
         let long = " ".repeat(MAX_BYTES + 1);
-        for text in [deep.as_str(), &bomb, &many, &long, "a: 1\na: 2", "a: 1\n---\nb: 2", "a: *nowhere", "a: [1", "a: !x 1"] {
+        for text in
+            [deep.as_str(), &bomb, &many, &long, "a: 1\na: 2", "a: 1\n---\nb: 2", "a: *nowhere", "a: [1", "a: !x 1"]
+        {
             let error = read(text).unwrap_err();
             assert!(!error.problem.contains('\n'), "{error}");
         }

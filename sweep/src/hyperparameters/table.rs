@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::words::{hint, nearest, shorten};
 
 /// A hyperparameter as the trainer knows it.
+#[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// Other names that files may use; never stored.
@@ -18,6 +19,7 @@ pub(crate) struct Row {
 }
 
 /// Which values are possible.
+#[derive(Debug)]
 pub(crate) enum Range {
     /// Inclusive.
     Integer { min: u64, max: u64 },
@@ -34,6 +36,7 @@ pub(crate) enum Range {
 }
 
 /// The value where a file names none.
+#[derive(Debug)]
 pub(crate) enum Default {
     Integer(u64),
     Number(f64),
