@@ -1,5 +1,12 @@
 //! A job's configuration in its one canonical form, and the hashes that identify it.
+//!
+//! Two jobs with the same hash and seed give the same numbers; whatever changes numbers is therefore in here, and the
+//! seed, metric and name are not.
 
+use serde_json::{Value, json};
+
+use crate::canonical::{canonical, sha256};
+use crate::hyperparameters::table;
 use crate::{Hyperparameters, Params};
 
 /// The one trainer: a multilayer perceptron.
@@ -7,6 +14,9 @@ pub const TRAINER: &str = "mlp";
 
 /// Raised whenever the same configuration would give other numbers than before.
 pub const TRAINER_VERSION: u32 = 1;
+
+/// Pixels are divided by the largest value of the training split.
+const SCALING: &str = "training_maximum";
 
 /// Which code computes gradients. A function of the configuration, never of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,25 +50,68 @@ impl JobConfig {
     /// Canonical JSON: sorted keys, no spaces, defaults filled in, integers plain. Holds `trainer`, `trainer_version`,
     /// `hyperparameters`, `dataset`, `scaling`, `engine`, `device`.
     pub fn canonical_json(&self) -> String {
-        unimplemented!()
+        canonical(&self.document(self.params()))
     }
 
     /// Reads what [`JobConfig::canonical_json`] wrote.
     ///
     /// # Errors
-    /// Another trainer version, an unknown key, or values out of range.
-    pub fn from_canonical_json(_text: &str) -> Result<Self, ConfigError> {
-        unimplemented!()
+    /// Another trainer version, a missing or unknown key, or values out of range.
+    pub fn from_canonical_json(text: &str) -> Result<Self, ConfigError> {
+        let refuse = |name: &str, problem: String| ConfigError { name: name.to_owned(), problem };
+        let document: Value =
+            serde_json::from_str(text).map_err(|error| refuse("configuration", format!("not JSON: {error}")))?;
+        let Value::Object(mut document) = document else {
+            return Err(refuse("configuration", "must be a JSON object".to_owned()));
+        };
+        let mut take = |name: &str| document.remove(name).ok_or_else(|| refuse(name, "missing".to_owned()));
+        expect(take("trainer")?, "trainer", &Value::from(TRAINER))?;
+        expect(take("trainer_version")?, "trainer_version", &Value::from(TRAINER_VERSION))?;
+        expect(take("scaling")?, "scaling", &Value::from(SCALING))?;
+        let engine = take("engine")?;
+        let engine = engine
+            .as_str()
+            .and_then(Engine::parse)
+            .ok_or_else(|| refuse("engine", format!("{engine} is unknown to this build")))?;
+        expect(take("device")?, "device", &Value::from(engine.device()))?;
+        let Value::String(dataset) = take("dataset")? else {
+            return Err(refuse("dataset", "must be a digest".to_owned()));
+        };
+        let Value::Object(params) = take("hyperparameters")? else {
+            return Err(refuse("hyperparameters", "must be a JSON object".to_owned()));
+        };
+        if let Some(name) = document.keys().next() {
+            return Err(refuse(name, "unknown key of a configuration".to_owned()));
+        }
+        Ok(Self { hyperparameters: Hyperparameters::from_params(&params)?, dataset, engine })
     }
 
     /// SHA-256 of the canonical JSON, lower-case hex.
     pub fn config_hash(&self) -> String {
-        unimplemented!()
+        sha256(&self.canonical_json())
     }
 
     /// As [`JobConfig::config_hash`] without learning_rate, optimizer and its options: jobs that could train as one batch.
     pub fn shape_hash(&self) -> String {
-        unimplemented!()
+        let mut params = self.params();
+        for row in &table::TABLE {
+            if !row.optimizers.is_empty() || matches!(row.name, "optimizer" | "learning_rate") {
+                params.remove(row.name);
+            }
+        }
+        sha256(&canonical(&self.document(params)))
+    }
+
+    fn document(&self, params: Params) -> Value {
+        json!({
+            "trainer": TRAINER,
+            "trainer_version": TRAINER_VERSION,
+            "hyperparameters": params,
+            "dataset": self.dataset,
+            "scaling": SCALING,
+            "engine": self.engine.as_str(),
+            "device": self.engine.device(),
+        })
     }
 
     /// The hyperparameters as stored in `params`.
@@ -67,7 +120,24 @@ impl JobConfig {
     }
 }
 
+fn expect(found: Value, name: &str, wanted: &Value) -> Result<(), ConfigError> {
+    if found == *wanted {
+        return Ok(());
+    }
+    Err(ConfigError {
+        name: name.to_owned(),
+        problem: format!("{found} cannot be trained by this build, which has {wanted}"),
+    })
+}
+
 impl Engine {
+    /// The class of device that it computes on; part of what a job's numbers depend on.
+    pub fn device(self) -> &'static str {
+        match self {
+            Self::Candle => "cpu",
+        }
+    }
+
     /// `candle`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,11 +1,29 @@
 //! From a [`SweepSpec`] to its points and jobs, in order of work: seed by seed, point by point.
+//!
+//! A point is kept as one index, never as values: a sweep of a million points takes some megabytes. The first of equal
+//! points stays, so a job keeps its index however often the sweep is expanded.
 
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use crate::axes::Axes;
+use crate::canonical::{canonical, sha256};
+use crate::spec::Method;
 use crate::{Engine, Hyperparameters, JobConfig, SpecError, SweepSpec};
+
+/// The most jobs (and points) that one sweep may have.
+pub(crate) const MAX_JOBS: u64 = 1_000_000;
 
 /// Every job of a sweep, any of which can be computed by its index without the others: expansion can stop and resume.
 #[derive(Debug, Clone)]
 pub struct Expansion {
-    _todo: (),
+    spec: SweepSpec,
+    engine: Engine,
+    axes: Axes,
+    /// Indices of the first of equal points, ascending; `None`: all points differ.
+    distinct: Option<Vec<u32>>,
+    plan: Plan,
 }
 
 /// A job as a sweep asks for it.
@@ -36,38 +54,139 @@ pub struct Plan {
 
 impl Expansion {
     /// The most jobs that one sweep may have.
-    pub const MAX_JOBS: u64 = 1_000_000;
+    pub const MAX_JOBS: u64 = MAX_JOBS;
 
     /// Works out the points of `spec`. `engine` is the command line's choice and beats the file's.
     ///
     /// # Errors
-    /// More than [`Expansion::MAX_JOBS`] jobs, or a point whose values do not go together.
-    pub fn new(_spec: &SweepSpec, _engine: Option<Engine>) -> Result<Self, SpecError> {
-        unimplemented!()
+    /// More than [`Expansion::MAX_JOBS`] points or jobs.
+    pub fn new(spec: &SweepSpec, engine: Option<Engine>) -> Result<Self, SpecError> {
+        let axes = Axes::new(spec);
+        let listed = axes.count().filter(|count| *count <= MAX_JOBS).ok_or_else(|| SpecError {
+            line: None,
+            key: "parameters".to_owned(),
+            problem: format!("more than {MAX_JOBS} points; list fewer values"),
+        })?;
+        let mut notes = Vec::new();
+        let distinct = distinct(&axes, listed, &mut notes);
+        let points = distinct.as_ref().map_or(listed, |kept| kept.len() as u64);
+        let merged = listed - points;
+        if merged > 0 {
+            notes.push(format!(
+                "{merged} of {listed} points {} merged",
+                if merged == 1 { "is equal to an earlier one and was" } else { "are equal to earlier ones and were" }
+            ));
+        }
+        let wanted = points.checked_mul(spec.seeds.len() as u64);
+        let jobs = wanted.unwrap_or(u64::MAX).min(spec.run_cap.unwrap_or(u64::MAX));
+        if jobs > MAX_JOBS {
+            return Err(SpecError {
+                line: None,
+                key: "besom.seeds".to_owned(),
+                problem: format!(
+                    "{points} points with {} seeds are more than {MAX_JOBS} jobs; set run_cap or fewer seeds",
+                    spec.seeds.len()
+                ),
+            });
+        }
+        let jobs_cut = wanted.unwrap_or(u64::MAX) - jobs;
+        if jobs_cut > 0 {
+            notes.push(format!("run_cap {jobs} cuts {jobs_cut} of {} jobs", jobs + jobs_cut));
+        }
+        let swept = spec.parameters.iter().filter(|parameter| parameter.values.len() > 1);
+        let swept = swept.map(|parameter| parameter.name.clone()).collect();
+        Ok(Self {
+            engine: engine.or(spec.engine).unwrap_or(Engine::Candle),
+            spec: spec.clone(),
+            axes,
+            distinct,
+            plan: Plan { points, merged, jobs, jobs_cut, notes, swept },
+        })
     }
 
     /// The plan.
     pub fn plan(&self) -> &Plan {
-        unimplemented!()
+        &self.plan
     }
 
     /// How many jobs, after run_cap.
     pub fn jobs_total(&self) -> u64 {
-        unimplemented!()
+        self.plan.jobs
     }
 
-    /// The `index`-th distinct point.
-    pub fn point(&self, _index: u64) -> Hyperparameters {
-        unimplemented!()
+    /// The `index`-th distinct point; `index` is below [`Plan::points`].
+    ///
+    /// # Panics
+    /// If there is no such point.
+    pub fn point(&self, index: u64) -> Hyperparameters {
+        assert!(index < self.plan.points, "point {index} of {}", self.plan.points);
+        let listed = match &self.distinct {
+            Some(kept) => u64::from(kept[usize::try_from(index).expect("at most MAX_JOBS points")]),
+            None => index,
+        };
+        Hyperparameters::from_params(&self.axes.params(listed)).expect("every value was checked with the file")
     }
 
     /// The `index`-th job in order of work, on the dataset of this digest. `index` is below [`Expansion::jobs_total`].
-    pub fn job(&self, _index: u64, _dataset: &str) -> PlannedJob {
-        unimplemented!()
+    ///
+    /// # Panics
+    /// If there is no such job.
+    pub fn job(&self, index: u64, dataset: &str) -> PlannedJob {
+        assert!(index < self.plan.jobs, "job {index} of {}", self.plan.jobs);
+        let seed = usize::try_from(index / self.plan.points).expect("at most MAX_JOBS seeds");
+        let config = JobConfig {
+            hyperparameters: self.point(index % self.plan.points),
+            dataset: dataset.to_owned(),
+            engine: self.engine,
+        };
+        PlannedJob { config, seed: self.spec.seeds[seed] }
     }
 
     /// SHA-256 of what the sweep means: the parsed file (not its layout or comments), the engine and the dataset.
-    pub fn sweep_digest(&self, _dataset: &str) -> String {
-        unimplemented!()
+    ///
+    /// Not in it: the name and the description, and the dataset's source, for which its digest stands.
+    pub fn sweep_digest(&self, dataset: &str) -> String {
+        let spec = &self.spec;
+        let mut parameters: Vec<_> = spec.parameters.iter().collect();
+        match spec.method {
+            // A grid is worked out over sorted names, whatever the file's order.
+            Method::Grid => parameters.sort_by(|a, b| a.name.cmp(&b.name)),
+            Method::OneAtATime => {}
+        }
+        let parameters: Vec<_> = parameters.into_iter().map(|p| json!([p.name, p.values])).collect();
+        sha256(&canonical(&json!({
+            "method": spec.method.as_str(),
+            "metric": [spec.metric.name.as_str(), spec.metric.goal.as_str()],
+            "objective": spec.objective.as_str(),
+            "parameters": parameters,
+            "base": spec.base,
+            "model": spec.model,
+            "dataset": dataset,
+            "seeds": spec.seeds,
+            "run_cap": spec.run_cap,
+            "keep_models": spec.keep_models.as_str(),
+            "engine": self.engine.as_str(),
+        })))
     }
+}
+
+/// The first of equal points, or `None` where all differ; notes say what was dropped.
+fn distinct(axes: &Axes, listed: u64, notes: &mut Vec<String>) -> Option<Vec<u32>> {
+    let mut seen = HashSet::new();
+    let mut kept = Vec::new();
+    let mut dropped = vec![0_u64; axes.options().len()];
+    for index in 0..listed {
+        if seen.insert(axes.identity(index, &mut dropped)) {
+            kept.push(u32::try_from(index).expect("at most MAX_JOBS points"));
+        }
+    }
+    for (option, count) in axes.options().iter().zip(dropped) {
+        if count > 0 {
+            let without: Vec<_> = axes.optimizers().into_iter().filter(|name| !option.applies_to(name)).collect();
+            let points = if count == 1 { "point" } else { "points" };
+            let without = without.join(", ");
+            notes.push(format!("{} does not apply to {without}: dropped from {count} {points}", option.name));
+        }
+    }
+    (kept.len() as u64 != listed).then_some(kept)
 }

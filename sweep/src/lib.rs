@@ -3,11 +3,15 @@
 //! Pure: text in, values out. It opens no file, knows no database, no network, no tensor. The names, ranges and
 //! defaults of the trainer's hyperparameters stand here once; coordinator, worker and command line all read them here.
 
+mod axes;
+mod canonical;
 mod config;
 mod expand;
 mod hyperparameters;
 mod parse;
 mod spec;
+mod words;
+mod yaml;
 
 pub use config::{ConfigError, Engine, JobConfig, TRAINER, TRAINER_VERSION};
 pub use expand::{Expansion, Plan, PlannedJob};

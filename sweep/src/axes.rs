@@ -1,0 +1,168 @@
+//! The points of a method by index: which value each parameter has, and when two points are equal.
+
+use serde_json::Value;
+
+use crate::hyperparameters::table::{self, Row};
+use crate::spec::Method;
+use crate::{Params, SweepSpec};
+
+/// A parameter with several values.
+#[derive(Debug, Clone)]
+struct Axis {
+    name: String,
+    values: Vec<Value>,
+    /// For each value, the index of the first equal one; the base (one_at_a_time) counts as one more, the last.
+    same_as: Vec<u32>,
+}
+
+/// All points of a sweep, equal ones included.
+#[derive(Debug, Clone)]
+pub(crate) struct Axes {
+    method: Method,
+    /// In the order of the method: sorted by name (grid) or as in the file.
+    axes: Vec<Axis>,
+    /// What all points share.
+    fixed: Params,
+    /// Options of optimizers that this sweep names, swept or not.
+    options: Vec<&'static Row>,
+}
+
+impl Axes {
+    pub(crate) fn new(spec: &SweepSpec) -> Self {
+        let mut fixed = spec.model.clone();
+        let mut axes = Vec::new();
+        for parameter in &spec.parameters {
+            let mut values = parameter.values.clone();
+            match values.as_slice() {
+                [only] => {
+                    fixed.insert(parameter.name.clone(), only.clone());
+                    continue;
+                }
+                _ => values.extend(spec.base.get(&parameter.name).cloned()),
+            }
+            axes.push(Axis { name: parameter.name.clone(), same_as: first_equal(&values), values });
+        }
+        if spec.method == Method::Grid {
+            axes.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        let named = |row: &&Row| fixed.contains_key(row.name) || axes.iter().any(|axis| axis.name == row.name);
+        let options = table::TABLE.iter().filter(|row| !row.optimizers.is_empty()).filter(named).collect();
+        Self { method: spec.method, axes, fixed, options }
+    }
+
+    /// How many points, equal ones included; `None`: more than a u64 counts.
+    pub(crate) fn count(&self) -> Option<u64> {
+        let mut lengths = self.axes.iter().map(|axis| self.listed(axis));
+        match self.method {
+            Method::Grid => lengths.try_fold(1_u64, |product, length| product.checked_mul(length)),
+            Method::OneAtATime if self.axes.is_empty() => Some(1),
+            Method::OneAtATime => lengths.try_fold(0_u64, |sum, length| sum.checked_add(length)),
+        }
+    }
+
+    /// How many of an axis's values the file lists for points of their own.
+    fn listed(&self, axis: &Axis) -> u64 {
+        let base = match self.method {
+            Method::Grid => 0,
+            Method::OneAtATime => 1,
+        };
+        (axis.values.len() - base) as u64
+    }
+
+    /// For each axis the index of its value at this point.
+    fn digits(&self, mut index: u64) -> Vec<u32> {
+        let digit = |index: u64| u32::try_from(index).expect("no axis has more values than a sweep may have points");
+        match self.method {
+            // As itertools.product: the last name changes fastest.
+            Method::Grid => {
+                let mut digits = vec![0; self.axes.len()];
+                for (slot, axis) in digits.iter_mut().zip(&self.axes).rev() {
+                    *slot = digit(index % self.listed(axis));
+                    index /= self.listed(axis);
+                }
+                digits
+            }
+            Method::OneAtATime => {
+                let mut digits: Vec<_> = self.axes.iter().map(|axis| digit(self.listed(axis))).collect();
+                for (slot, axis) in digits.iter_mut().zip(&self.axes) {
+                    if index < self.listed(axis) {
+                        *slot = digit(index);
+                        break;
+                    }
+                    index -= self.listed(axis);
+                }
+                digits
+            }
+        }
+    }
+
+    /// The hyperparameters of the point, without the options that its optimizer does not have.
+    pub(crate) fn params(&self, index: u64) -> Params {
+        let mut params = self.fixed.clone();
+        for (axis, digit) in self.axes.iter().zip(self.digits(index)) {
+            params.insert(axis.name.clone(), axis.values[digit as usize].clone());
+        }
+        let optimizer = optimizer_of(params.get("optimizer"));
+        for option in &self.options {
+            if !option.applies_to(&optimizer) {
+                params.remove(option.name);
+            }
+        }
+        params
+    }
+
+    /// Equal for equal points, different for different ones. Counts in `dropped` (one number an option) what the
+    /// point's optimizer does not have.
+    pub(crate) fn identity(&self, index: u64, dropped: &mut [u64]) -> Box<[u32]> {
+        let mut digits = self.digits(index);
+        let mut optimizer = self.fixed.get("optimizer");
+        for (digit, axis) in digits.iter_mut().zip(&self.axes) {
+            if axis.name == "optimizer" {
+                optimizer = Some(&axis.values[*digit as usize]);
+            }
+            *digit = axis.same_as[*digit as usize];
+        }
+        let optimizer = optimizer_of(optimizer);
+        for (option, count) in self.options.iter().zip(dropped) {
+            if option.applies_to(&optimizer) {
+                continue;
+            }
+            *count += 1;
+            if let Some(place) = self.axes.iter().position(|axis| axis.name == option.name) {
+                digits[place] = u32::MAX;
+            }
+        }
+        digits.into_boxed_slice()
+    }
+
+    /// Options of optimizers that this sweep names.
+    pub(crate) fn options(&self) -> &[&'static Row] {
+        &self.options
+    }
+
+    /// The optimizers that this sweep trains with.
+    pub(crate) fn optimizers(&self) -> Vec<String> {
+        let swept = self.axes.iter().find(|axis| axis.name == "optimizer");
+        match swept {
+            Some(axis) => {
+                let first = |(index, same_as): (usize, &u32)| index == *same_as as usize;
+                let places = axis.same_as.iter().enumerate().filter(|place| first(*place));
+                places.map(|(index, _)| optimizer_of(Some(&axis.values[index]))).collect()
+            }
+            None => vec![optimizer_of(self.fixed.get("optimizer"))],
+        }
+    }
+}
+
+/// The optimizer's name, the default where none is named.
+fn optimizer_of(value: Option<&Value>) -> String {
+    let default = || table::find("optimizer").map(|row| row.default_for("")).expect("the table has it");
+    value.cloned().unwrap_or_else(default).as_str().expect("the table makes the optimizer a word").to_owned()
+}
+
+/// For each value the index of the first that is equal to it.
+fn first_equal(values: &[Value]) -> Vec<u32> {
+    let mut seen = std::collections::HashMap::new();
+    let place = |index: usize| u32::try_from(index).expect("a sweep file is too short for more");
+    values.iter().enumerate().map(|(index, value)| *seen.entry(value.to_string()).or_insert(place(index))).collect()
+}

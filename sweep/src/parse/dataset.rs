@@ -1,0 +1,109 @@
+//! The block `besom.dataset`: where the data come from and how they are split.
+
+use serde_json::Value;
+
+use super::section::{Item, to_json};
+use crate::{DatasetSpec, SpecError};
+
+/// Builtin datasets.
+const BUILTINS: [&str; 1] = ["sketches"];
+
+/// Reads the block.
+pub(super) fn read(item: &Item<'_>) -> Result<DatasetSpec, SpecError> {
+    let section = item.section()?;
+    section.check_keys(
+        &["source", "test_fraction", "split_seed", "classes", "sha256", "samples", "seed", "label_column"],
+        &[("scaling", "pixels are always divided by the largest of the training split; remove the key")],
+    )?;
+    let source_item = section.require("source", "a path, an https URL or builtin:sketches")?;
+    let source = source(&source_item)?;
+    let builtin = source.starts_with("builtin:");
+    for key in ["samples", "seed"] {
+        if let Some(item) = section.get(key).filter(|_| !builtin) {
+            let near = if key == "seed" { "; the seed of the split is split_seed" } else { "" };
+            return Err(item.refuse_key(format!("goes with builtin:sketches only{near}")));
+        }
+    }
+    for key in ["sha256", "label_column"] {
+        if let Some(item) = section.get(key).filter(|_| builtin) {
+            return Err(item.refuse_key(format!("does not go with {source}")));
+        }
+    }
+    Ok(DatasetSpec {
+        test_fraction: section.get("test_fraction").map(|item| fraction(&item)).transpose()?,
+        split_seed: section.get("split_seed").map_or(Ok(42), |item| item.integer(0, i64::MAX.unsigned_abs()))?,
+        classes: section.get("classes").map(|item| classes(&item)).transpose()?,
+        sha256: section.get("sha256").map(|item| sha256(&item)).transpose()?,
+        samples: section.get("samples").map(|item| item.integer(10, 1_000_000)).transpose()?,
+        seed: section.get("seed").map(|item| item.integer(0, i64::MAX.unsigned_abs())).transpose()?,
+        label_column: section.get("label_column").map(|item| item.filled_text().map(str::to_owned)).transpose()?,
+        source,
+    })
+}
+
+fn source(item: &Item<'_>) -> Result<String, SpecError> {
+    let source = item.filled_text()?;
+    if let Some(name) = source.strip_prefix("builtin:") {
+        if !BUILTINS.contains(&name) {
+            return Err(
+                item.refuse(format!("unknown builtin dataset {}; known: builtin:sketches", item.node.describe()))
+            );
+        }
+        return Ok(source.to_owned());
+    }
+    if let Some((scheme, rest)) = source.split_once("://") {
+        match scheme.to_ascii_lowercase().as_str() {
+            "https" if rest.is_empty() || rest.starts_with('/') => {
+                return Err(item.refuse("this https URL has no host".to_owned()));
+            }
+            "https" => {}
+            "http" => return Err(item.refuse("http is refused: only https URLs are fetched".to_owned())),
+            _ => {
+                let problem =
+                    format!("{scheme}:// is not supported; a source is a path, an https URL or builtin:sketches");
+                return Err(item.refuse(problem));
+            }
+        }
+    }
+    Ok(source.to_owned())
+}
+
+fn fraction(item: &Item<'_>) -> Result<f64, SpecError> {
+    let value = match item.scalar()? {
+        Value::Number(number) => number.as_f64(),
+        _ => None,
+    };
+    value
+        .filter(|fraction| *fraction > 0.0 && *fraction < 1.0)
+        .ok_or_else(|| item.refuse(format!("must be a number above 0 and below 1, not {}", item.node.describe())))
+}
+
+fn classes(item: &Item<'_>) -> Result<Vec<String>, SpecError> {
+    let mut classes: Vec<String> = Vec::new();
+    for node in item.list()? {
+        let name = match to_json(node) {
+            Ok(Value::String(text)) if !text.trim().is_empty() => text,
+            Ok(Value::Number(number)) => number.to_string(),
+            _ => return Err(item.refuse_at(node, format!("each class is a name, not {}", node.describe()))),
+        };
+        if classes.contains(&name) {
+            return Err(item.refuse_at(node, format!("{} stands here twice", node.describe())));
+        }
+        if classes.len() == 255 {
+            return Err(item.refuse_at(node, "more than 255 classes".to_owned()));
+        }
+        classes.push(name);
+    }
+    if classes.len() < 2 {
+        return Err(item.refuse(format!("{} class; a classifier needs at least 2", classes.len())));
+    }
+    Ok(classes)
+}
+
+fn sha256(item: &Item<'_>) -> Result<String, SpecError> {
+    let text = item.text()?;
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(item.refuse(format!("must be the 64 hexadecimal digits of a SHA-256, not {}", item.node.describe())))
+}

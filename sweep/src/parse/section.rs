@@ -1,0 +1,186 @@
+//! A mapping of the file with the full name of its place, and its entries with theirs.
+
+use serde_json::Value;
+
+use crate::SpecError;
+use crate::words::hint;
+use crate::yaml::{Entry, Kind, Node};
+
+/// A mapping and where it stands.
+pub(super) struct Section<'a> {
+    key: String,
+    line: u32,
+    pub(super) entries: &'a [Entry],
+}
+
+/// The value of a key and where it stands.
+pub(super) struct Item<'a> {
+    pub(super) key: String,
+    key_line: u32,
+    pub(super) node: &'a Node,
+}
+
+impl<'a> Section<'a> {
+    /// The file itself.
+    pub(super) fn root(node: &'a Node) -> Result<Self, SpecError> {
+        match &node.kind {
+            Kind::Map(entries) => Ok(Self { key: String::new(), line: node.line.max(1), entries }),
+            Kind::Null => Err(SpecError { line: None, key: String::new(), problem: "the file is empty".to_owned() }),
+            _ => Err(SpecError {
+                line: Some(node.line.max(1)),
+                key: String::new(),
+                problem: format!(
+                    "a sweep file is a mapping (name, method, parameters, besom), not {}",
+                    node.describe()
+                ),
+            }),
+        }
+    }
+
+    /// Refuses the first key that is not known: with its reason where there is one, else with the nearest known key.
+    pub(super) fn check_keys(&self, known: &[&str], refused: &[(&str, &str)]) -> Result<(), SpecError> {
+        for entry in self.entries {
+            if known.contains(&entry.key.as_str()) {
+                continue;
+            }
+            let problem = match refused.iter().find(|(key, _)| *key == entry.key) {
+                Some((_, reason)) => (*reason).to_owned(),
+                None => format!("unknown key; {}", hint(&entry.key, known)),
+            };
+            return Err(self.item(entry).refuse_key(problem));
+        }
+        Ok(())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Item<'a>> {
+        self.entries.iter().find(|entry| entry.key == name).map(|entry| self.item(entry))
+    }
+
+    /// As `get`; `advice` says what to write where the key is missing.
+    pub(super) fn require(&self, name: &str, advice: &str) -> Result<Item<'a>, SpecError> {
+        self.get(name).ok_or_else(|| SpecError {
+            line: Some(self.line),
+            key: self.full_name(name),
+            problem: format!("missing; {advice}"),
+        })
+    }
+
+    pub(super) fn item(&self, entry: &'a Entry) -> Item<'a> {
+        Item { key: self.full_name(&entry.key), key_line: entry.line, node: &entry.value }
+    }
+
+    fn full_name(&self, name: &str) -> String {
+        if self.key.is_empty() { name.to_owned() } else { format!("{}.{name}", self.key) }
+    }
+}
+
+impl<'a> Item<'a> {
+    /// The value's line; that of the key where there is no value.
+    pub(super) fn line(&self) -> u32 {
+        match self.node.kind {
+            Kind::Null | Kind::Map(_) | Kind::List(_) => self.key_line,
+            Kind::Boolean(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Text(_) => self.node.line,
+        }
+    }
+
+    /// The value is wrong.
+    pub(super) fn refuse(&self, problem: String) -> SpecError {
+        SpecError { line: Some(self.line()), key: self.key.clone(), problem }
+    }
+
+    /// The key is wrong.
+    pub(super) fn refuse_key(&self, problem: String) -> SpecError {
+        SpecError { line: Some(self.key_line), key: self.key.clone(), problem }
+    }
+
+    /// An item of a list that stands here is wrong.
+    pub(super) fn refuse_at(&self, item: &Node, problem: String) -> SpecError {
+        SpecError { line: Some(item.line), key: self.key.clone(), problem }
+    }
+
+    pub(super) fn section(&self) -> Result<Section<'a>, SpecError> {
+        match &self.node.kind {
+            Kind::Map(entries) => Ok(Section { key: self.key.clone(), line: self.key_line, entries }),
+            _ => Err(self.refuse(format!("must be a mapping, not {}", self.node.describe()))),
+        }
+    }
+
+    pub(super) fn text(&self) -> Result<&'a str, SpecError> {
+        match &self.node.kind {
+            Kind::Text(text) => Ok(text),
+            _ => Err(self.refuse(format!("must be text, not {}", self.node.describe()))),
+        }
+    }
+
+    /// Text that is not blank.
+    pub(super) fn filled_text(&self) -> Result<&'a str, SpecError> {
+        let text = self.text()?;
+        if text.trim().is_empty() { Err(self.refuse("must not be empty".to_owned())) } else { Ok(text) }
+    }
+
+    pub(super) fn list(&self) -> Result<&'a [Node], SpecError> {
+        match &self.node.kind {
+            Kind::List(items) => Ok(items),
+            _ => Err(self.refuse(format!("must be a list, not {}", self.node.describe()))),
+        }
+    }
+
+    /// Text, a number or a boolean.
+    pub(super) fn scalar(&self) -> Result<Value, SpecError> {
+        match &self.node.kind {
+            Kind::Null | Kind::List(_) | Kind::Map(_) => {
+                Err(self.refuse(format!("must be a single value, not {}", self.node.describe())))
+            }
+            Kind::Boolean(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Text(_) => {
+                to_json(self.node).map_err(|(_, problem)| self.refuse(problem))
+            }
+        }
+    }
+
+    /// An integer within inclusive bounds; 32.0 is 32.
+    pub(super) fn integer(&self, min: u64, max: u64) -> Result<u64, SpecError> {
+        integer(self.node, min, max).map_err(|problem| self.refuse(problem))
+    }
+
+    /// One of a few words.
+    pub(super) fn word<T>(&self, what: &str, known: &[&str], parse: fn(&str) -> Option<T>) -> Result<T, SpecError> {
+        let word = self.text()?;
+        parse(word)
+            .ok_or_else(|| self.refuse(format!("unknown {what} {}; {}", self.node.describe(), hint(word, known))))
+    }
+}
+
+/// An integer within inclusive bounds; 32.0 is 32.
+pub(super) fn integer(node: &Node, min: u64, max: u64) -> Result<u64, String> {
+    let integer = match node.kind {
+        Kind::Integer(value) => u64::try_from(value).ok(),
+        // Below 2^53 every integral f64 is the integer that was meant.
+        Kind::Float(value) if value.fract() == 0.0 && (0.0..9e15).contains(&value) => Some(value as u64),
+        _ => None,
+    };
+    integer.filter(|integer| (min..=max).contains(integer)).ok_or_else(|| {
+        let range = match max {
+            u64::MAX => format!("at least {min}"),
+            _ => format!("from {min} to {max}"),
+        };
+        format!("must be an integer {range}, not {}", node.describe())
+    })
+}
+
+/// The value as JSON, or the line and problem of what JSON has no word for.
+pub(super) fn to_json(node: &Node) -> Result<Value, (u32, String)> {
+    Ok(match &node.kind {
+        Kind::Null => Value::Null,
+        Kind::Boolean(value) => Value::from(*value),
+        Kind::Integer(value) => match (u64::try_from(*value), i64::try_from(*value)) {
+            (Ok(value), _) => Value::from(value),
+            (_, Ok(value)) => Value::from(value),
+            (Err(_), Err(_)) => return Err((node.line, format!("{value} is out of range"))),
+        },
+        Kind::Float(value) if value.is_finite() => Value::from(*value),
+        Kind::Float(value) => return Err((node.line, format!("{value} is not a finite number"))),
+        Kind::Text(text) => Value::from(text.as_str()),
+        Kind::List(items) => Value::Array(items.iter().map(to_json).collect::<Result<_, _>>()?),
+        Kind::Map(_) => return Err((node.line, "must be a value, not a mapping".to_owned())),
+    })
+}

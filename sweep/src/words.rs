@@ -1,0 +1,49 @@
+//! What to say about a word that nobody knows: the nearest known one, or all of them.
+
+/// `; did you mean batch_size?`, or the known words where none is near.
+pub(crate) fn hint(word: &str, known: &[&str]) -> String {
+    match nearest(word, known) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("known: {}", known.join(", ")),
+    }
+}
+
+/// The known word that `word` most likely stands for: at most a third of its letters differ.
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    // Longer than any known word can be near to; the distance is quadratic in the length.
+    if word.len() > 100 {
+        return None;
+    }
+    let word = word.to_lowercase().replace(['-', ' '], "_");
+    known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&word, candidate), *candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// At most 60 characters of what somebody wrote, fit for one line of a message.
+pub(crate) fn shorten(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if line.chars().count() <= 60 {
+        return line;
+    }
+    let start: String = line.chars().take(57).collect();
+    format!("{start}...")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_keyboard_finds_its_word() {
+        let known = ["batch_size", "epochs", "learning_rate", "l1", "l2"];
+        assert_eq!(nearest("batchsize", &known), Some("batch_size"));
+        assert_eq!(nearest("Batch-Size", &known), Some("batch_size"));
+        assert_eq!(nearest("learnign_rate", &known), Some("learning_rate"));
+        assert_eq!(nearest("l3", &known), Some("l1"));
+        assert_eq!(nearest("zebra", &known), None);
+    }
+}
