@@ -1,37 +1,103 @@
-//! The examples that people copy.
+//! The examples that people copy: the files of `examples/` and every one in `docs/sweep-file.md`.
 
-use besom_sweep::{Expansion, parse};
+use besom_sweep::{Expansion, Hyperparameters, Plan, parse};
 
 fn expand(text: &str) -> Expansion {
-    Expansion::new(&parse(text).unwrap(), None).unwrap()
+    let spec = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    Expansion::new(&spec, None).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
+
+fn counts(plan: &Plan) -> (u64, u64, u64, u64) {
+    (plan.points, plan.merged, plan.jobs, plan.jobs_cut)
+}
+
+fn short(point: &Hyperparameters) -> (&'static str, u32, f64, u32) {
+    (point.optimizer.name(), point.batch_size, point.learning_rate, point.epochs)
+}
+
+const CLASSIC: [(&str, u32, f64, u32); 9] = [
+    ("adadelta", 32, 0.01, 25),
+    ("adam", 32, 0.01, 25),
+    ("sgd", 32, 0.01, 25),
+    ("sgd", 8, 0.01, 25),
+    ("sgd", 512, 0.01, 25),
+    ("sgd", 4096, 0.01, 25),
+    ("sgd", 32, 0.0001, 25),
+    ("sgd", 32, 0.5, 25),
+    ("sgd", 32, 1.0, 25),
+];
 
 #[test]
 fn the_eleven_points_of_the_classic_sweep_are_nine_jobs_a_seed() {
-    let expansion = expand(include_str!("../../examples/quickdraw10.yaml"));
-    let plan = expansion.plan();
-    assert_eq!((plan.points, plan.merged, plan.jobs, plan.jobs_cut), (9, 2, 9, 0), "{plan:?}");
-    assert_eq!(plan.swept, ["optimizer", "batch_size", "learning_rate"]);
-    assert_eq!(plan.notes, ["2 of 11 points are equal to earlier ones and were merged"]);
-    let rows: Vec<_> = (0..9)
-        .map(|index| {
-            let job = expansion.job(index, "d");
-            let h = job.config.hyperparameters;
-            (h.optimizer.name(), h.batch_size, h.learning_rate, h.epochs, job.seed)
-        })
-        .collect();
+    for text in [include_str!("../../examples/quickdraw10.yaml"), include_str!("../../examples/sketches.yaml")] {
+        let expansion = expand(text);
+        assert_eq!(counts(expansion.plan()), (9, 2, 9, 0));
+        assert_eq!(expansion.plan().swept, ["optimizer", "batch_size", "learning_rate"]);
+        assert_eq!(expansion.plan().notes, ["2 of 11 points are equal to earlier ones and were merged"]);
+        let points: Vec<_> = (0..9).map(|index| short(&expansion.point(index))).collect();
+        assert_eq!(points, CLASSIC);
+    }
+}
+
+#[test]
+fn work_goes_seed_by_seed_and_point_by_point() {
+    let text = include_str!("../../examples/quickdraw10.yaml").replace("seeds: 1", "seeds: 3");
+    let expansion = expand(&text);
+    assert_eq!(counts(expansion.plan()), (9, 2, 27, 0));
+    for index in 0..27 {
+        let job = expansion.job(index, "digest");
+        assert_eq!(short(&job.config.hyperparameters), CLASSIC[index as usize % 9]);
+        assert_eq!(job.seed, 1 + index as i64 / 9);
+        assert_eq!(job.config.dataset, "digest");
+    }
+}
+
+#[test]
+fn the_grid_example_is_twenty_four_jobs() {
+    let expansion = expand(include_str!("../../examples/grid.yaml"));
+    assert_eq!(counts(expansion.plan()), (12, 0, 24, 0));
+    assert_eq!(expansion.plan().notes, [""; 0]);
+    // Sorted by name, the last fastest: hidden, learning_rate, optimizer.
+    let points: Vec<_> =
+        (0..4).map(|index| expansion.point(index)).map(|p| (p.hidden, p.learning_rate, p.optimizer.name())).collect();
+    let narrow = vec![32];
     assert_eq!(
-        rows,
+        points,
         [
-            ("adadelta", 32, 0.01, 25, 1),
-            ("adam", 32, 0.01, 25, 1),
-            ("sgd", 32, 0.01, 25, 1),
-            ("sgd", 8, 0.01, 25, 1),
-            ("sgd", 512, 0.01, 25, 1),
-            ("sgd", 4096, 0.01, 25, 1),
-            ("sgd", 32, 0.0001, 25, 1),
-            ("sgd", 32, 0.5, 25, 1),
-            ("sgd", 32, 1.0, 25, 1),
+            (narrow.clone(), 0.001, "sgd"),
+            (narrow.clone(), 0.001, "adam"),
+            (narrow.clone(), 0.01, "sgd"),
+            (narrow, 0.01, "adam"),
         ]
     );
+}
+
+#[test]
+fn every_example_of_the_reference_is_a_right_sweep_file() {
+    let page = include_str!("../../docs/sweep-file.md");
+    let mut found = 0;
+    for block in page.split("```yaml\n").skip(1) {
+        let text = block.split("```").next().expect("split gives one part at least");
+        expand(text);
+        found += 1;
+    }
+    assert!(found >= 5, "{found} examples");
+}
+
+#[test]
+fn the_reference_names_every_hyperparameter_with_its_default() {
+    let page = include_str!("../../docs/sweep-file.md");
+    for optimizer in ["sgd", "adam", "adadelta"] {
+        let mut params = besom_sweep::Params::new();
+        params.insert("optimizer".to_owned(), optimizer.into());
+        let defaults = Hyperparameters::from_params(&params).expect("an optimizer alone is enough").to_params();
+        for (name, default) in defaults {
+            let row = page.lines().find(|line| line.starts_with(&format!("| `{name}`")));
+            let row = row.unwrap_or_else(|| panic!("{name} is not in the table"));
+            let number = default.as_f64().map(|number| number.to_string());
+            let shown = [default.to_string(), default.to_string().replace('"', "").replace(',', ", ")];
+            let shown = shown.into_iter().chain(number).any(|text| row.contains(&text));
+            assert!(shown || default.is_null() && row.contains("none"), "{row} lacks the default {default}");
+        }
+    }
 }

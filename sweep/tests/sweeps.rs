@@ -1,0 +1,343 @@
+//! What a sweep file means: defaults, one spelling for equal values, limits, digests.
+
+use besom_sweep::{
+    Activation, Engine, Expansion, Goal, Hyperparameters, JobConfig, KeepModels, Method, MetricName, Objective,
+    Optimizer, Params, SweepSpec, parse,
+};
+use serde_json::json;
+
+fn spec(text: &str) -> SweepSpec {
+    parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn expand(text: &str) -> Expansion {
+    Expansion::new(&spec(text), None).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn params(value: serde_json::Value) -> Params {
+    value.as_object().expect("an object").clone()
+}
+
+fn config(value: serde_json::Value) -> JobConfig {
+    let hyperparameters = Hyperparameters::from_params(&params(value)).expect("right hyperparameters");
+    JobConfig { hyperparameters, dataset: "0123".to_owned(), engine: Engine::Candle }
+}
+
+const SMALL: &str = "
+method: grid
+parameters:
+  learning_rate: {values: [0.1, 0.01]}
+  batch_size: {values: [8, 16]}
+besom:
+  dataset: {source: data.npz}
+";
+
+#[test]
+fn what_a_file_leaves_out_has_its_default() {
+    let spec = spec("method: grid\nparameters: {epochs: {value: 3}}\nbesom: {dataset: {source: data.npz}}");
+    assert_eq!((spec.name, spec.description, spec.run_cap, spec.engine), (None, None, None, None));
+    assert_eq!(spec.method, Method::Grid);
+    assert_eq!((spec.metric.name, spec.metric.goal), (MetricName::ValAccuracy, Goal::Maximize));
+    assert_eq!((spec.objective, spec.keep_models, spec.seeds), (Objective::Final, KeepModels::All, vec![1]));
+    assert_eq!((spec.dataset.test_fraction, spec.dataset.split_seed, spec.dataset.classes), (None, 42, None));
+}
+
+#[test]
+fn keras_defaults_fill_in_what_a_point_leaves_out() {
+    let none = Hyperparameters::from_params(&Params::new()).expect("the defaults");
+    assert_eq!(
+        none,
+        Hyperparameters {
+            optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
+            learning_rate: 0.01,
+            batch_size: 32,
+            epochs: 1,
+            hidden: vec![32, 32],
+            activation: Activation::Relu,
+            dropout: 0.0,
+            l1: 0.0,
+            l2: 0.0,
+            label_smoothing: 0.0,
+            patience: None,
+        }
+    );
+    let adam = config(json!({"optimizer": "adam"})).hyperparameters;
+    assert_eq!(adam.optimizer, Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 });
+    assert_eq!(adam.learning_rate, 0.001);
+    let adadelta = config(json!({"optimizer": "adadelta"})).hyperparameters;
+    assert_eq!(adadelta.optimizer, Optimizer::Adadelta { rho: 0.95, epsilon: 1e-7 });
+    assert_eq!(adadelta.learning_rate, 0.001);
+}
+
+#[test]
+fn metric_seeds_and_words_are_read() {
+    let text = SMALL.replace("method", "metric: {name: val_loss}\nmethod").replace(
+        "besom:",
+        "besom:\n  seeds: [7, 3]\n  objective: best\n  keep_models: none\n  engine: candle\n  model: {patience: null}",
+    );
+    let spec = spec(&text);
+    assert_eq!((spec.metric.name, spec.metric.goal), (MetricName::ValLoss, Goal::Minimize));
+    assert_eq!((spec.seeds, spec.objective, spec.keep_models), (vec![7, 3], Objective::Best, KeepModels::None));
+    assert_eq!((spec.engine, spec.model), (Some(Engine::Candle), params(json!({"patience": null}))));
+}
+
+#[test]
+fn equal_values_have_one_spelling_and_one_hash() {
+    let plain = config(json!({"batch_size": 32, "learning_rate": 1.0, "optimizer": "sgd", "hidden": [64], "l2": 0}));
+    for other in [
+        json!({"l2": 0.0, "hidden": [64.0], "optimizer": "SGD", "learning_rate": 1, "batch_size": 32.0}),
+        json!({"hidden": [64], "learning_rate": 1e0}),
+        json!({"hidden": [64], "learning_rate": 1, "momentum": -0.0, "patience": null, "epochs": 1, "dropout": 0}),
+    ] {
+        let other = config(other);
+        assert_eq!(other.canonical_json(), plain.canonical_json());
+        assert_eq!(other.config_hash(), plain.config_hash());
+        assert_eq!(other.params(), plain.params());
+    }
+}
+
+#[test]
+fn the_canonical_form_is_this_text() {
+    assert_eq!(
+        config(json!({"epochs": 25})).canonical_json(),
+        concat!(
+            r#"{"dataset":"0123","device":"cpu","engine":"candle","hyperparameters":{"activation":"relu","#,
+            r#""batch_size":32,"dropout":0.0,"epochs":25,"hidden":[32,32],"l1":0.0,"l2":0.0,"label_smoothing":0.0,"#,
+            r#""learning_rate":0.01,"momentum":0.0,"nesterov":false,"optimizer":"sgd","patience":null},"#,
+            r#""scaling":"training_maximum","trainer":"mlp","trainer_version":1}"#
+        )
+    );
+    let small = config(json!({"optimizer": "adam", "learning_rate": 1e-5}));
+    assert!(small.canonical_json().contains(r#""epsilon":1e-7"#), "{}", small.canonical_json());
+    assert!(small.canonical_json().contains(r#""learning_rate":1e-5"#), "{}", small.canonical_json());
+}
+
+#[test]
+fn the_hash_is_the_sha256_of_the_canonical_text() {
+    // printf %s '{"dataset":...}' | sha256sum
+    assert_eq!(
+        config(json!({"epochs": 25})).config_hash(),
+        "e7ff9d2f2a2e935a0d9e6c6679de432fb91b4356a07b3c796ada0adb8e18b647"
+    );
+}
+
+#[test]
+fn whatever_changes_numbers_changes_the_hash() {
+    let plain = config(json!({}));
+    for other in [
+        config(json!({"learning_rate": 0.02})),
+        config(json!({"hidden": [32]})),
+        config(json!({"momentum": 0.5})),
+        config(json!({"patience": 3})),
+        JobConfig { dataset: "4567".to_owned(), ..plain.clone() },
+    ] {
+        assert_ne!(other.config_hash(), plain.config_hash());
+    }
+}
+
+#[test]
+fn the_shape_is_all_but_the_optimizer_and_its_learning_rate() {
+    let plain = config(json!({})).shape_hash();
+    for same in [
+        json!({"optimizer": "adam"}),
+        json!({"optimizer": "adadelta", "rho": 0.5}),
+        json!({"learning_rate": 3}),
+        json!({"momentum": 0.9, "nesterov": true}),
+    ] {
+        assert_eq!(config(same).shape_hash(), plain);
+    }
+    for other in [json!({"hidden": [32]}), json!({"batch_size": 8}), json!({"epochs": 2}), json!({"l1": 0.1})] {
+        assert_ne!(config(other).shape_hash(), plain);
+    }
+}
+
+#[test]
+fn a_configuration_of_another_build_is_refused() {
+    let text = config(json!({})).canonical_json();
+    JobConfig::from_canonical_json(&text).expect("its own");
+    for (piece, replacement, message) in [
+        (r#""trainer_version":1"#, r#""trainer_version":2"#, "trainer_version: 2 cannot be trained by this build"),
+        (r#""trainer":"mlp""#, r#""trainer":"cnn""#, "trainer: \"cnn\" cannot be trained by this build"),
+        (r#""device":"cpu""#, r#""device":"cuda""#, "device: \"cuda\" cannot be trained"),
+        (r#""engine":"candle""#, r#""engine":"native""#, "engine: \"native\" is unknown to this build"),
+        (r#","trainer":"mlp""#, "", "trainer: missing"),
+        (r#""device""#, r#""extra":1,"device""#, "extra: unknown key of a configuration"),
+        (r#""batch_size":32"#, r#""batch_size":0"#, "batch_size: must be an integer from 1 to 1048576, not 0"),
+        (r#""momentum""#, r#""rho":0.5,"momentum""#, "rho: sgd has no such option"),
+        (r#""momentum""#, r#""momentun""#, "momentun: unknown hyperparameter; did you mean momentum?"),
+        ("{", "", "configuration: not JSON"),
+    ] {
+        let error = JobConfig::from_canonical_json(&text.replacen(piece, replacement, 1)).expect_err(message);
+        assert!(error.to_string().starts_with(message), "{error}");
+    }
+}
+
+#[test]
+fn aliases_are_stored_under_the_full_name() {
+    let text = SMALL.replace("learning_rate:", "lr:").replace("batch_size:", "batch:");
+    assert_eq!(spec(&text), spec(SMALL));
+    let model = spec(&SMALL.replace("besom:", "besom:\n  model: {epoch: 4.0}")).model;
+    assert_eq!(model, params(json!({"epochs": 4})));
+}
+
+#[test]
+fn a_range_of_integers_includes_both_ends() {
+    let points = |range: &str| {
+        let expansion = expand(&SMALL.replace("{values: [8, 16]}", range).replace("[0.1, 0.01]", "[0.1]"));
+        (0..expansion.plan().points).map(|index| expansion.point(index).batch_size).collect::<Vec<_>>()
+    };
+    assert_eq!(points("{min: 3, max: 6}"), [3, 4, 5, 6]);
+    assert_eq!(points("{min: 3.0, max: 3}"), [3]);
+    assert_eq!(points("{distribution: int_uniform, min: 1, max: 2}"), [1, 2]);
+    assert_eq!(points("{distribution: categorical, values: [9, 5]}"), [9, 5]);
+    assert_eq!(points("{distribution: constant, value: 9}"), [9]);
+}
+
+#[test]
+fn an_option_that_an_optimizer_does_not_have_is_dropped_before_equal_points_are_merged() {
+    let text = "
+method: grid
+parameters:
+  optimizer: {values: [sgd, adam, adadelta]}
+  momentum: {values: [0, 0.9]}
+besom:
+  dataset: {source: data.npz}
+  model: {epsilon: 1e-6}
+";
+    let expansion = expand(text);
+    let plan = expansion.plan();
+    assert_eq!((plan.points, plan.merged), (4, 2));
+    assert_eq!(
+        plan.notes,
+        [
+            "momentum does not apply to adam, adadelta: dropped from 4 points",
+            "epsilon does not apply to sgd: dropped from 2 points",
+            "2 of 6 points are equal to earlier ones and were merged",
+        ]
+    );
+    let optimizers: Vec<_> = (0..4).map(|index| expansion.point(index).optimizer).collect();
+    assert_eq!(
+        optimizers,
+        [
+            Optimizer::Sgd { momentum: 0.0, nesterov: false },
+            Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-6 },
+            Optimizer::Adadelta { rho: 0.95, epsilon: 1e-6 },
+            Optimizer::Sgd { momentum: 0.9, nesterov: false },
+        ]
+    );
+}
+
+#[test]
+fn run_cap_cuts_jobs_in_their_order_of_work() {
+    let expansion = expand(&SMALL.replace("method", "run_cap: 5\nmethod").replace("besom:", "besom:\n  seeds: 2"));
+    let plan = expansion.plan();
+    assert_eq!((plan.points, plan.jobs, plan.jobs_cut), (4, 5, 3));
+    assert_eq!(plan.notes, ["run_cap 5 cuts 3 of 8 jobs"]);
+    let seeds: Vec<_> = (0..5).map(|index| expansion.job(index, "d").seed).collect();
+    assert_eq!(seeds, [1, 1, 1, 1, 2]);
+}
+
+#[test]
+fn a_sweep_of_constants_is_one_point() {
+    for method in ["grid", "one_at_a_time"] {
+        let text = format!("method: {method}\nparameters: {{epochs: {{value: 3}}}}\nbesom: {{dataset: {{source: x}}}}");
+        let expansion = expand(&text);
+        assert_eq!((expansion.plan().points, expansion.plan().swept.len()), (1, 0));
+        assert_eq!(expansion.point(0).epochs, 3);
+    }
+}
+
+#[test]
+fn a_million_points_are_expanded_and_one_more_is_refused() {
+    let text = |last: u32, seeds: u32| {
+        format!(
+            "method: grid\nparameters:\n  epochs: {{min: 1, max: 1000}}\n  batch_size: {{min: 1, max: {last}}}\n\
+             besom: {{dataset: {{source: x}}, seeds: {seeds}}}\n"
+        )
+    };
+    let expansion = expand(&text(1000, 1));
+    assert_eq!(expansion.jobs_total(), 1_000_000);
+    let job = expansion.job(999_999, "d").config.hyperparameters;
+    assert_eq!((job.batch_size, job.epochs), (1000, 1000));
+    let refuse = |text: &str| Expansion::new(&spec(text), None).expect_err("too much").to_string();
+    assert_eq!(refuse(&text(1001, 1)), "parameters: more than 1000000 points; list fewer values");
+    assert_eq!(
+        refuse(&text(1000, 2)),
+        "besom.seeds: 1000000 points with 2 seeds are more than 1000000 jobs; set run_cap or fewer seeds"
+    );
+    let capped = expand(&format!("run_cap: 10\n{}", text(1000, 2)));
+    assert_eq!((capped.jobs_total(), capped.plan().jobs_cut), (10, 1_999_990));
+}
+
+#[test]
+fn a_grid_too_large_to_count_is_refused_at_once() {
+    let names = ["momentum", "beta_1", "beta_2", "rho", "epsilon", "dropout", "l1", "l2", "label_smoothing", "lr"];
+    let values: Vec<_> = (1..1000).map(|value| format!("{}e-4", value)).collect();
+    let parameters: Vec<_> =
+        names.iter().map(|name| format!("  {name}: {{values: [{}]}}\n", values.join(","))).collect();
+    let text = format!("method: grid\nparameters:\n{}besom: {{dataset: {{source: x}}}}\n", parameters.concat());
+    let error = Expansion::new(&spec(&text), None).expect_err("10^30 points");
+    assert_eq!(error.problem, "more than 1000000 points; list fewer values");
+}
+
+#[test]
+fn the_digest_is_of_what_the_sweep_means() {
+    let digest = |text: &str| expand(text).sweep_digest("d");
+    let plain = digest(SMALL);
+    for same in [
+        SMALL.replace("method", "# a comment\nname: other\ndescription: for people\nmethod"),
+        SMALL.replace("learning_rate:", "lr:").replace("[8, 16]", "[8.0, 16]"),
+        SMALL.replace("data.npz", "elsewhere.npz"),
+        SMALL.replace("method: grid\n", "").replace("besom:", "method: grid\nbesom:\n  seeds: [1]\n  engine: candle"),
+        SMALL
+            .replace("  learning_rate: {values: [0.1, 0.01]}\n", "")
+            .replace("besom:", "  learning_rate: {values: [0.1, 0.01]}\nbesom:"),
+        r#"{"method": "grid", "parameters": {"learning_rate": {"values": [1e-1, 0.01]}, "batch_size": {"values": [8, 16]}},
+            "besom": {"dataset": {"source": "data.npz"}}}"#
+            .to_owned(),
+    ] {
+        assert_eq!(digest(&same), plain, "{same}");
+    }
+    for other in [
+        SMALL.replace("0.01", "0.02"),
+        SMALL.replace("[8, 16]", "[16, 8]"),
+        SMALL.replace("besom:", "besom:\n  seeds: 2"),
+        SMALL.replace("besom:", "besom:\n  objective: best"),
+        SMALL.replace("besom:", "besom:\n  model: {hidden: [16]}"),
+        SMALL.replace("method", "run_cap: 3\nmethod"),
+        SMALL.replace("method", "metric: {name: val_loss}\nmethod"),
+    ] {
+        assert_ne!(digest(&other), plain, "{other}");
+    }
+    assert_ne!(expand(SMALL).sweep_digest("e"), plain);
+}
+
+#[test]
+fn one_at_a_time_goes_by_the_order_of_the_file() {
+    let text = SMALL.replace("grid", "one_at_a_time").replace("besom:", "besom:\n  base: {lr: 0.1, batch: 8}");
+    let turned = text
+        .replace("  learning_rate: {values: [0.1, 0.01]}\n", "")
+        .replace("besom:", "  learning_rate: {values: [0.1, 0.01]}\nbesom:");
+    let points = |text: &str| {
+        let expansion = expand(text);
+        let points = 0..expansion.plan().points;
+        points.map(|index| expansion.point(index)).map(|p| (p.learning_rate, p.batch_size)).collect::<Vec<_>>()
+    };
+    assert_eq!(points(&text), [(0.1, 8), (0.01, 8), (0.1, 16)]);
+    assert_eq!(points(&turned), [(0.1, 8), (0.1, 16), (0.01, 8)]);
+    assert_ne!(expand(&text).sweep_digest("d"), expand(&turned).sweep_digest("d"));
+}
+
+#[test]
+fn anchors_and_merge_keys_of_yaml_work() {
+    let text = "
+method: grid
+parameters:
+  beta_1: &rates {values: [0.5, 0.9]}
+  beta_2: *rates
+besom:
+  dataset: {source: data.npz}
+  model: {optimizer: adam}
+";
+    assert_eq!(expand(text).plan().points, 4);
+}
