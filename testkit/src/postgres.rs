@@ -10,7 +10,7 @@ use std::{
     net::TcpListener,
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::{Mutex, OnceLock, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -53,7 +53,7 @@ pub struct PostgresServer {
     user: Option<(u32, u32)>,
     port: u16,
     process: Mutex<Option<Child>>,
-    watchdog: Mutex<ChildStdin>,
+    watchdog: Mutex<Child>,
 }
 
 /// How to stop a server.
@@ -233,7 +233,9 @@ impl PostgresServer {
 
     fn tell_watchdog(&self, pid: Option<u32>) {
         let line = pid.map_or_else(|| "\n".to_owned(), |pid| format!("{pid}\n"));
-        lock(&self.watchdog).write_all(line.as_bytes()).expect("the watchdog lives as long as the pipe");
+        let mut watchdog = lock(&self.watchdog);
+        let pipe = watchdog.stdin.as_mut().expect("stdin is piped");
+        pipe.write_all(line.as_bytes()).expect("the watchdog lives as long as the pipe");
     }
 }
 
@@ -242,6 +244,8 @@ impl Drop for PostgresServer {
         if lock(&self.process).is_some() {
             self.stop(Stop::Immediate);
         }
+        // Closes the pipe before it waits.
+        let _ = lock(&self.watchdog).wait();
     }
 }
 
@@ -295,8 +299,8 @@ fn free_port() -> u16 {
     }
 }
 
-fn start_watchdog(dir: &Path) -> ChildStdin {
-    let mut child = Command::new("sh")
+fn start_watchdog(dir: &Path) -> Child {
+    Command::new("sh")
         .args(["-c", WATCHDOG, "besom-postgres-watchdog"])
         .arg(dir)
         .current_dir("/")
@@ -305,12 +309,13 @@ fn start_watchdog(dir: &Path) -> ChildStdin {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .expect("sh runs");
-    child.stdin.take().expect("stdin is piped")
+        .expect("sh runs")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+
     use super::*;
     use crate::eventually;
 
@@ -350,6 +355,30 @@ mod tests {
         assert!(answer(&url).await.is_ok());
         drop(server);
         assert!(answer(&url).await.is_err());
-        eventually("the folder to be removed", Duration::from_secs(20), async || !dir.exists()).await;
+        assert!(!dir.exists());
+    }
+
+    /// The other half of the test below, in a process of its own.
+    #[tokio::test]
+    #[ignore = "waits to be killed"]
+    async fn a_test_that_hangs() {
+        let database = database().await;
+        println!("\n{}", database.url);
+        std::future::pending::<()>().await;
+    }
+
+    #[tokio::test]
+    async fn the_server_of_a_killed_test_is_stopped() {
+        let mut test = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", "postgres::tests::a_test_that_hangs"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(test.stdout.take().unwrap());
+        let url = output.lines().map(Result::unwrap).find(|line| line.starts_with("postgres://")).unwrap();
+        assert!(answer(&url).await.is_ok());
+        test.kill().unwrap();
+        test.wait().unwrap();
+        eventually("the server to be gone", Duration::from_secs(20), async || answer(&url).await.is_err()).await;
     }
 }
