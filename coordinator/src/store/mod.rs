@@ -4,6 +4,9 @@
 //! both. Every method that changes something is one transaction in a task that is never cancelled: a client that hangs up must not
 //! leave a transaction open. Every `now` is `None` in production: the database's clock decides; tests pass a time.
 
+pub mod lock;
+pub mod open;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
