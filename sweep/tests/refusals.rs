@@ -25,7 +25,9 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     // Keys of the file.
     ("name: t", "nmae: t", "line 1: nmae: ", "unknown key; did you mean name?"),
     ("name: t", "zebra: t", "line 1: zebra: ", "unknown key; known: apiVersion, kind, name"),
-    ("name: t", "name: a b", "line 1: name: ", "letters, digits, dots, underscores and hyphens, not \"a b\""),
+    ("name: t", "name: a b", "line 1: name: ", "no dot or hyphen first, not \"a b\""),
+    ("name: t", "name: -t", "line 1: name: ", "no dot or hyphen first"),
+    ("name: t", "name: .t", "line 1: name: ", "no dot or hyphen first"),
     ("name: t", "name: ../x", "line 1: name: ", "letters, digits"),
     ("name: t", "name: 17", "line 1: name: ", "must not be a number"),
     ("name: t", "name: \"17\"", "line 1: name: ", "must not be a number"),
