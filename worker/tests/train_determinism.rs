@@ -16,7 +16,7 @@ fn wide(data: &Dataset) -> JobConfig {
     config(data, |h| {
         h.optimizer = ADAM;
         h.learning_rate = 0.003;
-        h.hidden = vec![160, 96];
+        h.hidden = vec![400, 96];
         h.batch_size = 200;
         h.epochs = 3;
         h.dropout = 0.2;

@@ -1,5 +1,6 @@
 //! Small jobs and data for tests of the trainer.
 #![allow(dead_code, reason = "no test file needs all of it")]
+#![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside test functions")]
 
 use besom_sweep::{Engine, Goal, Hyperparameters, JobConfig, Metric, MetricName, Objective};
 use besom_worker::data::Dataset;
