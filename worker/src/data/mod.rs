@@ -1,9 +1,30 @@
-//! Datasets: the canonical artifact in memory.
-#![allow(dead_code, unused_imports, reason = "the parsers that use the rest of it are not in this tree yet")]
+//! Datasets: from a source of any supported format to one canonical artifact.
+//!
+//! A source (local path, https URL or `builtin:sketches`) is parsed once, by whoever submits a sweep; everything
+//! after that knows the artifact only, names it by its SHA-256 and holds its bytes once in memory. Every parser
+//! here reads hostile input: lengths are checked before they are used, nothing is allocated on a header's word
+//! alone, and what is refused is refused by name. The trainer (`train`) reads rows and labels as bytes.
 
+mod blocking;
+mod cache;
 mod dataset;
+mod describe;
+mod download;
 mod error;
+mod hosts;
+mod idx;
 mod limits;
+mod load;
+mod npy;
+mod npz;
+mod random;
+mod samples;
+mod sketches;
+mod split;
+mod table;
 
+pub use cache::DatasetCache;
 pub use dataset::{Dataset, Header};
+pub use describe::{Description, SplitDescription, describe};
 pub use error::DataError;
+pub use load::{LoadOptions, LoadProgress, Loaded, load};
