@@ -3,7 +3,7 @@
 //! The statement is prepared first: that takes one statement only and tells names and types even where no row comes. It
 //! then runs under the simple protocol, whose answers are text: every type has one, `numeric` included.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, Row, SqlSafeStr, Statement, TypeInfo,
@@ -13,6 +13,9 @@ use sqlx::{
 
 use super::{Cell, Position, QueryError, QueryResult, views_hint};
 use crate::store::open::OpenError;
+
+/// A host that does not answer at all must not look like a long question.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Of the session. A question may take as long as it likes, but not longer than somebody waits for it.
 const SESSION: [(&str, &str); 6] = [
@@ -35,7 +38,10 @@ pub(super) async fn query(url: &str, sql: &str) -> Result<QueryResult, QueryErro
     }
     let unavailable = |error| OpenError::Unavailable(Box::new(error));
     let options = PgConnectOptions::from_str(url).map_err(unavailable)?.application_name("besom sql").options(SESSION);
-    let mut connection = options.connect().await.map_err(unavailable)?;
+    let mut connection = match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+        Ok(connection) => connection.map_err(unavailable)?,
+        Err(late) => return Err(OpenError::Unavailable(Box::new(late)).into()),
+    };
     let failed = |error| failed(sql, error);
     sqlx::raw_sql("BEGIN READ ONLY").execute(&mut connection).await.map_err(failed)?;
     let text = || AssertSqlSafe(sql.to_owned());
