@@ -27,7 +27,18 @@ pub(crate) struct Axes {
     options: Vec<&'static Row>,
 }
 
+/// How many points a sweep lists, equal ones included; `None`: more than a u64 counts.
+pub(crate) fn count(spec: &SweepSpec) -> Option<u64> {
+    let mut lengths = spec.parameters.iter().map(|parameter| parameter.values.len() as u64);
+    match spec.method {
+        Method::Grid => lengths.try_fold(1_u64, |product, length| product.checked_mul(length)),
+        // A sweep of constants is one point.
+        Method::OneAtATime => Some(lengths.filter(|length| *length > 1).sum::<u64>().max(1)),
+    }
+}
+
 impl Axes {
+    /// Takes time and memory in proportion to the listed values: ask [`count`] first.
     pub(crate) fn new(spec: &SweepSpec) -> Self {
         let mut fixed = spec.model.clone();
         let mut axes = Vec::new();
@@ -48,16 +59,6 @@ impl Axes {
         let named = |row: &&Row| fixed.contains_key(row.name) || axes.iter().any(|axis| axis.name == row.name);
         let options = table::TABLE.iter().filter(|row| !row.optimizers.is_empty()).filter(named).collect();
         Self { method: spec.method, axes, fixed, options }
-    }
-
-    /// How many points, equal ones included; `None`: more than a u64 counts.
-    pub(crate) fn count(&self) -> Option<u64> {
-        let mut lengths = self.axes.iter().map(|axis| self.listed(axis));
-        match self.method {
-            Method::Grid => lengths.try_fold(1_u64, |product, length| product.checked_mul(length)),
-            Method::OneAtATime if self.axes.is_empty() => Some(1),
-            Method::OneAtATime => lengths.try_fold(0_u64, |sum, length| sum.checked_add(length)),
-        }
     }
 
     /// How many of an axis's values the file lists for points of their own.

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use crate::axes::Axes;
+use crate::axes::{self, Axes};
 use crate::canonical::{canonical, sha256};
 use crate::spec::Method;
 use crate::{Engine, Hyperparameters, JobConfig, SpecError, SweepSpec};
@@ -61,12 +61,12 @@ impl Expansion {
     /// # Errors
     /// More than [`Expansion::MAX_JOBS`] points or jobs.
     pub fn new(spec: &SweepSpec, engine: Option<Engine>) -> Result<Self, SpecError> {
-        let axes = Axes::new(spec);
-        let listed = axes.count().filter(|count| *count <= MAX_JOBS).ok_or_else(|| SpecError {
+        let listed = axes::count(spec).filter(|count| *count <= MAX_JOBS).ok_or_else(|| SpecError {
             line: None,
             key: "parameters".to_owned(),
             problem: format!("more than {MAX_JOBS} points; list fewer values"),
         })?;
+        let axes = Axes::new(spec);
         let mut notes = Vec::new();
         let distinct = distinct(&axes, listed, &mut notes);
         let points = distinct.as_ref().map_or(listed, |kept| kept.len() as u64);

@@ -11,7 +11,7 @@ mod section;
 use serde_json::Value;
 
 use crate::spec::{Goal, Method, Metric, MetricName};
-use crate::words::hint;
+use crate::words::{hint, shorten};
 use crate::{SpecError, SweepSpec, yaml};
 use section::{Item, Section};
 
@@ -100,18 +100,28 @@ fn name(item: &Item<'_>) -> Result<String, SpecError> {
         Value::String(text) => text,
         other => other.to_string(),
     };
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if written.is_empty() || written.len() > 100 || !written.chars().all(allowed) {
-        let problem = "must be 1 to 100 letters, digits, dots, underscores and hyphens";
-        return Err(item.refuse(format!("{problem}, not {}", item.node.describe())));
-    }
-    if written.chars().all(|c| c.is_ascii_digit()) {
-        return Err(item.refuse("must not be a number: sweeps are called by name or by number".to_owned()));
-    }
+    check_name(&written).map_err(|problem| item.refuse(problem))?;
     if !matches!(item.node.kind, yaml::Kind::Text(_)) {
         return Err(item.refuse(format!("must be text; put {written} in quotes")));
     }
     Ok(written)
+}
+
+/// Whether a sweep can be called this, wherever the name comes from: the file, its stem or the command line.
+///
+/// # Errors
+/// What a name is made of.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    // A leading dot hides files, a leading hyphen looks like a flag.
+    if name.is_empty() || name.len() > 100 || name.starts_with(['.', '-']) || !name.chars().all(allowed) {
+        let problem = "must be 1 to 100 letters, digits, dots, underscores and hyphens, no dot or hyphen first";
+        return Err(format!("{problem}, not \"{}\"", shorten(name)));
+    }
+    if name.chars().all(|c| c.is_ascii_digit()) {
+        return Err("must not be a number: sweeps are called by name or by number".to_owned());
+    }
+    Ok(())
 }
 
 fn method(item: &Item<'_>) -> Result<Method, SpecError> {

@@ -4,8 +4,9 @@
 //! are bounded well above any real sweep file, duplicate keys and several documents are errors.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
+use serde_saphyr::{Error, Spanned};
 
 use crate::SpecError;
 use crate::words::shorten;
@@ -71,11 +72,7 @@ pub(crate) fn read(text: &str) -> Result<Node, SpecError> {
     };
     match serde_saphyr::from_str_with_options::<Spanned<Kind>>(text, options) {
         Ok(root) => Ok(node(root)),
-        Err(error) => Err(SpecError {
-            line: error.location().and_then(|location| u32::try_from(location.line()).ok()).filter(|line| *line > 0),
-            key: String::new(),
-            problem: format!("not valid YAML: {}", one_line(&error.to_string())),
-        }),
+        Err(error) => Err(refusal(&error)),
     }
 }
 
@@ -83,14 +80,20 @@ fn whole_file(problem: String) -> SpecError {
     SpecError { line: None, key: String::new(), problem }
 }
 
-/// The library's message without its own place (the line stands in front of ours) and on one line.
-fn one_line(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    let line = match line.rfind(" at line ") {
-        Some(place) => &line[..place],
-        None => line,
+fn refusal(error: &serde_saphyr::Error) -> SpecError {
+    let problem = match error.without_snippet() {
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key {} stands here twice", shorten(key)),
+        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => "a sweep file is one YAML document".to_owned(),
+        // The library's message without its own place (the line stands in front of ours) and on one line.
+        other => {
+            let message = other.to_string();
+            let line = message.lines().next().unwrap_or_default();
+            let line = line.rfind(" at line ").map_or(line, |place| &line[..place]);
+            format!("not valid YAML: {}", line.trim_end_matches('.'))
+        }
     };
-    line.trim_end_matches('.').to_owned()
+    let line = error.location().and_then(|location| u32::try_from(location.line()).ok());
+    SpecError { line: line.filter(|line| *line > 0), key: String::new(), problem }
 }
 
 fn node(spanned: Spanned<Kind>) -> Node {

@@ -18,13 +18,16 @@ besom:
 /// A piece of [`FILE`], what a person wrote in its place, and the start and a later part of the message.
 const CASES: &[(&str, &str, &str, &str)] = &[
     // The file as a whole.
-    ("name: t", "name: t\nname: u", "line 2: ", "uplicate"),
+    ("name: t", "name: t\nname: u", "line 2: ", "the key name stands here twice"),
+    ("besom:", "---\nbesom:", "line 7: ", "a sweep file is one YAML document"),
     ("name: t", "name: [t", "line ", "not valid YAML"),
     ("  seeds: 2", "\tseeds: 2", "line 9: ", "not valid YAML"),
     // Keys of the file.
     ("name: t", "nmae: t", "line 1: nmae: ", "unknown key; did you mean name?"),
     ("name: t", "zebra: t", "line 1: zebra: ", "unknown key; known: apiVersion, kind, name"),
-    ("name: t", "name: a b", "line 1: name: ", "letters, digits, dots, underscores and hyphens, not \"a b\""),
+    ("name: t", "name: a b", "line 1: name: ", "no dot or hyphen first, not \"a b\""),
+    ("name: t", "name: -t", "line 1: name: ", "no dot or hyphen first"),
+    ("name: t", "name: .t", "line 1: name: ", "no dot or hyphen first"),
     ("name: t", "name: ../x", "line 1: name: ", "letters, digits"),
     ("name: t", "name: 17", "line 1: name: ", "must not be a number"),
     ("name: t", "name: \"17\"", "line 1: name: ", "must not be a number"),
@@ -95,7 +98,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ),
     ("{values: [8, 32]}", "{min: 9, max: 8}", "line 6: parameters.batch_size.max: ", "at least min, which is 9"),
     ("{values: [8, 32]}", "{min: 0, max: 8}", "line 6: parameters.batch_size.min: ", "from 1 to 1048576, not 0"),
-    ("{values: [8, 32]}", "{min: 1, max: 2000000}", "line 6: parameters.batch_size.max: ", "more than 1000000"),
+    ("{values: [8, 32]}", "{min: 1, max: 2000000}", "line 6: parameters.batch_size.max: ", "at most 1000000 points"),
     ("{values: [8, 32]}", "{min: 1, max: 2.5}", "line 6: parameters.batch_size.max: ", "uniform"),
     (
         "{values: [8, 32]}",

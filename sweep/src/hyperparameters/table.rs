@@ -112,7 +112,7 @@ pub(crate) static TABLE: [Row; 17] = [
 const LATER_OPTIMIZERS: [&str; 10] =
     ["rmsprop", "adamw", "adagrad", "adamax", "nadam", "ftrl", "lion", "adafactor", "lamb", "muon"];
 
-/// Names that Keras, W&B and their users know and this build does not, each with what to say.
+/// Options that Keras, W&B and their users know and this build does not have.
 const LATER_NAMES: [&str; 24] = [
     "weight_decay",
     "amsgrad",
@@ -237,7 +237,10 @@ impl Row {
 
 /// An integer, also one written as a float, within inclusive bounds.
 pub(crate) fn integer(value: &Value, min: u64, max: u64) -> Result<u64, String> {
-    let wrong = || format!("must be an integer from {min} to {max}, not {}", describe(value));
+    let wrong = || {
+        let range = if max == u64::MAX { format!("at least {min}") } else { format!("from {min} to {max}") };
+        format!("must be an integer {range}, not {}", describe(value))
+    };
     let Value::Number(number) = value else { return Err(wrong()) };
     let integer = match number.as_u64() {
         Some(integer) => integer,

@@ -51,7 +51,10 @@ pub(super) fn read(item: &Item<'_>) -> Result<Vec<Parameter>, SpecError> {
         if let Some(earlier) = parameters.iter().find(|parameter| parameter.spec.name == row.name) {
             return Err(item.refuse_key(format!("the same as {} in line {}", earlier.key, earlier.line)));
         }
-        let values = values(&item, row)?;
+        // No method makes fewer points than it has values, so what is left bounds the memory of ranges.
+        let left =
+            parameters.iter().fold(MAX_JOBS, |left, earlier| left.saturating_sub(earlier.spec.values.len() as u64));
+        let values = values(&item, row, left)?;
         let spec = ParameterSpec { name: row.name.to_owned(), values };
         parameters.push(Parameter { spec, key: entry.key.clone(), line: entry.line });
     }
@@ -94,7 +97,8 @@ fn refuse_nested(item: &Item<'_>) -> SpecError {
     SpecError { line: Some(line), key: name, problem: problem.to_owned() }
 }
 
-fn values(item: &Item<'_>, row: &Row) -> Result<Vec<Value>, SpecError> {
+/// `most`: so many integers at most in a range.
+fn values(item: &Item<'_>, row: &Row, most: u64) -> Result<Vec<Value>, SpecError> {
     let Kind::Map(_) = item.node.kind else {
         let key = if matches!(item.node.kind, Kind::List(_)) { "values" } else { "value" };
         return Err(item.refuse(format!("must be a mapping; write `{}: {{{key}: ...}}`", row.name)));
@@ -133,7 +137,7 @@ fn values(item: &Item<'_>, row: &Row) -> Result<Vec<Value>, SpecError> {
     match (constant, listed, min, max) {
         (Some(item), _, _, _) => Ok(vec![value(&item, row)?]),
         (_, Some(item), _, _) => list(&item, row),
-        (_, _, Some(min), Some(max)) => range(&min, &max, row),
+        (_, _, Some(min), Some(max)) => range(&min, &max, row, most),
         _ => unreachable!("one form was found above"),
     }
 }
@@ -163,7 +167,7 @@ fn list(item: &Item<'_>, row: &Row) -> Result<Vec<Value>, SpecError> {
 }
 
 /// Every integer from `min` to `max`, both included.
-fn range(min: &Item<'_>, max: &Item<'_>, row: &Row) -> Result<Vec<Value>, SpecError> {
+fn range(min: &Item<'_>, max: &Item<'_>, row: &Row, most: u64) -> Result<Vec<Value>, SpecError> {
     let whole = |item: &Item<'_>| match item.node.kind {
         Kind::Integer(value) => i64::try_from(value).map_err(|_| item.refuse(format!("{value} is out of range"))),
         // W&B: integer-valued floats are integers. Below 2^53 the conversion is exact.
@@ -178,8 +182,8 @@ fn range(min: &Item<'_>, max: &Item<'_>, row: &Row) -> Result<Vec<Value>, SpecEr
     if low > high {
         return Err(max.refuse(format!("must be at least min, which is {low}, not {high}")));
     }
-    if i128::from(high) - i128::from(low) >= i128::from(MAX_JOBS) {
-        return Err(max.refuse(format!("more than {MAX_JOBS} values from min to max")));
+    if i128::from(high) - i128::from(low) >= i128::from(most.max(1)) {
+        return Err(max.refuse(format!("a sweep has at most {MAX_JOBS} points; fewer values from min to max")));
     }
     // The ends first, so that a range outside of the hyperparameter's is refused at the end that is wrong.
     let check =

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::SpecError;
+use crate::hyperparameters::table;
 use crate::words::hint;
 use crate::yaml::{Entry, Kind, Node};
 
@@ -152,19 +153,7 @@ impl<'a> Item<'a> {
 
 /// An integer within inclusive bounds; 32.0 is 32.
 pub(super) fn integer(node: &Node, min: u64, max: u64) -> Result<u64, String> {
-    let integer = match node.kind {
-        Kind::Integer(value) => u64::try_from(value).ok(),
-        // Below 2^53 every integral f64 is the integer that was meant.
-        Kind::Float(value) if value.fract() == 0.0 && (0.0..9e15).contains(&value) => Some(value as u64),
-        _ => None,
-    };
-    integer.filter(|integer| (min..=max).contains(integer)).ok_or_else(|| {
-        let range = match max {
-            u64::MAX => format!("at least {min}"),
-            _ => format!("from {min} to {max}"),
-        };
-        format!("must be an integer {range}, not {}", node.describe())
-    })
+    table::integer(&to_json(node).map_err(|(_, problem)| problem)?, min, max)
 }
 
 /// The value as JSON, or the line and problem of what JSON has no word for.
