@@ -1,0 +1,23 @@
+//! The trainer: a multilayer perceptron with Keras's meaning of every hyperparameter.
+//!
+//! All parameters of a model are one flat `f32` vector; an engine turns them and some rows into a loss and a flat
+//! gradient, an optimizer is one loop over flat vectors, and what lies between two epochs is a `State`. A job's numbers
+//! depend on its configuration, seed and dataset alone: randomness comes from streams keyed by seed, purpose and epoch,
+//! every sum has one order, and each job computes on one thread. Knows nothing of leases or the wire: the agent does.
+
+mod activation;
+mod engine;
+mod job;
+mod layout;
+mod loss;
+mod model;
+mod optimizer;
+mod penalty;
+mod random;
+mod state;
+mod threads;
+mod trainer;
+
+pub use job::{Confusion, Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
+pub use threads::set_single_threaded;
+pub use trainer::train;

@@ -1,0 +1,31 @@
+//! One thread a slot.
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::job::TrainError;
+
+/// Makes every computation of this process single-threaded: a slot is one core, so a hidden thread pool would only take
+/// cores from other slots. It also saves time: without the variable candle counts the machine's cores in every matrix
+/// product.
+///
+/// Call it first thing in `main`, before any other thread exists: changing the environment while another thread reads it
+/// is undefined behaviour. Results do not depend on it.
+#[allow(
+    unsafe_code,
+    reason = "the environment is the only way to tell candle, and main calls this before any thread starts"
+)]
+pub fn set_single_threaded() {
+    // SAFETY: the caller promises that no other thread exists yet.
+    unsafe {
+        std::env::set_var("RAYON_NUM_THREADS", "1");
+        std::env::set_var("CANDLE_NUM_THREADS", "1");
+    }
+}
+
+/// A pool of one thread for one training, so that parallel iterators inside candle stay on it.
+pub(crate) fn single_thread() -> Result<ThreadPool, TrainError> {
+    ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "train".into()).build().map_err(|error| TrainError {
+        retryable: true,
+        message: format!("cannot start a thread for training: {error}"),
+    })
+}

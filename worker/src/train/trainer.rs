@@ -1,0 +1,263 @@
+//! The loop: epochs of shuffled batches, each followed by validation on the test split.
+
+use std::time::Instant;
+
+use besom_sweep::{Engine as EngineKind, Hyperparameters, Objective};
+
+use super::engine::{CandleEngine, Engine};
+use super::job::{Confusion, Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
+use super::layout::Layout;
+use super::loss::{Score, argmax, cross_entropy};
+use super::model::safetensors;
+use super::optimizer::OptimizerState;
+use super::penalty::Penalty;
+use super::random::{Purpose, Stream};
+use super::state::State;
+use super::threads::single_thread;
+use crate::data::Dataset;
+
+/// Rows a validation batch. Fixed, because the rounding of a matrix product depends on its size; large enough to be fast,
+/// small enough that a batch stays within a core's cache.
+const VALIDATION_BATCH: usize = 512;
+
+/// Trains `jobs`, one after the other, on the calling thread's time (it blocks), and answers in their order.
+///
+/// # Errors
+/// A dataset or a configuration that cannot be trained; see [`TrainError::retryable`].
+pub fn train(jobs: &[TrainJob<'_>], data: &Dataset, observer: &mut dyn Observer) -> Result<Vec<Trained>, TrainError> {
+    check(data)?;
+    single_thread()?.install(|| {
+        let one = |(index, job)| Training::new(job, data)?.run(index, observer);
+        jobs.iter().enumerate().map(one).collect()
+    })
+}
+
+/// Refuses a dataset whose parts do not fit each other.
+fn check(data: &Dataset) -> Result<(), TrainError> {
+    let header = data.header();
+    let rows = u64::from(header.train) + u64::from(header.test);
+    if header.train == 0 || header.test == 0 || rows > u64::from(u32::MAX) {
+        return Err(TrainError::impossible(format!(
+            "dataset: {} training and {} test rows; each split needs at least one, both together at most {}",
+            header.train,
+            header.test,
+            u32::MAX
+        )));
+    }
+    if data.labels().len() as u64 != rows || data.rows().len() as u64 != rows * u64::from(header.features) {
+        return Err(TrainError::impossible(format!(
+            "dataset: {rows} rows of {} features need as many labels and values, but there are {} and {}",
+            header.features,
+            data.labels().len(),
+            data.rows().len()
+        )));
+    }
+    if let Some(row) = data.labels().iter().position(|&label| usize::from(label) >= header.classes.len()) {
+        return Err(TrainError::impossible(format!(
+            "dataset: the label of row {row} is {}, but there are {} classes",
+            data.labels()[row],
+            header.classes.len()
+        )));
+    }
+    Ok(())
+}
+
+/// One job in training.
+pub(crate) struct Training<'a> {
+    job: &'a TrainJob<'a>,
+    data: &'a Dataset,
+    layout: Layout,
+    engine: Box<dyn Engine + 'a>,
+    penalty: Penalty,
+    state: State,
+}
+
+/// How an epoch ended. Unless it is full, the state stays that of the epoch before.
+enum EpochEnd {
+    Full(EpochRecord),
+    Diverged(EpochRecord),
+    Stopped,
+    Aborted,
+}
+
+impl<'a> Training<'a> {
+    /// At the start.
+    pub(crate) fn new(job: &'a TrainJob<'a>, data: &'a Dataset) -> Result<Self, TrainError> {
+        let hyperparameters = &job.config.hyperparameters;
+        let header = data.header();
+        let layout = Layout::new(header.features, &hyperparameters.hidden, header.classes.len() as u32)?;
+        let engine = match job.config.engine {
+            EngineKind::Candle => Box::new(CandleEngine::new(data, layout.clone(), hyperparameters)?),
+        };
+        let optimizer = OptimizerState::new(hyperparameters.optimizer, layout.parameters());
+        let state = State::new(layout.initial_parameters(job.seed), optimizer);
+        Ok(Self { job, data, layout, engine, penalty: Penalty::new(hyperparameters), state })
+    }
+
+    fn hyperparameters(&self) -> &'a Hyperparameters {
+        &self.job.config.hyperparameters
+    }
+
+    /// Runs to the end.
+    pub(crate) fn run(mut self, index: usize, observer: &mut dyn Observer) -> Result<Trained, TrainError> {
+        let start = Instant::now();
+        let (ending, last) = loop {
+            if self.is_over() {
+                break (Ending::Succeeded, None);
+            }
+            match self.epoch(observer)? {
+                EpochEnd::Full(record) => observer.epoch(index, &record),
+                EpochEnd::Diverged(record) => {
+                    observer.epoch(index, &record);
+                    break (Ending::Diverged, Some(record));
+                }
+                EpochEnd::Stopped => break (Ending::Stopped, None),
+                EpochEnd::Aborted => break (Ending::Aborted, None),
+            }
+        };
+        let mut trained = self.trained(ending)?;
+        trained.records.extend(last);
+        trained.seconds = start.elapsed().as_secs_f64();
+        Ok(trained)
+    }
+
+    fn is_over(&self) -> bool {
+        let hyperparameters = self.hyperparameters();
+        self.state.epochs_done() >= hyperparameters.epochs
+            || hyperparameters.patience.is_some_and(|patience| self.state.patience.is_over(patience))
+    }
+
+    /// The next epoch.
+    fn epoch(&mut self, observer: &mut dyn Observer) -> Result<EpochEnd, TrainError> {
+        let start = Instant::now();
+        let hyperparameters = self.hyperparameters();
+        let epoch = self.state.epochs_done() + 1;
+        let record = |training: Mean, validation: Option<Mean>| EpochRecord {
+            epoch,
+            loss: training.loss,
+            accuracy: training.accuracy,
+            val_loss: validation.and_then(|mean| mean.loss),
+            val_accuracy: validation.and_then(|mean| mean.accuracy),
+            learning_rate: hyperparameters.learning_rate,
+            seconds: start.elapsed().as_secs_f64(),
+            metrics: std::collections::BTreeMap::new(),
+        };
+
+        let order = Stream::new(self.job.seed, Purpose::Shuffle, epoch).permutation(self.data.header().train);
+        let mut dropout = Stream::new(self.job.seed, Purpose::Dropout, epoch);
+        let mut params = self.state.params.clone();
+        let mut optimizer = self.state.optimizer.clone();
+        let mut gradient = vec![0.0; params.len()];
+        let mut score = Score::default();
+        for rows in order.chunks(hyperparameters.batch_size.max(1) as usize) {
+            match observer.control() {
+                Control::Continue => {}
+                Control::StopEarly => return Ok(EpochEnd::Stopped),
+                Control::Abort => return Ok(EpochEnd::Aborted),
+            }
+            let masks = self.masks(&mut dropout, rows.len());
+            let mut batch = self.engine.loss_gradient(&params, rows, &masks, &mut gradient)?;
+            batch.loss_sum += self.penalty.value(&self.layout, &params) * batch.n as f64;
+            score.add(batch);
+            if !score.loss_sum.is_finite() {
+                return Ok(EpochEnd::Diverged(record(Mean::of(score), None)));
+            }
+            self.penalty.add_gradient(&self.layout, &params, &mut gradient);
+            optimizer.step(hyperparameters.optimizer, hyperparameters.learning_rate, &mut params, &gradient);
+        }
+
+        let Some(validation) = self.validate(&params, observer)? else {
+            return Ok(EpochEnd::Aborted);
+        };
+        let record = record(Mean::of(score), Some(Mean::of(validation)));
+        if record.val_loss.is_none() {
+            return Ok(EpochEnd::Diverged(record));
+        }
+        self.state.advance(params, optimizer, record.clone(), self.job.metric);
+        Ok(EpochEnd::Full(record))
+    }
+
+    /// Dropout factors of a batch, in the order layer, row, unit; none without dropout.
+    fn masks(&self, stream: &mut Stream, rows: usize) -> Vec<Vec<f32>> {
+        let rate = self.hyperparameters().dropout as f32;
+        if rate == 0.0 {
+            return Vec::new();
+        }
+        let kept = 1.0 / (1.0 - rate);
+        let mut factor = || if stream.unit() < rate { 0.0 } else { kept };
+        self.layout.hidden().map(|width| (0..rows * width).map(|_| factor()).collect()).collect()
+    }
+
+    /// Scores the test split, penalties included; `None` if aborted.
+    fn validate(&mut self, params: &[f32], observer: &mut dyn Observer) -> Result<Option<Score>, TrainError> {
+        let smoothing = self.hyperparameters().label_smoothing as f32;
+        let mut score = Score::default();
+        for rows in test_rows(self.data).chunks(VALIDATION_BATCH) {
+            if observer.control() == Control::Abort {
+                return Ok(None);
+            }
+            let logits = self.engine.logits(params, rows)?;
+            let labels = &self.data.labels()[rows[0] as usize..][..rows.len()];
+            score.add(cross_entropy(&logits, labels, self.layout.classes(), smoothing, None));
+        }
+        score.loss_sum += self.penalty.value(&self.layout, params) * score.n as f64;
+        Ok(Some(score))
+    }
+
+    /// Counts the predictions of `params` over the test split.
+    fn confusion(&mut self, params: &[f32]) -> Result<Confusion, TrainError> {
+        let classes = self.layout.classes();
+        let mut counts = vec![0; classes * classes];
+        for rows in test_rows(self.data).chunks(VALIDATION_BATCH) {
+            let logits = self.engine.logits(params, rows)?;
+            for (&row, logits) in rows.iter().zip(logits.chunks_exact(classes)) {
+                counts[usize::from(self.data.labels()[row as usize]) * classes + argmax(logits)] += 1;
+            }
+        }
+        Ok(Confusion { classes: classes as u32, counts })
+    }
+
+    /// What the full epochs so far amount to.
+    fn trained(mut self, ending: Ending) -> Result<Trained, TrainError> {
+        let mut trained = Trained {
+            ending,
+            records: std::mem::take(&mut self.state.records),
+            final_model: Vec::new(),
+            best_model: Vec::new(),
+            confusion: None,
+            seconds: 0.0,
+        };
+        if let (Some(best), true) = (self.state.best.take(), ending != Ending::Aborted) {
+            let last = std::mem::take(&mut self.state.params);
+            let model = |params| safetensors(&self.layout, params, self.job.config, self.data);
+            trained.final_model = model(&last);
+            trained.best_model = model(&best.params);
+            trained.confusion = Some(self.confusion(match self.job.objective {
+                Objective::Final => &last,
+                Objective::Best => &best.params,
+            })?);
+        }
+        Ok(trained)
+    }
+}
+
+/// Averages of a score; `None` where not finite.
+#[derive(Clone, Copy)]
+struct Mean {
+    loss: Option<f64>,
+    accuracy: Option<f64>,
+}
+
+impl Mean {
+    fn of(score: Score) -> Self {
+        let finite = |value: f64| value.is_finite().then_some(value);
+        let n = score.n as f64;
+        Self { loss: finite(score.loss_sum / n), accuracy: finite(score.correct as f64 / n) }
+    }
+}
+
+/// Indices of the test split: it follows the training split.
+fn test_rows(data: &Dataset) -> Vec<u32> {
+    let header = data.header();
+    (header.train..header.train + header.test).collect()
+}
