@@ -12,5 +12,5 @@ pub use attempt::{
 };
 pub use epoch::{Confusion, EpochRecord, Summary, summarize};
 pub use ids::{AttemptRef, Digest, JobId, SweepId, Timestamp, WorkerId};
-pub use retry::{RetryDecision, RetryPolicy};
+pub use retry::{RetryDecision, RetryPolicy, spread};
 pub use sweep::{JobCounts, NewJob, NewSweep, NewWorker, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::AttemptRef;
+
 /// Limits on what one job may cost, counted apart: a failure is the job's own fault more often than a loss is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -42,6 +44,15 @@ impl RetryPolicy {
     }
 }
 
+/// The randomness of an attempt's delay, in [0, 1): spread evenly over jobs, yet the same wherever it is worked out.
+pub fn spread(at: AttemptRef) -> f64 {
+    // The finaliser of SplitMix64: every bit of its input changes every bit of its output.
+    let mut bits = at.job.0.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(at.attempt);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    f64::from(u32::try_from((bits ^ (bits >> 31)) >> 32).expect("32 bits are left")) / 4_294_967_296.0
+}
+
 /// Doubles from 1 s to a minute, of which up to half is left to chance so that jobs lost together do not return together.
 fn again(times: u32, spread: f64) -> RetryDecision {
     let full = f64::from(1u32 << times.saturating_sub(1).min(6)).min(60.0);
@@ -61,6 +72,19 @@ mod tests {
         assert_eq!(outcomes(&|n| policy.after_failure(n, true, 0.5)), 3);
         assert_eq!(outcomes(&|n| policy.after_loss(n, 0.5)), 5);
         assert_eq!(policy.after_failure(1, false, 0.5), RetryDecision::GiveUp);
+    }
+
+    #[test]
+    fn jobs_lost_together_return_apart() {
+        let spreads: Vec<f64> = (1..=100)
+            .map(|job| spread(AttemptRef { job: crate::domain::JobId(job), attempt: 1 }))
+            .collect();
+        assert!(spreads.iter().all(|value| (0.0..1.0).contains(value)), "{spreads:?}");
+        for tenth in 0..10 {
+            let from = f64::from(tenth) / 10.0;
+            let within = spreads.iter().filter(|&&value| value >= from && value < from + 0.1).count();
+            assert!((2..=25).contains(&within), "{within} of 100 in the tenth from {from}");
+        }
     }
 
     #[test]

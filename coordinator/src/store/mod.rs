@@ -4,6 +4,13 @@
 //! both. Every method that changes something is one transaction in a task that is never cancelled: a client that hangs up must not
 //! leave a transaction open. Every `now` is `None` in production: the database's clock decides; tests pass a time.
 
+mod failure;
+mod migrations;
+pub mod open;
+pub mod postgres;
+mod rows;
+pub mod sqlite;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

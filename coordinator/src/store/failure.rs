@@ -1,0 +1,68 @@
+//! What can go wrong inside a transaction, before it is an answer to anybody.
+//!
+//! The runner of each database looks at a [`Failure`] and either tries the whole transaction again or turns it into a
+//! [`StoreError`]. Which database error is which stands in one small function per database, `classify`.
+
+use std::time::Duration;
+
+use super::StoreError;
+
+/// Why a transaction did not commit.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The answer to the caller.
+    Store(StoreError),
+    /// The database said so.
+    Database(sqlx::Error),
+    /// Another transaction came first: the same one, run again, will see what that did.
+    Raced(sqlx::Error),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// What a database error means for the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Nothing happened; the whole transaction may be run again at once.
+    Again,
+    /// The database is away, full or busy.
+    Away,
+    /// A bug or a damaged database.
+    Broken,
+}
+
+/// How often a transaction runs before a conflict becomes `Unavailable`.
+pub(super) const MAX_RUNS: u32 = 8;
+
+/// The wait before run `run` (from 1) of a transaction that met another one: up to 5 ms, doubling, at random.
+pub(super) fn backoff(run: u32) -> Duration {
+    let full = 5_000_u64 << run.min(6);
+    // The low bits of a version 7 UUID are random: enough to keep two coordinators from meeting again.
+    let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
+    Duration::from_micros(full / 2 + random % (full / 2))
+}
+
+/// The answer for a failure that is final.
+pub(super) fn answer(error: sqlx::Error, class: Class, operation: &'static str) -> StoreError {
+    match class {
+        Class::Again | Class::Away => StoreError::Unavailable(Box::new(error)),
+        Class::Broken => {
+            StoreError::Corrupt { table: "?", id: "?".to_owned(), problem: format!("{operation}: {error}") }
+        }
+    }
+}
+
+/// Refuses a change to a store that is open for reading.
+pub(super) fn read_only() -> StoreError {
+    StoreError::InvalidState { what: "the store is open for reading only".to_owned() }
+}

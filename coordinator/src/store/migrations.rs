@@ -1,0 +1,47 @@
+//! Which migrations a database has, compared with those of this build.
+
+use sqlx::migrate::{MigrateError, Migrator};
+
+use super::open::OpenError;
+
+/// The answer where applying migrations failed. sqlx compares before it changes anything.
+pub(super) fn refused(error: MigrateError) -> OpenError {
+    match error {
+        MigrateError::VersionMissing(version) => newer(version),
+        MigrateError::VersionMismatch(version) => other(version),
+        MigrateError::Execute(error) => OpenError::Unavailable(Box::new(error)),
+        error => OpenError::Unavailable(Box::new(error)),
+    }
+}
+
+/// Compares without changing anything; `applied` are versions and checksums.
+pub(super) fn check(migrator: &Migrator, applied: &[(i64, Vec<u8>)]) -> Result<(), OpenError> {
+    for (version, checksum) in applied {
+        match migrator.iter().find(|known| known.version == *version) {
+            None => return Err(newer(*version)),
+            Some(known) if *known.checksum != **checksum => return Err(other(*version)),
+            Some(_) => {}
+        }
+    }
+    match migrator.iter().find(|known| !applied.iter().any(|(version, _)| *version == known.version)) {
+        Some(missing) => Err(OpenError::NotFound {
+            what: format!(
+                "migration {} in this database: it was last used by an older besom; start a coordinator of this one",
+                missing.version
+            ),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn newer(version: i64) -> OpenError {
+    OpenError::Newer {
+        what: format!("the database has migration {version}, which this besom does not know: use a newer besom"),
+    }
+}
+
+fn other(version: i64) -> OpenError {
+    OpenError::Newer {
+        what: format!("migration {version} of the database is not the one of this besom: use the build that made it"),
+    }
+}

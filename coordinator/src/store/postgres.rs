@@ -1,0 +1,127 @@
+//! The store on Postgres 15 or later: any number of coordinators.
+//!
+//! Acquisitions run side by side thanks to SKIP LOCKED; whoever ends a job holds its sweep's row first. Every session has
+//! limits on statements, locks and idle transactions, so that a coordinator that stalls cannot stop the others.
+
+use std::time::Duration;
+
+use sqlx::{
+    PgConnection, PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use self::work::Handle;
+use super::{migrations, open::OpenError};
+
+mod dialect;
+// The same files serve both databases; see their module's documentation.
+#[path = "work/mod.rs"]
+mod work;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// As `server_version_num` has it.
+const OLDEST_POSTGRES: i32 = 150_000;
+
+/// Enough to hide the latency of commits; a hundred coordinators fit in one server's usual limits.
+const CONNECTIONS: u32 = 10;
+
+/// How long a call waits for a connection before the store counts as unavailable.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Limits of each session. No statement of besom takes a second on a million jobs; a batch of jobs may take some.
+const SESSION: [(&str, &str); 5] = [
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    // An answer leaves after the commit is on disk, whatever the server's default says.
+    ("synchronous_commit", "on"),
+    ("application_name", "besom"),
+];
+
+/// The store in a database that several coordinators share.
+pub struct PostgresStore {
+    handle: Handle,
+}
+
+impl PostgresStore {
+    /// Connects and brings the database to this build's migrations, one process at a time.
+    ///
+    /// # Errors
+    /// `Newer` if another build of besom knows more about the database; it is then untouched.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let pool = connect(url).await?;
+        let mut conn = pool.acquire().await.map_err(unavailable)?;
+        refuse_old_postgres(&mut conn).await?;
+        MIGRATIONS.run_direct(None, &mut *conn, false).await.map_err(migrations::refused)?;
+        drop(conn);
+        Ok(Self { handle: Handle { writer: Some(pool.clone()), reader: pool, clock: () } })
+    }
+
+    /// Connects for reading. Changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no store in the database; `Newer` as for [`PostgresStore::open`].
+    pub async fn open_read_only(url: &str) -> Result<Self, OpenError> {
+        let pool = connect(url).await?;
+        let found: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+            .fetch_one(&pool)
+            .await
+            .map_err(unavailable)?;
+        if !found {
+            return Err(OpenError::NotFound { what: "besom store in this database".to_owned() });
+        }
+        let applied: Vec<(i64, Vec<u8>)> =
+            sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version")
+                .fetch_all(&pool)
+                .await
+                .map_err(unavailable)?;
+        migrations::check(&MIGRATIONS, &applied)?;
+        Ok(Self { handle: Handle { writer: None, reader: pool, clock: () } })
+    }
+
+    /// The connections, for the artifacts in the same database.
+    pub fn pool(&self) -> &PgPool {
+        &self.handle.reader
+    }
+
+    fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+async fn connect(url: &str) -> Result<PgPool, OpenError> {
+    let options: PgConnectOptions = url.parse().map_err(|error| OpenError::BadUrl(format!("{error}")))?;
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A transaction that was begun but never handed over would stay open on its connection, and the next borrower
+        // would find itself inside. In a session without one, the transaction is as old as the statement.
+        .after_release(|conn, _| {
+            Box::pin(async move {
+                let clean: bool =
+                    sqlx::Row::try_get(&sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(conn).await?, 0)?;
+                Ok(clean)
+            })
+        })
+        .connect_with(options.options(SESSION))
+        .await
+        .map_err(unavailable)
+}
+
+async fn refuse_old_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
+    let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
+        .fetch_one(conn)
+        .await
+        .map_err(unavailable)?;
+    if version < OLDEST_POSTGRES {
+        let major = version / 10_000;
+        return Err(OpenError::Unavailable(format!("Postgres {major} is too old; 15 is needed").into()));
+    }
+    Ok(())
+}
+
+fn unavailable(error: sqlx::Error) -> OpenError {
+    OpenError::Unavailable(Box::new(error))
+}

@@ -1,0 +1,123 @@
+//! What the shared work has to ask Postgres for.
+
+use serde_json::json;
+use sqlx::{PgConnection, postgres::PgDatabaseError};
+
+pub(super) use super::PostgresStore as Backend;
+use crate::{
+    domain::{JobId, SweepId, Timestamp},
+    store::{AcquireRequest, failure::Class},
+};
+
+pub(super) type Db = sqlx::Postgres;
+pub(super) type Conn = PgConnection;
+
+/// Postgres keeps the time itself.
+pub(super) type Clock = ();
+
+/// Each statement sees what was committed before it: an update that had to wait judges the row as it then is.
+pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// All statements see one moment.
+pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+pub(super) const JOBS_INSERT: &str = include_str!("../sql/postgres/jobs_insert.sql");
+pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_insert.sql");
+
+const NOW: &str = include_str!("../sql/postgres/now.sql");
+const LOCK_SWEEP: &str = include_str!("../sql/postgres/sweep_lock.sql");
+const LOCK_JOB: &str = include_str!("../sql/postgres/job_lock.sql");
+const TAKE: &str = include_str!("../sql/postgres/jobs_take.sql");
+
+/// The time that a test passes, or the database's.
+pub(super) async fn now(conn: &mut Conn, (): &Clock, now: Option<Timestamp>) -> sqlx::Result<Timestamp> {
+    let micros = sqlx::query_scalar(NOW).bind(now.map(|at| at.0)).fetch_one(conn).await?;
+    Ok(Timestamp(micros))
+}
+
+/// Until the transaction ends nobody else ends a job of the sweep, adds one or changes its state.
+pub(super) async fn lock_sweep(conn: &mut Conn, sweep: SweepId) -> sqlx::Result<()> {
+    sqlx::query(LOCK_SWEEP).bind(sweep.0).execute(conn).await?;
+    Ok(())
+}
+
+/// Until the transaction ends nobody else changes the job.
+pub(super) async fn lock_job(conn: &mut Conn, job: JobId) -> sqlx::Result<()> {
+    sqlx::query(LOCK_JOB).bind(job.0).execute(conn).await?;
+    Ok(())
+}
+
+/// Leases as many queued jobs as the request has slots.
+pub(super) async fn take(
+    conn: &mut Conn,
+    request: &AcquireRequest,
+    trainer_version: i64,
+    now: Timestamp,
+    until: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query(TAKE)
+        .bind(request.worker.0)
+        .bind(trainer_version)
+        .bind(request.sweep.map(|sweep| sweep.0))
+        .bind(now.0)
+        .bind(until.0)
+        .bind(json!(request.slots))
+        .bind(&request.request_id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// What a Postgres error means.
+pub(super) fn classify(error: &sqlx::Error) -> Class {
+    match error {
+        sqlx::Error::Database(problem) => match problem.try_downcast_ref::<PgDatabaseError>() {
+            Some(problem) => classify_code(problem.code()),
+            None => Class::Broken,
+        },
+        // The connection is gone or was never there. Whether a commit that was under way happened is not known: every
+        // write can be repeated, so the caller does just that.
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Class::Away,
+        _ => Class::Broken,
+    }
+}
+
+fn classify_code(code: &str) -> Class {
+    match code {
+        // Serialization failure, deadlock.
+        "40001" | "40P01" => Class::Again,
+        // Our own limits: lock_timeout, statement_timeout, idle_in_transaction_session_timeout. A transaction that ran
+        // into a limit of time is left to the caller's patience.
+        "55P03" | "57014" | "25P03" => Class::Away,
+        // A standby that was just demoted, a database that only reads now.
+        "25006" => Class::Away,
+        // A connection left in a failed transaction: the pool closes it, the next call gets another.
+        "25P02" => Class::Away,
+        // Connections (08), shutdown and start-up (57P), too many of something or a full disk (53), I/O (58).
+        _ if ["08", "57P", "53", "58"].iter().any(|class| code.starts_with(class)) => Class::Away,
+        _ => Class::Broken,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_is_tried_again_an_outage_is_passed_on_and_the_rest_is_a_bug() {
+        for code in ["40001", "40P01"] {
+            assert_eq!(classify_code(code), Class::Again, "{code}");
+        }
+        for code in ["57P01", "57P02", "57P03", "08006", "08007", "53300", "53100", "58030", "55P03", "57014", "25P03"] {
+            assert_eq!(classify_code(code), Class::Away, "{code}");
+        }
+        for code in ["23505", "23514", "42P01", "42703", "22P02"] {
+            assert_eq!(classify_code(code), Class::Broken, "{code}");
+        }
+        assert_eq!(classify(&sqlx::Error::PoolTimedOut), Class::Away);
+        assert_eq!(classify(&sqlx::Error::RowNotFound), Class::Broken);
+    }
+}

@@ -1,0 +1,531 @@
+//! Rows as the statements give them, and the one way from there to the domain.
+//!
+//! The same structs serve both databases. A row that does not parse is [`StoreError::Corrupt`], never a default.
+
+use std::collections::BTreeMap;
+
+use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective, Params};
+use sqlx::types::Json;
+
+use super::StoreError;
+use crate::domain::{
+    Assignment, AttemptOutcome, AttemptRef, AttemptRow, Confusion, Digest, EpochRecord, JobCounts, JobId, JobState,
+    NewSweep, NewWorker, Run, RunningJob, Sweep, SweepId, SweepState, Timestamp, WorkerId, WorkerRow,
+};
+
+/// Where a value stood, for the error.
+#[derive(Clone, Copy)]
+struct Place {
+    table: &'static str,
+    id: i64,
+}
+
+impl Place {
+    fn corrupt(self, problem: String) -> StoreError {
+        StoreError::Corrupt { table: self.table, id: self.id.to_string(), problem }
+    }
+
+    fn word<T>(self, column: &str, text: &str, parse: fn(&str) -> Option<T>) -> Result<T, StoreError> {
+        parse(text).ok_or_else(|| self.corrupt(format!("{column} is {text:?}")))
+    }
+
+    fn number<T: TryFrom<i64>>(self, column: &str, value: i64) -> Result<T, StoreError> {
+        T::try_from(value).map_err(|_| self.corrupt(format!("{column} is {value}")))
+    }
+
+    fn metric(self, name: &str, goal: &str) -> Result<Metric, StoreError> {
+        Ok(Metric {
+            name: self.word("metric", name, MetricName::parse)?,
+            goal: self.word("goal", goal, Goal::parse)?,
+        })
+    }
+}
+
+/// A job and its attempt.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct AtRow {
+    pub(super) job: i64,
+    pub(super) attempt: i64,
+}
+
+impl TryFrom<AtRow> for AttemptRef {
+    type Error = StoreError;
+
+    fn try_from(row: AtRow) -> Result<Self, StoreError> {
+        let place = Place { table: "jobs", id: row.job };
+        Ok(Self { job: JobId(row.job), attempt: place.number("attempt", row.attempt)? })
+    }
+}
+
+/// See sql/sweeps.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct SweepRow {
+    pub(super) id: i64,
+    pub(super) name: String,
+    digest: String,
+    text: String,
+    method: String,
+    metric: String,
+    goal: String,
+    objective: String,
+    keep_models: String,
+    engine: Option<String>,
+    dataset: String,
+    dataset_source: String,
+    dataset_sha256: String,
+    swept: Json<Vec<String>>,
+    trainer_version: i64,
+    jobs_total: i64,
+    jobs_created: i64,
+    state: String,
+    created_at: i64,
+}
+
+impl SweepRow {
+    /// The counts come from another statement.
+    pub(super) fn with(self, counts: JobCounts) -> Result<Sweep, StoreError> {
+        let place = Place { table: "sweeps", id: self.id };
+        Ok(Sweep {
+            id: SweepId(self.id),
+            state: place.word("state", &self.state, SweepState::parse)?,
+            jobs_created: place.number("jobs_created", self.jobs_created)?,
+            counts,
+            created_at: Timestamp(self.created_at),
+            new: NewSweep {
+                metric: place.metric(&self.metric, &self.goal)?,
+                objective: place.word("objective", &self.objective, Objective::parse)?,
+                keep_models: place.word("keep_models", &self.keep_models, KeepModels::parse)?,
+                dataset: place.word("dataset", &self.dataset, Digest::parse)?,
+                jobs_total: place.number("jobs_total", self.jobs_total)?,
+                trainer_version: place.number("trainer_version", self.trainer_version)?,
+                name: self.name,
+                digest: self.digest,
+                text: self.text,
+                method: self.method,
+                engine: self.engine,
+                dataset_source: self.dataset_source,
+                dataset_sha256: self.dataset_sha256,
+                swept: self.swept.0,
+            },
+        })
+    }
+}
+
+/// See sql/sweep_counts.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct CountRow {
+    pub(super) sweep_id: i64,
+    state: String,
+    jobs: i64,
+    epochs: i64,
+    epoch_seconds: f64,
+}
+
+/// The jobs of one sweep, counted and summed.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    pub(super) counts: JobCounts,
+    pub(super) epochs: u64,
+    /// Of final jobs only.
+    pub(super) epochs_final: u64,
+    pub(super) epoch_seconds: f64,
+}
+
+impl Totals {
+    /// Adds the jobs of one state.
+    pub(super) fn add(&mut self, row: &CountRow) -> Result<(), StoreError> {
+        let place = Place { table: "jobs", id: row.sweep_id };
+        let state = place.word("state", &row.state, JobState::parse)?;
+        let counter = match state {
+            JobState::Queued => &mut self.counts.queued,
+            JobState::Running => &mut self.counts.running,
+            JobState::Succeeded => &mut self.counts.succeeded,
+            JobState::Stopped => &mut self.counts.stopped,
+            JobState::Diverged => &mut self.counts.diverged,
+            JobState::Failed => &mut self.counts.failed,
+            JobState::Cancelled => &mut self.counts.cancelled,
+        };
+        *counter = place.number("count", row.jobs)?;
+        let epochs: u64 = place.number("epochs", row.epochs)?;
+        self.epochs += epochs;
+        if state.is_final() {
+            self.epochs_final += epochs;
+        }
+        self.epoch_seconds += row.epoch_seconds;
+        Ok(())
+    }
+}
+
+/// See sql/leases_of_request.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct AssignmentRow {
+    #[sqlx(flatten)]
+    at: AtRow,
+    sweep_id: i64,
+    sweep_name: String,
+    slot: i64,
+    seed: i64,
+    config: String,
+    config_hash: String,
+    metric: String,
+    goal: String,
+    objective: String,
+    keep_models: String,
+}
+
+impl TryFrom<AssignmentRow> for Assignment {
+    type Error = StoreError;
+
+    fn try_from(row: AssignmentRow) -> Result<Self, StoreError> {
+        let job = Place { table: "jobs", id: row.at.job };
+        let sweep = Place { table: "sweeps", id: row.sweep_id };
+        Ok(Self {
+            at: row.at.try_into()?,
+            sweep: SweepId(row.sweep_id),
+            sweep_name: row.sweep_name,
+            slot: job.number("slot", row.slot)?,
+            seed: row.seed,
+            config: row.config,
+            config_hash: row.config_hash,
+            metric: sweep.metric(&row.metric, &row.goal)?,
+            objective: sweep.word("objective", &row.objective, Objective::parse)?,
+            keep_models: sweep.word("keep_models", &row.keep_models, KeepModels::parse)?,
+        })
+    }
+}
+
+/// See sql/job.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct JobRow {
+    job: i64,
+    sweep_id: i64,
+    state: String,
+    attempt: i64,
+    failures: i64,
+    losses: i64,
+    error: Option<String>,
+    metric: String,
+    goal: String,
+    objective: String,
+    keep_models: String,
+}
+
+/// What ending an attempt has to know of its job.
+#[derive(Debug)]
+pub(super) struct JobStanding {
+    pub(super) sweep: SweepId,
+    pub(super) at: AttemptRef,
+    pub(super) state: JobState,
+    pub(super) failures: u32,
+    pub(super) losses: u32,
+    pub(super) error: Option<String>,
+    pub(super) metric: Metric,
+    pub(super) objective: Objective,
+    pub(super) keep_models: KeepModels,
+}
+
+impl TryFrom<JobRow> for JobStanding {
+    type Error = StoreError;
+
+    fn try_from(row: JobRow) -> Result<Self, StoreError> {
+        let place = Place { table: "jobs", id: row.job };
+        let sweep = Place { table: "sweeps", id: row.sweep_id };
+        Ok(Self {
+            sweep: SweepId(row.sweep_id),
+            at: AtRow { job: row.job, attempt: row.attempt }.try_into()?,
+            state: place.word("state", &row.state, JobState::parse)?,
+            failures: place.number("failures", row.failures)?,
+            losses: place.number("losses", row.losses)?,
+            error: row.error,
+            metric: sweep.metric(&row.metric, &row.goal)?,
+            objective: sweep.word("objective", &row.objective, Objective::parse)?,
+            keep_models: sweep.word("keep_models", &row.keep_models, KeepModels::parse)?,
+        })
+    }
+}
+
+/// See sql/expired.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct ExpiredRow {
+    #[sqlx(flatten)]
+    at: AtRow,
+    sweep_id: i64,
+    losses: i64,
+    failures: i64,
+    worker: String,
+}
+
+/// A lease whose deadline has passed.
+#[derive(Debug)]
+pub(super) struct Expired {
+    pub(super) at: AttemptRef,
+    pub(super) sweep: SweepId,
+    pub(super) failures: u32,
+    pub(super) losses: u32,
+    pub(super) worker: String,
+}
+
+impl TryFrom<ExpiredRow> for Expired {
+    type Error = StoreError;
+
+    fn try_from(row: ExpiredRow) -> Result<Self, StoreError> {
+        let place = Place { table: "jobs", id: row.at.job };
+        Ok(Self {
+            at: row.at.try_into()?,
+            sweep: SweepId(row.sweep_id),
+            failures: place.number("failures", row.failures)?,
+            losses: place.number("losses", row.losses)?,
+            worker: row.worker,
+        })
+    }
+}
+
+/// See sql/attempt_epochs.sql and sql/history.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct EpochRow {
+    #[sqlx(flatten)]
+    at: AtRow,
+    epoch: i64,
+    loss: Option<f64>,
+    accuracy: Option<f64>,
+    val_loss: Option<f64>,
+    val_accuracy: Option<f64>,
+    learning_rate: f64,
+    pub(super) seconds: f64,
+    metrics: Json<BTreeMap<String, f64>>,
+}
+
+impl TryFrom<EpochRow> for (AttemptRef, EpochRecord) {
+    type Error = StoreError;
+
+    fn try_from(row: EpochRow) -> Result<Self, StoreError> {
+        let place = Place { table: "epochs", id: row.at.job };
+        let record = EpochRecord {
+            epoch: place.number("epoch", row.epoch)?,
+            loss: row.loss,
+            accuracy: row.accuracy,
+            val_loss: row.val_loss,
+            val_accuracy: row.val_accuracy,
+            learning_rate: row.learning_rate,
+            seconds: row.seconds,
+            metrics: row.metrics.0,
+        };
+        Ok((row.at.try_into()?, record))
+    }
+}
+
+/// See sql/running.sql: the columns of the latest record are null where there is none yet.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct RunningRow {
+    #[sqlx(flatten)]
+    at: AtRow,
+    worker: String,
+    slot: i64,
+    params: Json<Params>,
+    seed: i64,
+    epochs: i64,
+    epoch: Option<i64>,
+    loss: Option<f64>,
+    accuracy: Option<f64>,
+    val_loss: Option<f64>,
+    val_accuracy: Option<f64>,
+    learning_rate: Option<f64>,
+    seconds: Option<f64>,
+    metrics: Option<Json<BTreeMap<String, f64>>>,
+}
+
+impl TryFrom<RunningRow> for RunningJob {
+    type Error = StoreError;
+
+    fn try_from(row: RunningRow) -> Result<Self, StoreError> {
+        let place = Place { table: "jobs", id: row.at.job };
+        let latest = match (row.epoch, row.learning_rate, row.seconds, row.metrics) {
+            (Some(epoch), Some(learning_rate), Some(seconds), Some(metrics)) => Some(EpochRecord {
+                epoch: place.number("epoch", epoch)?,
+                loss: row.loss,
+                accuracy: row.accuracy,
+                val_loss: row.val_loss,
+                val_accuracy: row.val_accuracy,
+                learning_rate,
+                seconds,
+                metrics: metrics.0,
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            at: row.at.try_into()?,
+            worker: row.worker,
+            slot: place.number("slot", row.slot)?,
+            params: row.params.0,
+            seed: row.seed,
+            epochs: place.number("epochs", row.epochs)?,
+            latest,
+        })
+    }
+}
+
+/// See sql/runs_by_best.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct RunRow {
+    sweep: String,
+    sweep_id: i64,
+    job: i64,
+    state: String,
+    optimizer: String,
+    learning_rate: f64,
+    batch_size: i64,
+    epochs: i64,
+    hidden: String,
+    activation: String,
+    dropout: f64,
+    params: Json<Params>,
+    seed: i64,
+    objective: Option<f64>,
+    final_loss: Option<f64>,
+    final_accuracy: Option<f64>,
+    final_val_loss: Option<f64>,
+    final_val_accuracy: Option<f64>,
+    best_val_loss: Option<f64>,
+    best_val_accuracy: Option<f64>,
+    best_epoch: Option<i64>,
+    epochs_done: Option<i64>,
+    seconds: Option<f64>,
+    worker: Option<String>,
+    attempts: i64,
+    error: Option<String>,
+    started_at: Option<i64>,
+    ended_at: Option<i64>,
+    model: Option<String>,
+    dataset: String,
+    engine: String,
+    device: String,
+}
+
+impl TryFrom<RunRow> for Run {
+    type Error = StoreError;
+
+    fn try_from(row: RunRow) -> Result<Self, StoreError> {
+        let place = Place { table: "jobs", id: row.job };
+        Ok(Self {
+            state: place.word("state", &row.state, JobState::parse)?,
+            model: row.model.map(|digest| place.word("model", &digest, Digest::parse)).transpose()?,
+            dataset: place.word("dataset", &row.dataset, Digest::parse)?,
+            sweep: row.sweep,
+            sweep_id: SweepId(row.sweep_id),
+            job: JobId(row.job),
+            optimizer: row.optimizer,
+            learning_rate: row.learning_rate,
+            batch_size: row.batch_size,
+            epochs: row.epochs,
+            hidden: row.hidden,
+            activation: row.activation,
+            dropout: row.dropout,
+            params: row.params.0,
+            seed: row.seed,
+            objective: row.objective,
+            final_loss: row.final_loss,
+            final_accuracy: row.final_accuracy,
+            final_val_loss: row.final_val_loss,
+            final_val_accuracy: row.final_val_accuracy,
+            best_val_loss: row.best_val_loss,
+            best_val_accuracy: row.best_val_accuracy,
+            best_epoch: row.best_epoch,
+            epochs_done: row.epochs_done,
+            seconds: row.seconds,
+            worker: row.worker,
+            attempts: row.attempts,
+            error: row.error,
+            started_at: row.started_at.map(Timestamp),
+            ended_at: row.ended_at.map(Timestamp),
+            engine: row.engine,
+            device: row.device,
+        })
+    }
+}
+
+/// See sql/attempts.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct AttemptsRow {
+    #[sqlx(flatten)]
+    at: AtRow,
+    worker: String,
+    slot: i64,
+    started_at: i64,
+    ended_at: Option<i64>,
+    outcome: Option<String>,
+    error: Option<String>,
+}
+
+impl TryFrom<AttemptsRow> for AttemptRow {
+    type Error = StoreError;
+
+    fn try_from(row: AttemptsRow) -> Result<Self, StoreError> {
+        let place = Place { table: "attempts", id: row.at.job };
+        Ok(Self {
+            at: row.at.try_into()?,
+            worker: row.worker,
+            slot: place.number("slot", row.slot)?,
+            started_at: Timestamp(row.started_at),
+            ended_at: row.ended_at.map(Timestamp),
+            outcome: row.outcome.map(|word| place.word("outcome", &word, AttemptOutcome::parse)).transpose()?,
+            error: row.error,
+        })
+    }
+}
+
+/// See sql/confusions.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct ConfusionRow {
+    job: i64,
+    classes: i64,
+    counts: Json<Vec<u32>>,
+}
+
+impl TryFrom<ConfusionRow> for (JobId, Confusion) {
+    type Error = StoreError;
+
+    fn try_from(row: ConfusionRow) -> Result<Self, StoreError> {
+        let place = Place { table: "confusions", id: row.job };
+        let classes = place.number("classes", row.classes)?;
+        Ok((JobId(row.job), Confusion { classes, counts: row.counts.0 }))
+    }
+}
+
+/// See sql/workers.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct WorkersRow {
+    id: i64,
+    instance: String,
+    name: String,
+    host: String,
+    slots: i64,
+    build: String,
+    trainer_version: i64,
+    device: String,
+    last_seen_at: i64,
+    left_at: Option<i64>,
+    running: i64,
+}
+
+impl WorkersRow {
+    /// As seen at `now`.
+    pub(super) fn at(self, now: Timestamp) -> Result<WorkerRow, StoreError> {
+        let place = Place { table: "workers", id: self.id };
+        Ok(WorkerRow {
+            id: WorkerId(self.id),
+            running: place.number("running", self.running)?,
+            last_seen_at: Timestamp(self.last_seen_at),
+            last_seen_ms_ago: place.number("last_seen_at", (now.0 - self.last_seen_at).max(0) / 1000)?,
+            left: self.left_at.is_some(),
+            new: NewWorker {
+                slots: place.number("slots", self.slots)?,
+                trainer_version: place.number("trainer_version", self.trainer_version)?,
+                instance: self.instance,
+                name: self.name,
+                host: self.host,
+                build: self.build,
+                device: self.device,
+            },
+        })
+    }
+}

@@ -1,0 +1,5 @@
+SELECT job_id AS job, attempt, epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, metrics
+FROM epochs
+WHERE job_id = $1
+  AND attempt = $2
+ORDER BY epoch

@@ -1,0 +1,4 @@
+SELECT outcome
+FROM attempts
+WHERE job_id = $1
+  AND attempt = $2

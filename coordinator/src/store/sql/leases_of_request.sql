@@ -1,0 +1,9 @@
+SELECT j.id AS job, j.attempt, j.sweep_id, s.name AS sweep_name, j.slot, j.seed, j.config, j.config_hash, s.metric,
+       s.goal, s.objective, s.keep_models
+FROM attempts a
+JOIN jobs j ON j.id = a.job_id AND j.attempt = a.attempt
+JOIN sweeps s ON s.id = j.sweep_id
+WHERE a.request_id = $1
+  AND a.worker_id = $2
+  AND a.outcome IS NULL
+ORDER BY j.sweep_id, j.id

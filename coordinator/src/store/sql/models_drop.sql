@@ -1,0 +1,3 @@
+UPDATE jobs
+SET final_model = NULL, best_model = NULL
+WHERE id = $1

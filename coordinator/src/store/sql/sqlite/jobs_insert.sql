@@ -1,0 +1,11 @@
+-- Differs from Postgres: json_each in place of jsonb_array_elements. $2 is a list of lists, so a batch of any size is
+-- one statement that is prepared once. Floats are exact: they are JSON text written by Rust, never read back as text.
+INSERT INTO jobs (
+    sweep_id, state, ended_at, trainer, config_hash, shape_hash, config, params, seed, engine, device,
+    optimizer, learning_rate, batch_size, epochs, hidden, activation, dropout
+)
+SELECT $1, $3, $4,
+       value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+       value->>8, value->>9, value->>10, value->>11, value->>12, value->>13, value->>14
+FROM json_each($2)
+ORDER BY key

@@ -1,0 +1,3 @@
+UPDATE sweeps
+SET jobs_created = $2
+WHERE id = $1

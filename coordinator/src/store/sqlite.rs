@@ -1,0 +1,177 @@
+//! The store on SQLite: one file, one coordinator, one writer.
+//!
+//! A single writer connection begins every change with `BEGIN IMMEDIATE`, so a transaction never finds out half-way that
+//! somebody else was first, and waiters queue fairly in the pool. Readers have connections of their own and, thanks to
+//! the write-ahead log, neither wait nor are waited for. Whoever opens the store for writing holds the lock file.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    ConnectOptions, Connection, SqlitePool,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use self::work::Handle;
+use super::{StoreError, migrations, open::OpenError};
+use crate::domain::Digest;
+
+mod clock;
+mod dialect;
+// The same files serve both databases; see their module's documentation.
+#[path = "work/mod.rs"]
+mod work;
+
+use clock::Clock;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+
+/// The first release without the bug that could damage a database in WAL mode (fixed on 2026-03-13).
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// How long a connection waits for another process that writes. Only foreign tools ever do.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a call waits for a connection of the pool before the store counts as unavailable.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Reads are short, and a page that is being written to disk must not hold up all of them.
+const READERS: u32 = 4;
+
+/// The store in one file.
+pub struct SqliteStore {
+    handle: Handle,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it, and brings it to this build's migrations. The caller holds the lock file.
+    ///
+    /// # Errors
+    /// `Newer` if another build of besom knows more about the file; it is then untouched.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        let options = options(path).create_if_missing(true);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options.clone())
+            .await
+            .map_err(unavailable)?;
+        refuse_old_sqlite(&mut *writer.acquire().await.map_err(unavailable)?).await?;
+        MIGRATIONS.run(&writer).await.map_err(migrations::refused)?;
+        let clock = Clock::start(&writer).await.map_err(unavailable)?;
+        let reader = readers(options.create_if_missing(false).read_only(true)).await?;
+        Ok(Self { handle: Handle { writer: Some(writer), reader, clock } })
+    }
+
+    /// Opens an existing file for reading, beside a coordinator or without one. Changes nothing, needs no lock.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such file or no store in it; `Newer` as for [`SqliteStore::open`].
+    pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
+        if !path.exists() {
+            return Err(OpenError::NotFound { what: format!("database {}", path.display()) });
+        }
+        let options = options(path).read_only(true);
+        let mut conn = options.connect().await.map_err(unavailable)?;
+        refuse_old_sqlite(&mut conn).await?;
+        let tables: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+                .fetch_one(&mut conn)
+                .await
+                .map_err(unavailable)?;
+        if tables == 0 {
+            return Err(OpenError::NotFound { what: format!("besom store in {}", path.display()) });
+        }
+        let applied: Vec<(i64, Vec<u8>)> =
+            sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version")
+                .fetch_all(&mut conn)
+                .await
+                .map_err(unavailable)?;
+        migrations::check(&MIGRATIONS, &applied)?;
+        conn.close().await.map_err(unavailable)?;
+        let reader = readers(options).await?;
+        let clock = Clock::start(&reader).await.map_err(unavailable)?;
+        Ok(Self { handle: Handle { writer: None, reader, clock } })
+    }
+
+    /// The rows of `artifacts`, for the files beside this database.
+    pub fn artifact_index(&self) -> SqliteArtifactIndex {
+        SqliteArtifactIndex { handle: self.handle.clone() }
+    }
+
+    /// Closes all connections; the write-ahead log is folded into the file.
+    pub async fn close(&self) {
+        self.handle.reader.close().await;
+        if let Some(writer) = &self.handle.writer {
+            writer.close().await;
+        }
+    }
+
+    fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+/// The table `artifacts` of a SQLite store: which files are complete.
+#[derive(Clone)]
+pub struct SqliteArtifactIndex {
+    handle: Handle,
+}
+
+impl SqliteArtifactIndex {
+    /// Notes a file that is complete and on disk. Again is fine.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn insert(&self, digest: &Digest, kind: &str, size: u64) -> Result<(), StoreError> {
+        let args = (digest.clone(), kind.to_owned(), size.cast_signed());
+        self.handle
+            .write("note artifact", None, args, |conn, now, (digest, kind, size)| {
+                Box::pin(dialect::note_artifact(conn, now, digest, kind, *size))
+            })
+            .await
+    }
+
+    /// Whether the file was noted.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn contains(&self, digest: &Digest) -> Result<bool, StoreError> {
+        self.handle
+            .read("find artifact", digest.clone(), |conn, _, digest| Box::pin(dialect::has_artifact(conn, digest)))
+            .await
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        // An answer leaves after the commit is on disk, not only in the log's buffer.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+}
+
+async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, OpenError> {
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await
+        .map_err(unavailable)
+}
+
+fn unavailable(error: sqlx::Error) -> OpenError {
+    OpenError::Unavailable(Box::new(error))
+}
+
+async fn refuse_old_sqlite(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    let text: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(conn).await.map_err(unavailable)?;
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    if (next(), next(), next()) < OLDEST_SQLITE {
+        return Err(OpenError::Unavailable(format!("SQLite {text} can damage a database; 3.51.3 is needed").into()));
+    }
+    Ok(())
+}

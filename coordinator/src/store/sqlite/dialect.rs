@@ -1,0 +1,107 @@
+//! What the shared work has to ask SQLite for.
+
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+pub(super) use super::{SqliteStore as Backend, clock::Clock};
+use crate::{
+    domain::{Digest, JobId, SweepId, Timestamp},
+    store::{
+        AcquireRequest,
+        failure::{Class, Failure},
+    },
+};
+
+pub(super) type Db = sqlx::Sqlite;
+pub(super) type Conn = SqliteConnection;
+
+/// A plain BEGIN that reads and then writes fails at once when somebody else wrote in between.
+pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+pub(super) const BEGIN_READ: &str = "BEGIN";
+pub(super) const JOBS_INSERT: &str = include_str!("../sql/sqlite/jobs_insert.sql");
+pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/sqlite/epochs_insert.sql");
+
+const TAKE: &str = include_str!("../sql/sqlite/jobs_take.sql");
+const OPEN_ATTEMPTS: &str = include_str!("../sql/sqlite/attempts_open.sql");
+const NOTE_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_insert.sql");
+const HAS_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_exists.sql");
+
+/// The time that a test passes, or the coordinator's.
+pub(super) async fn now(_: &mut Conn, clock: &Clock, now: Option<Timestamp>) -> sqlx::Result<Timestamp> {
+    Ok(now.unwrap_or_else(|| clock.now()))
+}
+
+/// The one writer holds everything.
+pub(super) async fn lock_sweep(_: &mut Conn, _: SweepId) -> sqlx::Result<()> {
+    Ok(())
+}
+
+/// The one writer holds everything.
+pub(super) async fn lock_job(_: &mut Conn, _: JobId) -> sqlx::Result<()> {
+    Ok(())
+}
+
+/// Leases as many queued jobs as the request has slots.
+pub(super) async fn take(
+    conn: &mut Conn,
+    request: &AcquireRequest,
+    trainer_version: i64,
+    now: Timestamp,
+    until: Timestamp,
+) -> sqlx::Result<()> {
+    let taken = sqlx::query(TAKE)
+        .bind(request.worker.0)
+        .bind(trainer_version)
+        .bind(request.sweep.map(|sweep| sweep.0))
+        .bind(now.0)
+        .bind(until.0)
+        .bind(json!(request.slots))
+        .execute(&mut *conn)
+        .await?;
+    if taken.rows_affected() > 0 {
+        sqlx::query(OPEN_ATTEMPTS).bind(request.worker.0).bind(&request.request_id).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// Notes a complete file.
+pub(super) async fn note_artifact(
+    conn: &mut Conn,
+    now: Timestamp,
+    digest: &Digest,
+    kind: &str,
+    size: i64,
+) -> Result<(), Failure> {
+    sqlx::query(NOTE_ARTIFACT).bind(digest.as_str()).bind(kind).bind(size).bind(now.0).execute(conn).await?;
+    Ok(())
+}
+
+/// Whether the file was noted.
+pub(super) async fn has_artifact(conn: &mut Conn, digest: &Digest) -> Result<bool, Failure> {
+    let found: i64 = sqlx::query_scalar(HAS_ARTIFACT).bind(digest.as_str()).fetch_one(conn).await?;
+    Ok(found == 1)
+}
+
+/// What a SQLite error means.
+pub(super) fn classify(error: &sqlx::Error) -> Class {
+    match error {
+        sqlx::Error::Database(problem) => {
+            let code: i32 = problem.code().and_then(|code| code.parse().ok()).unwrap_or(0);
+            // The low byte is the kind of error; the rest says more about it.
+            match code & 0xff {
+                libsqlite3_sys::SQLITE_BUSY | libsqlite3_sys::SQLITE_LOCKED => Class::Again,
+                libsqlite3_sys::SQLITE_FULL
+                | libsqlite3_sys::SQLITE_IOERR
+                | libsqlite3_sys::SQLITE_CANTOPEN
+                | libsqlite3_sys::SQLITE_NOMEM
+                | libsqlite3_sys::SQLITE_READONLY => Class::Away,
+                _ => Class::Broken,
+            }
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Class::Away,
+        _ => Class::Broken,
+    }
+}

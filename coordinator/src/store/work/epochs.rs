@@ -1,0 +1,61 @@
+//! Epoch records of running attempts.
+
+use serde_json::{Value, json};
+
+use super::dialect::{self, Conn};
+use crate::{
+    domain::{AttemptRef, EpochRecord},
+    store::{StoreError, failure::Failure, rows::EpochRow},
+};
+
+const OF_ATTEMPT: &str = include_str!("../sql/attempt_epochs.sql");
+
+/// Stores the records of attempts that still run; leaves alone what is there already and what is stale.
+pub(super) async fn insert(conn: &mut Conn, records: &[(AttemptRef, &EpochRecord)]) -> Result<(), Failure> {
+    let values = records.iter().map(|(at, record)| row(*at, record)).collect::<Result<Vec<Value>, StoreError>>()?;
+    if !values.is_empty() {
+        sqlx::query(dialect::EPOCHS_INSERT).bind(Value::Array(values)).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// The stored records of an attempt, ascending.
+pub(super) async fn of_attempt(conn: &mut Conn, at: AttemptRef) -> Result<Vec<EpochRecord>, Failure> {
+    let rows: Vec<EpochRow> =
+        sqlx::query_as(OF_ATTEMPT).bind(at.job.0).bind(i64::from(at.attempt)).fetch_all(conn).await?;
+    let record = |row: EpochRow| <(AttemptRef, EpochRecord)>::try_from(row).map(|(_, record)| record);
+    Ok(rows.into_iter().map(record).collect::<Result<_, StoreError>>()?)
+}
+
+/// One row in the order of `epochs_insert.sql`.
+fn row(at: AttemptRef, record: &EpochRecord) -> Result<Value, StoreError> {
+    let refused = |problem: &str| {
+        let what = format!("job {}, attempt {}, epoch {}: {problem}", at.job, at.attempt, record.epoch);
+        StoreError::InvalidState { what }
+    };
+    if record.epoch == 0 {
+        return Err(refused("epochs are counted from 1"));
+    }
+    if !record.learning_rate.is_finite() || !record.seconds.is_finite() {
+        return Err(refused("learning_rate and seconds have to be finite"));
+    }
+    // A number that is not finite has no form in JSON: it becomes null, and it is left out of `metrics`.
+    let metrics: serde_json::Map<String, Value> = record
+        .metrics
+        .iter()
+        .filter(|(_, value)| value.is_finite())
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    Ok(json!([
+        at.job.0,
+        at.attempt,
+        record.epoch,
+        record.loss,
+        record.accuracy,
+        record.val_loss,
+        record.val_accuracy,
+        record.learning_rate,
+        record.seconds,
+        metrics,
+    ]))
+}

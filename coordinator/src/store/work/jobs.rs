@@ -1,0 +1,103 @@
+//! Writing a sweep's jobs, batch by batch.
+
+use besom_sweep::{Params, TRAINER};
+use serde_json::{Value, json};
+
+use super::{
+    dialect::{self, Conn},
+    sweeps,
+};
+use crate::{
+    domain::{JobState, NewJob, SweepId, SweepState, Timestamp},
+    store::{StoreError, failure::Failure},
+};
+
+const CREATED: &str = include_str!("../sql/sweep_jobs_created.sql");
+
+pub(super) async fn add(
+    conn: &mut Conn,
+    now: Timestamp,
+    id: SweepId,
+    first: u64,
+    jobs: &[NewJob],
+) -> Result<u64, Failure> {
+    dialect::lock_sweep(conn, id).await?;
+    let sweep = sweeps::get(conn, id).await?;
+    if sweep.jobs_created != first || jobs.is_empty() {
+        return Ok(sweep.jobs_created);
+    }
+    let created = first + jobs.len() as u64;
+    if created > sweep.new.jobs_total {
+        let what = format!("sweep {:?} has {} jobs, not {created}", sweep.new.name, sweep.new.jobs_total);
+        return Err(StoreError::InvalidState { what }.into());
+    }
+    let (state, ended_at) = match sweep.state {
+        SweepState::Active | SweepState::Paused | SweepState::Completed => (JobState::Queued, None),
+        SweepState::Cancelled => (JobState::Cancelled, Some(now.0)),
+    };
+    let values = jobs.iter().map(row).collect::<Result<Vec<Value>, StoreError>>()?;
+    sqlx::query(dialect::JOBS_INSERT)
+        .bind(id.0)
+        .bind(Value::Array(values))
+        .bind(state.as_str())
+        .bind(ended_at)
+        .execute(&mut *conn)
+        .await
+        .map_err(|error| match &error {
+            sqlx::Error::Database(problem) if problem.is_unique_violation() => {
+                let what = format!("sweep {:?}: two of its jobs are the same", sweep.new.name);
+                Failure::Store(StoreError::InvalidState { what })
+            }
+            _ => Failure::Database(error),
+        })?;
+    sqlx::query(CREATED).bind(id.0).bind(created.cast_signed()).execute(conn).await?;
+    Ok(created)
+}
+
+/// One row in the order of `jobs_insert.sql`, its typed columns taken from the job's params.
+fn row(job: &NewJob) -> Result<Value, StoreError> {
+    let params = &job.params;
+    let config: Value = serde_json::from_str(&job.config)
+        .map_err(|error| StoreError::InvalidState { what: format!("the configuration of a job: {error}") })?;
+    let device = config.get("device").and_then(Value::as_str).ok_or_else(|| refused("device"))?;
+    Ok(json!([
+        TRAINER,
+        job.config_hash,
+        job.shape_hash,
+        job.config,
+        params,
+        job.seed,
+        job.engine,
+        device,
+        text(params, "optimizer")?,
+        number(params, "learning_rate")?,
+        integer(params, "batch_size")?,
+        job.epochs,
+        widths(params)?,
+        text(params, "activation")?,
+        number(params, "dropout")?,
+    ]))
+}
+
+fn text<'p>(params: &'p Params, name: &str) -> Result<&'p str, StoreError> {
+    params.get(name).and_then(Value::as_str).ok_or_else(|| refused(name))
+}
+
+fn number(params: &Params, name: &str) -> Result<f64, StoreError> {
+    params.get(name).and_then(Value::as_f64).ok_or_else(|| refused(name))
+}
+
+fn integer(params: &Params, name: &str) -> Result<i64, StoreError> {
+    params.get(name).and_then(Value::as_i64).ok_or_else(|| refused(name))
+}
+
+/// `[32, 32]`: one spelling, since the databases print JSON lists differently.
+fn widths(params: &Params) -> Result<String, StoreError> {
+    let list = params.get("hidden").and_then(Value::as_array).ok_or_else(|| refused("hidden"))?;
+    let words: Vec<String> = list.iter().map(Value::to_string).collect();
+    Ok(format!("[{}]", words.join(", ")))
+}
+
+fn refused(name: &str) -> StoreError {
+    StoreError::InvalidState { what: format!("a job's {name} is missing or of the wrong type") }
+}

@@ -1,0 +1,22 @@
+//! The store's work: what each method does inside its transaction.
+//!
+//! This folder is compiled twice, as a module of `sqlite` and of `postgres`, because a function that is generic over
+//! sqlx's databases needs a page of bounds. What differs between the two comes from `super::dialect` and from nowhere
+//! else: the SQL text of few statements, the locks that only Postgres needs, and the clock.
+
+mod acquire;
+mod complete;
+mod epochs;
+mod expire;
+mod jobs;
+mod reads;
+mod release;
+mod report;
+mod store;
+mod sweeps;
+mod transaction;
+mod workers;
+
+use super::dialect;
+
+pub(super) use transaction::Handle;

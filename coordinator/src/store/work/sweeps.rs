@@ -1,0 +1,195 @@
+//! Making, finding and commanding sweeps.
+
+use super::dialect::{self, Conn};
+use crate::{
+    domain::{JobCounts, NewSweep, Sweep, SweepId, SweepState, Timestamp},
+    store::{
+        StoreError, SweepCommand,
+        failure::Failure,
+        rows::{CountRow, SweepRow, Totals},
+    },
+};
+
+const INSERT: &str = include_str!("../sql/sweep_insert.sql");
+const SELECT: &str = include_str!("../sql/sweeps.sql");
+const COUNTS: &str = include_str!("../sql/sweep_counts.sql");
+const ALL_COUNTS: &str = include_str!("../sql/all_counts.sql");
+const SET_STATE: &str = include_str!("../sql/sweep_set_state.sql");
+const COMPLETE: &str = include_str!("../sql/sweep_complete.sql");
+const CANCEL_JOBS: &str = include_str!("../sql/sweep_cancel_jobs.sql");
+const CANCEL_ATTEMPTS: &str = include_str!("../sql/sweep_cancel_attempts.sql");
+
+pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> Result<(Sweep, bool), Failure> {
+    let made = sqlx::query(INSERT)
+        .bind(&new.name)
+        .bind(&new.digest)
+        .bind(&new.text)
+        .bind(&new.method)
+        .bind(new.metric.name.as_str())
+        .bind(new.metric.goal.as_str())
+        .bind(new.objective.as_str())
+        .bind(new.keep_models.as_str())
+        .bind(&new.engine)
+        .bind(new.dataset.as_str())
+        .bind(&new.dataset_source)
+        .bind(&new.dataset_sha256)
+        .bind(serde_json::json!(new.swept))
+        .bind(i64::from(new.trainer_version))
+        .bind(new.jobs_total.cast_signed())
+        .bind(now.0)
+        .execute(&mut *conn)
+        .await?
+        .rows_affected()
+        == 1;
+    let row = row_by_name(conn, &new.name).await?.ok_or_else(|| missing(format!("sweep {:?}", new.name)))?;
+    let sweep = with_counts(conn, row).await?;
+    if sweep.new.digest != new.digest {
+        let what = format!(
+            "sweep {:?} exists and is another one: give this one a name of its own (name: in the file, or --name)",
+            new.name
+        );
+        return Err(StoreError::AlreadyExists { what }.into());
+    }
+    Ok((sweep, made))
+}
+
+pub(super) async fn find(conn: &mut Conn, name_or_number: &str) -> Result<Sweep, Failure> {
+    let row = match row_by_name(conn, name_or_number).await? {
+        Some(row) => Some(row),
+        None => match name_or_number.parse() {
+            Ok(number) => row_by_id(conn, SweepId(number)).await?,
+            Err(_) => None,
+        },
+    };
+    match row {
+        Some(row) => with_counts(conn, row).await,
+        None => {
+            let all = rows(conn, None, None, None).await?;
+            let similar = all
+                .iter()
+                .map(|row| (strsim::jaro_winkler(&row.name, name_or_number), &row.name))
+                .filter(|(likeness, _)| *likeness > 0.8)
+                .max_by(|a, b| a.0.total_cmp(&b.0));
+            let what = match similar {
+                Some((_, name)) => format!("sweep {name_or_number:?} (did you mean {name:?}?)"),
+                None => format!("sweep {name_or_number:?}"),
+            };
+            Err(missing(what))
+        }
+    }
+}
+
+/// The sweep of that number.
+pub(super) async fn get(conn: &mut Conn, id: SweepId) -> Result<Sweep, Failure> {
+    let row = existing(conn, id).await?;
+    with_counts(conn, row).await
+}
+
+/// All, or those whose jobs are not all created, newest first.
+pub(super) async fn list(conn: &mut Conn, unexpanded: bool) -> Result<Vec<Sweep>, Failure> {
+    let sweeps = rows(conn, None, None, unexpanded.then_some(1)).await?;
+    let mut totals: std::collections::HashMap<i64, Totals> = std::collections::HashMap::new();
+    if !sweeps.is_empty() {
+        for row in sqlx::query_as::<_, CountRow>(ALL_COUNTS).fetch_all(&mut *conn).await? {
+            totals.entry(row.sweep_id).or_default().add(&row)?;
+        }
+    }
+    let with = |row: SweepRow| {
+        let counts = totals.get(&row.id).map_or_else(JobCounts::default, |total| total.counts);
+        row.with(counts)
+    };
+    Ok(sweeps.into_iter().map(with).collect::<Result<_, StoreError>>()?)
+}
+
+/// Counts and sums over the sweep's jobs.
+pub(super) async fn totals(conn: &mut Conn, id: SweepId) -> Result<Totals, Failure> {
+    let mut totals = Totals::default();
+    for row in sqlx::query_as::<_, CountRow>(COUNTS).bind(id.0).fetch_all(conn).await? {
+        totals.add(&row)?;
+    }
+    Ok(totals)
+}
+
+pub(super) async fn command(
+    conn: &mut Conn,
+    now: Timestamp,
+    id: SweepId,
+    command: SweepCommand,
+) -> Result<Sweep, Failure> {
+    dialect::lock_sweep(conn, id).await?;
+    let sweep = get(conn, id).await?;
+    let refused = |state: &str, verb: &str| {
+        let what = format!("sweep {:?} is {state}: it cannot be {verb}", sweep.new.name);
+        Err(Failure::Store(StoreError::InvalidState { what }))
+    };
+    match (sweep.state, command) {
+        (SweepState::Completed, SweepCommand::Pause) => return refused("completed", "paused"),
+        (SweepState::Completed, SweepCommand::Resume) => return refused("completed", "resumed"),
+        (SweepState::Completed, SweepCommand::Cancel) => return refused("completed", "cancelled"),
+        (SweepState::Cancelled, SweepCommand::Pause) => return refused("cancelled", "paused"),
+        (SweepState::Cancelled, SweepCommand::Resume) => return refused("cancelled", "resumed"),
+        (SweepState::Active, SweepCommand::Resume)
+        | (SweepState::Paused, SweepCommand::Pause)
+        | (SweepState::Cancelled, SweepCommand::Cancel) => return Ok(sweep),
+        (SweepState::Active, SweepCommand::Pause) => set_state(conn, id, SweepState::Paused, None).await?,
+        (SweepState::Paused, SweepCommand::Resume) => {
+            set_state(conn, id, SweepState::Active, None).await?;
+            complete_if_done(conn, now, id).await?;
+        }
+        (SweepState::Active | SweepState::Paused, SweepCommand::Cancel) => {
+            // Jobs before attempts: in Postgres an acquisition may be committing a job that this has to wait for, and
+            // only then does its attempt become visible.
+            sqlx::query(CANCEL_JOBS).bind(id.0).bind(now.0).execute(&mut *conn).await?;
+            sqlx::query(CANCEL_ATTEMPTS).bind(id.0).bind(now.0).execute(&mut *conn).await?;
+            set_state(conn, id, SweepState::Cancelled, Some(now)).await?;
+        }
+    }
+    get(conn, id).await
+}
+
+/// Ends the sweep if all of its jobs are created and final. The caller holds its lock.
+pub(super) async fn complete_if_done(conn: &mut Conn, now: Timestamp, id: SweepId) -> Result<(), Failure> {
+    sqlx::query(COMPLETE).bind(id.0).bind(now.0).execute(conn).await?;
+    Ok(())
+}
+
+/// The sweep's row, without counts.
+pub(super) async fn existing(conn: &mut Conn, id: SweepId) -> Result<SweepRow, Failure> {
+    row_by_id(conn, id).await?.ok_or_else(|| missing(format!("sweep {id}")))
+}
+
+async fn set_state(
+    conn: &mut Conn,
+    id: SweepId,
+    state: SweepState,
+    ended_at: Option<Timestamp>,
+) -> Result<(), Failure> {
+    sqlx::query(SET_STATE).bind(id.0).bind(state.as_str()).bind(ended_at.map(|at| at.0)).execute(conn).await?;
+    Ok(())
+}
+
+async fn with_counts(conn: &mut Conn, row: SweepRow) -> Result<Sweep, Failure> {
+    let totals = totals(conn, SweepId(row.id)).await?;
+    Ok(row.with(totals.counts)?)
+}
+
+async fn row_by_id(conn: &mut Conn, id: SweepId) -> Result<Option<SweepRow>, Failure> {
+    Ok(rows(conn, Some(id.0), None, None).await?.pop())
+}
+
+async fn row_by_name(conn: &mut Conn, name: &str) -> Result<Option<SweepRow>, Failure> {
+    Ok(rows(conn, None, Some(name), None).await?.pop())
+}
+
+async fn rows(
+    conn: &mut Conn,
+    id: Option<i64>,
+    name: Option<&str>,
+    unexpanded: Option<i64>,
+) -> Result<Vec<SweepRow>, Failure> {
+    Ok(sqlx::query_as(SELECT).bind(id).bind(name).bind(unexpanded).fetch_all(conn).await?)
+}
+
+fn missing(what: String) -> Failure {
+    StoreError::NotFound { what }.into()
+}

@@ -1,0 +1,137 @@
+//! Transactions that end whatever becomes of the caller.
+//!
+//! A request whose client hangs up is dropped at any await. Dropped inside a `BEGIN` it would leave an open transaction
+//! on a pooled connection, so every transaction runs in a task of its own that nobody cancels; the caller only waits.
+
+use futures_util::future::BoxFuture;
+use sqlx::{Pool, Transaction};
+
+use super::dialect::{self, Clock, Conn, Db};
+use crate::{
+    domain::Timestamp,
+    store::{
+        StoreError,
+        failure::{self, Class, Failure},
+    },
+};
+
+/// The database's two pools and its clock. Cheap to clone.
+#[derive(Clone)]
+pub(in super::super) struct Handle {
+    /// `None`: open for reading only.
+    pub(in super::super) writer: Option<Pool<Db>>,
+    pub(in super::super) reader: Pool<Db>,
+    pub(in super::super) clock: Clock,
+}
+
+/// What happens between begin and commit, at the time that the database's clock (or a test) gives.
+pub(in super::super) type Body<A, T> = for<'c> fn(&'c mut Conn, Timestamp, &'c A) -> BoxFuture<'c, Result<T, Failure>>;
+
+impl Handle {
+    /// Runs a transaction that changes something, again where another one came in between.
+    pub(in super::super) async fn write<A, T>(
+        &self,
+        operation: &'static str,
+        now: Option<Timestamp>,
+        args: A,
+        body: Body<A, T>,
+    ) -> Result<T, StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let pool = self.writer.clone().ok_or_else(failure::read_only)?;
+        self.run(pool, dialect::BEGIN_WRITE, operation, now, args, body).await
+    }
+
+    /// Runs a transaction that only reads, from one snapshot.
+    pub(in super::super) async fn read<A, T>(
+        &self,
+        operation: &'static str,
+        args: A,
+        body: Body<A, T>,
+    ) -> Result<T, StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.run(self.reader.clone(), dialect::BEGIN_READ, operation, None, args, body).await
+    }
+
+    async fn run<A, T>(
+        &self,
+        pool: Pool<Db>,
+        begin: &'static str,
+        operation: &'static str,
+        now: Option<Timestamp>,
+        args: A,
+        body: Body<A, T>,
+    ) -> Result<T, StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let clock = self.clock.clone();
+        let task = tokio::spawn(async move {
+            let mut run = 1;
+            loop {
+                let failure = match once(&pool, begin, &clock, now, &args, body).await {
+                    Ok(value) => return Ok(value),
+                    Err(failure) => failure,
+                };
+                let (error, class) = match failure {
+                    Failure::Store(error) => return Err(error),
+                    Failure::Raced(error) => (error, Class::Again),
+                    Failure::Database(error) => {
+                        let class = dialect::classify(&error);
+                        (error, class)
+                    }
+                };
+                if class != Class::Again || run == failure::MAX_RUNS {
+                    return Err(failure::answer(error, class, operation));
+                }
+                tracing::debug!(operation, run, %error, "transaction runs again");
+                tokio::time::sleep(failure::backoff(run)).await;
+                run += 1;
+            }
+        });
+        let result = match task.await {
+            Ok(result) => result,
+            // The runtime is going down, or a bug panicked; either way nothing was committed that was not before.
+            Err(error) => Err(StoreError::Unavailable(Box::new(error))),
+        };
+        if let Err(error @ StoreError::Corrupt { .. }) = &result {
+            tracing::error!(operation, %error, "the store is damaged or the statement is wrong");
+        }
+        result
+    }
+}
+
+async fn once<A, T>(
+    pool: &Pool<Db>,
+    begin: &'static str,
+    clock: &Clock,
+    now: Option<Timestamp>,
+    args: &A,
+    body: Body<A, T>,
+) -> Result<T, Failure> {
+    let mut transaction: Transaction<'static, Db> = pool.begin_with(begin).await?;
+    let result = async {
+        let now = dialect::now(&mut transaction, clock, now).await?;
+        body(&mut transaction, now, args).await
+    }
+    .await;
+    match result {
+        Ok(value) => {
+            transaction.commit().await?;
+            Ok(value)
+        }
+        Err(failure) => {
+            // The failure is the news; a rollback that fails too closes the connection, which rolls back as well.
+            if let Err(error) = transaction.rollback().await {
+                tracing::debug!(%error, "rollback failed");
+            }
+            Err(failure)
+        }
+    }
+}
