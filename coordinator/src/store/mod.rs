@@ -5,6 +5,7 @@
 //! leave a transaction open. Every `now` is `None` in production: the database's clock decides; tests pass a time.
 
 mod failure;
+pub mod lock;
 mod migrations;
 pub mod open;
 pub mod postgres;

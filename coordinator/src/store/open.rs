@@ -1,0 +1,274 @@
+//! From a store's URL to a store that is ready.
+//!
+//! SQLite: lock, open, migrate, in this order, so that no second coordinator ever touches the database; network file
+//! systems are refused, because SQLite's locks do not hold there. Postgres: connect and migrate; any number may.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use sqlx::postgres::PgConnectOptions;
+
+/// Where the mounted file systems are listed; other systems than Linux have no such file and are not checked.
+const MOUNTS: &str = "/proc/self/mounts";
+
+/// Types of file systems whose files several machines can open. SQLite's locks and its shared memory fail there.
+const NETWORK_FILE_SYSTEMS: [&str; 11] =
+    ["nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "ceph", "glusterfs", "fuse.glusterfs", "fuse.sshfs"];
+
+/// Why a store was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has this SQLite database.
+    #[error(
+        "{} is in use by process {pid}{}", path.display(),
+        address.as_deref().map(|address| format!(", which serves at {address}")).unwrap_or_default()
+    )]
+    Held {
+        /// The process.
+        pid: u32,
+        /// Where it serves, if it does.
+        address: Option<String>,
+        /// The database.
+        path: PathBuf,
+    },
+    /// Nothing to read there.
+    #[error("{what}")]
+    NotFound {
+        /// What is missing, and what to do.
+        what: String,
+    },
+    /// It has migrations that this build does not know, or another text of those it knows.
+    #[error("{what}")]
+    Newer {
+        /// Which migration, and what to do.
+        what: String,
+    },
+    /// The database does not answer or refuses the connection.
+    #[error("the database is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A text that names no store, or a place where none can be.
+    #[error("store {url}: {problem}")]
+    BadUrl {
+        /// As given, without its password.
+        url: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file or folder.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Where state lives.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// The database's path.
+    Sqlite(PathBuf),
+    /// The whole URL, with its password.
+    Postgres(String),
+}
+
+impl StoreUrl {
+    /// Reads `sqlite:PATH`, `postgres://...` or `postgresql://...`.
+    ///
+    /// # Errors
+    /// `BadUrl`, without the password.
+    pub fn parse(text: &str) -> Result<Self, OpenError> {
+        let bad = |problem: &str| OpenError::BadUrl { url: hide_password(text), problem: problem.to_owned() };
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return match path {
+                "" => Err(bad("a path is missing, as in sqlite:besom.db")),
+                ":memory:" => Err(bad("a database in memory keeps nothing; give a path, as in sqlite:besom.db")),
+                _ if path.ends_with('/') => {
+                    Err(bad("this is a folder; name the file in it, as in sqlite:DIR/besom.db"))
+                }
+                _ => Ok(Self::Sqlite(PathBuf::from(path))),
+            };
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return match PgConnectOptions::from_str(text) {
+                Ok(_) => Ok(Self::Postgres(text.to_owned())),
+                Err(error) => Err(bad(&error.to_string())),
+            };
+        }
+        Err(bad("neither sqlite:PATH nor postgres://USER@HOST/DATABASE"))
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => f.write_str(&hide_password(url)),
+        }
+    }
+}
+
+/// As `Display`, so that no log shows a password.
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Between the user's colon and the last `@`, and after `password=` in the query.
+fn hide_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    // A password may hold a slash or a question mark that should have been escaped: rather hide too much.
+    let rest = match rest.rsplit_once('@') {
+        Some((user, place)) if user.contains(':') => {
+            format!("{}:***@{place}", user.split(':').next().unwrap_or_default())
+        }
+        _ => rest.to_owned(),
+    };
+    let (rest, query) = rest.split_once('?').map_or((rest.as_str(), None), |(rest, query)| (rest, Some(query)));
+    let query = query.map(|query| {
+        let hidden = |pair: &str| match pair.split_once('=') {
+            Some((key, _)) if key.contains("password") => format!("{key}=***"),
+            _ => pair.to_owned(),
+        };
+        format!("?{}", query.split('&').map(hidden).collect::<Vec<_>>().join("&"))
+    });
+    format!("{scheme}://{rest}{}", query.unwrap_or_default())
+}
+
+/// The folder of the database, made (for its owner only) where it is missing.
+fn prepare_folder(database: &Path) -> Result<PathBuf, OpenError> {
+    let folder = folder_of(database);
+    let io = |source| OpenError::Io { path: folder.clone(), source };
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(&folder).map_err(io)?;
+    let folder = folder.canonicalize().map_err(io)?;
+    if let Ok(mounts) = fs::read_to_string(MOUNTS)
+        && let Some(kind) = network_file_system(&mounts, &folder)
+    {
+        let problem = format!(
+            "{} is on a network file system ({kind}), where SQLite loses data; use a local disk, or Postgres",
+            folder.display()
+        );
+        return Err(OpenError::BadUrl { url: StoreUrl::Sqlite(database.to_owned()).to_string(), problem });
+    }
+    Ok(folder)
+}
+
+fn folder_of(database: &Path) -> PathBuf {
+    match database.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// The type of the file system that holds `folder` (absolute), if it is one of the network. The last of the longest mount
+/// points counts: a later mount covers an earlier one.
+fn network_file_system<'a>(mounts: &'a str, folder: &Path) -> Option<&'a str> {
+    let mut holder: Option<(usize, &str)> = None;
+    for line in mounts.lines() {
+        let mut fields = line.split(' ').skip(1);
+        let (Some(point), Some(kind)) = (fields.next(), fields.next()) else { continue };
+        let point = unescape(point);
+        let depth = point.components().count();
+        if folder.starts_with(&point) && holder.is_none_or(|(deepest, _)| depth >= deepest) {
+            holder = Some((depth, kind));
+        }
+    }
+    holder.map(|(_, kind)| kind).filter(|kind| NETWORK_FILE_SYSTEMS.contains(kind))
+}
+
+/// The kernel writes space, tab, newline and backslash in octal.
+fn unescape(point: &str) -> PathBuf {
+    [(r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")]
+        .iter()
+        .fold(point.to_owned(), |text, (escape, character)| text.replace(escape, character))
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_a_file_or_a_server() {
+        for (text, path) in [
+            ("sqlite:besom.db", "besom.db"),
+            ("sqlite:/var/lib/besom/besom.db", "/var/lib/besom/besom.db"),
+            ("sqlite:///var/lib/besom.db", "/var/lib/besom.db"),
+        ] {
+            assert_eq!(StoreUrl::parse(text).unwrap(), StoreUrl::Sqlite(path.into()));
+        }
+        for text in ["postgres://host/besom", "postgresql://me:secret@host:5432/besom?sslmode=require"] {
+            assert_eq!(StoreUrl::parse(text).unwrap(), StoreUrl::Postgres(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn texts_that_name_no_store_are_refused_with_what_would() {
+        for (text, says) in [
+            ("besom.db", "sqlite:PATH"),
+            ("", "sqlite:PATH"),
+            ("mysql://host/besom", "postgres://"),
+            ("sqlite:", "a path is missing"),
+            ("sqlite::memory:", "keeps nothing"),
+            ("sqlite:/var/lib/", "this is a folder"),
+            ("postgres://me:secret@host:notaport/besom", "port"),
+        ] {
+            let message = StoreUrl::parse(text).unwrap_err().to_string();
+            assert!(message.contains(says), "{text}: {message}");
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_never_printed() {
+        for (url, shown) in [
+            ("postgres://me:secret@host/besom", "postgres://me:***@host/besom"),
+            ("postgres://me:se/cr@et@host/besom", "postgres://me:***@host/besom"),
+            ("postgres://me:se?cret@host/besom", "postgres://me:***@host/besom"),
+            ("postgres://me@host/besom", "postgres://me@host/besom"),
+            ("postgres://host:5432/besom", "postgres://host:5432/besom"),
+            (
+                "postgres://host/besom?sslmode=require&password=secret&user=me",
+                "postgres://host/besom?sslmode=require&password=***&user=me",
+            ),
+        ] {
+            let url = StoreUrl::Postgres(url.to_owned());
+            assert_eq!(url.to_string(), shown);
+            assert_eq!(format!("{url:?}"), shown);
+        }
+    }
+
+    #[test]
+    fn network_file_systems_are_known_by_the_deepest_mount() {
+        let mounts = "/dev/vda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/vdb /home/me/local\\040disk xfs rw 0 0\n\
+                      //server/share /mnt/share cifs rw 0 0\nproc /proc proc rw 0 0\n";
+        for (folder, kind) in [
+            ("/var/lib/besom", None),
+            ("/home/me/besom", Some("nfs4")),
+            ("/home/me/local disk/besom", None),
+            ("/homes/besom", None),
+            ("/mnt/share", Some("cifs")),
+        ] {
+            assert_eq!(network_file_system(mounts, Path::new(folder)), kind, "{folder}");
+        }
+    }
+
+    #[test]
+    fn the_home_folder_is_made_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let folder = prepare_folder(&dir.path().join("new/home/besom.db")).unwrap();
+        assert!(folder.ends_with("new/home"));
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}
