@@ -76,9 +76,8 @@ mod tests {
 
     #[test]
     fn jobs_lost_together_return_apart() {
-        let spreads: Vec<f64> = (1..=100)
-            .map(|job| spread(AttemptRef { job: crate::domain::JobId(job), attempt: 1 }))
-            .collect();
+        let spreads: Vec<f64> =
+            (1..=100).map(|job| spread(AttemptRef { job: crate::domain::JobId(job), attempt: 1 })).collect();
         assert!(spreads.iter().all(|value| (0.0..1.0).contains(value)), "{spreads:?}");
         for tenth in 0..10 {
             let from = f64::from(tenth) / 10.0;

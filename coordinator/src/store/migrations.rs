@@ -26,7 +26,7 @@ pub(super) fn check(migrator: &Migrator, applied: &[(i64, Vec<u8>)]) -> Result<(
     match migrator.iter().find(|known| !applied.iter().any(|(version, _)| *version == known.version)) {
         Some(missing) => Err(OpenError::NotFound {
             what: format!(
-                "migration {} in this database: it was last used by an older besom; start a coordinator of this one",
+                "the database lacks migration {}: it was last used by an older besom; start a coordinator of this one",
                 missing.version
             ),
         }),

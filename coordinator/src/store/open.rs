@@ -121,7 +121,7 @@ impl fmt::Debug for StoreUrl {
 }
 
 /// Between the user's colon and the last `@`, and after `password=` in the query.
-fn hide_password(url: &str) -> String {
+pub(super) fn hide_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     // A password may hold a slash or a question mark that should have been escaped: rather hide too much.
     let rest = match rest.rsplit_once('@') {

@@ -12,7 +12,10 @@ use sqlx::{
 };
 
 use self::work::Handle;
-use super::{migrations, open::OpenError};
+use super::{
+    migrations,
+    open::{OpenError, hide_password},
+};
 
 mod dialect;
 // The same files serve both databases; see their module's documentation.
@@ -70,7 +73,9 @@ impl PostgresStore {
             .await
             .map_err(unavailable)?;
         if !found {
-            return Err(OpenError::NotFound { what: "besom store in this database".to_owned() });
+            return Err(OpenError::NotFound {
+                what: format!("no besom store in {}: start a coordinator on it once", hide_password(url)),
+            });
         }
         let applied: Vec<(i64, Vec<u8>)> =
             sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version")
@@ -92,7 +97,9 @@ impl PostgresStore {
 }
 
 async fn connect(url: &str) -> Result<PgPool, OpenError> {
-    let options: PgConnectOptions = url.parse().map_err(|error| OpenError::BadUrl(format!("{error}")))?;
+    let options: PgConnectOptions = url
+        .parse()
+        .map_err(|error: sqlx::Error| OpenError::BadUrl { url: hide_password(url), problem: error.to_string() })?;
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -100,8 +107,10 @@ async fn connect(url: &str) -> Result<PgPool, OpenError> {
         // would find itself inside. In a session without one, the transaction is as old as the statement.
         .after_release(|conn, _| {
             Box::pin(async move {
-                let clean: bool =
-                    sqlx::Row::try_get(&sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(conn).await?, 0)?;
+                let clean: bool = sqlx::Row::try_get(
+                    &sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(conn).await?,
+                    0,
+                )?;
                 Ok(clean)
             })
         })

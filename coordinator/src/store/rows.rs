@@ -34,10 +34,7 @@ impl Place {
     }
 
     fn metric(self, name: &str, goal: &str) -> Result<Metric, StoreError> {
-        Ok(Metric {
-            name: self.word("metric", name, MetricName::parse)?,
-            goal: self.word("goal", goal, Goal::parse)?,
-        })
+        Ok(Metric { name: self.word("metric", name, MetricName::parse)?, goal: self.word("goal", goal, Goal::parse)? })
     }
 }
 

@@ -69,18 +69,19 @@ impl SqliteStore {
     /// `NotFound` if there is no such file or no store in it; `Newer` as for [`SqliteStore::open`].
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         if !path.exists() {
-            return Err(OpenError::NotFound { what: format!("database {}", path.display()) });
+            return Err(OpenError::NotFound {
+                what: format!("no database {}: run or submit a sweep first", path.display()),
+            });
         }
         let options = options(path).read_only(true);
         let mut conn = options.connect().await.map_err(unavailable)?;
         refuse_old_sqlite(&mut conn).await?;
-        let tables: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
-                .fetch_one(&mut conn)
-                .await
-                .map_err(unavailable)?;
+        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+            .fetch_one(&mut conn)
+            .await
+            .map_err(unavailable)?;
         if tables == 0 {
-            return Err(OpenError::NotFound { what: format!("besom store in {}", path.display()) });
+            return Err(OpenError::NotFound { what: format!("no besom store in {}", path.display()) });
         }
         let applied: Vec<(i64, Vec<u8>)> =
             sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version")

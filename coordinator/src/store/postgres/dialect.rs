@@ -111,7 +111,8 @@ mod tests {
         for code in ["40001", "40P01"] {
             assert_eq!(classify_code(code), Class::Again, "{code}");
         }
-        for code in ["57P01", "57P02", "57P03", "08006", "08007", "53300", "53100", "58030", "55P03", "57014", "25P03"] {
+        for code in ["57P01", "57P02", "57P03", "08006", "08007", "53300", "53100", "58030", "55P03", "57014", "25P03"]
+        {
             assert_eq!(classify_code(code), Class::Away, "{code}");
         }
         for code in ["23505", "23514", "42P01", "42703", "22P02"] {

@@ -98,10 +98,9 @@ pub(super) fn classify(error: &sqlx::Error) -> Class {
                 _ => Class::Broken,
             }
         }
-        sqlx::Error::Io(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => Class::Away,
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+            Class::Away
+        }
         _ => Class::Broken,
     }
 }

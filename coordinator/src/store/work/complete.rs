@@ -98,11 +98,7 @@ pub(super) async fn running(conn: &mut Conn, at: AttemptRef) -> Result<Option<Jo
 }
 
 /// The answer for an attempt that does not run any more: the same outcome again is no news.
-pub(super) async fn stale(
-    conn: &mut Conn,
-    at: AttemptRef,
-    outcome: AttemptOutcome,
-) -> Result<WriteResult, Failure> {
+pub(super) async fn stale(conn: &mut Conn, at: AttemptRef, outcome: AttemptOutcome) -> Result<WriteResult, Failure> {
     Ok(match outcome_of(conn, at).await? {
         Some(stored) if stored == outcome => WriteResult::Accepted,
         Some(AttemptOutcome::Cancelled) => WriteResult::Cancelled,

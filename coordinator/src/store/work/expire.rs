@@ -6,9 +6,7 @@ use super::{
     sweeps,
 };
 use crate::{
-    domain::{
-        AttemptOutcome, JobState, RetryDecision, RetryPolicy, Settled, SweepId, Timestamp, spread,
-    },
+    domain::{AttemptOutcome, JobState, RetryDecision, RetryPolicy, Settled, SweepId, Timestamp, spread},
     store::{
         StoreError,
         failure::Failure,
@@ -40,8 +38,7 @@ pub(super) async fn expire(
             "lost: worker {} did not report in time (attempt {}, {losses} lost so far)",
             lease.worker, lease.at.attempt
         );
-        let setback =
-            Setback { at: lease.at, deadline: now, error: Some(&error), failures: lease.failures, losses };
+        let setback = Setback { at: lease.at, deadline: now, error: Some(&error), failures: lease.failures, losses };
         let (state, ended) = match policy.after_loss(losses, spread(lease.at)) {
             RetryDecision::Again(wait) => (JobState::Queued, requeue(conn, now, &setback, wait).await?),
             RetryDecision::GiveUp => (JobState::Failed, fail(conn, now, &setback, None).await?),

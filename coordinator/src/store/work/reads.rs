@@ -41,8 +41,7 @@ pub(super) async fn ping(conn: &mut Conn) -> Result<(), Failure> {
 pub(super) async fn progress(conn: &mut Conn, id: SweepId) -> Result<Progress, Failure> {
     let row = sweeps::existing(conn, id).await?;
     let totals = sweeps::totals(conn, id).await?;
-    let (epochs, epoch_seconds): (i64, f64) =
-        sqlx::query_as(RUNNING_EPOCHS).bind(id.0).fetch_one(&mut *conn).await?;
+    let (epochs, epoch_seconds): (i64, f64) = sqlx::query_as(RUNNING_EPOCHS).bind(id.0).fetch_one(&mut *conn).await?;
     let running: Vec<RunningRow> = sqlx::query_as(RUNNING).bind(id.0).fetch_all(&mut *conn).await?;
     let leader = runs(conn, RunQuery { sweep: id, best_first: true, limit: 1, offset: 0 }).await?.pop();
     Ok(Progress {

@@ -44,13 +44,8 @@ async fn give_back(conn: &mut Conn, now: Timestamp, at: AttemptRef) -> Result<Wr
     let Some(job) = running(conn, at).await? else {
         return stale(conn, at, AttemptOutcome::Released).await;
     };
-    let setback = Setback {
-        at,
-        deadline: ANY_DEADLINE,
-        error: job.error.as_deref(),
-        failures: job.failures,
-        losses: job.losses,
-    };
+    let setback =
+        Setback { at, deadline: ANY_DEADLINE, error: job.error.as_deref(), failures: job.failures, losses: job.losses };
     requeue(conn, now, &setback, Duration::ZERO).await?;
     end_attempt(conn, now, at, AttemptOutcome::Released, None).await?;
     Ok(WriteResult::Accepted)

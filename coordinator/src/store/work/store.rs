@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    acquire, complete, dialect::Backend, expire, jobs,
+    acquire, complete,
+    dialect::Backend,
+    expire, jobs,
     reads::{self, Page},
     release, report, sweeps, workers,
 };
@@ -62,9 +64,7 @@ impl Store for Backend {
 
     async fn register_worker(&self, worker: NewWorker, now: Option<Timestamp>) -> Result<WorkerId, StoreError> {
         self.handle()
-            .write("register worker", now, worker, |conn, now, worker| {
-                Box::pin(workers::register(conn, now, worker))
-            })
+            .write("register worker", now, worker, |conn, now, worker| Box::pin(workers::register(conn, now, worker)))
             .await
     }
 

@@ -1,0 +1,309 @@
+//! What the tests of the store share: a fresh database of either kind, and builders with good defaults.
+
+#![allow(dead_code, reason = "each test target uses a part of it")]
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use besom_coordinator::{
+    domain::{
+        Assignment, AttemptRef, Completion, Digest, EpochRecord, JobOutcome, NewJob, NewSweep, NewWorker, RetryPolicy,
+        Run, Sweep, SweepId, Timestamp, WorkerId, WriteResult,
+    },
+    store::{AcquireRequest, JobReport, RunQuery, Store, StoreError, postgres::PostgresStore, sqlite::SqliteStore},
+};
+use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
+use besom_testkit::postgres::TestDatabase;
+use serde_json::json;
+use sqlx::{Column, Row, TypeInfo, ValueRef};
+
+/// The length of leases in these tests.
+pub(crate) const TTL: Duration = Duration::from_secs(30);
+
+/// 2026-11-23T17:30:00Z.
+const START: i64 = 1_795_455_000_000_000;
+
+/// So many seconds after the start of the test's time.
+pub(crate) fn at(seconds: f64) -> Option<Timestamp> {
+    Some(Timestamp(START + (seconds * 1e6) as i64))
+}
+
+/// Where a test's database is.
+enum Place {
+    Sqlite(tempfile::TempDir),
+    Postgres(TestDatabase),
+}
+
+/// A fresh database and a store on it.
+pub(crate) struct Bench {
+    pub(crate) store: Arc<dyn Store>,
+    place: Place,
+}
+
+pub(crate) async fn sqlite() -> Bench {
+    let place = Place::Sqlite(tempfile::tempdir().unwrap());
+    Bench { store: place.open().await, place }
+}
+
+pub(crate) async fn postgres() -> Bench {
+    let place = Place::Postgres(besom_testkit::postgres::database().await);
+    Bench { store: place.open().await, place }
+}
+
+impl Place {
+    async fn open(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(dir) => Arc::new(SqliteStore::open(&dir.path().join("besom.db")).await.unwrap()),
+            Self::Postgres(database) => Arc::new(PostgresStore::open(&database.url).await.unwrap()),
+        }
+    }
+
+    async fn open_read_only(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(dir) => Arc::new(SqliteStore::open_read_only(&dir.path().join("besom.db")).await.unwrap()),
+            Self::Postgres(database) => Arc::new(PostgresStore::open_read_only(&database.url).await.unwrap()),
+        }
+    }
+}
+
+impl Bench {
+    /// The same database, opened again by what could be another process.
+    pub(crate) async fn reopen(self) -> Self {
+        let Self { store, place } = self;
+        drop(store);
+        Self { store: place.open().await, place }
+    }
+
+    /// A second store on the same database.
+    pub(crate) async fn second(&self) -> Arc<dyn Store> {
+        self.place.open().await
+    }
+
+    pub(crate) async fn read_only(&self) -> Arc<dyn Store> {
+        self.place.open_read_only().await
+    }
+
+    /// What a plain client sees: every value as text, null as `-`, floats in their shortest form.
+    pub(crate) async fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match &self.place {
+            Place::Sqlite(dir) => {
+                let url = format!("sqlite:{}", dir.path().join("besom.db").display());
+                let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+                let rows = sqlx::query(sql).fetch_all(&pool).await.unwrap();
+                let cell = |row: &sqlx::sqlite::SqliteRow, i: usize| {
+                    let raw = row.try_get_raw(i).unwrap();
+                    match (raw.is_null(), raw.type_info().name()) {
+                        (true, _) => "-".to_owned(),
+                        (_, "INTEGER") => row.get::<i64, _>(i).to_string(),
+                        (_, "REAL") => format!("{:?}", row.get::<f64, _>(i)),
+                        _ => tidy(row.get::<String, _>(i)),
+                    }
+                };
+                rows.iter().map(|row| (0..row.len()).map(|i| cell(row, i)).collect()).collect()
+            }
+            Place::Postgres(database) => {
+                let pool = sqlx::PgPool::connect(&database.url).await.unwrap();
+                let rows = sqlx::query(sql).fetch_all(&pool).await.unwrap();
+                let cell = |row: &sqlx::postgres::PgRow, i: usize| match (
+                    row.try_get_raw(i).unwrap().is_null(),
+                    row.columns()[i].type_info().name(),
+                ) {
+                    (true, _) => "-".to_owned(),
+                    (_, "INT8") => row.get::<i64, _>(i).to_string(),
+                    (_, "FLOAT8") => format!("{:?}", row.get::<f64, _>(i)),
+                    (_, "JSONB") => row.get::<serde_json::Value, _>(i).to_string(),
+                    _ => tidy(row.get::<String, _>(i)),
+                };
+                rows.iter().map(|row| (0..row.len()).map(|i| cell(row, i)).collect()).collect()
+            }
+        }
+    }
+
+    /// Runs a statement that changes the database behind the store's back.
+    pub(crate) async fn execute(&self, sql: &str) -> Result<u64, sqlx::Error> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match &self.place {
+            Place::Sqlite(dir) => {
+                let url = format!("sqlite:{}", dir.path().join("besom.db").display());
+                let pool = sqlx::SqlitePool::connect(&url).await?;
+                Ok(sqlx::query(sql).execute(&pool).await?.rows_affected())
+            }
+            Place::Postgres(database) => {
+                let pool = sqlx::PgPool::connect(&database.url).await?;
+                Ok(sqlx::query(sql).execute(&pool).await?.rows_affected())
+            }
+        }
+    }
+
+    /// Notes an artifact as stored and gives its digest.
+    pub(crate) async fn artifact(&self, n: u32) -> Digest {
+        let digest = digest(n);
+        self.execute(&format!(
+            "INSERT INTO artifacts (digest, kind, size, created_at) VALUES ('{digest}', 'model', 1, 0)"
+        ))
+        .await
+        .unwrap();
+        digest
+    }
+
+    /// A sweep with `jobs` jobs, all created.
+    pub(crate) async fn sweep(&self, name: &str, jobs: u32) -> Sweep {
+        self.sweep_of(new_sweep(name, jobs)).await
+    }
+
+    pub(crate) async fn sweep_of(&self, new: NewSweep) -> Sweep {
+        let jobs = new.jobs_total as u32;
+        let (sweep, made) = self.store.create_sweep(new, at(0.0)).await.unwrap();
+        assert!(made);
+        let created = self.store.add_jobs(sweep.id, 0, (0..jobs).map(new_job).collect()).await.unwrap();
+        assert_eq!(created, u64::from(jobs));
+        self.store.find_sweep(&sweep.new.name).await.unwrap()
+    }
+
+    pub(crate) async fn worker(&self, name: &str) -> WorkerId {
+        self.store.register_worker(new_worker(name), at(0.0)).await.unwrap()
+    }
+
+    /// Asks for as many jobs as `slots`, under a new request.
+    pub(crate) async fn acquire(&self, worker: WorkerId, slots: u32, now: Option<Timestamp>) -> Vec<Assignment> {
+        self.store.acquire(request(worker, slots), now).await.unwrap()
+    }
+
+    pub(crate) async fn report(
+        &self,
+        worker: WorkerId,
+        reports: Vec<JobReport>,
+        now: Option<Timestamp>,
+    ) -> Vec<besom_coordinator::domain::Directive> {
+        self.store.report(worker, reports, TTL, now).await.unwrap()
+    }
+
+    pub(crate) async fn complete(&self, completion: Completion, now: Option<Timestamp>) -> WriteResult {
+        self.store.complete(completion, RetryPolicy::default(), now).await.unwrap()
+    }
+
+    /// Acquires one job and completes it with one epoch of this validation accuracy.
+    pub(crate) async fn train_one(&self, worker: WorkerId, val_accuracy: f64, now: Option<Timestamp>) -> AttemptRef {
+        let job = self.acquire(worker, 1, now).await.remove(0).at;
+        let done = succeeded(job, vec![record(1, val_accuracy)]);
+        assert_eq!(self.complete(done, now).await, WriteResult::Accepted);
+        job
+    }
+
+    pub(crate) async fn runs(&self, sweep: SweepId) -> Vec<Run> {
+        self.store.runs(RunQuery { sweep, best_first: false, limit: 1000, offset: 0 }).await.unwrap()
+    }
+
+    pub(crate) async fn leaders(&self, sweep: SweepId) -> Vec<Run> {
+        self.store.runs(RunQuery { sweep, best_first: true, limit: 1000, offset: 0 }).await.unwrap()
+    }
+}
+
+/// JSON in one spelling, other text as it is.
+fn tidy(text: String) -> String {
+    match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(value) if text.starts_with('{') => value.to_string(),
+        _ => text,
+    }
+}
+
+pub(crate) fn digest(n: u32) -> Digest {
+    Digest::parse(&format!("{n:064x}")).unwrap()
+}
+
+pub(crate) fn new_sweep(name: &str, jobs: u32) -> NewSweep {
+    NewSweep {
+        name: name.to_owned(),
+        digest: format!("digest of {name}"),
+        text: format!("name: {name}\nmethod: grid\n"),
+        method: "grid".to_owned(),
+        metric: Metric { name: MetricName::ValAccuracy, goal: Goal::Maximize },
+        objective: Objective::Final,
+        keep_models: KeepModels::All,
+        engine: None,
+        dataset: digest(0xda7a),
+        dataset_source: "builtin:sketches".to_owned(),
+        dataset_sha256: String::new(),
+        swept: vec!["learning_rate".to_owned(), "batch_size".to_owned()],
+        jobs_total: u64::from(jobs),
+        trainer_version: 1,
+    }
+}
+
+pub(crate) fn new_job(n: u32) -> NewJob {
+    let serde_json::Value::Object(params) = json!({
+        "optimizer": "sgd", "learning_rate": 0.1 / f64::from(n + 3), "batch_size": 32, "epochs": 5,
+        "hidden": [32, 16], "activation": "relu", "dropout": 0.0, "momentum": 0.0, "nesterov": false, "patience": null
+    }) else {
+        unreachable!("an object")
+    };
+    NewJob {
+        config_hash: format!("{n:064x}"),
+        shape_hash: format!("{:064x}", 7),
+        config: format!(r#"{{"device":"cpu","number":{n}}}"#),
+        params,
+        seed: i64::from(n % 3) + 1,
+        engine: "candle".to_owned(),
+        epochs: 5,
+    }
+}
+
+pub(crate) fn new_worker(name: &str) -> NewWorker {
+    NewWorker {
+        instance: format!("instance of {name}"),
+        name: name.to_owned(),
+        host: "host".to_owned(),
+        slots: 4,
+        build: "besom 0.1.0".to_owned(),
+        trainer_version: 1,
+        device: "cpu".to_owned(),
+    }
+}
+
+pub(crate) fn request(worker: WorkerId, slots: u32) -> AcquireRequest {
+    AcquireRequest {
+        worker,
+        request_id: uuid::Uuid::now_v7().to_string(),
+        slots: (0..slots).collect(),
+        sweep: None,
+        lease_ttl: TTL,
+    }
+}
+
+/// Losses follow from the accuracy, so that every column has a number of its own.
+pub(crate) fn record(epoch: u32, val_accuracy: f64) -> EpochRecord {
+    EpochRecord {
+        epoch,
+        loss: Some(2.0 - val_accuracy),
+        accuracy: Some(val_accuracy / 1.1),
+        val_loss: Some(1.9 - val_accuracy),
+        val_accuracy: Some(val_accuracy),
+        learning_rate: 0.1,
+        seconds: 0.25,
+        metrics: BTreeMap::from([("norm".to_owned(), 1.0 / 3.0)]),
+    }
+}
+
+pub(crate) fn reported(at: AttemptRef, epochs: Vec<EpochRecord>) -> JobReport {
+    JobReport { at, epochs }
+}
+
+pub(crate) fn completion(at: AttemptRef, outcome: JobOutcome, epochs: Vec<EpochRecord>) -> Completion {
+    Completion { at, outcome, epochs, confusion: None, final_model: None, best_model: None, seconds: 1.5 }
+}
+
+pub(crate) fn succeeded(at: AttemptRef, epochs: Vec<EpochRecord>) -> Completion {
+    completion(at, JobOutcome::Succeeded, epochs)
+}
+
+pub(crate) fn failed(at: AttemptRef, error: &str, retryable: bool) -> Completion {
+    completion(at, JobOutcome::Failed { error: error.to_owned(), retryable }, Vec::new())
+}
+
+#[track_caller]
+pub(crate) fn assert_invalid_state<T: std::fmt::Debug>(result: Result<T, StoreError>, words: &str) {
+    match result {
+        Err(StoreError::InvalidState { what }) => assert!(what.contains(words), "{what:?} lacks {words:?}"),
+        other => panic!("{other:?}"),
+    }
+}
