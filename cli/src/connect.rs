@@ -5,14 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use besom_coordinator::{
     Coordinator, CoordinatorConfig,
     store::open::{self, OpenError, Opened, StoreUrl},
 };
-use besom_proto::v1::{
-    artifact_service_client::ArtifactServiceClient, sweep_service_client::SweepServiceClient,
-};
+use besom_proto::v1::{artifact_service_client::ArtifactServiceClient, sweep_service_client::SweepServiceClient};
 use tonic::{
     Code, Status,
     transport::{Channel, Endpoint},
@@ -188,12 +185,17 @@ pub(crate) fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
     }
     let endpoint = Endpoint::from_shared(full)
         .map_err(|error| usage(format_args!("--coordinator: {url:?} is no URL ({error}): http://HOST:PORT")))?;
-    Ok(endpoint
+    Ok(tuned(endpoint))
+}
+
+/// Notices a dead peer within half a minute, also while nothing is asked.
+pub(crate) fn tuned(endpoint: Endpoint) -> Endpoint {
+    endpoint
         .connect_timeout(Duration::from_secs(5))
         .tcp_nodelay(true)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10))
-        .keep_alive_while_idle(true))
+        .keep_alive_while_idle(true)
 }
 
 /// What a coordinator refused, in its words. A refused sweep file or argument is wrong use.
@@ -203,24 +205,4 @@ pub(crate) fn refused(status: Status) -> anyhow::Error {
         Code::Unavailable => anyhow::anyhow!("the coordinator is not available: {}", status.message()),
         _ => anyhow::anyhow!("{}", status.message()),
     }
-}
-
-/// Sends `dataset`-like bytes, named by their digest, unless they are stored already.
-pub(crate) async fn keep_artifact(
-    mut client: ArtifactServiceClient<Channel>,
-    digest: &str,
-    bytes: &[u8],
-) -> anyhow::Result<()> {
-    use besom_proto::v1::{ArtifactKind, PutHead, PutRequest, StatRequest, put_request::Part};
-    let stat = client.stat(StatRequest { digest: digest.to_owned() }).await.map_err(refused)?;
-    if stat.into_inner().present {
-        return Ok(());
-    }
-    let size = bytes.len() as u64;
-    let head = PutHead { digest: digest.to_owned(), size, kind: ArtifactKind::Dataset.into() };
-    let mut parts = vec![PutRequest { part: Some(Part::Head(head)) }];
-    // A mebibyte at most, as the service says.
-    parts.extend(bytes.chunks(1 << 20).map(|chunk| PutRequest { part: Some(Part::Chunk(chunk.to_vec())) }));
-    client.put(tokio_stream::iter(parts)).await.map_err(refused).context("the dataset could not be stored")?;
-    Ok(())
 }

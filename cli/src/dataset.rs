@@ -1,4 +1,4 @@
-//! A dataset on its way from its source to a coordinator: loaded once here, stored as an artifact there.
+//! A dataset from its source, with a word for the person on what takes time and what was found.
 
 use std::{
     path::Path,
@@ -6,8 +6,52 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
 use besom_sweep::DatasetSpec;
 use besom_worker::data::{self, LoadOptions, LoadProgress, Loaded};
 
-use crate::output::say;
+use crate::{output::say, settings::Settings};
+
+/// A word a second is enough where no line can be drawn over.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Reads the source into one canonical dataset. A relative path is relative to `folder`.
+///
+/// # Errors
+/// The source cannot be had, or is not what it must be.
+pub(crate) async fn load(
+    spec: &DatasetSpec,
+    folder: &Path,
+    settings: &Settings,
+    allow_private_hosts: bool,
+) -> anyhow::Result<Loaded> {
+    let options = LoadOptions { home: settings.home.clone(), base_dir: folder.to_owned(), allow_private_hosts };
+    let told = Mutex::new(Instant::now());
+    let progress = |progress: LoadProgress| {
+        let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if told.elapsed() >= PAUSE {
+            *told = Instant::now();
+            say(format_args!("dataset: {}", words(&progress)));
+        }
+    };
+    let loaded = data::load(spec, &options, &progress).await?;
+    let header = loaded.dataset.header();
+    let synthetic = if header.synthetic { " (synthetic data)" } else { "" };
+    say(format_args!(
+        "dataset: {}{synthetic}: {} training and {} test samples, {} classes",
+        spec.source,
+        header.train,
+        header.test,
+        header.classes.len()
+    ));
+    for note in &loaded.notes {
+        say(format_args!("note: {note}"));
+    }
+    if let (Some(sha256), None, true) = (&loaded.source_sha256, &spec.sha256, spec.source.starts_with("https://")) {
+        say(format_args!("note: pinned in the sweep; to pin it in the file too: sha256: {sha256}"));
+    }
+    Ok(loaded)
+}
+
+fn words(_: &LoadProgress) -> String {
+    String::new()
+}

@@ -5,11 +5,17 @@
 //! failure (a job failed, or the command could not be done), 2 a wrong use (arguments, sweep file).
 
 mod commands;
+mod connect;
+mod dataset;
 mod logging;
 mod output;
+mod place;
 mod render;
 mod settings;
+mod signals;
+mod submission;
 mod sweep_file;
+mod watching;
 
 use std::process::ExitCode;
 
@@ -19,6 +25,7 @@ use crate::{commands::Cli, output::Exit};
 
 fn main() -> ExitCode {
     // Before anything can start a thread: the thread count of the numeric library is read once.
+    besom_worker::train::set_single_threaded();
     // One provider for the whole process; a second installation fails and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();

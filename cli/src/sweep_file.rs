@@ -66,27 +66,44 @@ impl FileArgs {
     /// A usage error: the file cannot be read, or what is wrong in it, with its line.
     pub(crate) fn read(&self) -> anyhow::Result<SweepFile> {
         let path = &self.file;
-        let wrong = |problem: &dyn std::fmt::Display| usage(format_args!("{}: {problem}", path.display()));
-        let text = read_text(path).map_err(|problem| wrong(&problem))?;
-        let spec = besom_sweep::parse(&text).map_err(|error| wrong(&error))?;
-        let expansion = Expansion::new(&spec, self.engine).map_err(|error| wrong(&error))?;
+        let (text, spec) = parse(path)?;
+        let expansion = Expansion::new(&spec, self.engine).map_err(|error| wrong(path, &error))?;
         let stem = path.file_stem().map_or_else(|| "sweep".to_owned(), |stem| stem.to_string_lossy().into_owned());
         let name = self.name.as_ref().or(spec.name.as_ref()).unwrap_or(&stem).clone();
-        if name.trim().is_empty() {
-            return Err(usage("--name: a sweep needs a name"));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        besom_sweep::check_name(&name).map_err(|problem| match self.name {
+            Some(_) => usage(format_args!("--name: {problem}")),
+            None => wrong(path, &format_args!("name: {problem}; --name gives another")),
+        })?;
         Ok(SweepFile {
             name,
             stem,
             name_override: self.name.clone().unwrap_or_default(),
             engine: self.engine,
-            folder: folder.to_owned(),
+            folder: folder(path),
             text,
             spec,
             expansion,
         })
     }
+}
+
+/// Reads and checks a sweep file without working out its points.
+///
+/// # Errors
+/// As for [`FileArgs::read`].
+pub(crate) fn parse(path: &Path) -> anyhow::Result<(String, SweepSpec)> {
+    let text = read_text(path).map_err(|problem| wrong(path, &problem))?;
+    let spec = besom_sweep::parse(&text).map_err(|error| wrong(path, &error))?;
+    Ok((text, spec))
+}
+
+/// What a relative dataset path in the file at `path` is relative to.
+pub(crate) fn folder(path: &Path) -> PathBuf {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
+
+fn wrong(path: &Path, problem: &dyn std::fmt::Display) -> anyhow::Error {
+    usage(format_args!("{}: {problem}", path.display()))
 }
 
 fn read_text(path: &Path) -> Result<String, String> {

@@ -1,7 +1,20 @@
 //! The subcommands, one file each.
 
+mod best;
+mod cancel;
 mod completions;
+mod coordinator;
+mod dataset;
+mod pause;
+mod resume;
 mod run;
+mod runs;
+mod sql;
+mod submit;
+mod sweeps;
+mod watch;
+mod worker;
+mod workers;
 
 use clap::{Parser, Subcommand};
 
@@ -25,6 +38,32 @@ pub(crate) struct Cli {
 enum Command {
     /// Train a sweep on this machine: local store, local workers, progress, table of the best runs
     Run(run::Args),
+    /// Serve sweeps to workers and clients
+    Coordinator(coordinator::Args),
+    /// Join a coordinator and train its jobs
+    Worker(worker::Args),
+    /// Hand a sweep to a coordinator
+    Submit(submit::Args),
+    /// Follow a sweep until it ends
+    Watch(watch::Args),
+    /// List the sweeps
+    Sweeps(sweeps::Args),
+    /// List the runs of a sweep, by job
+    Runs(runs::Args),
+    /// Rank the runs of a sweep, best first
+    Best(best::Args),
+    /// List the workers
+    Workers(workers::Args),
+    /// Hand out no more jobs of a sweep; running ones finish
+    Pause(pause::Args),
+    /// Hand out the jobs of a paused sweep again
+    Resume(resume::Args),
+    /// End a sweep: its unfinished jobs are cancelled
+    Cancel(cancel::Args),
+    /// Look at datasets, or fetch them ahead of time
+    Dataset(dataset::Args),
+    /// Ask the store in SQL (views: runs, best_runs, history, sweep_progress, worker_status)
+    Sql(sql::Args),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -34,7 +73,7 @@ enum Command {
 /// # Errors
 /// Whatever stopped it, to be shown as one chain.
 pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
-    let serves = false;
+    let serves = matches!(cli.command, Command::Coordinator(_) | Command::Worker(_));
     logging::init(cli.verbose, if serves { "info" } else { "warn" })?;
     let settings = match cli.command {
         Command::Completions(args) => return completions::run(&args),
@@ -42,6 +81,19 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     };
     match cli.command {
         Command::Run(args) => run::run(args, &settings).await,
+        Command::Coordinator(args) => coordinator::run(args, &settings).await,
+        Command::Worker(args) => worker::run(args, &settings).await,
+        Command::Submit(args) => submit::run(args, &settings).await,
+        Command::Watch(args) => watch::run(args, &settings).await,
+        Command::Sweeps(args) => sweeps::run(args, &settings).await,
+        Command::Runs(args) => runs::run(args, &settings).await,
+        Command::Best(args) => best::run(args, &settings).await,
+        Command::Workers(args) => workers::run(args, &settings).await,
+        Command::Pause(args) => pause::run(args, &settings).await,
+        Command::Resume(args) => resume::run(args, &settings).await,
+        Command::Cancel(args) => cancel::run(args, &settings).await,
+        Command::Dataset(args) => dataset::run(args, &settings).await,
+        Command::Sql(args) => sql::run(args, &settings).await,
         Command::Completions(args) => completions::run(&args),
     }
 }
