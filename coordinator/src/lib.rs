@@ -5,5 +5,16 @@
 //! trains, and never sees the worker crate.
 
 pub mod artifacts;
+mod config;
 pub mod domain;
+mod expander;
+mod in_process;
+mod reaper;
+mod rpc;
+mod scheduler;
+mod server;
 pub mod store;
+
+pub use config::{ConfigError, CoordinatorConfig};
+pub use in_process::InProcess;
+pub use server::Coordinator;

@@ -3,11 +3,19 @@
 //! An artifact becomes visible when it is complete, hashed and on disk, never before: a row that names one can rely on
 //! it. Files under BESOM_HOME go with SQLite; chunks in a table go with Postgres, so that any coordinator serves them.
 
+mod file;
+mod postgres;
+mod verify;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
+pub use self::{file::FileArtifacts, postgres::PostgresArtifacts};
 use crate::{domain::Digest, store::StoreError};
+
+/// The largest chunk that a store gives out, in bytes: small beside what a message may hold.
+pub const CHUNK: usize = 1 << 20;
 
 /// What an artifact is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +26,17 @@ pub enum ArtifactKind {
     Model,
     /// A training state.
     Checkpoint,
+}
+
+impl ArtifactKind {
+    /// The word in the table `artifacts`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dataset => "dataset",
+            Self::Model => "model",
+            Self::Checkpoint => "checkpoint",
+        }
+    }
 }
 
 /// Why an artifact was not stored or read.
@@ -40,6 +59,12 @@ pub enum ArtifactError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ArtifactError {
+    fn read_only() -> Self {
+        Self::Store(StoreError::InvalidState { what: "the store is open for reading only".to_owned() })
+    }
 }
 
 /// Where artifacts live.

@@ -7,9 +7,14 @@ use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
 };
 
 use sqlx::postgres::PgConnectOptions;
+use tokio::task::spawn_blocking;
+
+use super::{Store, lock::LockFile, postgres::PostgresStore, sqlite::SqliteStore};
+use crate::artifacts::{ArtifactStore, FileArtifacts, PostgresArtifacts};
 
 /// Where the mounted file systems are listed; other systems than Linux have no such file and are not checked.
 const MOUNTS: &str = "/proc/self/mounts";
@@ -65,6 +70,70 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// A store that is ready, with the artifacts that belong to it.
+pub struct Opened {
+    /// Rows.
+    pub store: Arc<dyn Store>,
+    /// Bytes.
+    pub artifacts: Arc<dyn ArtifactStore>,
+    /// SQLite, opened for writing: the right to do so, for as long as this lives.
+    pub lock: Option<LockFile>,
+}
+
+/// Opens for writing and brings the database to this build's migrations. A missing SQLite database is made, with its
+/// folder.
+///
+/// # Errors
+/// `Held` if another process has the SQLite database; the others as they say.
+pub async fn open(url: &StoreUrl) -> Result<Opened, OpenError> {
+    match url {
+        StoreUrl::Sqlite(path) => {
+            let database = path.clone();
+            let lock = spawn_blocking(move || {
+                prepare_folder(&database)?;
+                LockFile::take(&database)
+            });
+            let lock = lock.await.map_err(|error| OpenError::Unavailable(Box::new(error)))??;
+            let store = SqliteStore::open(path).await?;
+            let artifacts = FileArtifacts::new(artifacts_folder(path), Some(store.artifact_index()));
+            artifacts
+                .sweep_unfinished()
+                .await
+                .map_err(|source| OpenError::Io { path: artifacts_folder(path), source })?;
+            Ok(Opened { store: Arc::new(store), artifacts: Arc::new(artifacts), lock: Some(lock) })
+        }
+        StoreUrl::Postgres(url) => {
+            let store = PostgresStore::open(url).await?;
+            let artifacts = PostgresArtifacts::new(store.pool().clone());
+            Ok(Opened { store: Arc::new(store), artifacts: Arc::new(artifacts), lock: None })
+        }
+    }
+}
+
+/// Opens an existing store for reading, beside a coordinator or without one. It changes nothing and needs no lock.
+///
+/// # Errors
+/// `NotFound` if there is no database or no store in it; the others as they say.
+pub async fn open_read_only(url: &StoreUrl) -> Result<Opened, OpenError> {
+    match url {
+        StoreUrl::Sqlite(path) => {
+            let store = SqliteStore::open_read_only(path).await?;
+            let artifacts = FileArtifacts::new(artifacts_folder(path), None);
+            Ok(Opened { store: Arc::new(store), artifacts: Arc::new(artifacts), lock: None })
+        }
+        StoreUrl::Postgres(url) => {
+            let store = PostgresStore::open_read_only(url).await?;
+            let artifacts = PostgresArtifacts::read_only(store.pool().clone());
+            Ok(Opened { store: Arc::new(store), artifacts: Arc::new(artifacts), lock: None })
+        }
+    }
+}
+
+/// Beside the database.
+fn artifacts_folder(database: &Path) -> PathBuf {
+    folder_of(database).join("artifacts")
 }
 
 /// Where state lives.
@@ -142,7 +211,7 @@ pub(super) fn hide_password(url: &str) -> String {
 }
 
 /// The folder of the database, made (for its owner only) where it is missing.
-fn prepare_folder(database: &Path) -> Result<PathBuf, OpenError> {
+fn prepare_folder(database: &Path) -> Result<(), OpenError> {
     let folder = folder_of(database);
     let io = |source| OpenError::Io { path: folder.clone(), source };
     let mut builder = fs::DirBuilder::new();
@@ -160,7 +229,7 @@ fn prepare_folder(database: &Path) -> Result<PathBuf, OpenError> {
         );
         return Err(OpenError::BadUrl { url: StoreUrl::Sqlite(database.to_owned()).to_string(), problem });
     }
-    Ok(folder)
+    Ok(())
 }
 
 fn folder_of(database: &Path) -> PathBuf {
@@ -267,8 +336,7 @@ mod tests {
     fn the_home_folder_is_made_for_its_owner_alone() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        let folder = prepare_folder(&dir.path().join("new/home/besom.db")).unwrap();
-        assert!(folder.ends_with("new/home"));
-        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        prepare_folder(&dir.path().join("new/home/besom.db")).unwrap();
+        assert_eq!(fs::metadata(dir.path().join("new/home")).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

@@ -13,7 +13,7 @@ use sqlx::{
 
 use self::work::Handle;
 use super::{
-    migrations,
+    StoreError, failure, migrations,
     open::{OpenError, hide_password},
 };
 
@@ -94,6 +94,12 @@ impl PostgresStore {
     fn handle(&self) -> &Handle {
         &self.handle
     }
+}
+
+/// What an error of this database means to a caller, outside of the transactions of this module.
+pub(crate) fn store_error(error: sqlx::Error, operation: &'static str) -> StoreError {
+    let class = dialect::classify(&error);
+    failure::answer(error, class, operation)
 }
 
 async fn connect(url: &str) -> Result<PgPool, OpenError> {

@@ -1,0 +1,151 @@
+//! Writes the jobs of accepted sweeps, batch by batch.
+//!
+//! A sweep's jobs are a function of its stored text, engine and dataset, so any coordinator can go on where another
+//! stopped: `add_jobs` compares the number of jobs already there before it sets. Sweeps take turns, one batch each.
+
+use std::collections::{HashMap, HashSet};
+use std::{sync::Arc, time::Duration};
+
+use besom_sweep::{Engine, Expansion, TRAINER_VERSION};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::domain::{Digest, NewJob, Sweep, SweepId};
+use crate::scheduler::{Scheduler, bounded, jittered};
+use crate::store::StoreError;
+
+/// Jobs of one transaction: some hundred milliseconds, so that reports are never kept waiting for long.
+pub(crate) const BATCH: u64 = 5_000;
+
+/// How often sweeps are looked for that nobody works on: a client that hung up, another coordinator that died.
+const SCAN: Duration = Duration::from_secs(10);
+
+/// The loop that creates jobs.
+pub(crate) struct Expander {
+    scheduler: Arc<Scheduler>,
+    under_way: HashMap<SweepId, Arc<Expansion>>,
+    /// Sweeps that this build cannot expand; said once.
+    refused: HashSet<SweepId>,
+}
+
+impl Expander {
+    pub(crate) fn new(scheduler: Arc<Scheduler>) -> Self {
+        Self { scheduler, under_way: HashMap::new(), refused: HashSet::new() }
+    }
+
+    pub(crate) async fn run(mut self, token: CancellationToken) {
+        loop {
+            let left = tokio::select! {
+                biased;
+                () = token.cancelled() => break,
+                left = self.step() => left,
+            };
+            match left {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => warn!(error = chain(&error), "jobs were not created; trying again"),
+            }
+            tokio::select! {
+                biased;
+                () = token.cancelled() => break,
+                () = self.scheduler.unexpanded.notified() => {}
+                () = tokio::time::sleep(jittered(SCAN)) => {}
+            }
+        }
+    }
+
+    /// Writes one batch of every sweep that lacks jobs; whether any of them still does.
+    pub(crate) async fn step(&mut self) -> Result<bool, StoreError> {
+        let sweeps = bounded(self.scheduler.store.unexpanded_sweeps()).await?;
+        self.under_way.retain(|id, _| sweeps.iter().any(|sweep| sweep.id == *id));
+        let mut left = false;
+        for sweep in sweeps {
+            if self.refused.contains(&sweep.id) {
+                continue;
+            }
+            let expansion = match self.under_way.get(&sweep.id) {
+                Some(expansion) => expansion.clone(),
+                None => match expansion_of(&sweep).await {
+                    Ok(expansion) => self.under_way.entry(sweep.id).or_insert(Arc::new(expansion)).clone(),
+                    Err(problem) => {
+                        error!(sweep.id = %sweep.id, sweep.name = sweep.new.name, problem, "sweep cannot be expanded");
+                        self.refused.insert(sweep.id);
+                        continue;
+                    }
+                },
+            };
+            let created = add_batch(&self.scheduler, &sweep, expansion, sweep.jobs_created).await?;
+            if created < sweep.new.jobs_total {
+                left = true;
+            } else {
+                info!(sweep.id = %sweep.id, jobs = created, "all jobs created");
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// Writes the jobs from `first` on, if they are still the next ones; how many there are now.
+pub(crate) async fn add_batch(
+    scheduler: &Scheduler,
+    sweep: &Sweep,
+    expansion: Arc<Expansion>,
+    first: u64,
+) -> Result<u64, StoreError> {
+    let end = (first + BATCH).min(expansion.jobs_total());
+    let dataset = sweep.new.dataset.clone();
+    let jobs = spawn_blocking(move || (first..end).map(|index| new_job(&expansion, index, &dataset)).collect());
+    let jobs = jobs.await.expect("a checked sweep expands without a panic");
+    let created = bounded(scheduler.store.add_jobs(sweep.id, first, jobs)).await?;
+    scheduler.jobs_queued();
+    Ok(created)
+}
+
+/// The expansion that the sweep was made with.
+async fn expansion_of(sweep: &Sweep) -> Result<Expansion, String> {
+    if sweep.new.trainer_version != TRAINER_VERSION {
+        let version = sweep.new.trainer_version;
+        return Err(format!("made for trainer version {version}, this build has {TRAINER_VERSION}"));
+    }
+    let new = sweep.new.clone();
+    spawn_blocking(move || {
+        let spec = besom_sweep::parse(&new.text).map_err(|error| error.to_string())?;
+        let engine = match &new.engine {
+            Some(word) => Some(Engine::parse(word).ok_or_else(|| format!("unknown engine {word}"))?),
+            None => None,
+        };
+        let expansion = Expansion::new(&spec, engine).map_err(|error| error.to_string())?;
+        // Another meaning of the same text would mix two sweeps in one.
+        if expansion.jobs_total() != new.jobs_total || expansion.sweep_digest(new.dataset.as_str()) != new.digest {
+            return Err("this build reads its file otherwise than the one that accepted it".to_owned());
+        }
+        Ok(expansion)
+    })
+    .await
+    .expect("parsing and expanding do not panic")
+}
+
+fn new_job(expansion: &Expansion, index: u64, dataset: &Digest) -> NewJob {
+    let job = expansion.job(index, dataset.as_str());
+    NewJob {
+        config_hash: job.config.config_hash(),
+        shape_hash: job.config.shape_hash(),
+        config: job.config.canonical_json(),
+        params: job.config.params(),
+        seed: job.seed,
+        engine: job.config.engine.as_str().to_owned(),
+        epochs: job.config.hyperparameters.epochs,
+    }
+}
+
+/// An error with its causes, for a log line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

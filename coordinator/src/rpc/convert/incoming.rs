@@ -1,0 +1,351 @@
+//! From the wire to the domain: every number, text and list is checked, and refused by the name of its field.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
+use std::time::Duration;
+
+use besom_proto::{BUILD, PROTOCOL_VERSION, v1};
+use tonic::Status;
+
+use super::super::status::invalid;
+use crate::artifacts::ArtifactKind;
+use crate::domain::{
+    AttemptRef, Completion, Confusion, Digest, EpochRecord, JobId, JobOutcome, NewWorker, SweepId, WorkerId,
+};
+use crate::store::{AcquireRequest, JobReport};
+
+/// Slots of one worker, and jobs of one call: more than any machine has cores.
+const MAX_SLOTS: usize = 1_024;
+/// Epoch records of one job in one call; a report carries some seconds' worth.
+const MAX_EPOCHS: usize = 10_000;
+/// Named numbers beside the fixed ones of an epoch.
+const MAX_METRICS: usize = 64;
+/// Names, hosts, builds: for people.
+const MAX_TEXT: usize = 200;
+/// Longer ones are cut: an error is for people, and its job must end whatever the text.
+const MAX_ERROR: usize = 4_000;
+/// A confusion matrix of 255 classes fits; the dataset format has no more.
+const MAX_CLASSES: u32 = 255;
+/// An acquire waits no longer on the server: under the usual idle limits of what stands in between.
+const MAX_WAIT_MS: u64 = 20_000;
+
+/// Refuses a peer of another protocol, saying what both speak.
+pub(crate) fn peer(peer: Option<v1::Peer>) -> Result<(), Status> {
+    let peer = peer.ok_or_else(|| invalid("peer", "missing"))?;
+    if peer.protocol != PROTOCOL_VERSION {
+        let build: String = peer.build.chars().take(MAX_TEXT).collect();
+        return Err(Status::failed_precondition(format!(
+            "peer: {build} speaks protocol {}, the coordinator ({BUILD}) speaks {PROTOCOL_VERSION}; use the same \
+             version of besom at both ends",
+            peer.protocol
+        )));
+    }
+    Ok(())
+}
+
+/// A text of at most `most` bytes that is not empty.
+pub(crate) fn text(field: &str, given: String, most: usize) -> Result<String, Status> {
+    match given.len() {
+        0 => Err(invalid(field, "missing")),
+        length if length > most => Err(invalid(field, format!("{length} bytes; at most {most}"))),
+        _ => Ok(given),
+    }
+}
+
+/// A SHA-256 in lower-case hex.
+pub(crate) fn digest(field: &str, given: &str) -> Result<Digest, Status> {
+    Digest::parse(given).ok_or_else(|| invalid(field, "not a SHA-256 in lower-case hex"))
+}
+
+/// The length of a page: 0 stands for the most.
+pub(crate) fn limit(given: u32) -> Result<u32, Status> {
+    match given {
+        0 => Ok(1_000),
+        1..=1_000 => Ok(given),
+        _ => Err(invalid("limit", format!("{given}; at most 1000"))),
+    }
+}
+
+pub(crate) fn artifact_kind(given: i32) -> Result<ArtifactKind, Status> {
+    match known::<v1::ArtifactKind>("head.kind", given)? {
+        v1::ArtifactKind::Unspecified => Err(unspecified("head.kind")),
+        v1::ArtifactKind::Dataset => Ok(ArtifactKind::Dataset),
+        v1::ArtifactKind::Model => Ok(ArtifactKind::Model),
+        v1::ArtifactKind::Checkpoint => Ok(ArtifactKind::Checkpoint),
+    }
+}
+
+/// The worker that calls.
+pub(crate) fn worker(given: i64) -> Result<WorkerId, Status> {
+    if given > 0 { Ok(WorkerId(given)) } else { Err(invalid("worker", "missing; register first")) }
+}
+
+pub(crate) fn new_worker(request: v1::RegisterRequest) -> Result<NewWorker, Status> {
+    let build = request.peer.as_ref().map(|peer| peer.build.clone()).unwrap_or_default();
+    peer(request.peer)?;
+    if request.slots == 0 || request.slots as usize > MAX_SLOTS {
+        return Err(invalid("slots", format!("{}; must be between 1 and {MAX_SLOTS}", request.slots)));
+    }
+    if request.trainer_version == 0 {
+        return Err(invalid("trainer_version", "missing"));
+    }
+    Ok(NewWorker {
+        instance: uuid("instance", request.instance)?,
+        name: text("name", request.name, MAX_TEXT)?,
+        host: text("host", request.host, MAX_TEXT)?,
+        slots: request.slots,
+        build: text("peer.build", build, MAX_TEXT)?,
+        trainer_version: request.trainer_version,
+        device: text("device", request.device, MAX_TEXT)?,
+    })
+}
+
+/// The wish and how long it may wait.
+pub(crate) fn acquire(request: v1::AcquireRequest, lease_ttl: Duration) -> Result<(AcquireRequest, Duration), Status> {
+    let worker = worker(request.worker)?;
+    let request_id = uuid("request_id", request.request_id)?;
+    if request.free_slots.is_empty() {
+        return Err(invalid("free_slots", "empty; name the slots that are free"));
+    }
+    at_most("free_slots", request.free_slots.len(), MAX_SLOTS)?;
+    if let Some(slot) = request.free_slots.iter().find(|slot| **slot as usize > MAX_SLOTS) {
+        return Err(invalid("free_slots", format!("slot {slot}; at most {MAX_SLOTS}")));
+    }
+    distinct("free_slots", request.free_slots.iter())?;
+    if request.wait_ms > MAX_WAIT_MS {
+        return Err(invalid("wait_ms", format!("{}; at most {MAX_WAIT_MS}", request.wait_ms)));
+    }
+    let sweep = match request.sweep {
+        Some(id) if id <= 0 => return Err(invalid("sweep", format!("{id} is no sweep's number"))),
+        given => given.map(SweepId),
+    };
+    let wish = AcquireRequest { worker, request_id, slots: request.free_slots, sweep, lease_ttl };
+    Ok((wish, Duration::from_millis(request.wait_ms)))
+}
+
+pub(crate) fn reports(jobs: Vec<v1::JobReport>) -> Result<Vec<JobReport>, Status> {
+    at_most("jobs", jobs.len(), MAX_SLOTS)?;
+    let reports: Vec<JobReport> = jobs
+        .into_iter()
+        .enumerate()
+        .map(|(index, job)| {
+            let field = format!("jobs[{index}]");
+            Ok(JobReport { at: attempt(&field, job.attempt)?, epochs: epochs(&field, job.epochs)? })
+        })
+        .collect::<Result<_, Status>>()?;
+    distinct("jobs", reports.iter().map(|report| report.at))?;
+    Ok(reports)
+}
+
+pub(crate) fn completions(jobs: Vec<v1::Completion>) -> Result<Vec<Completion>, Status> {
+    at_most("jobs", jobs.len(), MAX_SLOTS)?;
+    let completions: Vec<Completion> = jobs
+        .into_iter()
+        .enumerate()
+        .map(|(index, job)| completion(&format!("jobs[{index}]"), job))
+        .collect::<Result<_, Status>>()?;
+    distinct("jobs", completions.iter().map(|completion| completion.at))?;
+    Ok(completions)
+}
+
+pub(crate) fn attempts(given: Vec<v1::AttemptRef>) -> Result<Vec<AttemptRef>, Status> {
+    at_most("attempts", given.len(), MAX_SLOTS)?;
+    let attempts: Vec<AttemptRef> = given
+        .into_iter()
+        .enumerate()
+        .map(|(index, at)| attempt_of(&format!("attempts[{index}]"), at))
+        .collect::<Result<_, Status>>()?;
+    distinct("attempts", attempts.iter())?;
+    Ok(attempts)
+}
+
+fn completion(field: &str, job: v1::Completion) -> Result<Completion, Status> {
+    let name = |part: &str| format!("{field}.{part}");
+    let outcome = match known::<v1::Outcome>(&name("outcome"), job.outcome)? {
+        v1::Outcome::Unspecified => return Err(unspecified(&name("outcome"))),
+        v1::Outcome::Succeeded => JobOutcome::Succeeded,
+        v1::Outcome::Stopped => JobOutcome::Stopped,
+        v1::Outcome::Diverged => JobOutcome::Diverged,
+        v1::Outcome::Failed => {
+            JobOutcome::Failed { error: job.error.chars().take(MAX_ERROR).collect(), retryable: job.retryable }
+        }
+    };
+    let model = |part: &str, given: &str| match given {
+        "" => Ok(None),
+        given => digest(&name(part), given).map(Some),
+    };
+    Ok(Completion {
+        at: attempt(field, job.attempt)?,
+        outcome,
+        epochs: epochs(field, job.epochs)?,
+        confusion: job.confusion.map(|given| confusion(&name("confusion"), given)).transpose()?,
+        final_model: model("final_model", &job.final_model)?,
+        best_model: model("best_model", &job.best_model)?,
+        seconds: seconds(&name("seconds"), job.seconds)?,
+    })
+}
+
+fn attempt(field: &str, given: Option<v1::AttemptRef>) -> Result<AttemptRef, Status> {
+    let field = format!("{field}.attempt");
+    attempt_of(&field, given.ok_or_else(|| invalid(&field, "missing"))?)
+}
+
+fn attempt_of(field: &str, given: v1::AttemptRef) -> Result<AttemptRef, Status> {
+    if given.job <= 0 || given.attempt == 0 {
+        return Err(invalid(field, format!("job {} attempt {}: both count from 1", given.job, given.attempt)));
+    }
+    Ok(AttemptRef { job: JobId(given.job), attempt: given.attempt })
+}
+
+fn epochs(field: &str, given: Vec<v1::EpochRecord>) -> Result<Vec<EpochRecord>, Status> {
+    at_most(&format!("{field}.epochs"), given.len(), MAX_EPOCHS)?;
+    let mut previous = 0;
+    given
+        .into_iter()
+        .enumerate()
+        .map(|(index, record)| {
+            let field = format!("{field}.epochs[{index}]");
+            if record.epoch <= previous {
+                return Err(invalid(format!("{field}.epoch"), format!("{}; they count up from 1", record.epoch)));
+            }
+            previous = record.epoch;
+            epoch(&field, record)
+        })
+        .collect()
+}
+
+fn epoch(field: &str, given: v1::EpochRecord) -> Result<EpochRecord, Status> {
+    let finite = |part: &str, value: Option<f64>| match value {
+        Some(number) if !number.is_finite() => {
+            Err(invalid(format!("{field}.{part}"), "not finite; such a number is left out"))
+        }
+        value => Ok(value),
+    };
+    at_most(&format!("{field}.metrics"), given.metrics.len(), MAX_METRICS)?;
+    let mut metrics = BTreeMap::new();
+    for (name, value) in given.metrics {
+        let name = text(&format!("{field}.metrics"), name, MAX_TEXT)?;
+        finite(&format!("metrics[{name}]"), Some(value))?;
+        metrics.insert(name, value);
+    }
+    finite("learning_rate", Some(given.learning_rate))?;
+    Ok(EpochRecord {
+        epoch: given.epoch,
+        loss: finite("loss", given.loss)?,
+        accuracy: finite("accuracy", given.accuracy)?,
+        val_loss: finite("val_loss", given.val_loss)?,
+        val_accuracy: finite("val_accuracy", given.val_accuracy)?,
+        learning_rate: given.learning_rate,
+        seconds: seconds(&format!("{field}.seconds"), given.seconds)?,
+        metrics,
+    })
+}
+
+fn confusion(field: &str, given: v1::Confusion) -> Result<Confusion, Status> {
+    let wanted = u64::from(given.classes).pow(2);
+    if given.classes == 0 || given.classes > MAX_CLASSES || wanted != given.counts.len() as u64 {
+        let problem = format!("{} counts for {} classes", given.counts.len(), given.classes);
+        return Err(invalid(field, format!("{problem}; classes x classes, at most {MAX_CLASSES} classes")));
+    }
+    Ok(Confusion { classes: given.classes, counts: given.counts })
+}
+
+fn seconds(field: &str, given: f64) -> Result<f64, Status> {
+    if given.is_finite() && given >= 0.0 {
+        Ok(given)
+    } else {
+        Err(invalid(field, format!("{given}; must be finite and not negative")))
+    }
+}
+
+fn uuid(field: &str, given: String) -> Result<String, Status> {
+    match uuid::Uuid::try_parse(&given) {
+        Ok(parsed) => Ok(parsed.hyphenated().to_string()),
+        Err(_) => Err(invalid(field, "not a UUID")),
+    }
+}
+
+/// The generated getters turn an unknown number into the first variant; here it is refused.
+fn known<E: TryFrom<i32>>(field: &str, given: i32) -> Result<E, Status> {
+    E::try_from(given).map_err(|_| invalid(field, format!("unknown value {given}")))
+}
+
+fn unspecified(field: &str) -> Status {
+    invalid(field, "missing")
+}
+
+fn at_most(field: &str, given: usize, most: usize) -> Result<(), Status> {
+    if given > most { Err(invalid(field, format!("{given} entries; at most {most}"))) } else { Ok(()) }
+}
+
+fn distinct<T: Hash + Eq>(field: &str, items: impl Iterator<Item = T>) -> Result<(), Status> {
+    let mut seen = HashSet::new();
+    for (index, item) in items.enumerate() {
+        if !seen.insert(item) {
+            return Err(invalid(format!("{field}[{index}]"), "named twice"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn completion_of(change: impl FnOnce(&mut v1::Completion)) -> Result<Vec<Completion>, Status> {
+        let mut job = v1::Completion {
+            attempt: Some(v1::AttemptRef { job: 1, attempt: 1 }),
+            outcome: v1::Outcome::Succeeded as i32,
+            ..v1::Completion::default()
+        };
+        change(&mut job);
+        completions(vec![job])
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_field() {
+        type Change = fn(&mut v1::Completion);
+        let record = |epoch| v1::EpochRecord { epoch, ..v1::EpochRecord::default() };
+        assert!(completion_of(|_| ()).is_ok());
+        let cases: [(Change, &str); 7] = [
+            (|job| job.outcome = 7, "jobs[0].outcome: unknown value 7"),
+            (|job| job.outcome = 0, "jobs[0].outcome: missing"),
+            (|job| job.attempt = None, "jobs[0].attempt: missing"),
+            (|job| job.seconds = f64::NAN, "jobs[0].seconds: NaN; must be finite and not negative"),
+            (|job| job.final_model = "../etc".to_owned(), "jobs[0].final_model: not a SHA-256 in lower-case hex"),
+            (
+                |job| job.confusion = Some(v1::Confusion { classes: 2, counts: vec![1] }),
+                "jobs[0].confusion: 1 counts for 2 classes; classes x classes, at most 255 classes",
+            ),
+            (
+                |job| job.epochs = vec![v1::EpochRecord { epoch: 1, loss: Some(f64::NAN), ..Default::default() }],
+                "jobs[0].epochs[0].loss: not finite; such a number is left out",
+            ),
+        ];
+        for (change, message) in cases {
+            assert_eq!(completion_of(change).unwrap_err().message(), message);
+        }
+        let error = completion_of(|job| job.epochs = vec![record(2), record(2)]).unwrap_err();
+        assert_eq!(error.message(), "jobs[0].epochs[1].epoch: 2; they count up from 1");
+    }
+
+    #[test]
+    fn slots_are_distinct_and_at_most_1024() {
+        let wish = |free_slots: Vec<u32>| {
+            let request_id = "0190b3a0-0000-7000-8000-000000000000".to_owned();
+            let request = v1::AcquireRequest { worker: 1, request_id, free_slots, ..Default::default() };
+            acquire(request, Duration::from_secs(30)).map_err(|status| status.message().to_owned())
+        };
+        assert!(wish(vec![0, 1, 2]).is_ok());
+        assert_eq!(wish(vec![0, 1, 0]).unwrap_err(), "free_slots[2]: named twice");
+        assert_eq!(wish((0..1_025).collect()).unwrap_err(), "free_slots: 1025 entries; at most 1024");
+        assert_eq!(wish(vec![]).unwrap_err(), "free_slots: empty; name the slots that are free");
+    }
+
+    #[test]
+    fn a_peer_of_another_protocol_is_refused_readably() {
+        let status = peer(Some(v1::Peer { protocol: 99, build: "besom 9.9.9".to_owned() })).unwrap_err();
+        assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+        assert!(status.message().contains("besom 9.9.9 speaks protocol 99"), "{}", status.message());
+    }
+}

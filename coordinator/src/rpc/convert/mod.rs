@@ -1,0 +1,14 @@
+//! The only place that knows both the wire's types and the domain's.
+//!
+//! What comes in is refused by the name of its field; what goes out never fails.
+
+mod incoming;
+mod outgoing;
+mod time;
+
+pub(super) use incoming::{
+    acquire, artifact_kind, attempts, completions, digest, limit, new_worker, peer, reports, text, worker,
+};
+pub(super) use outgoing::{
+    acquired, attempt_batch, confusion, directives, history, plan, progress, results, run, sweep, worker_row,
+};

@@ -1,0 +1,273 @@
+//! From the domain to the wire.
+
+use besom_proto::v1;
+use besom_sweep::{Expansion, Goal, KeepModels, Objective, Params, SweepSpec};
+
+use super::time::utc;
+use crate::domain::{
+    Assignment, AttemptRef, AttemptRow, Confusion, Directive, EpochRecord, JobCounts, JobId, JobState, Progress, Run,
+    RunningJob, Sweep, SweepState, WorkerRow, WriteResult,
+};
+use crate::scheduler::Offer;
+
+/// Points that a plan shows; a person reads no more.
+const FIRST_POINTS: u64 = 100;
+
+/// What a sweep file asks for.
+pub(crate) fn plan(name: &str, spec: &SweepSpec, expansion: &Expansion) -> v1::Plan {
+    let plan = expansion.plan();
+    v1::Plan {
+        name: name.to_owned(),
+        method: spec.method.as_str().to_owned(),
+        metric: spec.metric.name.as_str().to_owned(),
+        goal: goal(spec.metric.goal),
+        points: plan.points,
+        merged: plan.merged,
+        seeds: spec.seeds.clone(),
+        jobs: plan.jobs,
+        jobs_cut: plan.jobs_cut,
+        notes: plan.notes.clone(),
+        first_points: (0..plan.points.min(FIRST_POINTS)).map(|i| json(expansion.point(i).to_params())).collect(),
+        swept: plan.swept.clone(),
+    }
+}
+
+/// A sweep, without its text: callers that show it add it.
+pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
+    let new = sweep.new;
+    v1::Sweep {
+        id: sweep.id.0,
+        name: new.name,
+        state: match sweep.state {
+            SweepState::Active => v1::SweepState::Active,
+            SweepState::Paused => v1::SweepState::Paused,
+            SweepState::Completed => v1::SweepState::Completed,
+            SweepState::Cancelled => v1::SweepState::Cancelled,
+        } as i32,
+        method: new.method,
+        metric: new.metric.name.as_str().to_owned(),
+        goal: goal(new.metric.goal),
+        dataset: new.dataset.as_str().to_owned(),
+        dataset_source: new.dataset_source,
+        jobs_total: new.jobs_total,
+        jobs_created: sweep.jobs_created,
+        counts: Some(counts(sweep.counts)),
+        created_at: utc(sweep.created_at),
+        text: String::new(),
+        swept: new.swept,
+    }
+}
+
+pub(crate) fn progress(progress: Progress) -> v1::SweepProgress {
+    v1::SweepProgress {
+        sweep: Some(sweep(progress.sweep)),
+        epochs_done: progress.epochs_done,
+        epochs_total: progress.epochs_total,
+        epoch_seconds: progress.epoch_seconds,
+        running: progress.running.into_iter().map(running).collect(),
+        best: progress.best.map(run),
+    }
+}
+
+pub(crate) fn run(run: Run) -> v1::Run {
+    v1::Run {
+        sweep: run.sweep,
+        sweep_id: run.sweep_id.0,
+        job: run.job.0,
+        state: match run.state {
+            JobState::Queued => v1::JobState::Queued,
+            JobState::Running => v1::JobState::Running,
+            JobState::Succeeded => v1::JobState::Succeeded,
+            JobState::Stopped => v1::JobState::Stopped,
+            JobState::Diverged => v1::JobState::Diverged,
+            JobState::Failed => v1::JobState::Failed,
+            JobState::Cancelled => v1::JobState::Cancelled,
+        } as i32,
+        optimizer: run.optimizer,
+        learning_rate: run.learning_rate,
+        batch_size: run.batch_size.unsigned_abs(),
+        epochs: count(run.epochs),
+        hidden: run.hidden,
+        activation: run.activation,
+        dropout: run.dropout,
+        params: json(run.params),
+        seed: run.seed,
+        objective: run.objective,
+        final_loss: run.final_loss,
+        final_accuracy: run.final_accuracy,
+        final_val_loss: run.final_val_loss,
+        final_val_accuracy: run.final_val_accuracy,
+        best_val_loss: run.best_val_loss,
+        best_val_accuracy: run.best_val_accuracy,
+        best_epoch: run.best_epoch.map(count),
+        epochs_done: run.epochs_done.map(count),
+        seconds: run.seconds,
+        worker: run.worker,
+        attempts: count(run.attempts),
+        error: run.error,
+        started_at: run.started_at.map(utc),
+        ended_at: run.ended_at.map(utc),
+        model: run.model.map(|digest| digest.as_str().to_owned()),
+        dataset: run.dataset.as_str().to_owned(),
+        engine: run.engine,
+        device: run.device,
+    }
+}
+
+pub(crate) fn worker_row(row: WorkerRow) -> v1::Worker {
+    v1::Worker {
+        id: row.id.0,
+        name: row.new.name,
+        host: row.new.host,
+        slots: row.new.slots,
+        running: row.running,
+        build: row.new.build,
+        last_seen_at: utc(row.last_seen_at),
+        last_seen_ms_ago: row.last_seen_ms_ago,
+        left: row.left,
+    }
+}
+
+pub(crate) fn acquired(offer: Offer) -> v1::AcquireResponse {
+    v1::AcquireResponse {
+        assignments: offer.assignments.into_iter().map(assignment).collect(),
+        notice: offer.notice.unwrap_or_default(),
+        sweep_ended: offer.sweep_ended,
+    }
+}
+
+/// One answer a job, in the order of the request.
+pub(crate) fn directives(answers: impl Iterator<Item = (AttemptRef, Directive)>) -> v1::ReportResponse {
+    let jobs = answers.map(|(at, directive)| v1::JobDirective {
+        attempt: Some(attempt(at)),
+        directive: match directive {
+            Directive::Continue => v1::Directive::Continue,
+            Directive::StopEarly => v1::Directive::StopEarly,
+            Directive::Cancelled => v1::Directive::Cancelled,
+            Directive::LeaseLost => v1::Directive::LeaseLost,
+        } as i32,
+    });
+    v1::ReportResponse { jobs: jobs.collect() }
+}
+
+/// One answer a job, in the order of the request.
+pub(crate) fn results(answers: impl Iterator<Item = (AttemptRef, WriteResult)>) -> Vec<v1::JobResult> {
+    let jobs = answers.map(|(at, result)| v1::JobResult {
+        attempt: Some(attempt(at)),
+        result: match result {
+            WriteResult::Accepted => v1::Result::Accepted,
+            WriteResult::LeaseLost => v1::Result::LeaseLost,
+            WriteResult::Cancelled => v1::Result::Cancelled,
+        } as i32,
+    });
+    jobs.collect()
+}
+
+/// Records of one job, or a part of them.
+pub(crate) fn history(at: AttemptRef, records: Vec<EpochRecord>) -> v1::JobEpochs {
+    v1::JobEpochs { job: at.job.0, attempt: at.attempt, epochs: records.into_iter().map(epoch).collect() }
+}
+
+pub(crate) fn attempt_batch(rows: Vec<AttemptRow>) -> v1::AttemptBatch {
+    let attempts = rows.into_iter().map(|row| v1::Attempt {
+        job: row.at.job.0,
+        attempt: row.at.attempt,
+        worker: row.worker,
+        slot: row.slot,
+        started_at: utc(row.started_at),
+        ended_at: row.ended_at.map(utc),
+        outcome: row.outcome.map(|outcome| outcome.as_str().to_owned()),
+        error: row.error,
+    });
+    v1::AttemptBatch { attempts: attempts.collect() }
+}
+
+pub(crate) fn confusion(job: JobId, confusion: Confusion) -> v1::JobConfusion {
+    let confusion = v1::Confusion { classes: confusion.classes, counts: confusion.counts };
+    v1::JobConfusion { job: job.0, confusion: Some(confusion) }
+}
+
+fn assignment(assignment: Assignment) -> v1::Assignment {
+    v1::Assignment {
+        attempt: Some(attempt(assignment.at)),
+        sweep: assignment.sweep.0,
+        sweep_name: assignment.sweep_name,
+        slot: assignment.slot,
+        seed: assignment.seed,
+        config: assignment.config,
+        config_hash: assignment.config_hash,
+        metric: assignment.metric.name.as_str().to_owned(),
+        goal: goal(assignment.metric.goal),
+        objective: match assignment.objective {
+            Objective::Final => v1::Objective::Final,
+            Objective::Best => v1::Objective::Best,
+        } as i32,
+        keep_models: match assignment.keep_models {
+            KeepModels::All => v1::KeepModels::All,
+            KeepModels::Best => v1::KeepModels::Best,
+            KeepModels::None => v1::KeepModels::None,
+        } as i32,
+    }
+}
+
+fn running(job: RunningJob) -> v1::RunningJob {
+    let latest = job.latest.as_ref();
+    v1::RunningJob {
+        job: job.at.job.0,
+        attempt: job.at.attempt,
+        worker: job.worker,
+        slot: job.slot,
+        params: json(job.params),
+        seed: job.seed,
+        epochs: job.epochs,
+        epochs_done: latest.map_or(0, |record| record.epoch),
+        val_accuracy: latest.and_then(|record| record.val_accuracy),
+        val_loss: latest.and_then(|record| record.val_loss),
+    }
+}
+
+fn epoch(record: EpochRecord) -> v1::EpochRecord {
+    v1::EpochRecord {
+        epoch: record.epoch,
+        loss: record.loss,
+        accuracy: record.accuracy,
+        val_loss: record.val_loss,
+        val_accuracy: record.val_accuracy,
+        learning_rate: record.learning_rate,
+        seconds: record.seconds,
+        metrics: record.metrics.into_iter().collect(),
+    }
+}
+
+fn attempt(at: AttemptRef) -> v1::AttemptRef {
+    v1::AttemptRef { job: at.job.0, attempt: at.attempt }
+}
+
+fn counts(counts: JobCounts) -> v1::JobCounts {
+    v1::JobCounts {
+        queued: counts.queued,
+        running: counts.running,
+        succeeded: counts.succeeded,
+        stopped: counts.stopped,
+        diverged: counts.diverged,
+        failed: counts.failed,
+        cancelled: counts.cancelled,
+    }
+}
+
+fn goal(goal: Goal) -> i32 {
+    let goal = match goal {
+        Goal::Maximize => v1::Goal::Maximize,
+        Goal::Minimize => v1::Goal::Minimize,
+    };
+    goal as i32
+}
+
+/// The store holds these in 64 bits, for SQL; none comes near 32.
+fn count(value: i64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+fn json(params: Params) -> String {
+    serde_json::Value::Object(params).to_string()
+}

@@ -1,0 +1,120 @@
+//! From the text of a sweep file to a sweep with its first jobs.
+
+use std::sync::Arc;
+
+use besom_proto::v1;
+use besom_sweep::{Engine, Expansion, SweepSpec, TRAINER_VERSION};
+use tokio::task::spawn_blocking;
+use tonic::Status;
+use tracing::info;
+
+use super::{convert, status};
+use crate::artifacts::ArtifactStore;
+use crate::domain::{Digest, NewSweep, Sweep};
+use crate::expander::{BATCH, add_batch};
+use crate::scheduler::{Scheduler, bounded};
+use crate::store::StoreError;
+
+/// A sweep file beyond this is no longer written by a person; its points would not fit in memory.
+const MAX_FILE: usize = 1024 * 1024;
+
+/// A checked request.
+struct Draft {
+    name: String,
+    text: String,
+    spec: SweepSpec,
+    engine: Option<Engine>,
+    expansion: Arc<Expansion>,
+}
+
+/// Plans the sweep and, unless it is only to be validated, makes it or finds it.
+pub(super) async fn create(
+    scheduler: &Scheduler,
+    artifacts: &dyn ArtifactStore,
+    request: v1::CreateSweepRequest,
+) -> Result<v1::CreateSweepResponse, Status> {
+    convert::peer(request.peer.clone())?;
+    convert::text("text", request.text.clone(), MAX_FILE)?;
+    let (dataset, validate_only) = (request.dataset.clone(), request.validate_only);
+    // Millions of points are worked out here: not on a thread that renews leases.
+    let draft = spawn_blocking(move || draft(request)).await.expect("parsing and expanding do not panic")?;
+    let plan = convert::plan(&draft.name, &draft.spec, &draft.expansion);
+    if validate_only {
+        return Ok(v1::CreateSweepResponse { plan: Some(plan), sweep: None, created: false });
+    }
+    let dataset = dataset.ok_or_else(|| status::invalid("dataset", "missing; store the dataset first"))?;
+    let new = new_sweep(&draft, dataset)?;
+    if artifacts.size(&new.dataset).await.map_err(status::of_artifact)?.is_none() {
+        let problem = format!("dataset: no artifact {} is stored here; put it first", new.dataset);
+        return Err(Status::failed_precondition(problem));
+    }
+    let (sweep, created) = bounded(scheduler.store.create_sweep(new, None)).await.map_err(status::of_store)?;
+    if created {
+        info!(sweep.id = %sweep.id, sweep.name = sweep.new.name, jobs = sweep.new.jobs_total, "sweep created");
+    }
+    let sweep = first_jobs(scheduler, sweep, draft.expansion).await.map_err(status::of_store)?;
+    let sweep = v1::Sweep { text: sweep.new.text.clone(), ..convert::sweep(sweep) };
+    Ok(v1::CreateSweepResponse { plan: Some(plan), sweep: Some(sweep), created })
+}
+
+fn draft(request: v1::CreateSweepRequest) -> Result<Draft, Status> {
+    let spec = besom_sweep::parse(&request.text).map_err(|error| status::of_spec(&error))?;
+    let engine = match request.engine.as_str() {
+        "" => None,
+        word => Some(Engine::parse(word).ok_or_else(|| status::invalid("engine", format!("unknown engine {word}")))?),
+    };
+    let (field, name) = match (&request.name_override, &spec.name) {
+        (given, _) if !given.is_empty() => ("name_override", given.clone()),
+        (_, Some(name)) => ("name", name.clone()),
+        (_, None) => ("name", request.name),
+    };
+    besom_sweep::check_name(&name).map_err(|problem| status::invalid(field, problem))?;
+    let expansion = Arc::new(Expansion::new(&spec, engine).map_err(|error| status::of_spec(&error))?);
+    Ok(Draft { name, text: request.text, spec, engine, expansion })
+}
+
+fn new_sweep(draft: &Draft, dataset: v1::DatasetRef) -> Result<NewSweep, Status> {
+    let digest = convert::digest("dataset.digest", &dataset.digest)?;
+    if !dataset.source_sha256.is_empty() {
+        let given = convert::digest("dataset.source_sha256", &dataset.source_sha256)?;
+        if let Some(wanted) = draft.spec.dataset.sha256.as_deref()
+            && wanted != given.as_str()
+        {
+            return Err(status::invalid("dataset.source_sha256", format!("{given}; the file asks for {wanted}")));
+        }
+    }
+    Ok(stored(draft, digest, dataset.source_sha256))
+}
+
+fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String) -> NewSweep {
+    let Draft { name, text, spec, engine, expansion } = draft;
+    NewSweep {
+        name: name.clone(),
+        digest: expansion.sweep_digest(dataset.as_str()),
+        text: text.clone(),
+        method: spec.method.as_str().to_owned(),
+        metric: spec.metric,
+        objective: spec.objective,
+        keep_models: spec.keep_models,
+        engine: engine.map(|engine| engine.as_str().to_owned()),
+        dataset,
+        dataset_source: spec.dataset.source.clone(),
+        dataset_sha256,
+        swept: expansion.plan().swept.clone(),
+        jobs_total: expansion.jobs_total(),
+        trainer_version: TRAINER_VERSION,
+    }
+}
+
+/// Writes the first batch, if it is missing, and leaves the rest to the expander. A client that hangs up here leaves a
+/// sweep that the expander finds by itself.
+async fn first_jobs(scheduler: &Scheduler, sweep: Sweep, expansion: Arc<Expansion>) -> Result<Sweep, StoreError> {
+    let first = sweep.new.jobs_total.min(BATCH);
+    if sweep.jobs_created < first && sweep.new.trainer_version == TRAINER_VERSION {
+        add_batch(scheduler, &sweep, expansion, sweep.jobs_created).await?;
+    }
+    if sweep.jobs_created < sweep.new.jobs_total {
+        scheduler.unexpanded.notify_one();
+    }
+    bounded(scheduler.store.find_sweep(&sweep.new.name)).await
+}

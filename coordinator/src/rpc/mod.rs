@@ -1,0 +1,16 @@
+//! The three services: each handler converts, calls, converts.
+//!
+//! Codes of errors stand in `status`, both sides of every type in `convert`; decisions are taken in `scheduler`,
+//! `expander` and the store.
+
+mod artifacts;
+mod convert;
+mod create;
+mod status;
+mod streams;
+mod sweeps;
+mod workers;
+
+pub(crate) use artifacts::Artifacts;
+pub(crate) use sweeps::Sweeps;
+pub(crate) use workers::Workers;

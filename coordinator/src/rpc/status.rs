@@ -1,0 +1,81 @@
+//! From what went wrong to what a client is told: the one table of gRPC codes.
+//!
+//! Codes follow what the caller can do; messages are for people and hold no SQL, paths or secrets. No call answers
+//! ABORTED for a stale attempt: every call about attempts takes several jobs and answers each of them by itself.
+
+use std::fmt::Display;
+
+use besom_sweep::SpecError;
+use tonic::Status;
+use tracing::{error, warn};
+
+use crate::{artifacts::ArtifactError, store::StoreError};
+
+/// INVALID_ARGUMENT, the field first.
+pub(super) fn invalid(field: impl Display, problem: impl Display) -> Status {
+    Status::invalid_argument(format!("{field}: {problem}"))
+}
+
+/// The answer to a sweep file that is refused.
+pub(super) fn of_spec(error: &SpecError) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+/// The answer to what the store said. Damage is logged here and nowhere else.
+pub(super) fn of_store(error: StoreError) -> Status {
+    match &error {
+        StoreError::NotFound { .. } => Status::not_found(error.to_string()),
+        StoreError::AlreadyExists { .. } => Status::already_exists(error.to_string()),
+        StoreError::InvalidState { .. } => Status::failed_precondition(error.to_string()),
+        StoreError::Unavailable(source) => {
+            warn!(error = %source, "the database is not available");
+            Status::unavailable(error.to_string())
+        }
+        StoreError::Corrupt { .. } => {
+            error!(%error, "the database is damaged or this build has a bug");
+            Status::internal("the database is damaged or besom has a bug; the coordinator's log says where")
+        }
+    }
+}
+
+/// The answer to what the artifact store said.
+pub(super) fn of_artifact(error: ArtifactError) -> Status {
+    match error {
+        ArtifactError::NotFound(_) => Status::not_found(error.to_string()),
+        ArtifactError::Mismatch { .. } => Status::invalid_argument(error.to_string()),
+        ArtifactError::Io(source) => {
+            error!(error = %source, "the artifact storage fails");
+            match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    Status::resource_exhausted("artifact storage: no space left")
+                }
+                _ => Status::unavailable("artifact storage: a read or write failed; the coordinator's log says why"),
+            }
+        }
+        ArtifactError::Store(source) => of_store(source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    #[test]
+    fn each_store_error_has_the_code_of_what_the_caller_can_do() {
+        let text = || "sweep \"x\"".to_owned();
+        let cases = [
+            (StoreError::NotFound { what: text() }, Code::NotFound),
+            (StoreError::AlreadyExists { what: text() }, Code::AlreadyExists),
+            (StoreError::InvalidState { what: text() }, Code::FailedPrecondition),
+            (StoreError::Unavailable("secret dsn".into()), Code::Unavailable),
+            (StoreError::Corrupt { table: "jobs", id: text(), problem: "secret".to_owned() }, Code::Internal),
+        ];
+        for (error, code) in cases {
+            let status = of_store(error);
+            assert_eq!(status.code(), code);
+            assert!(!status.message().contains("secret"), "{}", status.message());
+        }
+    }
+}

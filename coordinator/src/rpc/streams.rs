@@ -1,0 +1,154 @@
+//! Answers that come in parts: each part is read from the store when the client has taken the one before.
+
+use std::{sync::Arc, time::Duration};
+
+use besom_proto::v1;
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::{convert, status};
+use crate::domain::{AttemptRef, EpochRecord, JobId, Progress, SweepId};
+use crate::scheduler::bounded;
+use crate::store::Store;
+
+/// Progress is looked at twice a second: no person reads faster.
+const LOOK: Duration = Duration::from_millis(500);
+/// And sent so often when nothing changes, so that a client knows that the coordinator is there.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Epoch records of one message: about 1 MB, a quarter of what a client takes.
+const RECORDS: usize = 10_000;
+/// Jobs that are read at once, before it is known how many records they have, and at most.
+const FIRST_JOBS: u32 = 16;
+const MOST_JOBS: u32 = 500;
+/// Confusion matrices that are read at once: 255 classes make 260 kB each.
+const MATRICES: u32 = 16;
+
+type Parts<T> = BoxStream<'static, Result<T, Status>>;
+
+struct Watch {
+    store: Arc<dyn Store>,
+    sweep: SweepId,
+    closing: CancellationToken,
+    sent: Option<(Instant, Progress)>,
+}
+
+/// Progress at once, at every change, and every 5 s; ends after the last of an ended sweep.
+pub(super) fn progress(store: Arc<dyn Store>, sweep: SweepId, closing: CancellationToken) -> Parts<v1::SweepProgress> {
+    stream::try_unfold(Watch { store, sweep, closing, sent: None }, async |mut watch| {
+        loop {
+            if let Some((_, last)) = &watch.sent {
+                if last.sweep.state.is_final() {
+                    return Ok(None);
+                }
+                tokio::select! {
+                    () = watch.closing.cancelled() => return Err(Status::unavailable("the coordinator is stopping")),
+                    () = sleep(LOOK) => {}
+                }
+            }
+            let now = bounded(watch.store.progress(watch.sweep)).await.map_err(status::of_store)?;
+            let due = watch.sent.as_ref().is_none_or(|(at, last)| at.elapsed() >= SILENCE || *last != now);
+            if due {
+                watch.sent = Some((Instant::now(), now.clone()));
+                return Ok(Some((convert::progress(now), watch)));
+            }
+        }
+    })
+    .boxed()
+}
+
+/// Records of all jobs, by job and epoch. Jobs of many epochs come in several parts.
+pub(super) fn history(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::HistoryBatch> {
+    let pages = stream::try_unfold((None, FIRST_JOBS), move |(after, jobs)| {
+        let store = store.clone();
+        async move {
+            let page = bounded(store.history(sweep, after, jobs)).await.map_err(status::of_store)?;
+            let Some(last) = page.last().map(|(at, _)| at.job) else { return Ok(None) };
+            let records: usize = page.iter().map(|(_, records)| records.len()).sum();
+            let each = (records / page.len()).max(1);
+            let jobs = u32::try_from(RECORDS / each).unwrap_or(MOST_JOBS).clamp(1, MOST_JOBS);
+            Ok::<_, Status>(Some((packed(page), (Some(last), jobs))))
+        }
+    });
+    pages.map_ok(|batches| stream::iter(batches.into_iter().map(Ok))).try_flatten().boxed()
+}
+
+/// Cuts a page into messages of at most [`RECORDS`] records.
+fn packed(page: Vec<(AttemptRef, Vec<EpochRecord>)>) -> Vec<v1::HistoryBatch> {
+    let mut batches = Vec::new();
+    let (mut jobs, mut room) = (Vec::new(), RECORDS);
+    for (at, mut records) in page {
+        while records.len() > room {
+            let rest = records.split_off(room);
+            jobs.push(convert::history(at, records));
+            batches.push(v1::HistoryBatch { jobs: std::mem::take(&mut jobs) });
+            (records, room) = (rest, RECORDS);
+        }
+        room -= records.len();
+        if !records.is_empty() {
+            jobs.push(convert::history(at, records));
+        }
+    }
+    if !jobs.is_empty() {
+        batches.push(v1::HistoryBatch { jobs });
+    }
+    batches
+}
+
+/// All attempts, by job and attempt.
+pub(super) fn attempts(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::AttemptBatch> {
+    stream::try_unfold(None, move |after: Option<JobId>| {
+        let store = store.clone();
+        async move {
+            let rows = bounded(store.attempts(sweep, after, MOST_JOBS)).await.map_err(status::of_store)?;
+            let last = rows.last().map(|row| row.at.job);
+            Ok(last.map(|last| (convert::attempt_batch(rows), Some(last))))
+        }
+    })
+    .boxed()
+}
+
+/// The confusion matrices of the jobs that have one, by job.
+pub(super) fn confusion(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::JobConfusion> {
+    let pages = stream::try_unfold(None, move |after: Option<JobId>| {
+        let store = store.clone();
+        async move {
+            let page = bounded(store.confusions(sweep, after, MATRICES)).await.map_err(status::of_store)?;
+            let last = page.last().map(|(job, _)| *job);
+            Ok::<_, Status>(last.map(|last| (page, Some(last))))
+        }
+    });
+    let parts = pages
+        .map_ok(|page| stream::iter(page.into_iter().map(|(job, confusion)| Ok(convert::confusion(job, confusion)))));
+    parts.try_flatten().boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_message_has_too_many_records_and_none_is_lost() {
+        let page: Vec<_> = [3, RECORDS, 0, 2 * RECORDS + 1, 5]
+            .into_iter()
+            .enumerate()
+            .map(|(job, count)| {
+                let at = AttemptRef { job: JobId(job as i64 + 1), attempt: 1 };
+                let record = |epoch| EpochRecord { epoch, ..EpochRecord::default() };
+                (at, (1..=count as u32).map(record).collect::<Vec<_>>())
+            })
+            .collect();
+        let batches = packed(page.clone());
+        let size = |batch: &v1::HistoryBatch| batch.jobs.iter().map(|job| job.epochs.len()).sum::<usize>();
+        assert!(batches.iter().all(|batch| (1..=RECORDS).contains(&size(batch))));
+        let sent: Vec<_> = batches
+            .iter()
+            .flat_map(|b| &b.jobs)
+            .flat_map(|job| job.epochs.iter().map(|e| (job.job, e.epoch)))
+            .collect();
+        let had: Vec<_> = page.iter().flat_map(|(at, r)| r.iter().map(|e| (at.job.0, e.epoch))).collect();
+        assert_eq!(sent, had);
+    }
+}

@@ -1,0 +1,136 @@
+//! SweepService: what people and scripts ask for.
+
+use std::sync::Arc;
+
+use besom_proto::v1;
+use besom_proto::v1::sweep_service_server::SweepService;
+use futures_util::stream::BoxStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use tracing::{Instrument, debug_span};
+
+use super::{convert, create, status, streams};
+use crate::artifacts::ArtifactStore;
+use crate::domain::Sweep;
+use crate::scheduler::{Scheduler, bounded};
+use crate::store::{RunQuery, SweepCommand};
+
+/// A name or a number has no more bytes.
+const MAX_REF: usize = 200;
+
+/// The service.
+pub(crate) struct Sweeps {
+    pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) artifacts: Arc<dyn ArtifactStore>,
+    /// Cancelled when the server stops: open streams end then.
+    pub(crate) closing: CancellationToken,
+}
+
+impl Sweeps {
+    async fn find(&self, request: Request<v1::SweepRef>) -> Result<Sweep, Status> {
+        let name = convert::text("sweep", request.into_inner().sweep, MAX_REF)?;
+        bounded(self.scheduler.store.find_sweep(&name)).await.map_err(status::of_store)
+    }
+
+    async fn command(
+        &self,
+        request: Request<v1::SweepRef>,
+        command: SweepCommand,
+    ) -> Result<Response<v1::Sweep>, Status> {
+        let name = convert::text("sweep", request.into_inner().sweep, MAX_REF)?;
+        let span = debug_span!("rpc.command_sweep", sweep.name = name);
+        let sweep = self.scheduler.command(&name, command).instrument(span).await.map_err(status::of_store)?;
+        Ok(Response::new(convert::sweep(sweep)))
+    }
+}
+
+#[tonic::async_trait]
+impl SweepService for Sweeps {
+    async fn create_sweep(
+        &self,
+        request: Request<v1::CreateSweepRequest>,
+    ) -> Result<Response<v1::CreateSweepResponse>, Status> {
+        let span = debug_span!("rpc.create_sweep");
+        let created = create::create(&self.scheduler, &*self.artifacts, request.into_inner()).instrument(span);
+        created.await.map(Response::new)
+    }
+
+    async fn get_sweep(&self, request: Request<v1::SweepRef>) -> Result<Response<v1::Sweep>, Status> {
+        let sweep = self.find(request).await?;
+        Ok(Response::new(v1::Sweep { text: sweep.new.text.clone(), ..convert::sweep(sweep) }))
+    }
+
+    async fn list_sweeps(&self, _: Request<v1::ListSweepsRequest>) -> Result<Response<v1::ListSweepsResponse>, Status> {
+        let sweeps = bounded(self.scheduler.store.list_sweeps()).await.map_err(status::of_store)?;
+        Ok(Response::new(v1::ListSweepsResponse { sweeps: sweeps.into_iter().map(convert::sweep).collect() }))
+    }
+
+    type WatchSweepStream = BoxStream<'static, Result<v1::SweepProgress, Status>>;
+
+    async fn watch_sweep(&self, request: Request<v1::SweepRef>) -> Result<Response<Self::WatchSweepStream>, Status> {
+        let sweep = self.find(request).await?.id;
+        Ok(Response::new(streams::progress(self.scheduler.store.clone(), sweep, self.closing.clone())))
+    }
+
+    async fn pause_sweep(&self, request: Request<v1::SweepRef>) -> Result<Response<v1::Sweep>, Status> {
+        self.command(request, SweepCommand::Pause).await
+    }
+
+    async fn resume_sweep(&self, request: Request<v1::SweepRef>) -> Result<Response<v1::Sweep>, Status> {
+        self.command(request, SweepCommand::Resume).await
+    }
+
+    async fn cancel_sweep(&self, request: Request<v1::SweepRef>) -> Result<Response<v1::Sweep>, Status> {
+        self.command(request, SweepCommand::Cancel).await
+    }
+
+    async fn list_runs(&self, request: Request<v1::ListRunsRequest>) -> Result<Response<v1::ListRunsResponse>, Status> {
+        let v1::ListRunsRequest { sweep, best_first, limit, offset } = request.into_inner();
+        let limit = convert::limit(limit)?;
+        let sweep = self.find(Request::new(v1::SweepRef { sweep })).await?.id;
+        // One more than asked for tells whether there are more.
+        let query = RunQuery { sweep, best_first, limit: limit + 1, offset };
+        let mut runs = bounded(self.scheduler.store.runs(query)).await.map_err(status::of_store)?;
+        let more = runs.len() > limit as usize;
+        runs.truncate(limit as usize);
+        Ok(Response::new(v1::ListRunsResponse { runs: runs.into_iter().map(convert::run).collect(), more }))
+    }
+
+    async fn list_workers(
+        &self,
+        _: Request<v1::ListWorkersRequest>,
+    ) -> Result<Response<v1::ListWorkersResponse>, Status> {
+        let workers = bounded(self.scheduler.store.workers()).await.map_err(status::of_store)?;
+        Ok(Response::new(v1::ListWorkersResponse { workers: workers.into_iter().map(convert::worker_row).collect() }))
+    }
+
+    type StreamHistoryStream = BoxStream<'static, Result<v1::HistoryBatch, Status>>;
+
+    async fn stream_history(
+        &self,
+        request: Request<v1::SweepRef>,
+    ) -> Result<Response<Self::StreamHistoryStream>, Status> {
+        let sweep = self.find(request).await?.id;
+        Ok(Response::new(streams::history(self.scheduler.store.clone(), sweep)))
+    }
+
+    type StreamAttemptsStream = BoxStream<'static, Result<v1::AttemptBatch, Status>>;
+
+    async fn stream_attempts(
+        &self,
+        request: Request<v1::SweepRef>,
+    ) -> Result<Response<Self::StreamAttemptsStream>, Status> {
+        let sweep = self.find(request).await?.id;
+        Ok(Response::new(streams::attempts(self.scheduler.store.clone(), sweep)))
+    }
+
+    type StreamConfusionStream = BoxStream<'static, Result<v1::JobConfusion, Status>>;
+
+    async fn stream_confusion(
+        &self,
+        request: Request<v1::SweepRef>,
+    ) -> Result<Response<Self::StreamConfusionStream>, Status> {
+        let sweep = self.find(request).await?.id;
+        Ok(Response::new(streams::confusion(self.scheduler.store.clone(), sweep)))
+    }
+}

@@ -1,0 +1,91 @@
+//! WorkerService: the life of a lease, as workers ask for it.
+
+use std::sync::Arc;
+
+use besom_proto::v1;
+use besom_proto::v1::worker_service_server::WorkerService;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use tracing::{Instrument, debug_span, info};
+
+use super::{convert, status};
+use crate::scheduler::{Scheduler, bounded};
+use crate::store::StoreError;
+
+/// The service.
+pub(crate) struct Workers {
+    pub(crate) scheduler: Arc<Scheduler>,
+    /// Cancelled when the server stops: waiting workers are answered then.
+    pub(crate) closing: CancellationToken,
+}
+
+#[tonic::async_trait]
+impl WorkerService for Workers {
+    async fn register(&self, request: Request<v1::RegisterRequest>) -> Result<Response<v1::RegisterResponse>, Status> {
+        let new = convert::new_worker(request.into_inner())?;
+        let (name, host, slots, build) = (new.name.clone(), new.host.clone(), new.slots, new.build.clone());
+        let worker = bounded(self.scheduler.store.register_worker(new, None)).await.map_err(status::of_store)?;
+        info!(worker.id = %worker, name, host, slots, build, "worker registered");
+        let config = &self.scheduler.config;
+        Ok(Response::new(v1::RegisterResponse {
+            worker: worker.0,
+            peer: Some(besom_proto::peer()),
+            lease_ttl_ms: millis(config.lease_ttl),
+            report_interval_ms: millis(config.report_interval),
+        }))
+    }
+
+    async fn acquire(&self, request: Request<v1::AcquireRequest>) -> Result<Response<v1::AcquireResponse>, Status> {
+        let (wish, wait) = convert::acquire(request.into_inner(), self.scheduler.config.lease_ttl)?;
+        let span = debug_span!("rpc.acquire", worker.id = %wish.worker);
+        let offer = self.scheduler.acquire(wish, wait, &self.closing).instrument(span).await;
+        offer.map(|offer| Response::new(convert::acquired(offer))).map_err(status::of_store)
+    }
+
+    async fn report(&self, request: Request<v1::ReportRequest>) -> Result<Response<v1::ReportResponse>, Status> {
+        let request = request.into_inner();
+        let worker = convert::worker(request.worker)?;
+        let reports = convert::reports(request.jobs)?;
+        let attempts: Vec<_> = reports.iter().map(|report| report.at).collect();
+        let span = debug_span!("rpc.report", worker.id = %worker, jobs = attempts.len());
+        let answers = self.scheduler.report(worker, reports).instrument(span).await.map_err(status::of_store)?;
+        Ok(Response::new(convert::directives(attempts.into_iter().zip(answers))))
+    }
+
+    async fn complete(&self, request: Request<v1::CompleteRequest>) -> Result<Response<v1::CompleteResponse>, Status> {
+        let request = request.into_inner();
+        let worker = convert::worker(request.worker)?;
+        let completions = convert::completions(request.jobs)?;
+        let (mut results, mut refused) = (Vec::with_capacity(completions.len()), None);
+        for (index, completion) in completions.into_iter().enumerate() {
+            let at = completion.at;
+            let span = debug_span!("rpc.complete", worker.id = %worker, job.id = %at.job, job.attempt = at.attempt);
+            match self.scheduler.complete(completion).instrument(span).await {
+                Ok(result) => results.push((at, result)),
+                // The other jobs end all the same; the first refusal answers the call.
+                Err(StoreError::InvalidState { what }) => {
+                    refused.get_or_insert_with(|| Status::failed_precondition(format!("jobs[{index}]: {what}")));
+                }
+                Err(error) => return Err(status::of_store(error)),
+            }
+        }
+        match refused {
+            Some(status) => Err(status),
+            None => Ok(Response::new(v1::CompleteResponse { jobs: convert::results(results.into_iter()) })),
+        }
+    }
+
+    async fn release(&self, request: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseResponse>, Status> {
+        let request = request.into_inner();
+        let worker = convert::worker(request.worker)?;
+        let attempts = convert::attempts(request.attempts)?;
+        let span = debug_span!("rpc.release", worker.id = %worker);
+        let results = self.scheduler.release(worker, attempts.clone(), request.leaving).instrument(span);
+        let results = results.await.map_err(status::of_store)?;
+        Ok(Response::new(v1::ReleaseResponse { jobs: convert::results(attempts.into_iter().zip(results)) }))
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
