@@ -46,12 +46,16 @@ pub(crate) async fn load(
     for note in &loaded.notes {
         say(format_args!("note: {note}"));
     }
-    if let (Some(sha256), None, true) = (&loaded.source_sha256, &spec.sha256, spec.source.starts_with("https://")) {
-        say(format_args!("note: pinned in the sweep; to pin it in the file too: sha256: {sha256}"));
-    }
     Ok(loaded)
 }
 
-fn words(_: &LoadProgress) -> String {
-    String::new()
+fn words(progress: &LoadProgress) -> String {
+    const MIB: u64 = 1 << 20;
+    match progress {
+        LoadProgress::Downloading { received, total: Some(total) } => {
+            format!("downloading, {} of {} MiB", received / MIB, total.div_ceil(MIB))
+        }
+        LoadProgress::Downloading { received, total: None } => format!("downloading, {} MiB so far", received / MIB),
+        LoadProgress::Reading => "reading".to_owned(),
+    }
 }
