@@ -1,4 +1,8 @@
-//! The worker: pulls jobs from a coordinator, trains them and reports.
+//! The worker's side of besom: datasets, the trainer and the loop that pulls jobs.
+
+// Unit tests and integration tests share helpers, which name the crate as a user would.
+#[cfg(test)]
+extern crate self as besom_worker;
 
 pub mod data;
 pub mod train;

@@ -35,7 +35,8 @@ fn normal_cdf(x: f32) -> f32 {
 
 /// The density of the standard normal.
 fn normal_density(x: f32) -> f32 {
-    const ROOT: f32 = 0.398_942_28; // 1 / sqrt(2 pi)
+    // 1 / sqrt(2 pi)
+    const ROOT: f32 = 0.5 * std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
     ROOT * (-0.5 * x * x).exp()
 }
 

@@ -23,7 +23,7 @@ impl OptimizerState {
     /// Before the first step on `parameters` parameters.
     pub(crate) fn new(optimizer: Optimizer, parameters: usize) -> Self {
         let vectors = match optimizer {
-            Optimizer::Sgd { momentum, .. } if momentum == 0.0 => 0,
+            Optimizer::Sgd { momentum: 0.0, .. } => 0,
             Optimizer::Sgd { .. } => 1,
             Optimizer::Adam { .. } | Optimizer::Adadelta { .. } => 2,
         };

@@ -25,41 +25,10 @@ const VALIDATION_BATCH: usize = 512;
 /// # Errors
 /// A dataset or a configuration that cannot be trained; see [`TrainError::retryable`].
 pub fn train(jobs: &[TrainJob<'_>], data: &Dataset, observer: &mut dyn Observer) -> Result<Vec<Trained>, TrainError> {
-    check(data)?;
     single_thread()?.install(|| {
         let one = |(index, job)| Training::new(job, data)?.run(index, observer);
         jobs.iter().enumerate().map(one).collect()
     })
-}
-
-/// Refuses a dataset whose parts do not fit each other.
-fn check(data: &Dataset) -> Result<(), TrainError> {
-    let header = data.header();
-    let rows = u64::from(header.train) + u64::from(header.test);
-    if header.train == 0 || header.test == 0 || rows > u64::from(u32::MAX) {
-        return Err(TrainError::impossible(format!(
-            "dataset: {} training and {} test rows; each split needs at least one, both together at most {}",
-            header.train,
-            header.test,
-            u32::MAX
-        )));
-    }
-    if data.labels().len() as u64 != rows || data.rows().len() as u64 != rows * u64::from(header.features) {
-        return Err(TrainError::impossible(format!(
-            "dataset: {rows} rows of {} features need as many labels and values, but there are {} and {}",
-            header.features,
-            data.labels().len(),
-            data.rows().len()
-        )));
-    }
-    if let Some(row) = data.labels().iter().position(|&label| usize::from(label) >= header.classes.len()) {
-        return Err(TrainError::impossible(format!(
-            "dataset: the label of row {row} is {}, but there are {} classes",
-            data.labels()[row],
-            header.classes.len()
-        )));
-    }
-    Ok(())
 }
 
 /// One job in training.
@@ -83,6 +52,13 @@ enum EpochEnd {
 impl<'a> Training<'a> {
     /// At the start.
     pub(crate) fn new(job: &'a TrainJob<'a>, data: &'a Dataset) -> Result<Self, TrainError> {
+        if data.digest() != job.config.dataset {
+            return Err(TrainError::impossible(format!(
+                "dataset: the job is for {}, but {} was given",
+                job.config.dataset,
+                data.digest()
+            )));
+        }
         let hyperparameters = &job.config.hyperparameters;
         let header = data.header();
         let layout = Layout::new(header.features, &hyperparameters.hidden, header.classes.len() as u32)?;
@@ -260,4 +236,46 @@ impl Mean {
 fn test_rows(data: &Dataset) -> Vec<u32> {
     let header = data.header();
     (header.train..header.train + header.test).collect()
+}
+
+#[cfg(test)]
+#[path = "../../tests/train_support/mod.rs"]
+mod train_support;
+
+#[cfg(test)]
+mod tests {
+    use besom_sweep::Optimizer;
+
+    use super::train_support::{Watcher, config, data, job, repeatable, run};
+    use super::*;
+
+    #[test]
+    fn a_training_resumed_from_its_state_ends_with_the_same_bits() {
+        let data = data(20, 4);
+        for optimizer in [
+            Optimizer::Sgd { momentum: 0.0, nesterov: false },
+            Optimizer::Sgd { momentum: 0.9, nesterov: true },
+            Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 },
+            Optimizer::Adadelta { rho: 0.95, epsilon: 1e-7 },
+        ] {
+            let config = config(&data, |h| {
+                h.optimizer = optimizer;
+                h.epochs = 9;
+                h.dropout = 0.1;
+                h.patience = Some(8);
+            });
+            let job = job(&config);
+            let uninterrupted = repeatable(run(job, &data));
+            let mut before = Training::new(&job, &data).unwrap();
+            for _ in 0..4 {
+                assert!(matches!(before.epoch(&mut Watcher::silent()).unwrap(), EpochEnd::Full(_)));
+            }
+            let checkpoint = serde_json::to_vec(&before.state).unwrap();
+            let mut after = Training::new(&job, &data).unwrap();
+            after.state = serde_json::from_slice(&checkpoint).unwrap();
+            assert_eq!(after.state, before.state);
+            let resumed = after.run(0, &mut Watcher::silent()).unwrap();
+            assert_eq!(repeatable(resumed), uninterrupted, "{optimizer:?}");
+        }
+    }
 }

@@ -50,7 +50,10 @@ impl Engine for CandleEngine<'_> {
     }
 
     fn logits(&mut self, params: &[f32], rows: &[u32]) -> Result<Vec<f32>, TrainError> {
-        self.model.logits(params, gather(self.data, rows), &[]).and_then(|z| read(&z, <[f32]>::to_vec)).map_err(failed)
+        self.model
+            .logits(params, gather(self.data, rows), &[])
+            .and_then(|z| read(&z, |z| Ok(z.to_vec())))
+            .map_err(failed)
     }
 }
 
@@ -105,7 +108,8 @@ impl Perceptron {
         let classes = self.layout.classes();
         let logits = self.logits(params, x, masks)?;
         let mut known = vec![0.0; labels.len() * classes];
-        let score = read(&logits, |logits| cross_entropy(logits, labels, classes, self.smoothing, Some(&mut known)))?;
+        let score =
+            read(&logits, |logits| Ok(cross_entropy(logits, labels, classes, self.smoothing, Some(&mut known))))?;
         let known = Tensor::from_vec(known, logits.shape(), logits.device())?;
         let gradients = logits.apply_op1(KnownGradient(known))?.backward()?;
         for ((kernel, bias), layer) in self.vars.iter().zip(&self.layout.layers) {
@@ -113,7 +117,10 @@ impl Perceptron {
                 let Some(found) = gradients.get(var) else {
                     candle_core::bail!("autograd left out a parameter");
                 };
-                read(found, |values| gradient[range.clone()].copy_from_slice(values))?;
+                read(found, |values| {
+                    gradient[range.clone()].copy_from_slice(values);
+                    Ok(())
+                })?;
             }
         }
         Ok(score)

@@ -41,7 +41,7 @@ impl CustomOp1 for Activate {
     }
 
     fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let gradient = read(x, |x| read(y, |y| read(grad, |grad| activation::backward(self.0, x, y, grad))))???;
+        let gradient = read(x, |x| read(y, |y| read(grad, |grad| Ok(activation::backward(self.0, x, y, grad)))))?;
         Ok(Some(Tensor::from_vec(gradient, x.shape(), x.device())?))
     }
 }
@@ -65,7 +65,7 @@ impl CustomOp1 for Mask {
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some(Tensor::from_vec(read(grad, |grad| self.apply(grad))?, x.shape(), x.device())?))
+        Ok(Some(Tensor::from_vec(read(grad, |grad| Ok(self.apply(grad)))?, x.shape(), x.device())?))
     }
 }
 
@@ -105,11 +105,11 @@ impl InplaceOp1 for Assign<'_> {
 }
 
 /// Hands the values of an `f32` tensor to `f`, row by row.
-pub(super) fn read<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+pub(super) fn read<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> Result<R>) -> Result<R> {
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
     match &*storage {
-        candle_core::Storage::Cpu(storage) => Ok(f(slice(storage, layout)?)),
+        candle_core::Storage::Cpu(storage) => f(slice(storage, layout)?),
         _ => bail!("the tensor is not in main memory"),
     }
 }

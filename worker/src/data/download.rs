@@ -1,0 +1,210 @@
+//! Sources on the web: https only, checked hosts, bounded in size and time, hashed as they arrive.
+//!
+//! A download stands in `cache/downloads` under its SHA-256, complete or not at all (temporary file, fsync,
+//! rename), so a source with a pinned digest is fetched once. Authorities are the platform's; `SSL_CERT_FILE` is
+//! honoured. Proxies of the environment are not: behind one, no address could be checked.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::{Client, Response, StatusCode, Url, header, redirect};
+use sha2::{Digest, Sha256};
+
+use super::dataset::hex;
+use super::hosts::{PrivateHost, PublicOnly, check_literal};
+use super::limits::MAX_SOURCE;
+use super::{DataError, LoadProgress};
+
+/// Redirects followed: hosting sites need two or three.
+const MAX_REDIRECTS: usize = 5;
+const CONNECT: Duration = Duration::from_secs(15);
+/// Longest silence of a server in the middle of a body.
+const IDLE: Duration = Duration::from_secs(60);
+/// Longest download as a whole: 2 GiB at 5 Mbit/s.
+const TOTAL: Duration = Duration::from_secs(60 * 60);
+
+/// A downloaded file.
+pub(super) struct Download {
+    pub(super) path: PathBuf,
+    pub(super) sha256: String,
+}
+
+/// Fetches `source`, or finds it in `folder` where `pinned` names its digest.
+///
+/// # Errors
+/// [`DataError::Refused`] for a URL, host, size or digest that is not acceptable; [`DataError::Unavailable`] where
+/// the network or server failed.
+pub(super) async fn download(
+    source: &str,
+    pinned: Option<&str>,
+    folder: &Path,
+    allow_private_hosts: bool,
+    progress: &(dyn Fn(LoadProgress) + Send + Sync),
+) -> Result<Download, DataError> {
+    if let Some(pinned) = pinned
+        && let Some(found) = find(folder, pinned)?
+    {
+        return Ok(found);
+    }
+    let work = async {
+        let response = open(source, allow_private_hosts).await?;
+        save(source, response, pinned, folder, progress).await
+    };
+    tokio::time::timeout(TOTAL, work).await.unwrap_or_else(|_| {
+        Err(DataError::unavailable(source, format!("not complete after {} minutes", TOTAL.as_secs() / 60)))
+    })
+}
+
+/// The file of an earlier download, if it still has its digest.
+fn find(folder: &Path, sha256: &str) -> Result<Option<Download>, DataError> {
+    let path = folder.join(sha256);
+    match hash_file(&path) {
+        Ok(found) if found == sha256 => Ok(Some(Download { path, sha256: found })),
+        Ok(_) => {
+            tracing::warn!(path = %path.display(), "a cached download has changed and is fetched again");
+            std::fs::remove_file(&path).map_err(|error| DataError::io(&path, "remove", error))?;
+            Ok(None)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DataError::io(&path, "read", error)),
+    }
+}
+
+/// SHA-256 of a file's bytes, lower-case hex.
+pub(super) fn hash_file(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&hash.finalize())),
+            count => hash.update(&buffer[..count]),
+        }
+    }
+}
+
+/// Follows redirects, each checked like the first URL, to a response with a body.
+async fn open(source: &str, allow_private_hosts: bool) -> Result<Response, DataError> {
+    let client = client(source, allow_private_hosts)?;
+    let mut url = Url::parse(source).map_err(|error| DataError::refused(source, format!("is no URL: {error}")))?;
+    for _ in 0..=MAX_REDIRECTS {
+        check_url(source, &url, allow_private_hosts)?;
+        let response = client.get(url.clone()).send().await.map_err(|error| explain(source, &error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        if !status.is_redirection() {
+            return Err(refusal(source, status));
+        }
+        let target = response.headers().get(header::LOCATION).and_then(|target| target.to_str().ok());
+        url = match target.map(|target| url.join(target)) {
+            Some(Ok(target)) => target,
+            _ => return Err(DataError::refused(source, format!("{status} without a usable Location"))),
+        };
+    }
+    Err(DataError::refused(source, format!("more than {MAX_REDIRECTS} redirects")))
+}
+
+fn client(source: &str, allow_private_hosts: bool) -> Result<Client, DataError> {
+    // The client takes the process's provider. Another part may have installed one first, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .https_only(true)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT)
+        .read_timeout(IDLE)
+        .user_agent(concat!("besom/", env!("CARGO_PKG_VERSION")));
+    if !allow_private_hosts {
+        builder = builder.dns_resolver(PublicOnly);
+    }
+    builder.build().map_err(|error| explain(source, &error))
+}
+
+fn check_url(source: &str, url: &Url, allow_private_hosts: bool) -> Result<(), DataError> {
+    if url.scheme() != "https" {
+        let how = if url.as_str() == source { "" } else { "redirects to " };
+        return Err(DataError::refused(source, format!("{how}{url}: only https is fetched")));
+    }
+    match url.host_str() {
+        Some(_) if allow_private_hosts => Ok(()),
+        Some(host) => check_literal(host).map_err(|error| DataError::refused(source, error.to_string())),
+        None => Err(DataError::refused(source, "has no host")),
+    }
+}
+
+fn refusal(source: &str, status: StatusCode) -> DataError {
+    let problem = format!("the server answered {status}");
+    match status {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => DataError::unavailable(source, problem),
+        status if status.is_server_error() => DataError::unavailable(source, problem),
+        _ => DataError::refused(source, problem),
+    }
+}
+
+/// A network error with its whole chain: the first of it alone says nothing ("error sending request").
+fn explain(source: &str, error: &reqwest::Error) -> DataError {
+    let mut causes = Vec::new();
+    let mut next: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(cause) = next {
+        if let Some(private) = cause.downcast_ref::<PrivateHost>() {
+            return DataError::refused(source, private.to_string());
+        }
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    causes.dedup();
+    let problem = if causes.is_empty() { error.to_string() } else { causes.join(": ") };
+    DataError::unavailable(source, format!("download failed: {problem}"))
+}
+
+async fn save(
+    source: &str,
+    mut response: Response,
+    pinned: Option<&str>,
+    folder: &Path,
+    progress: &(dyn Fn(LoadProgress) + Send + Sync),
+) -> Result<Download, DataError> {
+    let total = response.content_length();
+    let too_large = || DataError::refused(source, format!("is larger than {} MiB", MAX_SOURCE >> 20));
+    if total.is_some_and(|total| total > MAX_SOURCE) {
+        return Err(too_large());
+    }
+    std::fs::create_dir_all(folder).map_err(|error| DataError::io(folder, "create", error))?;
+    let mut file =
+        tempfile::NamedTempFile::new_in(folder).map_err(|error| DataError::io(folder, "create a file", error))?;
+    let mut hash = Sha256::new();
+    let mut received = 0;
+    progress(LoadProgress::Downloading { received, total });
+    while let Some(chunk) = response.chunk().await.map_err(|error| explain(source, &error))? {
+        received += chunk.len() as u64;
+        if received > MAX_SOURCE {
+            return Err(too_large());
+        }
+        hash.update(&chunk);
+        file.write_all(&chunk).map_err(|error| DataError::io(file.path(), "write", error))?;
+        progress(LoadProgress::Downloading { received, total });
+    }
+    let sha256 = hex(&hash.finalize());
+    check_pin(source, &sha256, pinned)?;
+    let path = folder.join(&sha256);
+    file.as_file().sync_all().map_err(|error| DataError::io(file.path(), "sync", error))?;
+    file.persist(&path).map_err(|error| DataError::io(&path, "rename", error.error))?;
+    Ok(Download { path, sha256 })
+}
+
+/// Compares a digest with the one that the sweep file gives.
+pub(super) fn check_pin(what: &str, sha256: &str, pinned: Option<&str>) -> Result<(), DataError> {
+    match pinned {
+        Some(pinned) if pinned != sha256 => Err(DataError::refused(
+            what,
+            format!(
+                "has sha256 {sha256}, but besom.dataset.sha256 asks for {pinned}: the data are not the expected ones"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,130 @@
+//! The largest things that a dataset may be made of, and readers that hold to them.
+//!
+//! Lengths in headers are promises of strangers: they are compared with these limits and with what the file can
+//! hold at all before a byte is allocated for them.
+
+use std::io::{self, Read};
+
+use super::DataError;
+
+/// Most pixel values of one dataset (2 GiB as bytes): beyond it a worker could not hold it beside its slots.
+pub(super) const MAX_VALUES: u64 = 2 << 30;
+/// Most values of one sample: a square picture of 1,024 pixels a side.
+pub(super) const MAX_FEATURES: u64 = 1 << 20;
+/// Largest source file, local or downloaded.
+pub(super) const MAX_SOURCE: u64 = 2 << 30;
+/// DEFLATE cannot expand more than this (RFC 1951: 258 bytes from about two bits).
+const MAX_DEFLATE_RATIO: u64 = 1_032;
+/// Beyond [`RATIO_FREE`] nothing real shrinks more than this: labels sorted by class do, and are small.
+const MAX_RATIO: u64 = 600;
+/// Up to this size any ratio is harmless.
+const RATIO_FREE: u64 = 64 << 20;
+
+/// Checks that `packed` compressed bytes may stand for `unpacked` ones.
+///
+/// # Errors
+/// Where DEFLATE cannot expand that much, or only a bomb would.
+pub(super) fn check_ratio(what: &str, packed: u64, unpacked: u64) -> Result<(), DataError> {
+    let possible = packed.saturating_mul(MAX_DEFLATE_RATIO).saturating_add(1_024);
+    if unpacked > possible {
+        return Err(DataError::refused(
+            what,
+            format!("claims {unpacked} bytes, but its {packed} compressed bytes cannot hold more than {possible}"),
+        ));
+    }
+    if unpacked > RATIO_FREE && unpacked / MAX_RATIO > packed {
+        return Err(DataError::refused(
+            what,
+            format!("{packed} bytes that unpack to {unpacked} look like a decompression bomb"),
+        ));
+    }
+    Ok(())
+}
+
+/// Most bytes that a compressed stream of `packed` bytes may unpack to before it is taken for a bomb.
+pub(super) fn unpacked_limit(packed: u64) -> u64 {
+    packed.saturating_mul(MAX_RATIO).max(RATIO_FREE)
+}
+
+/// Number of values of `shape`.
+///
+/// # Errors
+/// Where the product overflows or is beyond [`MAX_VALUES`].
+pub(super) fn count_values(what: &str, shape: &[u64]) -> Result<u64, DataError> {
+    let count = shape.iter().try_fold(1_u64, |product, &size| product.checked_mul(size));
+    match count {
+        Some(count) if count <= MAX_VALUES => Ok(count),
+        _ => Err(DataError::refused(
+            what,
+            format!("shape {} is too large: at most {MAX_VALUES} values", show_shape(shape)),
+        )),
+    }
+}
+
+/// The shape of one sample of an array whose first axis counts them: `(n, h, w)`, `(n, h, w, 1)` or `(n, f)`.
+///
+/// # Errors
+/// Where the array has other axes, none of some axis, or samples of more than [`MAX_FEATURES`] values.
+pub(super) fn sample_shape(what: &str, shape: &[u64]) -> Result<Vec<u32>, DataError> {
+    let sample = match shape {
+        [_, height, width] | [_, height, width, 1] => vec![*height, *width],
+        [_, features] => vec![*features],
+        _ => {
+            return Err(DataError::refused(
+                what,
+                format!("has shape {}: samples must be (n, h, w), (n, h, w, 1) or (n, features)", show_shape(shape)),
+            ));
+        }
+    };
+    if count_values(what, shape)? == 0 {
+        return Err(DataError::refused(what, format!("has shape {}: no samples", show_shape(shape))));
+    }
+    match count_values(what, &sample)? {
+        features if features <= MAX_FEATURES => Ok(sample.iter().map(|&size| size as u32).collect()),
+        features => Err(DataError::refused(what, format!("{features} values a sample: at most {MAX_FEATURES}"))),
+    }
+}
+
+/// A shape as people write it: `(1000, 28, 28)`.
+pub(super) fn show_shape(shape: &[u64]) -> String {
+    let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
+    if sizes.len() == 1 { format!("({},)", sizes[0]) } else { format!("({})", sizes.join(", ")) }
+}
+
+/// An empty vector with room for `length` bytes that were checked against the file before.
+///
+/// # Errors
+/// Where this machine has not that much memory.
+pub(super) fn reserve(what: &str, length: u64) -> Result<Vec<u8>, DataError> {
+    let mut bytes = Vec::new();
+    let length = usize::try_from(length)
+        .map_err(|_| DataError::refused(what, format!("{length} bytes are too many for this machine")))?;
+    bytes.try_reserve_exact(length).map_err(|_| DataError::Io {
+        what: what.to_owned(),
+        action: "reserving memory",
+        source: io::ErrorKind::OutOfMemory.into(),
+    })?;
+    Ok(bytes)
+}
+
+/// A reader that fails, rather than ends, after `left` bytes.
+pub(super) struct Bounded<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R> Bounded<R> {
+    pub(super) fn new(inner: R, limit: u64) -> Self {
+        Self { inner, left: limit }
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::FileTooLarge, "unpacks to more than it may: looks like a decompression bomb")
+        })?;
+        Ok(count)
+    }
+}

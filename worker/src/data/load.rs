@@ -1,0 +1,211 @@
+//! From `besom.dataset` to a dataset: finds the source, checks its digest, knows its format by its first bytes.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use besom_sweep::DatasetSpec;
+use flate2::read::MultiGzDecoder;
+
+use super::blocking::blocking;
+use super::download::{check_pin, download, hash_file};
+use super::limits::{Bounded, MAX_SOURCE, unpacked_limit};
+use super::samples::{Parsed, assemble};
+use super::{DataError, Dataset, idx, npz, sketches, table};
+
+/// Where to look and what is allowed.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// BESOM_HOME: downloads are kept under `cache/downloads`.
+    pub home: PathBuf,
+    /// The folder that relative paths are relative to.
+    pub base_dir: PathBuf,
+    /// Whether https may reach loopback, private and link-local addresses.
+    pub allow_private_hosts: bool,
+}
+
+/// What [`load`] is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadProgress {
+    /// Bytes of a download so far, and in all where the server says so.
+    Downloading {
+        /// Bytes received.
+        received: u64,
+        /// Bytes expected.
+        total: Option<u64>,
+    },
+    /// Reading, or drawing, the samples.
+    Reading,
+}
+
+/// A dataset and where it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The dataset.
+    pub dataset: Arc<Dataset>,
+    /// SHA-256 of the source's bytes, lower-case hex; none for a directory and for `builtin:sketches`.
+    pub source_sha256: Option<String>,
+    /// Lines that the user should see.
+    pub notes: Vec<String>,
+}
+
+/// Loads, checks and splits the source of `spec`.
+///
+/// # Errors
+/// [`DataError`]: refused input by file and entry, files and networks that fail.
+pub async fn load(
+    spec: &DatasetSpec,
+    options: &LoadOptions,
+    progress: &(dyn Fn(LoadProgress) + Send + Sync),
+) -> Result<Loaded, DataError> {
+    let source = spec.source.as_str();
+    let pinned = spec.sha256.as_deref();
+    if let Some(pinned) = pinned
+        && !is_digest(pinned)
+    {
+        return Err(DataError::refused(source, format!("sha256 must be 64 lower-case hex digits, not `{pinned}`")));
+    }
+    if source.starts_with("builtin:") {
+        return load_sketches(spec, progress).await;
+    }
+    if spec.samples.is_some() || spec.seed.is_some() {
+        return Err(DataError::refused(source, format!("samples and seed belong to {} only", sketches::SOURCE)));
+    }
+    let Some((scheme, _)) = source.split_once("://") else {
+        let path = options.base_dir.join(source);
+        progress(LoadProgress::Reading);
+        return read(path, None, spec).await;
+    };
+    if scheme != "https" {
+        return Err(DataError::refused(source, "only https URLs and local paths are read"));
+    }
+    let folder = options.home.join("cache").join("downloads");
+    let file = download(source, pinned, &folder, options.allow_private_hosts, progress).await?;
+    progress(LoadProgress::Reading);
+    let mut loaded = read(file.path, Some(file.sha256), spec).await?;
+    if let (None, Some(sha256)) = (pinned, &loaded.source_sha256) {
+        loaded.notes.push(format!("{source}: pinned to sha256 {sha256}"));
+    }
+    Ok(loaded)
+}
+
+/// True for a SHA-256 in lower-case hex, which is also safe as a file name.
+pub(super) fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+async fn load_sketches(
+    spec: &DatasetSpec,
+    progress: &(dyn Fn(LoadProgress) + Send + Sync),
+) -> Result<Loaded, DataError> {
+    if spec.source != sketches::SOURCE {
+        return Err(DataError::refused(&spec.source, format!("the only builtin dataset is {}", sketches::SOURCE)));
+    }
+    if spec.sha256.is_some() {
+        return Err(DataError::refused(&spec.source, "sha256 belongs to files and URLs: these are drawn"));
+    }
+    progress(LoadProgress::Reading);
+    let mut spec = spec.clone();
+    spec.classes.get_or_insert_with(sketches::classes);
+    let dataset = blocking(move || assemble(sketches::SOURCE, sketches::samples(&spec)?, &spec, true)).await?;
+    let notes = vec![format!("{}: synthetic drawings, not people's", sketches::SOURCE)];
+    Ok(Loaded { dataset: Arc::new(dataset), source_sha256: None, notes })
+}
+
+/// Reads a local file or directory, or a download whose digest is known and checked.
+async fn read(path: PathBuf, downloaded: Option<String>, spec: &DatasetSpec) -> Result<Loaded, DataError> {
+    let spec = spec.clone();
+    let (dataset, source_sha256) = blocking(move || {
+        let what = if downloaded.is_some() { spec.source.clone() } else { path.display().to_string() };
+        if path.is_dir() {
+            if spec.sha256.is_some() {
+                return Err(DataError::refused(&what, "sha256 belongs to a single file; this is a directory"));
+            }
+            return Ok((assemble(&what, idx::read_directory(&path)?, &spec, false)?, None));
+        }
+        let metadata = path.metadata().map_err(|error| DataError::io(&path, "open", error))?;
+        if !metadata.is_file() {
+            return Err(DataError::refused(&what, "is neither a file nor a directory"));
+        }
+        if metadata.len() > MAX_SOURCE {
+            return Err(DataError::refused(&what, format!("is larger than {} MiB", MAX_SOURCE >> 20)));
+        }
+        let sha256 = match &downloaded {
+            Some(sha256) => sha256.clone(),
+            None => hash_file(&path).map_err(|error| DataError::io(&path, "read", error))?,
+        };
+        check_pin(&what, &sha256, spec.sha256.as_deref())?;
+        let parsed = parse(&what, &path, downloaded.is_some(), &spec)?;
+        Ok((assemble(&what, parsed, &spec, false)?, Some(sha256)))
+    })
+    .await?;
+    Ok(Loaded { dataset: Arc::new(dataset), source_sha256, notes: Vec::new() })
+}
+
+/// Parses one file by its first bytes; its name only decides what is told of bytes that nothing begins with.
+fn parse(what: &str, path: &Path, downloaded: bool, spec: &DatasetSpec) -> Result<Parsed, DataError> {
+    let open = || File::open(path).map_err(|error| DataError::io(path, "open", error));
+    let length = open()?.metadata().map_err(|error| DataError::io(path, "open", error))?.len();
+    let start = first_bytes(open()?).map_err(|error| DataError::io(path, "read", error))?;
+    if start.is_empty() {
+        return Err(DataError::refused(what, "is empty"));
+    }
+    if spec.label_column.is_some() && (start.starts_with(b"PK") || idx::is_magic(&start)) {
+        return Err(DataError::refused(what, "label_column belongs to CSV files, which this is not"));
+    }
+    if start.starts_with(b"PK") {
+        return npz::read(what, BufReader::new(open()?), length);
+    }
+    let unzipped =
+        || Ok::<_, DataError>(Bounded::new(MultiGzDecoder::new(BufReader::new(open()?)), unpacked_limit(length)));
+    let gzip = start.starts_with(&[0x1f, 0x8b]);
+    let start = if gzip {
+        first_bytes(unzipped()?)
+            .map_err(|error| DataError::refused(what, format!("is no readable gzip file: {error}")))?
+    } else {
+        start
+    };
+    if idx::is_magic(&start) {
+        if downloaded {
+            return Err(DataError::refused(
+                what,
+                "is an IDX file of images, whose labels stand in another file: download both and give the path",
+            ));
+        }
+        return idx::read_with_sibling(path);
+    }
+    refuse_known_strangers(what, &start)?;
+    if gzip {
+        table::read(what, unzipped()?, spec.label_column.as_deref())
+    } else {
+        table::read(what, BufReader::new(open()?), spec.label_column.as_deref())
+    }
+}
+
+/// Up to eight bytes.
+fn first_bytes(reader: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    reader.take(8).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+/// Names what is often given instead of a table, and anything that is not text.
+fn refuse_known_strangers(what: &str, start: &[u8]) -> Result<(), DataError> {
+    let problem = if start.starts_with(b"\x93NUMPY") {
+        "is a single .npy array: save samples and labels together with numpy.savez"
+    } else if start.starts_with(b"<") {
+        "is a web page or XML, not a dataset"
+    } else if start.starts_with(b"version ") {
+        "is a Git LFS pointer, not the file itself"
+    } else if start.starts_with(b"\x80") {
+        "is a Python pickle, which is never read: save with numpy.savez"
+    } else if Path::new(what).extension().is_some_and(|end| end == "npz") {
+        "is called .npz but is no zip file"
+    } else if start.iter().any(|&byte| byte < b'\t') {
+        "is of no known format: .npz, IDX (unsigned bytes) and CSV are read, the latter two also as .gz"
+    } else {
+        return Ok(());
+    };
+    Err(DataError::refused(what, problem))
+}

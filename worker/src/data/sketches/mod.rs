@@ -1,0 +1,51 @@
+//! `builtin:sketches`: drawn stand-ins for the ten classes of the classic file, any number of them, offline.
+//!
+//! A drawing is a pure function of (seed, index): ChaCha8 chooses a template and its deformation, and only
+//! additions, products, quotients and square roots make the pixels, so every machine draws the same bytes.
+//! Drawings are made to be hard: bent, cut, half forgotten and scribbled over, about as far from the template as
+//! hasty people's are.
+
+mod draw;
+mod raster;
+mod templates;
+
+use besom_sweep::DatasetSpec;
+
+use super::DataError;
+use super::limits::{MAX_VALUES, reserve};
+use super::samples::{Labels, Parsed, Samples};
+use raster::{PIXELS, SIDE};
+use templates::CLASSES;
+
+/// The source's name in a sweep file.
+pub(super) const SOURCE: &str = "builtin:sketches";
+/// Number of drawings where none is given.
+const DEFAULT_SAMPLES: u64 = 20_000;
+
+/// Draws the samples that `spec` asks for, their classes in turn.
+///
+/// # Errors
+/// Where there would be too many.
+pub(super) fn samples(spec: &DatasetSpec) -> Result<Parsed, DataError> {
+    let count = spec.samples.unwrap_or(DEFAULT_SAMPLES);
+    if count > MAX_VALUES / PIXELS as u64 {
+        return Err(DataError::refused(
+            SOURCE,
+            format!("{count} samples are too many: at most {}", MAX_VALUES / PIXELS as u64),
+        ));
+    }
+    let seed = spec.seed.unwrap_or(0);
+    let mut rows = reserve(SOURCE, count * PIXELS as u64)?;
+    let mut labels = Vec::with_capacity(count as usize);
+    for index in 0..count {
+        let class = index % CLASSES.len() as u64;
+        rows.extend_from_slice(&draw::draw(seed, index, CLASSES[class as usize].variants));
+        labels.push(class as i64);
+    }
+    Ok(Parsed::Whole(Samples { shape: vec![SIDE as u32, SIDE as u32], rows, labels: Labels::Integers(labels) }))
+}
+
+/// The names of the classes in label order.
+pub(super) fn classes() -> Vec<String> {
+    CLASSES.iter().map(|class| class.name.to_owned()).collect()
+}
