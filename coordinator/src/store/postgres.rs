@@ -31,7 +31,7 @@ const OLDEST_POSTGRES: i32 = 150_000;
 const CONNECTIONS: u32 = 10;
 
 /// How long a call waits for a connection before the store counts as unavailable.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Limits of each session. No statement of besom takes a second on a million jobs; a batch of jobs may take some.
 const SESSION: [(&str, &str); 4] = [
