@@ -5,4 +5,5 @@
 extern crate self as besom_worker;
 
 pub mod data;
+mod random;
 pub mod train;

@@ -2,7 +2,6 @@
 
 mod train_support;
 
-use besom_worker::data::Dataset;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Module, VarBuilder, linear};
 use train_support::{config, data, job, run};
@@ -17,7 +16,10 @@ fn candle_nn_loads_a_model_and_predicts_what_the_trainer_did() {
         .enumerate()
         .map(|(i, &(inputs, outputs))| linear(inputs, outputs, vars.pp(format!("layers.{i}"))).unwrap())
         .collect();
-    let mut values = test_split(&data, input_max(&trained.final_model));
+    let (_, header) = safetensors::SafeTensors::read_metadata(&trained.final_model).unwrap();
+    let max: f32 = header.metadata().clone().unwrap()["input_max"].parse().unwrap();
+    let values: Vec<f32> = data.rows()[250 * 20..].iter().map(|&byte| f32::from(byte) / max).collect();
+    let mut values = Tensor::from_vec(values, (75, 20), &Device::Cpu).unwrap();
     for layer in &layers[..2] {
         values = layer.forward(&values).unwrap().relu().unwrap();
     }
@@ -43,14 +45,4 @@ fn metadata_say_how_to_use_the_model() {
     assert_eq!(file.tensor("layers.1.weight").unwrap().shape(), [6, 8]);
     assert_eq!(file.tensor("layers.2.bias").unwrap().shape(), [4]);
     assert_eq!(file.len(), 6);
-}
-
-fn input_max(file: &[u8]) -> f32 {
-    let (_, header) = safetensors::SafeTensors::read_metadata(file).unwrap();
-    header.metadata().clone().unwrap()["input_max"].parse().unwrap()
-}
-
-fn test_split(data: &Dataset, max: f32) -> Tensor {
-    let values: Vec<f32> = data.rows()[250 * 20..].iter().map(|&byte| f32::from(byte) / max).collect();
-    Tensor::from_vec(values, (75, 20), &Device::Cpu).unwrap()
 }

@@ -17,7 +17,6 @@ mod limits;
 mod load;
 mod npy;
 mod npz;
-mod random;
 mod samples;
 mod sketches;
 mod split;

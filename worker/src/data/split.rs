@@ -1,7 +1,7 @@
 //! Shuffle and split: which sample goes to which split, for ever the same for one seed.
 
 use super::DataError;
-use super::random::Stream;
+use crate::random::Stream;
 
 /// Share of samples in the test split where none is given.
 pub(super) const DEFAULT_TEST_FRACTION: f64 = 0.2;
@@ -29,12 +29,7 @@ pub(super) fn split(what: &str, samples: u32, test_fraction: f64, seed: u64) -> 
             format!("{samples} samples with test_fraction {test_fraction} leave no sample for one of the splits"),
         ));
     }
-    let mut order: Vec<u32> = (0..samples).collect();
-    let mut random = Stream::new(*b"besom/data/split", seed, 0);
-    for last in (1..order.len()).rev() {
-        let other = random.below(last as u64 + 1) as usize;
-        order.swap(last, other);
-    }
+    let mut order = Stream::new(*b"besom/data/split", seed, 0).permutation(samples);
     let train = order.split_off(test as usize);
     Ok(Split { train, test: order })
 }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::job::TrainError;
-use super::random::{Purpose, Stream};
+use super::random::Purpose;
 
 /// The most parameters that a model may have: with gradient, optimizer state, best and last weights about 4 GB.
 const MAX_PARAMETERS: usize = 1 << 27;
@@ -79,7 +79,7 @@ impl Layout {
 
     /// Glorot uniform kernels (within ±sqrt(6 / (inputs + outputs)), Keras's `glorot_uniform`) and zero biases.
     pub(crate) fn initial_parameters(&self, seed: i64) -> Vec<f32> {
-        let mut stream = Stream::new(seed, Purpose::Initialisation, 0);
+        let mut stream = Purpose::Initialisation.stream(seed, 0);
         let mut parameters = vec![0.0; self.parameters()];
         for layer in &self.layers {
             let limit = (6.0 / (layer.inputs + layer.outputs) as f64).sqrt() as f32;

@@ -11,10 +11,11 @@ use super::loss::{Score, argmax, cross_entropy};
 use super::model::safetensors;
 use super::optimizer::OptimizerState;
 use super::penalty::Penalty;
-use super::random::{Purpose, Stream};
+use super::random::Purpose;
 use super::state::State;
 use super::threads::single_thread;
 use crate::data::Dataset;
+use crate::random::Stream;
 
 /// Rows a validation batch. Fixed, because the rounding of a matrix product depends on its size; large enough to be fast,
 /// small enough that a batch stays within a core's cache.
@@ -119,8 +120,8 @@ impl<'a> Training<'a> {
             metrics: std::collections::BTreeMap::new(),
         };
 
-        let order = Stream::new(self.job.seed, Purpose::Shuffle, epoch).permutation(self.data.header().train);
-        let mut dropout = Stream::new(self.job.seed, Purpose::Dropout, epoch);
+        let order = Purpose::Shuffle.stream(self.job.seed, epoch).permutation(self.data.header().train);
+        let mut dropout = Purpose::Dropout.stream(self.job.seed, epoch);
         let mut params = self.state.params.clone();
         let mut optimizer = self.state.optimizer.clone();
         let mut gradient = vec![0.0; params.len()];

@@ -1,8 +1,8 @@
 //! One drawing: a template, deformed as a hasty hand would.
 
-use super::super::random::Stream;
 use super::raster::{Canvas, PIXELS, Point, SIDE, cos, sin};
 use super::templates::Stroke;
+use crate::random::Stream;
 
 // How far drawings stray. Chosen so that the classic network (784-32-32-10, sgd 0.01, batch 32) ends near 0.85 on
 // 20,000 of them.

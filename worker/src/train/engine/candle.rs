@@ -127,10 +127,10 @@ impl Perceptron {
     }
 }
 
-/// The rows as `f32`, divided by the training maximum (by 1 where all of it is 0).
+/// The rows as `f32`, divided by the training maximum.
 fn gather(data: &Dataset, rows: &[u32]) -> Vec<f32> {
     let features = data.header().features as usize;
-    let max = f32::from(data.header().max.max(1));
+    let max = f32::from(data.header().max);
     let mut values = Vec::with_capacity(rows.len() * features);
     for &row in rows {
         let bytes = &data.rows()[row as usize * features..][..features];
