@@ -1,2 +1,41 @@
-//! The command `besom`.
-fn main() {}
+//! The command `besom`: sweeps hyperparameters on this machine or on many.
+//!
+//! Arguments become settings once (`settings`), settings become a coordinator to talk to (`connect`), and each
+//! subcommand is one file under `commands`. Data go to stdout, everything else to stderr. Exit code 0 is success, 1 a
+//! failure (a job failed, or the command could not be done), 2 a wrong use (arguments, sweep file).
+
+mod commands;
+mod connect;
+mod dataset;
+mod logging;
+mod output;
+mod place;
+mod render;
+mod settings;
+mod signals;
+mod submission;
+mod sweep_file;
+mod watching;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{commands::Cli, output::Exit};
+
+fn main() -> ExitCode {
+    // Before anything can start a thread: the thread count of the numeric library is read once.
+    besom_worker::train::set_single_threaded();
+    // One provider for the whole process; a second installation fails and changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = Cli::parse();
+    output::finish(start(cli)).into()
+}
+
+fn start(cli: Cli) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(commands::dispatch(cli));
+    // A blocking task (a read from a stuck disk) must not keep a finished command alive.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,30 @@
+//! `besom best SWEEP`
+
+use crate::{
+    connect::{Access, Connection},
+    output::Exit,
+    render::results::{self, Order},
+    settings::{Settings, Where},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name or number of the sweep
+    sweep: String,
+    /// At most so many runs
+    #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: Where,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    let connection = Connection::open(settings, &args.at, Access::Read).await?;
+    let results = results::fetch(connection.sweeps(), &args.sweep, Order::BestFirst, Some(args.limit)).await?;
+    results.print(args.json)?;
+    connection.close().await;
+    Ok(Exit::Success)
+}

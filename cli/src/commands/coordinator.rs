@@ -1,0 +1,141 @@
+//! `besom coordinator`: serves sweeps to workers and clients until it is told to stop.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use anyhow::Context;
+use besom_coordinator::{CoordinatorConfig, store::open};
+use tokio::net::TcpListener;
+
+use crate::{
+    connect,
+    output::{self, Exit, usage},
+    settings::Settings,
+    signals,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where state lives: sqlite:PATH or postgres://... [env: BESOM_STORE] [default: sqlite:$BESOM_HOME/besom.db]
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Address to listen on; port 0 takes a free one [env: BESOM_LISTEN] [default: 127.0.0.1:7070]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// Listen beyond this machine although nothing is encrypted and nobody is asked who they are
+    #[arg(long)]
+    insecure: bool,
+    /// How long a worker may stay silent before its jobs go to others: 30s, 2m, 500ms
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "30s")]
+    lease_ttl: Duration,
+    /// How often workers report at the latest; at most a third of the lease [default: 8s, or a third of a short lease]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    report_interval: Option<Duration>,
+    /// Answer gRPC reflection (for grpcurl and the like)
+    #[arg(long)]
+    reflection: bool,
+}
+
+/// A number with the unit ms, s, m or h; seconds without one.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let unit = match &text[digits..] {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("a time is a number with ms, s, m or h: 30s".to_owned()),
+    };
+    let value: f64 = text[..digits].parse().map_err(|_| "a time is a number with ms, s, m or h: 30s".to_owned())?;
+    let seconds = value * unit;
+    if !(0.1..=86_400.0).contains(&seconds) {
+        return Err("a time between 100ms and 24h is meant".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+impl Args {
+    fn config(&self) -> CoordinatorConfig {
+        let default = CoordinatorConfig::default();
+        let third = self.lease_ttl / 3;
+        CoordinatorConfig {
+            lease_ttl: self.lease_ttl,
+            report_interval: self.report_interval.unwrap_or(default.report_interval.min(third)),
+            reaper_interval: default.reaper_interval.min(third),
+            reflection: self.reflection,
+            ..default
+        }
+    }
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    let signal = signals::first_signal("stopping: no new requests, running ones end (again: at once)")?;
+    let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
+    let listen = settings.listen(args.listen.as_deref());
+    let addresses = resolve(&listen, args.insecure).await?;
+    let config = args.config();
+    let opened = open::open(&url).await?;
+    let listener = TcpListener::bind(&addresses[..]).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    let coordinator = connect::start(&opened, config)?;
+    if let Some(lock) = &opened.lock {
+        lock.set_address(&format!("http://{}", reachable(address))).context("the store's lock file")?;
+    }
+    output::say(format_args!("besom coordinator is listening on http://{address}, store {url}"));
+    let served = coordinator.serve(listener, signal).await;
+    coordinator.stop().await;
+    served.context("the server ended")?;
+    Ok(Exit::Success)
+}
+
+/// The addresses that `listen` means. Beyond loopback only where the person said so.
+async fn resolve(listen: &str, insecure: bool) -> anyhow::Result<Vec<SocketAddr>> {
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen)
+        .await
+        .map_err(|error| usage(format_args!("--listen: {listen:?} is no HOST:PORT of this machine: {error}")))?
+        .collect();
+    if !insecure && addresses.iter().any(|address| !address.ip().is_loopback()) {
+        return Err(usage(format_args!(
+            "--listen {listen}: reachable from other machines, and nothing is encrypted nor anybody asked who they \
+             are; say --insecure where the network is trusted"
+        )));
+    }
+    Ok(addresses)
+}
+
+/// Where a process of this machine reaches a listener: an unspecified address is reached by loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
+            IpAddr::V6(_) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+        });
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        let cases = [("30s", 30.0), ("500ms", 0.5), ("2m", 120.0), ("1h", 3600.0), ("1.5", 1.5)];
+        for (text, seconds) in cases {
+            assert_eq!(parse_time(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+        }
+        for text in ["", "s", "soon", "30 s", "-1s", "0s", "25h", "1.2.3s"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn beyond_loopback_needs_insecure() {
+        assert!(resolve("0.0.0.0:0", false).await.is_err());
+        assert!(resolve("0.0.0.0:0", true).await.is_ok());
+        assert!(resolve("127.0.0.1:0", false).await.is_ok());
+        assert!(resolve("127.0.0.1", false).await.is_err());
+    }
+}

@@ -1,0 +1,191 @@
+//! `besom dataset inspect | fetch`: look at a dataset, or have it here before it is needed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use besom_sweep::DatasetSpec;
+use besom_worker::data::{self, DatasetCache, Description};
+use serde::Serialize;
+
+use crate::{
+    dataset,
+    output::{self, Exit, usage},
+    render::{json, table::Table},
+    settings::Settings,
+    sweep_file,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Show shape, ranges, classes with counts and the digest
+    Inspect(Inspect),
+    /// Load the dataset of a sweep file and keep it in the cache of this machine
+    Fetch(Fetch),
+}
+
+#[derive(Debug, clap::Args)]
+struct Inspect {
+    /// A sweep file (.yaml, .yml, .json) or a source: a path, an https URL, builtin:sketches
+    file_or_source: String,
+    /// Share of samples in the test split [default: 0.2, or the source's own split]
+    #[arg(long)]
+    test_fraction: Option<f64>,
+    /// Seed of the shuffle before the split
+    #[arg(long, default_value_t = 42)]
+    split_seed: u64,
+    /// CSV only: the label column [default: label]
+    #[arg(long)]
+    label_column: Option<String>,
+    /// Allow an https source on a private address
+    #[arg(long)]
+    allow_private_hosts: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Fetch {
+    /// The sweep file
+    file: PathBuf,
+    /// Allow an https source on a private address
+    #[arg(long)]
+    allow_private_hosts: bool,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    match args.command {
+        Command::Inspect(args) => inspect(args, settings).await,
+        Command::Fetch(args) => fetch(args, settings).await,
+    }
+}
+
+async fn inspect(args: Inspect, settings: &Settings) -> anyhow::Result<Exit> {
+    let (spec, folder) = args.spec()?;
+    let loaded = dataset::load(&spec, &folder, settings, args.allow_private_hosts).await?;
+    let description = data::describe(&loaded.dataset);
+    let source_sha256 = loaded.source_sha256.as_deref();
+    if args.json {
+        json::print(&Inspected::new(&spec.source, source_sha256, &description))?;
+    } else {
+        print(&spec.source, source_sha256, &description)?;
+    }
+    Ok(Exit::Success)
+}
+
+async fn fetch(args: Fetch, settings: &Settings) -> anyhow::Result<Exit> {
+    let (spec, folder) = of_file(&args.file)?;
+    let loaded = dataset::load(&spec, &folder, settings, args.allow_private_hosts).await?;
+    DatasetCache::new(&settings.home).insert(&loaded.dataset).await.context("the cache")?;
+    output::line(loaded.dataset.digest())?;
+    Ok(Exit::Success)
+}
+
+impl Inspect {
+    /// What to load, and what a relative path is relative to.
+    fn spec(&self) -> anyhow::Result<(DatasetSpec, PathBuf)> {
+        let path = Path::new(&self.file_or_source);
+        let is_sweep_file = path.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
+        if is_sweep_file && !self.file_or_source.contains("://") {
+            return of_file(path);
+        }
+        if self.test_fraction.is_some_and(|share| !(share > 0.0 && share < 1.0)) {
+            return Err(usage("--test-fraction: a share between 0 and 1 is meant, such as 0.2"));
+        }
+        let spec = DatasetSpec {
+            source: self.file_or_source.clone(),
+            test_fraction: self.test_fraction,
+            split_seed: self.split_seed,
+            classes: None,
+            sha256: None,
+            samples: None,
+            seed: None,
+            label_column: self.label_column.clone(),
+        };
+        Ok((spec, PathBuf::from(".")))
+    }
+}
+
+fn of_file(path: &Path) -> anyhow::Result<(DatasetSpec, PathBuf)> {
+    let (_, spec) = sweep_file::parse(path)?;
+    Ok((spec.dataset, sweep_file::folder(path)))
+}
+
+/// `dataset inspect --json`.
+#[derive(Serialize)]
+struct Inspected<'a> {
+    source: &'a str,
+    source_sha256: Option<&'a str>,
+    dataset: &'a str,
+    bytes: u64,
+    synthetic: bool,
+    shape: &'a [u32],
+    features: u32,
+    train: Split,
+    test: Split,
+    classes: Vec<Class<'a>>,
+}
+
+#[derive(Serialize)]
+struct Split {
+    samples: u32,
+    min: u8,
+    max: u8,
+}
+
+#[derive(Serialize)]
+struct Class<'a> {
+    class: &'a str,
+    train: u32,
+    test: u32,
+}
+
+impl<'a> Inspected<'a> {
+    fn new(source: &'a str, source_sha256: Option<&'a str>, description: &'a Description) -> Self {
+        let split = |split: &data::SplitDescription| Split { samples: split.samples, min: split.min, max: split.max };
+        Self {
+            source,
+            source_sha256,
+            dataset: &description.digest,
+            bytes: description.bytes,
+            synthetic: description.header.synthetic,
+            shape: &description.header.shape,
+            features: description.header.features,
+            train: split(&description.train),
+            test: split(&description.test),
+            classes: classes(description).collect(),
+        }
+    }
+}
+
+fn classes(description: &Description) -> impl Iterator<Item = Class<'_>> {
+    let counts = description.train.classes.iter().zip(&description.test.classes);
+    let named = description.header.classes.iter().zip(counts);
+    named.map(|(class, (&train, &test))| Class { class, train, test })
+}
+
+fn print(source: &str, source_sha256: Option<&str>, description: &Description) -> anyhow::Result<()> {
+    let header = &description.header;
+    let synthetic = if header.synthetic { " (synthetic data)" } else { "" };
+    let shape: Vec<String> = header.shape.iter().map(u32::to_string).collect();
+    output::line(format_args!("source   {source}{synthetic}"))?;
+    if let Some(sha256) = source_sha256 {
+        output::line(format_args!("sha256   {sha256}"))?;
+    }
+    output::line(format_args!("dataset  {} ({} bytes)", description.digest, description.bytes))?;
+    output::line(format_args!("shape    {} = {} features a sample", shape.join(" x "), header.features))?;
+    for (name, split) in [("train  ", &description.train), ("test   ", &description.test)] {
+        output::line(format_args!("{name}  {} samples, values {} to {}", split.samples, split.min, split.max))?;
+    }
+    let mut table = Table::new(["label", "class", "train", "test"]);
+    for (label, class) in classes(description).enumerate() {
+        table.row([label.to_string(), class.class.to_owned(), class.train.to_string(), class.test.to_string()]);
+    }
+    output::line(format_args!("\n{}", table.render()))
+}

@@ -1,0 +1,107 @@
+//! The subcommands, one file each.
+
+mod best;
+mod cancel;
+mod completions;
+mod coordinator;
+mod dataset;
+mod pause;
+mod resume;
+mod run;
+mod runs;
+mod sql;
+mod submit;
+mod sweeps;
+mod watch;
+mod worker;
+mod workers;
+
+use clap::{Parser, Subcommand};
+
+use crate::{logging, output::Exit, settings::Settings};
+
+/// Distributed hyperparameter sweeps with results in SQL
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = "Environment: BESOM_HOME (state and caches), BESOM_STORE, BESOM_COORDINATOR, BESOM_SLOTS, \
+                        BESOM_LISTEN, BESOM_LOG (a log filter), NO_COLOR. Settings may also stand in \
+                        $BESOM_HOME/config.toml.")]
+pub(crate) struct Cli {
+    /// Log more (twice: everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a sweep on this machine: local store, local workers, progress, table of the best runs
+    Run(run::Args),
+    /// Serve sweeps to workers and clients
+    Coordinator(coordinator::Args),
+    /// Join a coordinator and train its jobs
+    Worker(worker::Args),
+    /// Hand a sweep to a coordinator
+    Submit(submit::Args),
+    /// Follow a sweep until it ends
+    Watch(watch::Args),
+    /// List the sweeps
+    Sweeps(sweeps::Args),
+    /// List the runs of a sweep, by job
+    Runs(runs::Args),
+    /// Rank the runs of a sweep, best first
+    Best(best::Args),
+    /// List the workers
+    Workers(workers::Args),
+    /// Hand out no more jobs of a sweep; running ones finish
+    Pause(pause::Args),
+    /// Hand out the jobs of a paused sweep again
+    Resume(resume::Args),
+    /// End a sweep: its unfinished jobs are cancelled
+    Cancel(cancel::Args),
+    /// Look at datasets, or fetch them ahead of time
+    Dataset(dataset::Args),
+    /// Ask the store in SQL (views: runs, best_runs, history, sweep_progress, worker_status)
+    Sql(sql::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
+
+/// Carries out what was asked.
+///
+/// # Errors
+/// Whatever stopped it, to be shown as one chain.
+pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    let serves = matches!(cli.command, Command::Coordinator(_) | Command::Worker(_));
+    logging::init(cli.verbose, if serves { "info" } else { "warn" })?;
+    let settings = match cli.command {
+        Command::Completions(args) => return completions::run(&args),
+        _ => Settings::load()?,
+    };
+    match cli.command {
+        Command::Run(args) => run::run(args, &settings).await,
+        Command::Coordinator(args) => coordinator::run(args, &settings).await,
+        Command::Worker(args) => worker::run(args, &settings).await,
+        Command::Submit(args) => submit::run(args, &settings).await,
+        Command::Watch(args) => watch::run(args, &settings).await,
+        Command::Sweeps(args) => sweeps::run(args, &settings).await,
+        Command::Runs(args) => runs::run(args, &settings).await,
+        Command::Best(args) => best::run(args, &settings).await,
+        Command::Workers(args) => workers::run(args, &settings).await,
+        Command::Pause(args) => pause::run(args, &settings).await,
+        Command::Resume(args) => resume::run(args, &settings).await,
+        Command::Cancel(args) => cancel::run(args, &settings).await,
+        Command::Dataset(args) => dataset::run(args, &settings).await,
+        Command::Sql(args) => sql::run(args, &settings).await,
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_arguments_are_consistent() {
+        <super::Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

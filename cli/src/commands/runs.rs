@@ -1,0 +1,27 @@
+//! `besom runs SWEEP`
+
+use crate::{
+    connect::{Access, Connection},
+    output::Exit,
+    render::results::{self, Order},
+    settings::{Settings, Where},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name or number of the sweep
+    sweep: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: Where,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    let connection = Connection::open(settings, &args.at, Access::Read).await?;
+    let results = results::fetch(connection.sweeps(), &args.sweep, Order::Job, None).await?;
+    results.print(args.json)?;
+    connection.close().await;
+    Ok(Exit::Success)
+}

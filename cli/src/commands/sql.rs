@@ -1,0 +1,51 @@
+//! `besom sql "SELECT ..."`: straight to the store, read-only, also while a coordinator writes to it.
+
+use besom_coordinator::store::query::{QueryResult, query};
+
+use crate::{
+    connect,
+    output::{self, Exit},
+    render::{sql, table::Table},
+    settings::Settings,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// One statement that reads
+    statement: String,
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// The store: sqlite:PATH or postgres://... [env: BESOM_STORE] [default: sqlite:$BESOM_HOME/besom.db]
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// RFC 4180 with a header line; NULL is empty
+    Csv,
+    /// A list of objects
+    Json,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
+    let result = query(&url, &args.statement).await?;
+    match args.format {
+        Format::Table => output::line(table(&result))?,
+        Format::Csv => output::bytes(&sql::csv(&result)?)?,
+        Format::Json => output::line(sql::json(&result)?)?,
+    }
+    Ok(Exit::Success)
+}
+
+fn table(result: &QueryResult) -> String {
+    let mut table = Table::new(result.columns.iter().cloned());
+    for row in &result.rows {
+        table.row(row.iter().map(sql::text));
+    }
+    table.render()
+}

@@ -1,0 +1,53 @@
+//! `besom submit FILE`: hands a sweep to a coordinator, or to the local store, where a later `run` trains it.
+
+use crate::{
+    connect::{Access, Connection},
+    dataset,
+    output::{Exit, say},
+    render::{plan, sweeps},
+    settings::{Settings, Where},
+    submission,
+    sweep_file::FileArgs,
+    watching,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    file: FileArgs,
+    /// Stay until the sweep ends
+    #[arg(long, conflicts_with = "plan")]
+    watch: bool,
+    /// Allow an https source on a private address
+    #[arg(long)]
+    allow_private_hosts: bool,
+    #[command(flatten)]
+    at: Where,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    let file = args.file.read()?;
+    // Contradicting flags are refused whatever else is asked.
+    settings.target(&args.at)?;
+    if args.file.plan {
+        plan::print(&file, args.file.json)?;
+        return Ok(Exit::Success);
+    }
+    let connection = Connection::open(settings, &args.at, Access::Write).await?;
+    let data = dataset::load(&file.spec.dataset, &file.folder, settings, args.allow_private_hosts).await?;
+    let sweep = submission::submit(connection.artifacts(), connection.sweeps(), &file, &data).await?;
+    let exit = if args.watch && !connection.is_local() {
+        watching::watch(connection.sweeps(), &sweep.name, args.file.json).await?
+    } else {
+        sweeps::print_one(&sweep, args.file.json)?;
+        Exit::Success
+    };
+    if connection.is_local() {
+        say(format_args!(
+            "nobody trains it yet: `besom run {}` does, or a `besom coordinator` with workers",
+            args.file.file.display()
+        ));
+    }
+    connection.close().await;
+    Ok(exit)
+}

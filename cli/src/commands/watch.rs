@@ -1,0 +1,26 @@
+//! `besom watch SWEEP`: follows a sweep until it ends, then shows its runs.
+
+use crate::{
+    connect::{Access, Connection},
+    output::Exit,
+    settings::{Settings, Where},
+    watching,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name or number of the sweep
+    sweep: String,
+    /// Print JSON: one line for each change
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: Where,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    let connection = Connection::open(settings, &args.at, Access::Read).await?;
+    let exit = watching::watch(connection.sweeps(), &args.sweep, args.json).await?;
+    connection.close().await;
+    Ok(exit)
+}

@@ -1,0 +1,56 @@
+//! `besom worker`: joins a coordinator and trains its jobs until it is told to stop.
+//!
+//! It never ends because a coordinator is away. The first signal gives its jobs back, the second ends it at once.
+
+use std::sync::Arc;
+
+use besom_worker::agent::{self, Connect, Shutdown, WorkerConfig, WorkerEvent};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{connect, output::Exit, render::number, settings::Settings, signals};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The coordinator to join [env: BESOM_COORDINATOR] [default: http://127.0.0.1:7070]
+    #[arg(long, value_name = "URL")]
+    coordinator: Option<String>,
+    /// Jobs trained at once [env: BESOM_SLOTS] [default: the cores this process may use]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    slots: Option<u32>,
+    /// Name of this worker [default: host and process]
+    #[arg(long)]
+    name: Option<String>,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    let drain = signals::first_signal("draining: jobs go back to the coordinator (again: stop at once)")?;
+    let endpoint = connect::endpoint(&settings.coordinator(args.coordinator.as_deref()))?;
+    let slots = settings.slots(args.slots).unwrap_or_else(agent::default_slots);
+    info!(coordinator = %endpoint.uri(), slots, "worker started");
+    let connect: Connect = Arc::new(move || endpoint.connect_lazy());
+    let config = WorkerConfig { name: args.name, slots, home: settings.home.clone(), sweep: None };
+    agent::run(connect, config, Shutdown { drain, stop: CancellationToken::new() }, log).await?;
+    info!("worker stopped");
+    Ok(Exit::Success)
+}
+
+fn log(event: WorkerEvent) {
+    match event {
+        WorkerEvent::Connected { worker } => info!(worker, "connected"),
+        WorkerEvent::Waiting => info!("waiting for jobs"),
+        WorkerEvent::Away { error } => warn!(error, "the coordinator is away; trying again"),
+        WorkerEvent::FetchingDataset { digest } => info!(digest, "fetching the dataset"),
+        WorkerEvent::Started { slot, job, attempt, params, seed, epochs } => {
+            let params = serde_json::Value::Object(params);
+            info!(slot, job, attempt, seed, epochs, %params, "started");
+        }
+        WorkerEvent::Epoch { slot, job, record } => {
+            let val_accuracy = number::metric(record.val_accuracy);
+            tracing::debug!(slot, job, epoch = record.epoch, val_accuracy, "epoch");
+        }
+        WorkerEvent::Ended { slot, job, outcome, error: None } => info!(slot, job, outcome, "ended"),
+        WorkerEvent::Ended { slot, job, outcome, error: Some(error) } => warn!(slot, job, outcome, error, "ended"),
+        WorkerEvent::Notice(notice) => warn!("{notice}"),
+    }
+}

@@ -1,0 +1,47 @@
+//! `besom workers`
+
+use std::time::Duration;
+
+use besom_proto::v1::ListWorkersRequest;
+
+use crate::{
+    connect::{self, Access, Connection},
+    output::{self, Exit},
+    render::{json, number, table::Table},
+    settings::{Settings, Where},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: Where,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    let connection = Connection::open(settings, &args.at, Access::Read).await?;
+    let answer = connection.sweeps().list_workers(ListWorkersRequest {}).await.map_err(connect::refused)?;
+    let workers = answer.into_inner().workers;
+    if args.json {
+        json::print(&workers.iter().map(json::Worker::from).collect::<Vec<_>>())?;
+    } else {
+        let mut table = Table::new(["worker_id", "worker", "state", "host", "slots", "running", "build", "last_seen"]);
+        for worker in &workers {
+            table.row([
+                worker.id.to_string(),
+                worker.name.clone(),
+                if worker.left { "left" } else { "present" }.to_owned(),
+                worker.host.clone(),
+                worker.slots.to_string(),
+                worker.running.to_string(),
+                worker.build.clone(),
+                format!("{} ago", number::duration(Duration::from_millis(worker.last_seen_ms_ago))),
+            ]);
+        }
+        output::line(table.render())?;
+    }
+    connection.close().await;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,208 @@
+//! Which coordinator a command talks to, and how: by URL, or the same services in this process on the local store.
+//!
+//! Every command speaks the wire's clients, so there is one path through the program. A store that another process
+//! holds is reached through that process, whose address stands in the lock file.
+
+use std::time::{Duration, Instant};
+
+use besom_coordinator::{
+    Coordinator, CoordinatorConfig,
+    store::open::{self, OpenError, Opened, StoreUrl},
+};
+use besom_proto::v1::{artifact_service_client::ArtifactServiceClient, sweep_service_client::SweepServiceClient};
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
+
+use crate::{
+    output::{say, usage},
+    settings::{Settings, Target, Where},
+};
+
+/// How long a client waits for a coordinator, and for a holder of the store to say where it listens.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The largest answer: a page of 1,000 runs with long errors stays far below.
+const MAX_ANSWER: usize = 32 << 20;
+
+/// A coordinator to talk to.
+pub(crate) struct Connection {
+    channel: Channel,
+    /// The services themselves, where they run in this process; stopped by [`Connection::close`].
+    local: Option<Coordinator>,
+    /// The store's lock, held as long as the services run.
+    _opened: Option<Opened>,
+}
+
+/// Whether a command changes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Needs no lock on the local store.
+    Read,
+    /// Holds the local store while it works.
+    Write,
+}
+
+impl Connection {
+    /// The coordinator that the flags, the environment and the file mean.
+    ///
+    /// # Errors
+    /// Wrong flags, no answer within ten seconds, or a store that cannot be opened.
+    pub(crate) async fn open(settings: &Settings, flags: &Where, access: Access) -> anyhow::Result<Self> {
+        match settings.target(flags)? {
+            Target::Coordinator(url) => Self::remote(&url).await,
+            Target::Store(url) => Self::store(&parse_store(&url)?, access).await,
+        }
+    }
+
+    /// The coordinator at `url`, once it answers.
+    ///
+    /// # Errors
+    /// No URL, or no answer within ten seconds.
+    pub(crate) async fn remote(url: &str) -> anyhow::Result<Self> {
+        let endpoint = endpoint(url)?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut told = false;
+        loop {
+            match endpoint.connect().await {
+                Ok(channel) => return Ok(Self { channel, local: None, _opened: None }),
+                Err(error) if Instant::now() >= deadline => {
+                    return Err(anyhow::Error::new(error).context(format!(
+                        "no coordinator answers at {}: start one with `besom coordinator`, or name another with \
+                         --coordinator",
+                        endpoint.uri()
+                    )));
+                }
+                Err(_) => {}
+            }
+            if !told {
+                say(format_args!("waiting up to {} s for the coordinator at {}", PATIENCE.as_secs(), endpoint.uri()));
+                told = true;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn store(url: &StoreUrl, access: Access) -> anyhow::Result<Self> {
+        if access == Access::Read {
+            let opened = open::open_read_only(url).await?;
+            let local = Coordinator::read_only(opened.store.clone(), opened.artifacts.clone());
+            return Ok(Self { channel: local.connector().channel(), local: Some(local), _opened: Some(opened) });
+        }
+        match open_or_holder(url).await? {
+            Store::Opened(opened) => {
+                let local = start(&opened, CoordinatorConfig::default())?;
+                Ok(Self { channel: local.connector().channel(), local: Some(local), _opened: Some(opened) })
+            }
+            Store::Held(address) => Self::remote(&address).await,
+        }
+    }
+
+    /// A client of the sweeps.
+    pub(crate) fn sweeps(&self) -> SweepServiceClient<Channel> {
+        sweeps(self.channel.clone())
+    }
+
+    /// A client of the artifacts.
+    pub(crate) fn artifacts(&self) -> ArtifactServiceClient<Channel> {
+        artifacts(self.channel.clone())
+    }
+
+    /// Whether the services run in this process: nobody else trains what it submits.
+    pub(crate) fn is_local(&self) -> bool {
+        self.local.is_some()
+    }
+
+    /// Ends the services of this process, if it has any.
+    pub(crate) async fn close(self) {
+        if let Some(local) = self.local {
+            local.stop().await;
+        }
+    }
+}
+
+/// A client of the sweeps at the other end of `channel`.
+pub(crate) fn sweeps(channel: Channel) -> SweepServiceClient<Channel> {
+    SweepServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER)
+}
+
+/// A client of the artifacts at the other end of `channel`.
+pub(crate) fn artifacts(channel: Channel) -> ArtifactServiceClient<Channel> {
+    ArtifactServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER)
+}
+
+/// The services on an opened store.
+///
+/// # Errors
+/// The configuration contradicts itself: a usage error.
+pub(crate) fn start(opened: &Opened, config: CoordinatorConfig) -> anyhow::Result<Coordinator> {
+    Coordinator::start(opened.store.clone(), opened.artifacts.clone(), config).map_err(usage)
+}
+
+/// A store, or where its holder listens.
+pub(crate) enum Store {
+    /// Ours.
+    Opened(Opened),
+    /// The URL of the process that holds it.
+    Held(String),
+}
+
+/// Opens the store, or finds who holds it; waits a while for a holder that does not listen yet.
+///
+/// # Errors
+/// The store cannot be opened, or its holder does not listen.
+pub(crate) async fn open_or_holder(url: &StoreUrl) -> anyhow::Result<Store> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match open::open(url).await {
+            Ok(opened) => return Ok(Store::Opened(opened)),
+            Err(OpenError::Held { address: Some(address), .. }) => return Ok(Store::Held(address)),
+            Err(error @ OpenError::Held { .. }) if Instant::now() >= deadline => return Err(error.into()),
+            Err(OpenError::Held { .. }) => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Reads a store's URL.
+///
+/// # Errors
+/// A usage error.
+pub(crate) fn parse_store(url: &str) -> anyhow::Result<StoreUrl> {
+    StoreUrl::parse(url).map_err(usage)
+}
+
+/// How a client or a worker reaches the coordinator at `url`; `http://` may be left out.
+///
+/// # Errors
+/// A usage error.
+pub(crate) fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
+    let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    if !full.starts_with("http://") {
+        return Err(usage(format_args!("--coordinator: {url:?} is no URL of a coordinator: http://HOST:PORT")));
+    }
+    let endpoint = Endpoint::from_shared(full)
+        .map_err(|error| usage(format_args!("--coordinator: {url:?} is no URL ({error}): http://HOST:PORT")))?;
+    Ok(tuned(endpoint))
+}
+
+/// Notices a dead peer within half a minute, also while nothing is asked.
+pub(crate) fn tuned(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .connect_timeout(Duration::from_secs(5))
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .keep_alive_while_idle(true)
+}
+
+/// What a coordinator refused, in its words. A refused sweep file or argument is wrong use.
+pub(crate) fn refused(status: Status) -> anyhow::Error {
+    match status.code() {
+        Code::InvalidArgument => usage(status.message()),
+        Code::Unavailable => anyhow::anyhow!("the coordinator is not available: {}", status.message()),
+        _ => anyhow::anyhow!("{}", status.message()),
+    }
+}

@@ -1,0 +1,106 @@
+//! What leaves the program: data on stdout, remarks on stderr, one exit code.
+//!
+//! Rust's `println!` panics on a closed pipe, and `besom best NAME | head` closes it: stdout is written here only, and
+//! a closed stdout ends the program quietly with code 0.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    process::ExitCode,
+    sync::OnceLock,
+};
+
+use indicatif::MultiProgress;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Code 0.
+    Success,
+    /// Code 1: a job failed, or the command could not be done.
+    Failed,
+    /// Code 2: wrong arguments or a wrong sweep file.
+    Usage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+        })
+    }
+}
+
+/// Wrong use: the arguments or the sweep file must change before it can work. Exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(String);
+
+/// A usage error with this message.
+pub(crate) fn usage(message: impl fmt::Display) -> anyhow::Error {
+    UsageError(message.to_string()).into()
+}
+
+/// Nobody reads stdout any more.
+#[derive(Debug, thiserror::Error)]
+#[error("stdout is closed")]
+struct Closed;
+
+/// Writes `text` and a line feed to stdout.
+///
+/// # Errors
+/// Stdout is closed (the program then ends with code 0) or cannot be written.
+pub(crate) fn line(text: impl fmt::Display) -> anyhow::Result<()> {
+    bytes(format!("{text}\n").as_bytes())
+}
+
+/// Writes to stdout and flushes it.
+///
+/// # Errors
+/// As for [`line`].
+pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Closed.into()),
+        Err(error) => Err(anyhow::Error::new(error).context("stdout")),
+    }
+}
+
+/// One remark for a person, on stderr. A closed stderr is nobody's problem.
+pub(crate) fn say(text: impl fmt::Display) {
+    stderr_bytes(format!("{text}\n").as_bytes());
+}
+
+static LIVE: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Live lines that every other write to stderr must step around.
+pub(crate) fn set_live(live: MultiProgress) {
+    // Only `run` and `watch` draw, once each.
+    let _ = LIVE.set(live);
+}
+
+/// Writes to stderr without tearing the live lines, if there are any.
+pub(crate) fn stderr_bytes(bytes: &[u8]) {
+    let write = || {
+        let _ = io::stderr().lock().write_all(bytes);
+    };
+    match LIVE.get() {
+        Some(live) => live.suspend(write),
+        None => write(),
+    }
+}
+
+/// Says what went wrong, once, and what the exit code is.
+pub(crate) fn finish(result: anyhow::Result<Exit>) -> Exit {
+    match result {
+        Ok(exit) => exit,
+        Err(error) if error.is::<Closed>() => Exit::Success,
+        Err(error) => {
+            say(format_args!("besom: {error:#}"));
+            if error.chain().any(|cause| cause.is::<UsageError>()) { Exit::Usage } else { Exit::Failed }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! JSON for programs: the fields of the SQL views under their names, in their order, null where SQL has NULL.
+
+use besom_proto::v1;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::state;
+use crate::output;
+
+/// Prints one JSON document.
+///
+/// # Errors
+/// Stdout.
+pub(crate) fn print(value: &impl Serialize) -> anyhow::Result<()> {
+    output::line(serde_json::to_string_pretty(value)?)
+}
+
+/// Prints one JSON document on one line, for streams.
+///
+/// # Errors
+/// Stdout.
+pub(crate) fn print_line(value: &impl Serialize) -> anyhow::Result<()> {
+    output::line(serde_json::to_string(value)?)
+}
+
+/// A row of the view `runs`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Run<'a> {
+    sweep: &'a str,
+    sweep_id: i64,
+    job: i64,
+    state: &'static str,
+    optimizer: &'a str,
+    learning_rate: f64,
+    batch_size: u64,
+    epochs: u32,
+    hidden: &'a str,
+    activation: &'a str,
+    dropout: f64,
+    params: Option<&'a RawValue>,
+    seed: i64,
+    objective: Option<f64>,
+    final_loss: Option<f64>,
+    final_accuracy: Option<f64>,
+    final_val_loss: Option<f64>,
+    final_val_accuracy: Option<f64>,
+    best_val_loss: Option<f64>,
+    best_val_accuracy: Option<f64>,
+    best_epoch: Option<u32>,
+    epochs_done: Option<u32>,
+    seconds: Option<f64>,
+    worker: Option<&'a str>,
+    attempts: u32,
+    error: Option<&'a str>,
+    started_at: Option<&'a str>,
+    ended_at: Option<&'a str>,
+    model: Option<&'a str>,
+    dataset: &'a str,
+    engine: &'a str,
+    device: &'a str,
+}
+
+impl<'a> From<&'a v1::Run> for Run<'a> {
+    fn from(run: &'a v1::Run) -> Self {
+        Self {
+            sweep: &run.sweep,
+            sweep_id: run.sweep_id,
+            job: run.job,
+            state: state::job(run.state),
+            optimizer: &run.optimizer,
+            learning_rate: run.learning_rate,
+            batch_size: run.batch_size,
+            epochs: run.epochs,
+            hidden: &run.hidden,
+            activation: &run.activation,
+            dropout: run.dropout,
+            params: raw(&run.params),
+            seed: run.seed,
+            objective: run.objective,
+            final_loss: run.final_loss,
+            final_accuracy: run.final_accuracy,
+            final_val_loss: run.final_val_loss,
+            final_val_accuracy: run.final_val_accuracy,
+            best_val_loss: run.best_val_loss,
+            best_val_accuracy: run.best_val_accuracy,
+            best_epoch: run.best_epoch,
+            epochs_done: run.epochs_done,
+            seconds: run.seconds,
+            worker: run.worker.as_deref(),
+            attempts: run.attempts,
+            error: run.error.as_deref(),
+            started_at: run.started_at.as_deref(),
+            ended_at: run.ended_at.as_deref(),
+            model: run.model.as_deref(),
+            dataset: &run.dataset,
+            engine: &run.engine,
+            device: &run.device,
+        }
+    }
+}
+
+/// JSON text inside JSON; absent where it is no JSON.
+fn raw(text: &str) -> Option<&RawValue> {
+    serde_json::from_str(text).ok()
+}
+
+/// A row of the view `sweep_progress`, with what the sweep is made of.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sweep<'a> {
+    sweep: &'a str,
+    sweep_id: i64,
+    state: &'static str,
+    jobs_total: u64,
+    jobs_created: u64,
+    queued: u64,
+    running: u64,
+    succeeded: u64,
+    stopped: u64,
+    diverged: u64,
+    failed: u64,
+    cancelled: u64,
+    created_at: &'a str,
+    method: &'a str,
+    metric: &'a str,
+    goal: &'static str,
+    dataset: &'a str,
+    dataset_source: &'a str,
+    synthetic: bool,
+    swept: &'a [String],
+}
+
+impl<'a> From<&'a v1::Sweep> for Sweep<'a> {
+    fn from(sweep: &'a v1::Sweep) -> Self {
+        let counts = sweep.counts.unwrap_or_default();
+        Self {
+            sweep: &sweep.name,
+            sweep_id: sweep.id,
+            state: state::sweep(sweep.state),
+            jobs_total: sweep.jobs_total,
+            jobs_created: sweep.jobs_created,
+            queued: counts.queued,
+            running: counts.running,
+            succeeded: counts.succeeded,
+            stopped: counts.stopped,
+            diverged: counts.diverged,
+            failed: counts.failed,
+            cancelled: counts.cancelled,
+            created_at: &sweep.created_at,
+            method: &sweep.method,
+            metric: &sweep.metric,
+            goal: state::goal(sweep.goal),
+            dataset: &sweep.dataset,
+            dataset_source: &sweep.dataset_source,
+            synthetic: crate::sweep_file::is_synthetic(&sweep.dataset_source),
+            swept: &sweep.swept,
+        }
+    }
+}
+
+/// One message of `watch --json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Progress<'a> {
+    #[serde(flatten)]
+    sweep: Option<Sweep<'a>>,
+    epochs_done: u64,
+    epochs_total: u64,
+    epoch_seconds: f64,
+    best: Option<Run<'a>>,
+}
+
+impl<'a> From<&'a v1::SweepProgress> for Progress<'a> {
+    fn from(progress: &'a v1::SweepProgress) -> Self {
+        Self {
+            sweep: progress.sweep.as_ref().map(Sweep::from),
+            epochs_done: progress.epochs_done,
+            epochs_total: progress.epochs_total,
+            epoch_seconds: progress.epoch_seconds,
+            best: progress.best.as_ref().map(Run::from),
+        }
+    }
+}
+
+/// A row of the view `worker_status`, with how long ago it called.
+#[derive(Debug, Serialize)]
+pub(crate) struct Worker<'a> {
+    worker: &'a str,
+    worker_id: i64,
+    state: &'static str,
+    host: &'a str,
+    slots: u32,
+    running: u32,
+    build: &'a str,
+    last_seen_at: &'a str,
+    last_seen_ms_ago: u64,
+}
+
+impl<'a> From<&'a v1::Worker> for Worker<'a> {
+    fn from(worker: &'a v1::Worker) -> Self {
+        Self {
+            worker: &worker.name,
+            worker_id: worker.id,
+            state: if worker.left { "left" } else { "present" },
+            host: &worker.host,
+            slots: worker.slots,
+            running: worker.running,
+            build: &worker.build,
+            last_seen_at: &worker.last_seen_at,
+            last_seen_ms_ago: worker.last_seen_ms_ago,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! How results look: tables for people, JSON for programs, live lines for whoever waits.
+//!
+//! Names of columns and JSON fields are those of the SQL views, so that what one sees in one is found in the other.
+
+pub(crate) mod json;
+pub(crate) mod live;
+pub(crate) mod number;
+pub(crate) mod plan;
+pub(crate) mod results;
+pub(crate) mod runs;
+pub(crate) mod slots;
+pub(crate) mod sql;
+pub(crate) mod state;
+pub(crate) mod sweeps;
+pub(crate) mod table;

@@ -1,0 +1,58 @@
+//! Numbers and times as people read them.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A value that somebody chose (a learning rate): the shortest text that reads back as the same number.
+pub(crate) fn exact(value: f64) -> String {
+    format!("{value:?}")
+}
+
+/// A measured share or loss: four decimals; `-` where there is none.
+pub(crate) fn metric(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
+}
+
+/// Seconds with one decimal; `-` where there are none.
+pub(crate) fn seconds(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))
+}
+
+/// `45 s`, `3 min 05 s`, `2 h 10 min`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// A hyperparameter's value; `-` where the point has none.
+pub(crate) fn value(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_numbers_are_short_and_read_back() {
+        for (value, text) in [(0.0001, "0.0001"), (1.0, "1.0"), (1e-7, "1e-7"), (0.1 + 0.2, "0.30000000000000004")] {
+            assert_eq!(exact(value), text);
+            assert_eq!(exact(value).parse::<f64>().unwrap().to_bits(), value.to_bits());
+        }
+    }
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        let text = |seconds| duration(Duration::from_secs(seconds));
+        assert_eq!([text(45), text(185), text(7800)], ["45 s", "3 min 05 s", "2 h 10 min"]);
+    }
+}

@@ -1,0 +1,122 @@
+//! What a sweep file asks for, before anything is trained.
+
+use besom_sweep::{Hyperparameters, Params};
+use serde::Serialize;
+
+use super::{json, number, table::Table};
+use crate::{output, sweep_file::SweepFile};
+
+/// More points than this are counted, not shown.
+const SHOWN: u64 = 100;
+
+#[derive(Serialize)]
+struct Plan<'a> {
+    name: &'a str,
+    method: &'static str,
+    metric: &'static str,
+    goal: &'static str,
+    dataset_source: &'a str,
+    synthetic: bool,
+    points: u64,
+    merged: u64,
+    seeds: &'a [i64],
+    jobs: u64,
+    jobs_cut: u64,
+    swept: &'a [String],
+    notes: &'a [String],
+    first_points: Vec<Params>,
+}
+
+/// Prints the plan: points in order of work, what was merged or dropped, how many jobs.
+///
+/// # Errors
+/// Stdout.
+pub(crate) fn print(file: &SweepFile, as_json: bool) -> anyhow::Result<()> {
+    let plan = file.expansion.plan();
+    let points: Vec<Params> = first_points(file).iter().map(Hyperparameters::to_params).collect();
+    if as_json {
+        return json::print(&Plan {
+            name: &file.name,
+            method: file.spec.method.as_str(),
+            metric: file.spec.metric.name.as_str(),
+            goal: file.spec.metric.goal.as_str(),
+            dataset_source: &file.spec.dataset.source,
+            synthetic: file.is_synthetic(),
+            points: plan.points,
+            merged: plan.merged,
+            seeds: &file.spec.seeds,
+            jobs: plan.jobs,
+            jobs_cut: plan.jobs_cut,
+            swept: &plan.swept,
+            notes: &plan.notes,
+            first_points: points,
+        });
+    }
+    output::line(heading(file))?;
+    let synthetic = if file.is_synthetic() { " (synthetic data)" } else { "" };
+    output::line(format_args!("dataset: {}{synthetic}", file.spec.dataset.source))?;
+    output::line(format_args!("metric: {} ({})", file.spec.metric.name.as_str(), file.spec.metric.goal.as_str()))?;
+    for note in &plan.notes {
+        output::line(format_args!("note: {note}"))?;
+    }
+    let (shown, constant) = columns(&points, &plan.swept);
+    if let (false, Some(first)) = (constant.is_empty(), points.first()) {
+        let constant: Vec<String> =
+            constant.iter().map(|name| format!("{name} {}", number::value(first.get(*name)))).collect();
+        output::line(format_args!("everywhere: {}", constant.join(", ")))?;
+    }
+    let mut table = Table::new(std::iter::once("point").chain(shown.iter().copied()));
+    for (index, point) in points.iter().enumerate() {
+        let values = shown.iter().map(|name| number::value(point.get(*name)));
+        table.row(std::iter::once((index + 1).to_string()).chain(values));
+    }
+    output::line(format_args!("\n{}", table.render()))?;
+    if plan.points > SHOWN {
+        output::line(format_args!("... and {} more points", plan.points - SHOWN))?;
+    }
+    Ok(())
+}
+
+/// `classic: one_at_a_time, 9 points x 3 seeds = 27 jobs`, and what run_cap cut.
+pub(crate) fn heading(file: &SweepFile) -> String {
+    let plan = file.expansion.plan();
+    let plural = |count: u64, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let cut = match plan.jobs_cut {
+        0 => String::new(),
+        cut => format!(" (run_cap cuts {cut} more)"),
+    };
+    format!(
+        "{}: {}, {} x {} = {}{cut}",
+        file.name,
+        file.spec.method.as_str(),
+        plural(plan.points, "point"),
+        plural(file.spec.seeds.len() as u64, "seed"),
+        plural(plan.jobs, "job"),
+    )
+}
+
+fn first_points(file: &SweepFile) -> Vec<Hyperparameters> {
+    (0..file.expansion.plan().points.min(SHOWN)).map(|index| file.expansion.point(index)).collect()
+}
+
+/// Names of the hyperparameters that differ between points (the swept ones first, in file order), and of the others
+/// that have a value.
+fn columns<'a>(points: &'a [Params], swept: &'a [String]) -> (Vec<&'a str>, Vec<&'a str>) {
+    let mut shown: Vec<&str> = swept.iter().map(String::as_str).collect();
+    let mut constant = Vec::new();
+    let mut names: Vec<&str> = points.iter().flat_map(|point| point.keys()).map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names.into_iter().filter(|name| !swept.iter().any(|swept| swept == name)) {
+        let first = points.first().and_then(|point| point.get(name));
+        if points.iter().any(|point| point.get(name) != first) {
+            // Options that only some of the optimizers have are noise unless they are swept; JSON has them.
+            if points.iter().all(|point| point.contains_key(name)) {
+                shown.push(name);
+            }
+        } else if first.is_some_and(|value| !value.is_null()) {
+            constant.push(name);
+        }
+    }
+    (shown, constant)
+}

@@ -1,0 +1,138 @@
+//! The table of runs: what was tried, and how well it did.
+
+use besom_proto::v1::{JobState, Run};
+use serde_json::{Map, Value};
+
+use super::{number, state, table::Table};
+
+/// Columns that every table of runs has, swept or not: the three that people compare first.
+const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
+
+/// Best first, or by job, as the caller ordered them. `swept` are the sweep's varied parameters, `metric` its metric.
+pub(crate) fn table(runs: &[Run], swept: &[String], metric: &str) -> String {
+    let more: Vec<&String> = swept.iter().filter(|name| !ALWAYS.contains(&name.as_str())).collect();
+    let seeds = runs.iter().any(|run| Some(run.seed) != runs.first().map(|first| first.seed));
+    let objective = (!metric.ends_with("val_accuracy")).then_some(metric);
+    let mut header = vec!["rank", "job"];
+    header.extend(ALWAYS);
+    header.extend(more.iter().map(|name| name.as_str()));
+    header.extend(seeds.then_some("seed"));
+    header.extend(objective);
+    header.extend(["best_val_accuracy", "final_val_accuracy", "epochs", "seconds", "state"]);
+    let mut table = Table::new(header);
+    let mut rank = Ranks::default();
+    for run in runs {
+        let params: Map<String, Value> = serde_json::from_str(&run.params).unwrap_or_default();
+        let mut cells = vec![rank.next(run), run.job.to_string(), run.optimizer.clone()];
+        cells.extend([number::exact(run.learning_rate), run.batch_size.to_string()]);
+        cells.extend(more.iter().map(|name| number::value(params.get(*name))));
+        cells.extend(seeds.then(|| run.seed.to_string()));
+        cells.extend(objective.map(|_| number::metric(run.objective)));
+        cells.extend([number::metric(run.best_val_accuracy), number::metric(run.final_val_accuracy)]);
+        cells.extend([epochs(run), number::seconds(run.seconds), with_error(run)]);
+        table.row(cells);
+    }
+    table.render()
+}
+
+/// Equal objectives share a rank, as in the view `best_runs`; runs without a score have none.
+#[derive(Default)]
+struct Ranks {
+    seen: u64,
+    last: Option<(f64, u64)>,
+}
+
+impl Ranks {
+    fn next(&mut self, run: &Run) -> String {
+        let Some(objective) = run.objective else { return "-".to_owned() };
+        self.seen += 1;
+        let rank = match self.last {
+            Some((value, rank)) if value == objective => rank,
+            _ => self.seen,
+        };
+        self.last = Some((objective, rank));
+        rank.to_string()
+    }
+}
+
+/// `25`, or `7/25` where the run ended or stands before its last epoch.
+fn epochs(run: &Run) -> String {
+    match run.epochs_done {
+        Some(done) if done != run.epochs => format!("{done}/{}", run.epochs),
+        _ => run.epochs.to_string(),
+    }
+}
+
+/// The state, with the reason of a failure.
+fn with_error(run: &Run) -> String {
+    match (&run.error, run.state()) {
+        (Some(error), JobState::Failed) => format!("failed: {error}"),
+        _ => state::job(run.state).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(job: i64, state: JobState, objective: Option<f64>) -> Run {
+        Run {
+            job,
+            state: state.into(),
+            optimizer: "adam".into(),
+            learning_rate: 0.01,
+            batch_size: 32,
+            epochs: 3,
+            epochs_done: Some(3),
+            params: r#"{"dropout":0.5}"#.into(),
+            seed: 1,
+            objective,
+            final_val_accuracy: objective,
+            best_val_accuracy: objective,
+            seconds: Some(1.25),
+            ..Run::default()
+        }
+    }
+
+    #[test]
+    fn equal_runs_share_a_rank_and_unranked_ones_stand_without() {
+        let mut runs = vec![
+            run(1, JobState::Succeeded, Some(0.9)),
+            run(2, JobState::Succeeded, Some(0.9)),
+            run(3, JobState::Succeeded, Some(0.8)),
+            run(4, JobState::Failed, None),
+        ];
+        runs[3].error = Some("no such class".into());
+        runs[3].epochs_done = Some(1);
+        let text = table(&runs, &["dropout".into()], "val_accuracy");
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(
+            lines[0],
+            [
+                "rank",
+                "job",
+                "optimizer",
+                "learning_rate",
+                "batch_size",
+                "dropout",
+                "best_val_accuracy",
+                "final_val_accuracy",
+                "epochs",
+                "seconds",
+                "state"
+            ]
+        );
+        assert_eq!(lines[1], ["1", "1", "adam", "0.01", "32", "0.5", "0.9000", "0.9000", "3", "1.2", "succeeded"]);
+        assert_eq!((lines[2][0], lines[3][0], lines[4][0]), ("1", "3", "-"));
+        let last = text.lines().nth(4).unwrap();
+        assert!(last.contains(" 1/3 ") && last.ends_with("  failed: no such class"), "{text}");
+    }
+
+    #[test]
+    fn seeds_and_another_metric_have_columns_of_their_own() {
+        let mut runs = vec![run(1, JobState::Succeeded, Some(0.4)), run(2, JobState::Succeeded, Some(0.5))];
+        runs[1].seed = 2;
+        let header = table(&runs, &[], "val_loss").lines().next().unwrap().to_owned();
+        assert!(header.contains("seed") && header.contains("val_loss"), "{header}");
+    }
+}

@@ -1,0 +1,100 @@
+//! Rows of a query for programs: CSV and JSON.
+//!
+//! Floats are the shortest text that reads back as the same number, integers are plain, blobs are lower-case hex. JSON
+//! has no infinities: they are null there.
+
+use std::fmt::Write;
+
+use besom_coordinator::store::query::{Cell, QueryResult};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::number;
+
+/// RFC 4180: a header line, CRLF, quotes where needed. NULL is empty.
+///
+/// # Errors
+/// None in practice: it writes to memory.
+pub(crate) fn csv(result: &QueryResult) -> anyhow::Result<Vec<u8>> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    writer.write_record(&result.columns)?;
+    for row in &result.rows {
+        writer.write_record(row.iter().map(|cell| match cell {
+            Cell::Null => String::new(),
+            cell => text(cell),
+        }))?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+/// A list of objects, columns in order.
+///
+/// # Errors
+/// None in practice: it writes to memory.
+pub(crate) fn json(result: &QueryResult) -> anyhow::Result<String> {
+    let rows: Vec<Row<'_>> = result.rows.iter().map(|cells| Row { columns: &result.columns, cells }).collect();
+    Ok(serde_json::to_string_pretty(&rows)?)
+}
+
+/// A cell as text; `NULL` for none.
+pub(crate) fn text(cell: &Cell) -> String {
+    match cell {
+        Cell::Null => "NULL".to_owned(),
+        Cell::Integer(value) => value.to_string(),
+        Cell::Float(value) => number::exact(*value),
+        Cell::Text(text) => text.clone(),
+        Cell::Boolean(value) => value.to_string(),
+        Cell::Blob(bytes) => bytes.iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        }),
+    }
+}
+
+struct Row<'a> {
+    columns: &'a [String],
+    cells: &'a [Cell],
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(Some(self.columns.len()))?;
+        for (name, cell) in self.columns.iter().zip(self.cells) {
+            object.serialize_key(name)?;
+            match cell {
+                Cell::Null => object.serialize_value(&())?,
+                Cell::Integer(value) => object.serialize_value(value)?,
+                Cell::Float(value) => object.serialize_value(value)?,
+                Cell::Boolean(value) => object.serialize_value(value)?,
+                Cell::Text(_) | Cell::Blob(_) => object.serialize_value(&text(cell))?,
+            }
+        }
+        object.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result() -> QueryResult {
+        QueryResult {
+            columns: vec!["b".into(), "a".into(), "c".into()],
+            rows: vec![
+                vec![Cell::Text("x,\"y\"".into()), Cell::Float(0.1), Cell::Null],
+                vec![Cell::Blob(vec![0, 255]), Cell::Integer(7), Cell::Boolean(true)],
+            ],
+        }
+    }
+
+    #[test]
+    fn csv_quotes_where_needed_and_leaves_null_empty() {
+        let text = String::from_utf8(csv(&result()).unwrap()).unwrap();
+        assert_eq!(text, "b,a,c\r\n\"x,\"\"y\"\"\",0.1,\r\n00ff,7,true\r\n");
+    }
+
+    #[test]
+    fn json_keeps_the_order_of_columns() {
+        let text: String = json(&result()).unwrap().split_whitespace().collect();
+        assert_eq!(text, r#"[{"b":"x,\"y\"","a":0.1,"c":null},{"b":"00ff","a":7,"c":true}]"#);
+    }
+}

@@ -1,0 +1,47 @@
+//! Sweeps, as a table or one by one.
+
+use besom_proto::v1::Sweep;
+
+use super::{json, state, table::Table};
+use crate::{output, sweep_file::is_synthetic};
+
+/// Prints all of them, in the order given.
+///
+/// # Errors
+/// Stdout.
+pub(crate) fn print(sweeps: &[Sweep], as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json::print(&sweeps.iter().map(json::Sweep::from).collect::<Vec<_>>());
+    }
+    let mut table =
+        Table::new(["sweep_id", "sweep", "state", "jobs_total", "done", "running", "diverged", "failed", "dataset"]);
+    for sweep in sweeps {
+        let counts = sweep.counts.unwrap_or_default();
+        let synthetic = if is_synthetic(&sweep.dataset_source) { " (synthetic)" } else { "" };
+        table.row([
+            sweep.id.to_string(),
+            sweep.name.clone(),
+            state::sweep(sweep.state).to_owned(),
+            sweep.jobs_total.to_string(),
+            state::final_jobs(&counts).to_string(),
+            counts.running.to_string(),
+            counts.diverged.to_string(),
+            counts.failed.to_string(),
+            format!("{}{synthetic}", sweep.dataset_source),
+        ]);
+    }
+    output::line(table.render())
+}
+
+/// Prints where one sweep stands.
+///
+/// # Errors
+/// Stdout.
+pub(crate) fn print_one(sweep: &Sweep, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json::print(&json::Sweep::from(sweep));
+    }
+    let counts = sweep.counts.unwrap_or_default();
+    let name = state::title(sweep);
+    output::line(format_args!("{name}: {}, {}", state::sweep(sweep.state), state::counts(&counts)))
+}

@@ -1,0 +1,232 @@
+//! Arguments, environment and file become settings, once: flag > environment > `$BESOM_HOME/config.toml` > default.
+//!
+//! Nothing else in the program reads an environment variable, but for `BESOM_LOG`, which logging reads.
+
+use std::{ffi::OsString, fs, io, path::PathBuf};
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use crate::output::usage;
+
+/// Where a worker looks for a coordinator that nobody named.
+pub(crate) const DEFAULT_COORDINATOR: &str = "http://127.0.0.1:7070";
+/// Where a coordinator listens.
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
+
+/// Where state lives or who serves it; shared by all clients.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Where {
+    /// Talk to the coordinator at this URL [env: BESOM_COORDINATOR]
+    #[arg(long, value_name = "URL")]
+    pub(crate) coordinator: Option<String>,
+    /// Open this store instead: sqlite:PATH or postgres://... [env: BESOM_STORE] [default: sqlite:$BESOM_HOME/besom.db]
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+}
+
+/// What a client talks to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A coordinator, by URL.
+    Coordinator(String),
+    /// A store, opened in this process unless another one holds it.
+    Store(String),
+}
+
+/// One source of settings: the environment or the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Layer {
+    coordinator: Option<String>,
+    store: Option<String>,
+    slots: Option<u32>,
+    listen: Option<String>,
+}
+
+/// Settings of this process, below the flags.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// BESOM_HOME: the local store, artifacts and the dataset cache.
+    pub(crate) home: PathBuf,
+    environment: Layer,
+    file: Layer,
+}
+
+impl Settings {
+    /// Reads the environment and `config.toml`.
+    ///
+    /// # Errors
+    /// No home folder can be told, or the file or a variable is wrong.
+    pub(crate) fn load() -> anyhow::Result<Self> {
+        Self::from_environment(|name| std::env::var_os(name))
+    }
+
+    fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let text = |name: &str| -> anyhow::Result<Option<String>> {
+            set(name).map(|value| value.into_string().map_err(|_| usage(format_args!("{name}: not UTF-8")))).transpose()
+        };
+        let slots = text("BESOM_SLOTS")?
+            .map(|text| text.parse().map_err(|_| usage(format_args!("BESOM_SLOTS: {text:?} is no number of slots"))))
+            .transpose()?;
+        let environment = Layer {
+            coordinator: text("BESOM_COORDINATOR")?,
+            store: text("BESOM_STORE")?,
+            slots,
+            listen: text("BESOM_LISTEN")?,
+        };
+        let home = match set("BESOM_HOME") {
+            Some(home) => PathBuf::from(home),
+            None => data_dir(set)?,
+        };
+        let home = std::path::absolute(&home).with_context(|| home.display().to_string())?;
+        let file = read_file(&home)?;
+        Ok(Self { home, environment, file })
+    }
+
+    /// What a client talks to: the first source that names a coordinator or a store decides; one that names both means
+    /// the coordinator. Without any: the local store.
+    ///
+    /// # Errors
+    /// Both as flags.
+    pub(crate) fn target(&self, flags: &Where) -> anyhow::Result<Target> {
+        if flags.coordinator.is_some() && flags.store.is_some() {
+            return Err(usage("--coordinator and --store exclude each other: a coordinator has its own store"));
+        }
+        let sources = [
+            (&flags.coordinator, &flags.store),
+            (&self.environment.coordinator, &self.environment.store),
+            (&self.file.coordinator, &self.file.store),
+        ];
+        for (coordinator, store) in sources {
+            if let Some(url) = coordinator {
+                return Ok(Target::Coordinator(url.clone()));
+            }
+            if let Some(url) = store {
+                return Ok(Target::Store(url.clone()));
+            }
+        }
+        Ok(Target::Store(self.local_store()))
+    }
+
+    /// The store that `run`, `coordinator` and `sql` open, whatever coordinator is named elsewhere.
+    pub(crate) fn store(&self, flag: Option<&str>) -> String {
+        let named = flag.or(self.environment.store.as_deref()).or(self.file.store.as_deref());
+        named.map_or_else(|| self.local_store(), str::to_owned)
+    }
+
+    /// The coordinator that a worker joins.
+    pub(crate) fn coordinator(&self, flag: Option<&str>) -> String {
+        let named = flag.or(self.environment.coordinator.as_deref()).or(self.file.coordinator.as_deref());
+        named.unwrap_or(DEFAULT_COORDINATOR).to_owned()
+    }
+
+    /// How many jobs to train at once; `None`: as many as cores may be used.
+    pub(crate) fn slots(&self, flag: Option<u32>) -> Option<u32> {
+        flag.or(self.environment.slots).or(self.file.slots)
+    }
+
+    /// Where a coordinator listens.
+    pub(crate) fn listen(&self, flag: Option<&str>) -> String {
+        let named = flag.or(self.environment.listen.as_deref()).or(self.file.listen.as_deref());
+        named.unwrap_or(DEFAULT_LISTEN).to_owned()
+    }
+
+    fn local_store(&self) -> String {
+        format!("sqlite:{}", self.home.join("besom.db").display())
+    }
+}
+
+/// The platform's place for data of programs.
+fn data_dir(set: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<PathBuf> {
+    let xdg = set("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    if let Some(data) = xdg {
+        return Ok(data.join("besom"));
+    }
+    let home = set("HOME").map(PathBuf::from).context("neither BESOM_HOME nor HOME is set: say where data may live")?;
+    let below = if cfg!(target_os = "macos") { "Library/Application Support/besom" } else { ".local/share/besom" };
+    Ok(home.join(below))
+}
+
+fn read_file(home: &std::path::Path) -> anyhow::Result<Layer> {
+    let path = home.join("config.toml");
+    match fs::read_to_string(&path) {
+        Ok(text) => toml::from_str(&text).map_err(|error| usage(format_args!("{}: {error}", path.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Layer::default()),
+        Err(error) => Err(anyhow::Error::new(error).context(path.display().to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)], file: Option<&str>) -> anyhow::Result<Settings> {
+        let home = tempfile::tempdir().unwrap();
+        if let Some(text) = file {
+            fs::write(home.path().join("config.toml"), text).unwrap();
+        }
+        Settings::from_environment(|name| match name {
+            "BESOM_HOME" => Some(home.path().as_os_str().to_owned()),
+            _ => variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()),
+        })
+    }
+
+    fn flags(coordinator: Option<&str>, store: Option<&str>) -> Where {
+        Where { coordinator: coordinator.map(str::to_owned), store: store.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_and_the_environment_beats_the_file() {
+        let file = Some("store = 'sqlite:file.db'\nslots = 3\nlisten = '127.0.0.1:1'");
+        let both = settings(&[("BESOM_STORE", "sqlite:env.db"), ("BESOM_SLOTS", "2")], file).unwrap();
+        assert_eq!(both.store(Some("sqlite:flag.db")), "sqlite:flag.db");
+        assert_eq!(both.store(None), "sqlite:env.db");
+        assert_eq!((both.slots(Some(1)), both.slots(None)), (Some(1), Some(2)));
+        let only_file = settings(&[], file).unwrap();
+        assert_eq!(only_file.store(None), "sqlite:file.db");
+        assert_eq!(only_file.slots(None), Some(3));
+        assert_eq!(only_file.listen(None), "127.0.0.1:1");
+        let nothing = settings(&[], None).unwrap();
+        assert_eq!(nothing.store(None), format!("sqlite:{}/besom.db", nothing.home.display()));
+        assert_eq!(nothing.coordinator(None), DEFAULT_COORDINATOR);
+        assert_eq!(nothing.listen(None), DEFAULT_LISTEN);
+    }
+
+    #[test]
+    fn a_store_flag_beats_a_coordinator_of_the_environment() {
+        let settings = settings(&[("BESOM_COORDINATOR", "http://a:1")], None).unwrap();
+        let target = |flags| settings.target(&flags).unwrap();
+        assert_eq!(target(flags(None, Some("sqlite:x"))), Target::Store("sqlite:x".into()));
+        assert_eq!(target(flags(Some("http://b:2"), None)), Target::Coordinator("http://b:2".into()));
+        assert_eq!(target(flags(None, None)), Target::Coordinator("http://a:1".into()));
+        assert!(settings.target(&flags(Some("http://b:2"), Some("sqlite:x"))).is_err());
+    }
+
+    #[test]
+    fn a_store_of_the_environment_beats_a_coordinator_of_the_file() {
+        let settings = settings(&[("BESOM_STORE", "sqlite:x")], Some("coordinator = 'http://a:1'")).unwrap();
+        assert_eq!(settings.target(&flags(None, None)).unwrap(), Target::Store("sqlite:x".into()));
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset_and_a_wrong_one_is_named() {
+        assert_eq!(settings(&[("BESOM_SLOTS", "")], None).unwrap().slots(None), None);
+        let error = settings(&[("BESOM_SLOTS", "many")], None).unwrap_err().to_string();
+        assert!(error.contains("BESOM_SLOTS") && error.contains("many"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_key_of_the_file_is_refused_by_name() {
+        let error = settings(&[], Some("stroe = 'sqlite:x'")).unwrap_err().to_string();
+        assert!(error.contains("stroe") && error.contains("config.toml"), "{error}");
+    }
+
+    #[test]
+    fn the_home_defaults_to_the_data_folder() {
+        let xdg = Settings::from_environment(|name| (name == "XDG_DATA_HOME").then(|| "/data".into())).unwrap();
+        assert_eq!(xdg.home, PathBuf::from("/data/besom"));
+        assert!(Settings::from_environment(|_| None).is_err());
+    }
+}

@@ -1,0 +1,132 @@
+//! A sweep file on disk: read with a limit, parsed and worked out before anything is opened or sent.
+//!
+//! Everything wrong with it is a usage error that names the file and the line.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use besom_sweep::{Engine, Expansion, SweepSpec};
+
+use crate::output::usage;
+
+/// A sweep file is written by hand; the longest that makes sense lists some thousand values.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A sweep file that makes sense.
+#[derive(Debug)]
+pub(crate) struct SweepFile {
+    /// As it stands.
+    pub(crate) text: String,
+    /// What it says.
+    pub(crate) spec: SweepSpec,
+    /// Its points and jobs.
+    pub(crate) expansion: Expansion,
+    /// The name that the sweep will have: `--name`, the file's own, or its stem.
+    pub(crate) name: String,
+    /// The file's stem.
+    pub(crate) stem: String,
+    /// `--name`, or empty.
+    pub(crate) name_override: String,
+    /// `--engine`.
+    pub(crate) engine: Option<Engine>,
+    /// What a relative dataset path is relative to.
+    pub(crate) folder: PathBuf,
+}
+
+/// What `run` and `submit` say about a file.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct FileArgs {
+    /// The sweep file (YAML or JSON, with the keys of a W&B sweep file and a block `besom`)
+    pub(crate) file: PathBuf,
+    /// Name of the sweep; beats the file's own name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Which code computes gradients; beats the file's besom.engine
+    #[arg(long, value_parser = parse_engine)]
+    pub(crate) engine: Option<Engine>,
+    /// Show the points and jobs, and train nothing: no dataset is opened, no store, no coordinator
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn parse_engine(text: &str) -> Result<Engine, String> {
+    Engine::parse(text).ok_or_else(|| "no such engine; known: candle".to_owned())
+}
+
+impl FileArgs {
+    /// Reads and works out the file.
+    ///
+    /// # Errors
+    /// A usage error: the file cannot be read, or what is wrong in it, with its line.
+    pub(crate) fn read(&self) -> anyhow::Result<SweepFile> {
+        let path = &self.file;
+        let (text, spec) = parse(path)?;
+        let expansion = Expansion::new(&spec, self.engine).map_err(|error| wrong(path, &error))?;
+        let stem = path.file_stem().map_or_else(|| "sweep".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        let name = self.name.as_ref().or(spec.name.as_ref()).unwrap_or(&stem).clone();
+        besom_sweep::check_name(&name).map_err(|problem| match self.name {
+            Some(_) => usage(format_args!("--name: {problem}")),
+            None => wrong(path, &format_args!("name: {problem}; --name gives another")),
+        })?;
+        Ok(SweepFile {
+            name,
+            stem,
+            name_override: self.name.clone().unwrap_or_default(),
+            engine: self.engine,
+            folder: folder(path),
+            text,
+            spec,
+            expansion,
+        })
+    }
+}
+
+/// Reads and checks a sweep file without working out its points.
+///
+/// # Errors
+/// As for [`FileArgs::read`].
+pub(crate) fn parse(path: &Path) -> anyhow::Result<(String, SweepSpec)> {
+    let text = read_text(path).map_err(|problem| wrong(path, &problem))?;
+    let spec = besom_sweep::parse(&text).map_err(|error| wrong(path, &error))?;
+    Ok((text, spec))
+}
+
+/// What a relative dataset path in the file at `path` is relative to.
+pub(crate) fn folder(path: &Path) -> PathBuf {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
+
+fn wrong(path: &Path, problem: &dyn std::fmt::Display) -> anyhow::Error {
+    usage(format_args!("{}: {problem}", path.display()))
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err("larger than 1 MiB, which no sweep file is".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count();
+        format!("line {line}: not UTF-8 text")
+    })
+}
+
+impl SweepFile {
+    /// Whether the data are made up by besom itself.
+    pub(crate) fn is_synthetic(&self) -> bool {
+        is_synthetic(&self.spec.dataset.source)
+    }
+}
+
+/// Whether a dataset source, as a sweep file names it, is made up by besom itself.
+pub(crate) fn is_synthetic(source: &str) -> bool {
+    source.starts_with("builtin:")
+}

@@ -1,0 +1,375 @@
+//! The command line as a person or a script uses it: arguments, exit codes, outputs, and sweeps on the local store.
+
+mod support;
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Stdio,
+};
+
+use serde_json::Value;
+use support::{Home, eventually, tiny_sweep};
+
+const SUBCOMMANDS: [&str; 15] = [
+    "run",
+    "coordinator",
+    "worker",
+    "submit",
+    "watch",
+    "sweeps",
+    "runs",
+    "best",
+    "workers",
+    "pause",
+    "resume",
+    "cancel",
+    "dataset",
+    "sql",
+    "completions",
+];
+
+fn examples() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+#[test]
+fn every_subcommand_has_help_on_stdout() {
+    let home = Home::new();
+    for subcommand in SUBCOMMANDS {
+        let help = home.besom([subcommand, "--help"]).expect(0);
+        assert!(help.stdout.contains("Usage: besom"), "{help}");
+        assert!(help.stderr.is_empty(), "{help}");
+    }
+    let all = home.besom(["--help"]).expect(0).stdout;
+    for subcommand in SUBCOMMANDS {
+        assert!(all.contains(&format!("\n  {subcommand} ")), "{subcommand} is not in\n{all}");
+    }
+}
+
+#[test]
+fn wrong_arguments_end_with_two() {
+    let home = Home::new();
+    for args in [
+        &[][..],
+        &["sweep"],
+        &["run"],
+        &["best", "x", "-n", "0"],
+        &["sql", "SELECT 1", "--format", "yaml"],
+        &["worker", "--slots", "0"],
+        &["worker", "--coordinator", "ftp://here"],
+        &["coordinator", "--listen", "0.0.0.0:0"],
+        &["coordinator", "--lease-ttl", "soon"],
+        &["coordinator", "--lease-ttl", "3s", "--report-interval", "2s", "--listen", "127.0.0.1:0"],
+        &["sweeps", "--store", "mysql://here"],
+        &["sweeps", "--store", "sqlite:x.db", "--coordinator", "http://127.0.0.1:1"],
+        &["run", "--engine", "abacus", "x.yaml"],
+    ] {
+        let ended = home.besom(args).expect(2);
+        assert!(!ended.stderr.is_empty(), "{ended}");
+        assert!(ended.stdout.is_empty(), "{ended}");
+    }
+}
+
+#[test]
+fn a_wrong_sweep_file_ends_with_two_and_names_the_line() {
+    let home = Home::new();
+    let good = tiny_sweep("tiny", 2, 1);
+    let cases = [
+        ("unknown key", good.replace("method: grid", "methd: grid"), "line 2"),
+        ("unknown hyperparameter", good.replace("learning_rate", "learning_rat"), "learning_rate"),
+        ("impossible value", good.replace("epochs: {value: 1}", "epochs: {value: 0}"), "line 5"),
+        ("no YAML", "name: [".to_owned(), "line"),
+    ];
+    for (what, text, says) in cases {
+        let path = home.write("wrong.yaml", &text);
+        for command in ["run", "submit"] {
+            let ended = home.besom([command.as_ref(), path.as_os_str()]).expect(2);
+            assert!(ended.stderr.contains("wrong.yaml: ") && ended.stderr.contains(says), "{what}: {ended}");
+            assert_eq!(ended.stderr.lines().count(), 1, "{what} is said once: {ended}");
+        }
+    }
+    home.besom(["run", "missing.yaml"]).expect(2).says("missing.yaml");
+    assert!(!home.path().join("besom.db").exists(), "nothing is written for a wrong file");
+}
+
+#[test]
+fn the_plan_of_every_example_needs_neither_data_nor_store() {
+    let home = Home::new();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(examples()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|end| end != "yaml") {
+            continue;
+        }
+        seen += 1;
+        let text = home.besom([Path::new("run"), Path::new("--plan"), &path]).expect(0);
+        assert!(text.stdout.contains("optimizer"), "{text}");
+        let json = home.besom([Path::new("submit"), Path::new("--plan"), Path::new("--json"), &path]).expect(0).json();
+        assert_eq!(json["first_points"].as_array().unwrap().len() as u64, json["points"].as_u64().unwrap());
+    }
+    assert!(seen >= 3, "the examples");
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "a plan writes nothing");
+}
+
+#[test]
+fn the_classic_sweep_has_nine_distinct_points() {
+    let home = Home::new();
+    let file = examples().join("quickdraw10.yaml");
+    let plan = home.besom([Path::new("run"), Path::new("--plan"), Path::new("--json"), &file]).expect(0).json();
+    assert_eq!((plan["points"].as_u64(), plan["merged"].as_u64()), (Some(9), Some(2)));
+    assert_eq!(plan["synthetic"], false);
+}
+
+#[test]
+fn a_sweep_is_run_once_and_shown_again() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 3, 2));
+    let first = home.besom([Path::new("run"), Path::new("--slots"), Path::new("2"), &file]).expect(0);
+    assert!(first.stdout.contains("tiny (synthetic data): completed, 3 succeeded"), "{first}");
+    let first = first.says("besom sql \"SELECT");
+    let finished = |text: &str| text.lines().filter(|line| line.starts_with("job ")).count();
+    assert_eq!(finished(&first.stderr), 3, "one line a finished job: {first}");
+
+    let again = home.besom([Path::new("run"), &file]).expect(0);
+    assert_eq!(again.stdout, first.stdout, "the same table");
+    assert_eq!(finished(&again.stderr), 0, "nothing is trained again: {again}");
+    let attempts = home.besom(["sql", "SELECT count(*) AS n FROM attempts", "--format", "csv"]).expect(0);
+    assert_eq!(attempts.stdout, "n\r\n3\r\n");
+}
+
+#[test]
+fn results_read_the_same_as_table_json_and_csv() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 3, 2));
+    let suggestion = home.besom([Path::new("run"), &file]).expect(0).stderr;
+
+    let best = home.besom(["best", "tiny", "--json"]).expect(0).says("synthetic").json();
+    let best = best.as_array().unwrap();
+    assert_eq!(best.len(), 3);
+    let accuracies: Vec<f64> = best.iter().map(|run| run["objective"].as_f64().unwrap()).collect();
+    assert!(accuracies.is_sorted_by(|a, b| a >= b), "best first: {accuracies:?}");
+    let one = home.besom(["best", "tiny", "-n", "1", "--json"]).expect(0).json();
+    assert_eq!(one.as_array().unwrap()[..], best[..1]);
+    let table = home.besom(["best", "1"]).expect(0).stdout;
+    assert!(table.starts_with("tiny (synthetic data): completed"), "{table}");
+    assert_eq!(table.lines().count(), 5, "a title, a header and three runs: {table}");
+
+    let runs = home.besom(["runs", "tiny", "--json"]).expect(0).json();
+    let jobs: Vec<i64> = runs.as_array().unwrap().iter().map(|run| run["job"].as_i64().unwrap()).collect();
+    assert!(jobs.is_sorted() && jobs.len() == 3, "by job: {jobs:?}");
+
+    // The JSON of `runs` is the view `runs`: the same names, the same values to the last bit.
+    let sql = home.besom(["sql", "SELECT * FROM runs ORDER BY job", "--format", "json"]).expect(0).json();
+    for (row, run) in sql.as_array().unwrap().iter().zip(runs.as_array().unwrap()) {
+        for (column, value) in row.as_object().unwrap() {
+            let value = match (column.as_str(), value) {
+                ("params", Value::String(text)) => serde_json::from_str(text).unwrap(),
+                _ => value.clone(),
+            };
+            assert_eq!(value, run[column], "{column}");
+        }
+        assert_eq!(row.as_object().unwrap().len(), run.as_object().unwrap().len());
+    }
+
+    let sweeps = home.besom(["sweeps", "--json"]).expect(0).json();
+    assert_eq!((&sweeps[0]["sweep"], &sweeps[0]["succeeded"]), (&"tiny".into(), &3.into()));
+    assert!(home.besom(["sweeps"]).expect(0).stdout.contains("(synthetic)"));
+
+    // The statement that `run` suggests works as it stands.
+    let statement = suggestion.split_once("besom sql \"").and_then(|(_, rest)| rest.split_once('"')).unwrap().0;
+    let rows = home.besom(["sql", statement, "--format", "csv"]).expect(0).stdout;
+    assert_eq!(rows.split("\r\n").count(), 5, "a header, three rates and the last line's end: {rows:?}");
+}
+
+#[test]
+fn a_statement_that_writes_or_is_wrong_is_refused() {
+    let home = Home::new();
+    home.besom(["sql", "SELECT 1"]).expect(1);
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
+    home.besom([Path::new("run"), &file]).expect(0);
+    for statement in ["DELETE FROM jobs", "SELECT nothing FROM runs", "SELECT 1; SELECT 2", ""] {
+        let ended = home.besom(["sql", statement]).expect(1);
+        assert!(ended.stdout.is_empty() && ended.stderr.starts_with("besom: "), "{ended}");
+    }
+    let rows = home.besom(["sql", "SELECT count(*) AS n FROM jobs", "--format", "csv"]).expect(0);
+    assert_eq!(rows.stdout, "n\r\n1\r\n");
+}
+
+#[test]
+fn a_closed_stdout_is_no_failure() {
+    let home = Home::new();
+    let mut child = home
+        .command([
+            "sql",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT i FROM n",
+        ])
+        .env("BESOM_STORE", {
+            let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
+            home.besom([Path::new("run"), &file]).expect(0);
+            home.store()
+        })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::with_capacity(1, child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert_eq!(first.trim(), "i");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn another_file_under_a_taken_name_is_refused() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
+    home.besom([Path::new("submit"), &file]).expect(0).says("nobody trains it yet");
+    let other = home.write("other.yaml", &tiny_sweep("tiny", 2, 1));
+    home.besom([Path::new("submit"), &other]).expect(1).says("--name");
+    home.besom([Path::new("submit"), Path::new("--name"), Path::new("second"), &other]).expect(0);
+    let sweeps = home.besom(["sweeps", "--json"]).expect(0).json();
+    let names: Vec<&str> = sweeps.as_array().unwrap().iter().map(|sweep| sweep["sweep"].as_str().unwrap()).collect();
+    assert_eq!(names, ["second", "tiny"], "newest first");
+}
+
+#[test]
+fn a_sweep_is_paused_resumed_and_cancelled() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 2, 1));
+    home.besom([Path::new("submit"), &file]).expect(0);
+    let state = |command: &str| home.besom([command, "tiny", "--json"]).expect(0).json()["state"].clone();
+    assert_eq!(state("pause"), "paused");
+    assert_eq!(state("pause"), "paused");
+    home.besom([Path::new("run"), &file]).expect(1).says("besom resume tiny");
+    assert_eq!(state("resume"), "active");
+    assert_eq!(state("cancel"), "cancelled");
+    home.besom(["resume", "tiny"]).expect(1);
+    let ended = home.besom([Path::new("run"), &file]).expect(1);
+    assert!(ended.stdout.contains("cancelled, 2 cancelled"), "{ended}");
+    home.besom(["pause", "tiiny"]).expect(1).says("tiny");
+}
+
+#[test]
+fn a_store_that_is_not_there_is_said_to_be_missing() {
+    let home = Home::new();
+    for command in [&["sweeps"][..], &["best", "x"], &["workers"], &["watch", "x"], &["sql", "SELECT 1"]] {
+        let ended = home.besom(command).expect(1);
+        assert!(ended.stderr.contains("besom.db"), "{ended}");
+    }
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "reading makes nothing");
+}
+
+#[test]
+fn a_second_run_works_for_the_holder_of_the_store_and_takes_over_from_it() {
+    let home = Home::new();
+    let long = home.write("long.yaml", &tiny_sweep("long", 4, 200));
+    let holder = home.start([Path::new("run"), Path::new("--slots"), Path::new("1"), &long]);
+    eventually("the holder listens", || {
+        std::fs::read_to_string(home.path().join("besom.db.lock")).is_ok_and(|text| text.contains("http://"))
+    });
+    // Another sweep through the holder, with workers of its own.
+    let other = home.write("other.yaml", &tiny_sweep("other", 2, 1));
+    let guest = home.besom([Path::new("run"), Path::new("--slots"), Path::new("1"), &other]).expect(0);
+    assert!(guest.stdout.contains("other (synthetic data): completed, 2 succeeded"), "{guest}");
+    let guest = guest.says("served by another process");
+    drop(guest);
+    // The same sweep too; when the holder is gone the guest serves the store itself.
+    let heir = home.start([Path::new("run"), Path::new("--slots"), Path::new("1"), &long]);
+    heir.wait_for("is there already: active");
+    holder.kill();
+    let heir = heir.wait().expect(0);
+    assert!(heir.stdout.contains("long (synthetic data): completed, 4 succeeded"), "{heir}");
+}
+
+#[test]
+fn an_interrupted_run_goes_on_where_it_was() {
+    let home = Home::new();
+    let file = home.write("long.yaml", &tiny_sweep("long", 4, 100));
+    let run = home.start([Path::new("run"), Path::new("--slots"), Path::new("1"), &file]);
+    run.wait_for("job ");
+    let ended = run.terminate().expect(1).says("goes on with sweep long");
+    assert!(ended.stdout.is_empty(), "{ended}");
+    let progress = home.besom(["sweeps", "--json"]).expect(0).json();
+    assert_eq!((&progress[0]["state"], &progress[0]["running"]), (&"active".into(), &0.into()));
+    let done = progress[0]["succeeded"].as_u64().unwrap();
+    assert!((1..4).contains(&done), "{progress}");
+    let ended = home.besom([Path::new("run"), &file]).expect(0);
+    assert!(ended.stdout.contains("completed, 4 succeeded"), "{ended}");
+    let trained = ended.stderr.lines().filter(|line| line.starts_with("job ")).count() as u64;
+    assert_eq!(trained, 4 - done, "only what was left: {ended}");
+}
+
+#[test]
+fn a_coordinator_a_worker_and_clients_work_together() {
+    let (home, elsewhere) = (Home::new(), Home::new());
+    let (coordinator, url) = home.coordinator::<&str>([]);
+    let worker = elsewhere.start(["worker", "--slots", "1", "--name", "w1", "--coordinator", &url]);
+    let client = Home::new().with_variable("BESOM_COORDINATOR", &url);
+    let file = client.write("tiny.yaml", &tiny_sweep("tiny", 2, 2));
+    let watched = client.besom([Path::new("submit"), Path::new("--watch"), &file]).expect(0);
+    assert!(watched.stdout.contains("tiny (synthetic data): completed, 2 succeeded"), "{watched}");
+    let workers = client.besom(["workers", "--json"]).expect(0).json();
+    assert_eq!((&workers[0]["worker"], &workers[0]["state"]), (&"w1".into(), &"present".into()));
+    // Beside the coordinator the store's own host reads and steers without naming it.
+    assert!(home.besom(["best", "tiny"]).expect(0).stdout.contains("2 succeeded"));
+    home.besom(["pause", "tiny"]).expect(1).says("completed");
+    worker.terminate().expect(0);
+    let left = client.besom(["workers", "--json"]).expect(0).json();
+    assert_eq!(left[0]["state"], "left");
+    coordinator.terminate().expect(0);
+    assert_eq!(
+        std::fs::read_dir(client.path())
+            .unwrap()
+            .filter(|e| e.as_ref().unwrap().path().extension().is_some_and(|x| x == "db"))
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_client_waits_for_its_coordinator_and_then_says_that_none_answers() {
+    let home = Home::new();
+    // A port that was free a moment ago and that nobody listens on.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let client = home.start(["sweeps", "--coordinator", &url]);
+    client.wait_for("waiting up to 10 s");
+    client.wait().expect(1).says("no coordinator answers");
+    let client = home.start(["sweeps", "--coordinator", &url, "--json"]);
+    client.wait_for("waiting up to 10 s");
+    let (_coordinator, _) = {
+        let process = home.start(["coordinator", "--listen", &format!("127.0.0.1:{port}")]);
+        let url = process.url();
+        (process, url)
+    };
+    assert_eq!(client.wait().expect(0).json(), Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_dataset_is_inspected_by_sweep_file_and_by_source() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
+    let by_file = home.besom([Path::new("dataset"), Path::new("inspect"), Path::new("--json"), &file]).expect(0).json();
+    assert_eq!(by_file["synthetic"], true);
+    assert_eq!(by_file["train"]["samples"].as_u64().unwrap() + by_file["test"]["samples"].as_u64().unwrap(), 300);
+    let csv = home.write("table.csv", "a,b,label\n0,255,x\n1,2,y\n3,4,x\n5,6,y\n7,8,x\n");
+    let by_source = home.besom([Path::new("dataset"), Path::new("inspect"), &csv]).expect(0).stdout;
+    assert!(
+        by_source.contains("2 features") && by_source.contains('x') && !by_source.contains("synthetic"),
+        "{by_source}"
+    );
+    let digest = home.besom([Path::new("dataset"), Path::new("fetch"), &file]).expect(0).stdout;
+    assert_eq!(digest.trim(), by_file["dataset"]);
+    assert!(home.path().join("cache/datasets").join(digest.trim()).exists());
+    home.besom(["dataset", "inspect", "missing.npz"]).expect(1).says("missing.npz");
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(home.besom(["completions", shell]).expect(0).stdout.contains("besom"));
+    }
+}
