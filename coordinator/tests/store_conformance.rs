@@ -1,5 +1,7 @@
 //! Every behaviour of the store, on SQLite and on Postgres.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod store_behaviours;
 mod store_support;
 
@@ -25,7 +27,102 @@ macro_rules! conformance {
 }
 
 conformance! {
+    sweeps {
+        a_sweep_is_stored_as_it_was_given,
+        the_same_sweep_again_is_found_not_made,
+        a_name_that_belongs_to_another_sweep_is_refused,
+        the_same_sweep_from_many_clients_at_once_is_made_once,
+        a_sweep_is_found_by_name_then_by_number,
+        an_unknown_sweep_is_named_with_the_most_similar_one,
+        sweeps_are_listed_newest_first_with_their_counts,
+        expansion_resumes_where_it_stopped,
+        the_first_job_can_be_acquired_before_the_last_is_written,
+        more_jobs_than_announced_or_equal_ones_are_refused,
+        a_job_whose_params_lack_a_column_is_refused,
+        a_paused_sweep_hands_out_nothing_and_its_running_jobs_finish,
+        resuming_a_sweep_with_nothing_left_completes_it,
+        cancelling_ends_queued_and_running_jobs_at_once,
+        a_cancelled_sweep_gets_its_missing_jobs_as_cancelled_ones,
+        an_ended_sweep_refuses_commands,
+        cancelling_while_others_acquire_leaves_nothing_running,
+    }
     acquire {
         jobs_come_in_their_order_of_work_one_for_each_slot,
+        no_more_than_asked_and_no_more_than_there_are,
+        only_jobs_of_the_sweep_that_was_asked_for,
+        a_worker_that_is_not_registered_or_has_left_gets_nothing,
+        a_worker_of_another_trainer_version_is_told_what_waits,
+        a_job_that_failed_waits_until_its_time,
+        a_retried_job_keeps_its_place,
+        the_same_request_again_gives_the_same_jobs,
+        a_repeated_request_renews_what_it_finds,
+        a_request_repeated_long_after_is_a_fresh_one,
+        one_request_racing_on_two_coordinators_is_granted_once,
+        lease_and_acquisition_are_one,
+        attempt_numbers_never_go_back,
+    }
+    report {
+        records_come_back_bit_for_bit,
+        a_number_that_is_not_finite_is_stored_as_none,
+        a_record_that_is_there_is_left_as_it_is,
+        answers_come_in_the_order_of_the_reports_and_a_stale_job_spoils_none,
+        a_report_renews_the_lease,
+        a_lease_past_its_deadline_counts_until_somebody_settles_it,
+        a_delayed_report_does_not_shorten_the_lease,
+        an_attempt_that_was_replaced_is_told_so,
+        records_that_cannot_be_are_refused,
+        an_empty_report_is_fine,
+    }
+    complete {
+        a_result_fills_the_columns_of_its_run,
+        the_last_job_completes_the_sweep,
+        the_last_two_jobs_ending_at_once_complete_the_sweep,
+        completing_twice_is_one_completion,
+        one_accepted_result_per_job,
+        racing_completions_of_one_attempt_are_one,
+        a_completion_for_a_job_that_never_was_is_a_lost_lease,
+        a_gap_between_epochs_is_refused_and_changes_nothing,
+        a_diverged_job_has_no_score,
+        a_stopped_job_is_ranked_by_what_it_had,
+        the_best_epoch_counts_where_the_sweep_says_so,
+        a_failed_attempt_with_attempts_left_goes_back_to_the_queue,
+        the_third_failure_is_the_last,
+        what_a_retry_would_not_mend_is_not_retried,
+        a_confusion_matrix_is_kept_with_its_job,
+        a_model_that_is_not_stored_is_refused,
+        a_run_names_the_model_of_its_objective,
+        only_the_best_job_keeps_its_models_where_the_sweep_says_so,
+        no_job_keeps_its_models_where_the_sweep_says_so,
+    }
+    give_back {
+        a_released_job_costs_nothing,
+        releasing_again_is_fine_and_releasing_what_is_gone_is_not,
+        a_worker_that_leaves_gives_back_all_it_holds,
+        a_lost_lease_returns_its_job_at_once_the_first_time,
+        the_fifth_loss_is_the_last,
+        losses_and_failures_are_counted_apart,
+        at_most_so_many_leases_are_settled_at_once,
+        two_reapers_settle_each_lease_once,
+    }
+    reads {
+        runs_come_by_score_then_by_job_and_those_without_one_last,
+        runs_are_read_in_pages,
+        history_and_attempts_are_read_in_pages_of_jobs,
+        progress_counts_epochs_and_shows_who_trains_what,
+        records_of_a_lost_attempt_do_not_count,
+        a_worker_registers_again_under_its_instance,
+        workers_show_what_they_hold_and_whether_they_left,
+        a_store_for_reading_reads_and_refuses_changes,
+        every_read_of_an_empty_store_is_empty,
+    }
+    invariants {
+        one_row_per_point,
+        acknowledged_means_durable,
+        every_request_can_be_repeated,
+        a_caller_that_hangs_up_leaves_no_transaction_behind,
+        the_databases_clock_decides,
+        the_tables_refuse_rows_that_cannot_be,
+        a_row_that_does_not_parse_is_reported_not_guessed,
+        a_sweep_of_ten_thousand_jobs_is_written_in_one_batch,
     }
 }

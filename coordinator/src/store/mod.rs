@@ -9,6 +9,7 @@ pub mod lock;
 mod migrations;
 pub mod open;
 pub mod postgres;
+pub mod query;
 mod rows;
 pub mod sqlite;
 

@@ -19,6 +19,7 @@ use crate::domain::Digest;
 mod clock;
 mod dialect;
 // The same files serve both databases; see their module's documentation.
+#[allow(clippy::duplicate_mod, reason = "the same work for both databases, each with its own dialect")]
 #[path = "work/mod.rs"]
 mod work;
 
@@ -49,17 +50,17 @@ impl SqliteStore {
     /// # Errors
     /// `Newer` if another build of besom knows more about the file; it is then untouched.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let options = options(path).create_if_missing(true);
+        let options = options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options.clone())
+            .connect_with(options)
             .await
             .map_err(unavailable)?;
         refuse_old_sqlite(&mut *writer.acquire().await.map_err(unavailable)?).await?;
         MIGRATIONS.run(&writer).await.map_err(migrations::refused)?;
         let clock = Clock::start(&writer).await.map_err(unavailable)?;
-        let reader = readers(options.create_if_missing(false).read_only(true)).await?;
+        let reader = readers(self::options(path).read_only(true)).await?;
         Ok(Self { handle: Handle { writer: Some(writer), reader, clock } })
     }
 
@@ -74,12 +75,12 @@ impl SqliteStore {
             });
         }
         let options = options(path).read_only(true);
-        let mut conn = options.connect().await.map_err(unavailable)?;
+        let mut conn = options.connect().await.map_err(unreadable)?;
         refuse_old_sqlite(&mut conn).await?;
         let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
             .fetch_one(&mut conn)
             .await
-            .map_err(unavailable)?;
+            .map_err(unreadable)?;
         if tables == 0 {
             return Err(OpenError::NotFound { what: format!("no besom store in {}", path.display()) });
         }
@@ -147,7 +148,6 @@ impl SqliteArtifactIndex {
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
         // An answer leaves after the commit is on disk, not only in the log's buffer.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -165,6 +165,18 @@ async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, OpenError>
 
 fn unavailable(error: sqlx::Error) -> OpenError {
     OpenError::Unavailable(Box::new(error))
+}
+
+/// A file in write-ahead mode whose last user closed it cleanly can only be opened by somebody who may write beside it.
+fn unreadable(error: sqlx::Error) -> OpenError {
+    let no_directory = libsqlite3_sys::SQLITE_READONLY_DIRECTORY.to_string();
+    match &error {
+        sqlx::Error::Database(problem) if problem.code().is_some_and(|code| code == no_directory) => {
+            let advice = "no permission to write beside the database: start its coordinator, or read a copy";
+            OpenError::Unavailable(format!("{advice} ({problem})").into())
+        }
+        _ => unavailable(error),
+    }
 }
 
 async fn refuse_old_sqlite(conn: &mut SqliteConnection) -> Result<(), OpenError> {

@@ -1,3 +1,9 @@
 //! One function a behaviour, grouped by verb. None knows which database it runs on.
 
 pub(crate) mod acquire;
+pub(crate) mod complete;
+pub(crate) mod give_back;
+pub(crate) mod invariants;
+pub(crate) mod reads;
+pub(crate) mod report;
+pub(crate) mod sweeps;

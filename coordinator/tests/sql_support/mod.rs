@@ -1,0 +1,204 @@
+//! A small finished sweep, the same to the last digit in both databases.
+
+#![allow(dead_code, reason = "each test target uses a part of it")]
+
+use std::{collections::BTreeMap, time::Duration};
+
+use besom_coordinator::{
+    domain::{
+        Completion, Digest, EpochRecord, JobOutcome, NewJob, NewSweep, NewWorker, RetryPolicy, SweepState, Timestamp,
+        WriteResult,
+    },
+    store::{
+        AcquireRequest, Store,
+        open::{Opened, StoreUrl, open},
+    },
+};
+use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
+use serde_json::{Value, json};
+
+/// The sweep's name, as docs/sql.md has it.
+pub(crate) const SWEEP: &str = "sketches";
+
+/// 2026-11-23T17:30:00Z.
+const START: i64 = 1_795_455_000_000_000;
+const TTL: Duration = Duration::from_secs(30);
+const EPOCHS: u32 = 5;
+
+/// A store with the sweep in it; the folder goes with it.
+pub(crate) struct Filled {
+    pub(crate) url: StoreUrl,
+    pub(crate) opened: Opened,
+    pub(crate) dir: tempfile::TempDir,
+}
+
+pub(crate) async fn sqlite() -> Filled {
+    let dir = tempfile::tempdir().unwrap();
+    let url = StoreUrl::Sqlite(dir.path().join("besom.db"));
+    filled(url, dir).await
+}
+
+pub(crate) async fn postgres() -> Filled {
+    let url = StoreUrl::Postgres(besom_testkit::postgres::database().await.url);
+    filled(url, tempfile::tempdir().unwrap()).await
+}
+
+async fn filled(url: StoreUrl, dir: tempfile::TempDir) -> Filled {
+    let opened = open(&url).await.unwrap();
+    fill(&*opened.store).await;
+    Filled { url, opened, dir }
+}
+
+/// 24 jobs: two optimizers, two batch sizes, two learning rates, three seeds; two workers take turns. Job 15 fails, job 22
+/// diverges in its third epoch, job 5 is lost once.
+async fn fill(store: &dyn Store) {
+    let mut clock = Clock(START);
+    let jobs = jobs();
+    let (sweep, _) = store.create_sweep(sweep(jobs.len()), clock.now()).await.unwrap();
+    store.add_jobs(sweep.id, 0, jobs.clone()).await.unwrap();
+    let mut workers = Vec::new();
+    for name in ["alpha", "beta"] {
+        workers.push(store.register_worker(worker(name), clock.now()).await.unwrap());
+    }
+    let mut turn = 0;
+    loop {
+        let request = AcquireRequest {
+            worker: workers[turn % 2],
+            request_id: format!("request {turn}"),
+            slots: vec![0],
+            sweep: Some(sweep.id),
+            lease_ttl: TTL,
+        };
+        let Some(job) = store.acquire(request, clock.now()).await.unwrap().pop() else { break };
+        if job.at.job.0 == 5 && job.at.attempt == 1 {
+            clock.pass(TTL.as_secs_f64() + 1.0);
+            assert_eq!(store.expire(RetryPolicy::default(), 10, clock.now()).await.unwrap().len(), 1);
+        } else {
+            let params = &jobs[usize::try_from(job.at.job.0 - 1).unwrap()].params;
+            let done = completion(&job, params);
+            clock.pass(done.seconds);
+            let result = store.complete(done, RetryPolicy::default(), clock.now()).await.unwrap();
+            assert_eq!(result, WriteResult::Accepted);
+        }
+        turn += 1;
+    }
+    assert_eq!(store.find_sweep(SWEEP).await.unwrap().state, SweepState::Completed);
+}
+
+struct Clock(i64);
+
+impl Clock {
+    fn now(&self) -> Option<Timestamp> {
+        Some(Timestamp(self.0))
+    }
+
+    fn pass(&mut self, seconds: f64) {
+        self.0 += (seconds * 1e6) as i64;
+    }
+}
+
+fn sweep(jobs: usize) -> NewSweep {
+    NewSweep {
+        name: SWEEP.to_owned(),
+        digest: "digest of the sweep".to_owned(),
+        text: "name: sketches\nmethod: grid\n".to_owned(),
+        method: "grid".to_owned(),
+        metric: Metric { name: MetricName::ValAccuracy, goal: Goal::Maximize },
+        objective: Objective::Final,
+        keep_models: KeepModels::None,
+        engine: None,
+        dataset: Digest::parse(&"da".repeat(32)).unwrap(),
+        dataset_source: "builtin:sketches".to_owned(),
+        dataset_sha256: String::new(),
+        swept: ["optimizer", "batch_size", "learning_rate"].map(str::to_owned).to_vec(),
+        jobs_total: jobs as u64,
+        trainer_version: 1,
+    }
+}
+
+fn worker(name: &str) -> NewWorker {
+    NewWorker {
+        instance: format!("instance of {name}"),
+        name: name.to_owned(),
+        host: format!("{name}.example"),
+        slots: 1,
+        build: "besom 0.1.0".to_owned(),
+        trainer_version: 1,
+        device: "cpu".to_owned(),
+    }
+}
+
+fn jobs() -> Vec<NewJob> {
+    let mut jobs = Vec::new();
+    for seed in 1..=3 {
+        for (optimizer, batch_size, learning_rate) in
+            [("adam", 32, 0.001), ("adam", 32, 0.1), ("adam", 512, 0.001), ("adam", 512, 0.1)].into_iter().chain([
+                ("sgd", 32, 0.001),
+                ("sgd", 32, 0.1),
+                ("sgd", 512, 0.001),
+                ("sgd", 512, 0.1),
+            ])
+        {
+            let point = format!("{optimizer}/{batch_size}/{learning_rate}");
+            let Value::Object(params) = json!({
+                "optimizer": optimizer, "learning_rate": learning_rate, "batch_size": batch_size, "epochs": EPOCHS,
+                "hidden": [32, 32], "activation": "relu", "dropout": 0.0, "patience": null,
+            }) else {
+                unreachable!("an object")
+            };
+            jobs.push(NewJob {
+                config_hash: format!("hash of {point}"),
+                shape_hash: format!("shape of {batch_size}"),
+                config: format!(r#"{{"device":"cpu","point":"{point}"}}"#),
+                params,
+                seed,
+                engine: "candle".to_owned(),
+                epochs: EPOCHS,
+            });
+        }
+    }
+    jobs
+}
+
+/// Curves that rise as real ones do, with no two runs alike.
+fn completion(job: &besom_coordinator::domain::Assignment, params: &besom_sweep::Params) -> Completion {
+    let number = job.at.job.0;
+    let adam = params["optimizer"] == "adam";
+    let batch_size = params["batch_size"].as_f64().unwrap();
+    let learning_rate = params["learning_rate"].as_f64().unwrap();
+    let ceiling = 0.86 - if adam == (learning_rate < 0.01) { 0.0 } else { 0.13 } - batch_size / 12_800.0;
+    let seconds_per_epoch = 0.4 + 12.0 / batch_size + if adam { 0.11 } else { 0.0 };
+    let diverges = number == 22;
+    let outcome = match number {
+        15 => JobOutcome::Failed { error: "out of memory, said \"the kernel\"".to_owned(), retryable: false },
+        22 => JobOutcome::Diverged,
+        _ => JobOutcome::Succeeded,
+    };
+    let epochs: Vec<EpochRecord> = (1..=if number == 15 {
+        0
+    } else if diverges {
+        3
+    } else {
+        EPOCHS
+    })
+        .map(|epoch| {
+            let rise = 1.0 - 0.5 / f64::from(epoch * epoch);
+            let noise = f64::from(i32::try_from(number).unwrap() * 37 % 23) / 2_300.0;
+            let val_accuracy = ceiling * rise - noise;
+            let finite = !(diverges && epoch == 3);
+            let number = |value: f64| Some(value).filter(|_| finite);
+            EpochRecord {
+                epoch,
+                loss: number(2.3 * (1.0 - val_accuracy) * 1.9),
+                accuracy: number(val_accuracy + 0.01 * f64::from(epoch)),
+                val_loss: number(2.3 * (1.0 - val_accuracy) * 2.0),
+                val_accuracy: number(val_accuracy),
+                learning_rate,
+                seconds: seconds_per_epoch * (1.0 + noise),
+                metrics: BTreeMap::from([("gradient_norm".to_owned(), 1.0 / f64::from(epoch + 2))]),
+            }
+        })
+        .collect();
+    let seconds = epochs.iter().map(|record| record.seconds).sum::<f64>() + 0.05;
+    Completion { at: job.at, outcome, epochs, confusion: None, final_model: None, best_model: None, seconds }
+}

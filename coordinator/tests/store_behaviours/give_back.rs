@@ -1,0 +1,128 @@
+//! Releasing and expiring: the two ways back to the queue that are not failures.
+
+use besom_coordinator::domain::{AttemptOutcome, JobState, RetryPolicy, Settled, SweepState, WriteResult};
+
+use crate::store_support::{Bench, TTL, at, failed, record, reported, succeeded};
+
+pub(crate) async fn a_released_job_costs_nothing(bench: Bench) {
+    let sweep = bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    for round in 1..=20 {
+        let job = bench.acquire(worker, 1, at(f64::from(round))).await.remove(0).at;
+        let released = bench.store.release(worker, vec![job], false, at(f64::from(round))).await.unwrap();
+        assert_eq!(released, [WriteResult::Accepted]);
+    }
+    assert_eq!(bench.query("SELECT failures, losses, attempt, state FROM jobs").await, [["0", "0", "20", "queued"]]);
+    let attempts = bench.store.attempts(sweep.id, None, 9).await.unwrap();
+    assert_eq!(attempts.len(), 20);
+    assert!(attempts.iter().all(|row| row.outcome == Some(AttemptOutcome::Released)), "{attempts:?}");
+}
+
+pub(crate) async fn releasing_again_is_fine_and_releasing_what_is_gone_is_not(bench: Bench) {
+    bench.sweep("s", 2).await;
+    let worker = bench.worker("w").await;
+    let jobs = bench.acquire(worker, 2, at(1.0)).await;
+    bench.complete(succeeded(jobs[0].at, vec![record(1, 0.5)]), at(2.0)).await;
+    let both = vec![jobs[1].at, jobs[0].at];
+    for _ in 0..2 {
+        let answers = bench.store.release(worker, both.clone(), false, at(3.0)).await.unwrap();
+        assert_eq!(answers, [WriteResult::Accepted, WriteResult::LeaseLost]);
+    }
+    let late = bench.complete(succeeded(jobs[1].at, vec![record(1, 0.5)]), at(4.0)).await;
+    assert_eq!(late, WriteResult::LeaseLost);
+}
+
+pub(crate) async fn a_worker_that_leaves_gives_back_all_it_holds(bench: Bench) {
+    bench.sweep("s", 3).await;
+    let worker = bench.worker("w").await;
+    let other = bench.worker("other").await;
+    bench.acquire(other, 1, at(1.0)).await;
+    // The answer to this acquisition never reached the worker: it does not know what it holds.
+    bench.acquire(worker, 2, at(1.0)).await;
+    assert!(bench.store.release(worker, Vec::new(), true, at(2.0)).await.unwrap().is_empty());
+    let counts = bench.store.find_sweep("s").await.unwrap().counts;
+    assert_eq!((counts.queued, counts.running), (2, 1));
+}
+
+pub(crate) async fn a_lost_lease_returns_its_job_at_once_the_first_time(bench: Bench) {
+    let sweep = bench.sweep("s", 2).await;
+    let (dead, alive) = (bench.worker("dead").await, bench.worker("alive").await);
+    let lost = bench.acquire(dead, 1, at(0.0)).await.remove(0).at;
+    let kept = bench.acquire(alive, 1, at(0.0)).await.remove(0).at;
+    bench.report(alive, vec![reported(kept, vec![])], at(20.0)).await;
+    let settled = bench.store.expire(RetryPolicy::default(), 9, at(30.0)).await.unwrap();
+    assert_eq!(settled, [Settled { at: lost, state: JobState::Queued, worker: "dead".to_owned() }]);
+    assert!(bench.store.expire(RetryPolicy::default(), 9, at(30.0)).await.unwrap().is_empty());
+    let again = bench.acquire(alive, 1, at(30.0)).await.remove(0).at;
+    assert_eq!((again.job, again.attempt), (lost.job, 2));
+    let attempts = bench.store.attempts(sweep.id, None, 9).await.unwrap();
+    assert_eq!((attempts[0].outcome, attempts[0].ended_at), (Some(AttemptOutcome::Lost), at(30.0)));
+    assert!(attempts[0].error.as_deref().unwrap().contains("worker dead"), "{attempts:?}");
+}
+
+pub(crate) async fn the_fifth_loss_is_the_last(bench: Bench) {
+    let sweep = bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    for losses in 1..=5 {
+        let now = 1000.0 * f64::from(losses);
+        assert_eq!(bench.acquire(worker, 1, at(now)).await.len(), 1);
+        let settled = bench.store.expire(RetryPolicy::default(), 9, at(now + 30.0)).await.unwrap();
+        let expected = if losses < 5 { JobState::Queued } else { JobState::Failed };
+        assert_eq!(settled[0].state, expected, "after {losses} losses");
+    }
+    let run = bench.runs(sweep.id).await.remove(0);
+    assert_eq!((run.state, run.ended_at, run.attempts), (JobState::Failed, at(5030.0), 5));
+    assert!(run.error.unwrap().contains("5 lost"));
+    assert_eq!(bench.store.find_sweep("s").await.unwrap().state, SweepState::Completed);
+}
+
+pub(crate) async fn losses_and_failures_are_counted_apart(bench: Bench) {
+    let sweep = bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let mut now = 0.0;
+    for round in 0..4 {
+        now += 1000.0;
+        let job = bench.acquire(worker, 1, at(now)).await.remove(0).at;
+        if round % 2 == 0 {
+            bench.store.expire(RetryPolicy::default(), 9, at(now + TTL.as_secs_f64())).await.unwrap();
+        } else {
+            bench.complete(failed(job, "no", true), at(now)).await;
+        }
+    }
+    assert_eq!(bench.query("SELECT failures, losses FROM jobs").await, [["2", "2"]]);
+    assert_eq!(bench.runs(sweep.id).await[0].state, JobState::Queued);
+}
+
+pub(crate) async fn at_most_so_many_leases_are_settled_at_once(bench: Bench) {
+    bench.sweep("s", 5).await;
+    let worker = bench.worker("w").await;
+    bench.acquire(worker, 5, at(0.0)).await;
+    let mut numbers = Vec::new();
+    for _ in 0..4 {
+        numbers.push(bench.store.expire(RetryPolicy::default(), 2, at(30.0)).await.unwrap().len());
+    }
+    assert_eq!(numbers, [2, 2, 1, 0]);
+}
+
+pub(crate) async fn two_reapers_settle_each_lease_once(bench: Bench) {
+    let sweep = bench.sweep("s", 40).await;
+    let worker = bench.worker("w").await;
+    bench.acquire(worker, 40, at(0.0)).await;
+    let stores = [bench.second().await, bench.second().await];
+    let reapers: Vec<_> = (0..6)
+        .map(|n| {
+            let store = stores[n % 2].clone();
+            tokio::spawn(async move { store.expire(RetryPolicy::default(), 25, at(30.0)).await.unwrap() })
+        })
+        .collect();
+    let mut settled = std::collections::HashSet::new();
+    for reaper in reapers {
+        for lease in reaper.await.unwrap() {
+            assert!(settled.insert(lease.at), "{lease:?} was settled twice");
+        }
+    }
+    let rest = bench.store.expire(RetryPolicy::default(), 100, at(30.0)).await.unwrap();
+    assert_eq!(settled.len() + rest.len(), 40);
+    assert_eq!(bench.query("SELECT max(losses), min(losses) FROM jobs").await, [["1", "1"]]);
+    assert_eq!(bench.store.attempts(sweep.id, None, 100).await.unwrap().len(), 40);
+}

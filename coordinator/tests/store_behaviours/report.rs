@@ -1,0 +1,137 @@
+use besom_coordinator::domain::{AttemptRef, Directive, EpochRecord, JobId, RetryPolicy, WriteResult};
+
+use crate::store_support::{Bench, assert_invalid_state, at, failed, record, reported, succeeded};
+
+pub(crate) async fn records_come_back_bit_for_bit(bench: Bench) {
+    let sweep = bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
+    // Numbers whose shortest decimal form has 17 digits, and the extremes.
+    let odd = [0.1 + 0.2, 1.0 / 3.0, f64::MIN_POSITIVE, f64::MAX, 5e-324, 1.0, 123_456_789.123_456_78, 2.0_f64.sqrt()];
+    let records: Vec<EpochRecord> = odd
+        .iter()
+        .zip(1..)
+        .map(|(&value, epoch)| EpochRecord {
+            epoch,
+            loss: Some(value),
+            accuracy: None,
+            val_loss: Some(-value),
+            val_accuracy: Some(value),
+            learning_rate: value,
+            seconds: value,
+            metrics: [("ünï".to_owned(), value), ("b".to_owned(), 0.0)].into(),
+        })
+        .collect();
+    assert_eq!(bench.report(worker, vec![reported(job, records.clone())], at(1.0)).await, [Directive::Continue]);
+    let history = bench.store.history(sweep.id, None, 10).await.unwrap();
+    assert_eq!(history, [(job, records)]);
+}
+
+pub(crate) async fn a_number_that_is_not_finite_is_stored_as_none(bench: Bench) {
+    let sweep = bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
+    let wild = EpochRecord {
+        loss: Some(f64::NAN),
+        val_loss: Some(f64::INFINITY),
+        metrics: [("finite".to_owned(), 1.0), ("not".to_owned(), f64::NEG_INFINITY)].into(),
+        ..record(1, 0.5)
+    };
+    bench.report(worker, vec![reported(job, vec![wild])], at(1.0)).await;
+    let stored = bench.store.history(sweep.id, None, 10).await.unwrap().remove(0).1.remove(0);
+    assert_eq!((stored.loss, stored.val_loss, stored.accuracy.is_some()), (None, None, true));
+    assert_eq!(stored.metrics, [("finite".to_owned(), 1.0)].into());
+}
+
+pub(crate) async fn a_record_that_is_there_is_left_as_it_is(bench: Bench) {
+    let sweep = bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
+    bench.report(worker, vec![reported(job, vec![record(1, 0.5)])], at(1.0)).await;
+    // The answer was lost; the worker sends it again with the next one.
+    let again = vec![record(1, 0.9), record(2, 0.6)];
+    assert_eq!(bench.report(worker, vec![reported(job, again)], at(2.0)).await, [Directive::Continue]);
+    let history = bench.store.history(sweep.id, None, 10).await.unwrap();
+    assert_eq!(history, [(job, vec![record(1, 0.5), record(2, 0.6)])]);
+}
+
+pub(crate) async fn answers_come_in_the_order_of_the_reports_and_a_stale_job_spoils_none(bench: Bench) {
+    let sweep = bench.sweep("s", 3).await;
+    let worker = bench.worker("w").await;
+    let jobs: Vec<AttemptRef> = bench.acquire(worker, 3, at(0.0)).await.iter().map(|job| job.at).collect();
+    bench.complete(succeeded(jobs[1], vec![record(1, 0.5)]), at(1.0)).await;
+    let reports = vec![
+        reported(jobs[2], vec![record(1, 0.3)]),
+        reported(AttemptRef { job: JobId(777), attempt: 1 }, vec![record(1, 0.3)]),
+        reported(jobs[1], vec![record(2, 0.3)]),
+        reported(AttemptRef { attempt: 2, ..jobs[0] }, vec![record(1, 0.3)]),
+        reported(jobs[0], vec![record(1, 0.1)]),
+    ];
+    use Directive::{Continue, LeaseLost};
+    assert_eq!(bench.report(worker, reports, at(2.0)).await, [Continue, LeaseLost, LeaseLost, LeaseLost, Continue]);
+    let history = bench.store.history(sweep.id, None, 10).await.unwrap();
+    let expected = [(jobs[0], vec![record(1, 0.1)]), (jobs[1], vec![record(1, 0.5)]), (jobs[2], vec![record(1, 0.3)])];
+    assert_eq!(history, expected);
+}
+
+pub(crate) async fn a_report_renews_the_lease(bench: Bench) {
+    bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
+    assert_eq!(bench.report(worker, vec![reported(job, vec![])], at(25.0)).await, [Directive::Continue]);
+    assert!(bench.store.expire(RetryPolicy::default(), 10, at(54.999)).await.unwrap().is_empty());
+    assert_eq!(bench.store.expire(RetryPolicy::default(), 10, at(55.0)).await.unwrap()[0].at, job);
+}
+
+pub(crate) async fn a_lease_past_its_deadline_counts_until_somebody_settles_it(bench: Bench) {
+    bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
+    assert_eq!(bench.report(worker, vec![reported(job, vec![])], at(1000.0)).await, [Directive::Continue]);
+    assert!(bench.store.expire(RetryPolicy::default(), 10, at(1001.0)).await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_delayed_report_does_not_shorten_the_lease(bench: Bench) {
+    bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
+    bench.report(worker, vec![reported(job, vec![])], at(20.0)).await;
+    bench.report(worker, vec![reported(job, vec![])], at(5.0)).await;
+    assert!(bench.store.expire(RetryPolicy::default(), 10, at(49.0)).await.unwrap().is_empty());
+}
+
+pub(crate) async fn an_attempt_that_was_replaced_is_told_so(bench: Bench) {
+    let sweep = bench.sweep("s", 1).await;
+    let slow = bench.worker("slow").await;
+    let fast = bench.worker("fast").await;
+    let old = bench.acquire(slow, 1, at(0.0)).await.remove(0).at;
+    bench.report(slow, vec![reported(old, vec![record(1, 0.1)])], at(1.0)).await;
+    bench.store.expire(RetryPolicy::default(), 10, at(31.0)).await.unwrap();
+    let new = bench.acquire(fast, 1, at(32.0)).await.remove(0).at;
+    assert_eq!((new.job, new.attempt), (old.job, 2));
+    let late = reported(old, vec![record(2, 0.2)]);
+    assert_eq!(bench.report(slow, vec![late], at(33.0)).await, [Directive::LeaseLost]);
+    assert!(bench.store.history(sweep.id, None, 9).await.unwrap().is_empty(), "nothing of the current attempt");
+    bench.report(fast, vec![reported(new, vec![record(1, 0.3)])], at(34.0)).await;
+    assert_eq!(bench.store.history(sweep.id, None, 9).await.unwrap(), [(new, vec![record(1, 0.3)])]);
+    assert_eq!(bench.complete(failed(old, "late", true), at(35.0)).await, WriteResult::LeaseLost);
+}
+
+pub(crate) async fn records_that_cannot_be_are_refused(bench: Bench) {
+    bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
+    for (bad, words) in [
+        (EpochRecord { epoch: 0, ..record(1, 0.5) }, "counted from 1"),
+        (EpochRecord { learning_rate: f64::NAN, ..record(1, 0.5) }, "finite"),
+        (EpochRecord { seconds: f64::INFINITY, ..record(1, 0.5) }, "finite"),
+    ] {
+        let answer = bench.store.report(worker, vec![reported(job, vec![bad])], crate::store_support::TTL, at(1.0));
+        assert_invalid_state(answer.await, words);
+    }
+}
+
+pub(crate) async fn an_empty_report_is_fine(bench: Bench) {
+    let worker = bench.worker("w").await;
+    assert!(bench.report(worker, Vec::new(), at(1.0)).await.is_empty());
+}

@@ -1,0 +1,182 @@
+//! Migrations: the same in both databases, applied once, and never to a database that knows better.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod store_support;
+
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+use besom_coordinator::store::{Store, open::OpenError, postgres::PostgresStore, sqlite::SqliteStore};
+use besom_testkit::postgres::database;
+use sqlx::Connection;
+use store_support::new_sweep;
+
+fn files(folder: &str) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(folder);
+    std::fs::read_dir(path).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn both_databases_have_the_same_migrations() {
+    assert_eq!(files("sqlite"), files("postgres"));
+    let numbers: BTreeSet<String> = files("sqlite").iter().map(|name| name[..4].to_owned()).collect();
+    let expected: BTreeSet<String> = (1..=files("sqlite").len()).map(|n| format!("{n:04}")).collect();
+    assert_eq!(numbers, expected);
+}
+
+#[tokio::test]
+async fn migrations_are_applied_once_to_sqlite() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("besom.db");
+    for round in 0..3 {
+        let store = SqliteStore::open(&path).await.unwrap();
+        let (_, made) = store.create_sweep(new_sweep("s", 1), None).await.unwrap();
+        assert_eq!(made, round == 0);
+    }
+    let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    let applied: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(applied as usize, files("sqlite").len());
+    let check: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(check, "ok");
+}
+
+#[tokio::test]
+async fn a_sqlite_file_is_written_ahead_and_folded_when_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("besom.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(mode, "wal");
+    conn.close().await.unwrap();
+    store.close().await;
+    assert!(!dir.path().join("besom.db-wal").exists(), "closing folds the log into the file");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn coordinators_that_start_at_once_on_an_empty_postgres_migrate_it_once() {
+    for _ in 0..4 {
+        let url = Arc::new(database().await.url);
+        let starts: Vec<_> = (0..4)
+            .map(|_| {
+                let url = url.clone();
+                tokio::spawn(async move { PostgresStore::open(&url).await.map(|_| ()) })
+            })
+            .collect();
+        for start in starts {
+            start.await.unwrap().unwrap();
+        }
+        let mut conn = sqlx::PgConnection::connect(&url).await.unwrap();
+        let applied: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&mut conn).await.unwrap();
+        assert_eq!(applied as usize, files("postgres").len());
+    }
+}
+
+/// Both ways a database can know better: a migration of a later build, and another text of one of ours.
+const STRANGERS: [(&str, &str); 2] = [
+    (
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         SELECT 99, 'later', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+        "migration 99",
+    ),
+    (
+        "UPDATE _sqlx_migrations SET checksum = (SELECT checksum FROM _sqlx_migrations WHERE version = 2) \
+         WHERE version = 1",
+        "migration 1 of the database",
+    ),
+];
+
+#[track_caller]
+fn assert_newer<T>(answer: Result<T, OpenError>, words: &str) {
+    match answer.map(|_| ()) {
+        Err(OpenError::Newer { what }) => assert!(what.contains(words), "{what}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_sqlite_file_that_knows_better_is_refused_and_untouched() {
+    for (statement, words) in STRANGERS {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("besom.db");
+        SqliteStore::open(&path).await.unwrap().close().await;
+        let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+        sqlx::query(statement).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        let before = std::fs::read(&path).unwrap();
+        assert_newer(SqliteStore::open(&path).await, words);
+        assert_newer(SqliteStore::open_read_only(&path).await, words);
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_postgres_database_that_knows_better_is_refused() {
+    for (statement, words) in STRANGERS {
+        let url = database().await.url;
+        PostgresStore::open(&url).await.unwrap();
+        let mut conn = sqlx::PgConnection::connect(&url).await.unwrap();
+        sqlx::query(statement).execute(&mut conn).await.unwrap();
+        assert_newer(PostgresStore::open(&url).await, words);
+        assert_newer(PostgresStore::open_read_only(&url).await, words);
+    }
+}
+
+#[tokio::test]
+async fn an_older_database_is_not_read_but_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("besom.db");
+    SqliteStore::open(&path).await.unwrap().close().await;
+    let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    for view in ["best_runs", "runs", "history", "sweep_progress", "worker_status"] {
+        sqlx::query(sqlx::AssertSqlSafe(format!("DROP VIEW {view}"))).execute(&mut conn).await.unwrap();
+    }
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 2").execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    match SqliteStore::open_read_only(&path).await.map(|_| ()) {
+        Err(OpenError::NotFound { what }) => assert!(what.contains("lacks migration 2"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+    SqliteStore::open(&path).await.unwrap().close().await;
+    SqliteStore::open_read_only(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn reading_where_there_is_no_store_says_so_and_makes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("besom.db");
+    assert!(matches!(SqliteStore::open_read_only(&path).await.map(|_| ()), Err(OpenError::NotFound { .. })));
+    assert!(!path.exists());
+    std::fs::write(&path, b"").unwrap();
+    assert!(matches!(SqliteStore::open_read_only(&path).await.map(|_| ()), Err(OpenError::NotFound { .. })));
+    let url = database().await.url;
+    assert!(matches!(PostgresStore::open_read_only(&url).await.map(|_| ()), Err(OpenError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_unavailable() {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("postgres://nobody:secret@127.0.0.1:{port}/none");
+    let error = PostgresStore::open(&url).await.map(|_| ()).unwrap_err();
+    assert!(matches!(error, OpenError::Unavailable(_)), "{error:?}");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("besom.db");
+    std::fs::write(&path, vec![b'x'; 4096]).unwrap();
+    let error = SqliteStore::open(&path).await.map(|_| ()).unwrap_err();
+    assert!(matches!(error, OpenError::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn sqlites_clock_never_starts_before_what_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("besom.db");
+    let future = store_support::at(10.0 * 365.0 * 86_400.0);
+    let store = SqliteStore::open(&path).await.unwrap();
+    store.register_worker(store_support::new_worker("w"), future).await.unwrap();
+    store.close().await;
+    let store = SqliteStore::open(&path).await.unwrap();
+    let (sweep, _) = store.create_sweep(new_sweep("s", 1), None).await.unwrap();
+    assert!(Some(sweep.created_at) >= future, "{sweep:?}");
+}

@@ -1,0 +1,85 @@
+//! What only a database server can do to a store: go away, come back, and keep a session half-way.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod store_support;
+
+use std::time::Duration;
+
+use besom_coordinator::store::{Store, StoreError, postgres::PostgresStore};
+use besom_testkit::{
+    eventually,
+    postgres::{PostgresServer, Stop, database},
+};
+use store_support::{new_sweep, new_worker};
+
+#[tokio::test]
+async fn a_connection_left_in_a_transaction_is_not_handed_out_again() {
+    let store = PostgresStore::open(&database().await.url).await.unwrap();
+    for statements in ["BEGIN", "BEGIN; CREATE TABLE half (id int)"] {
+        let mut conn = store.pool().acquire().await.unwrap();
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *conn).await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut *conn).await.unwrap();
+        drop(conn);
+        eventually("the session ends", Duration::from_secs(10), async || {
+            let alive: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE pid = $1")
+                .bind(pid)
+                .fetch_one(store.pool())
+                .await
+                .unwrap();
+            alive == 0
+        })
+        .await;
+    }
+    let half: bool = sqlx::query_scalar("SELECT to_regclass('half') IS NULL").fetch_one(store.pool()).await.unwrap();
+    assert!(half);
+}
+
+#[tokio::test]
+async fn a_clean_connection_is_used_again() {
+    let store = PostgresStore::open(&database().await.url).await.unwrap();
+    let mut sessions = std::collections::HashSet::new();
+    for _ in 0..30 {
+        store.register_worker(new_worker("w"), None).await.unwrap();
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(store.pool()).await.unwrap();
+        sessions.insert(pid);
+    }
+    // A second one may be opened while the first is being looked at after its use.
+    assert!(sessions.len() <= 3, "{sessions:?}");
+}
+
+#[tokio::test]
+async fn every_session_has_its_limits_and_commits_to_disk() {
+    let store = PostgresStore::open(&database().await.url).await.unwrap();
+    for (setting, value) in [
+        ("statement_timeout", "30s"),
+        ("lock_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", "30s"),
+        ("synchronous_commit", "on"),
+    ] {
+        let is: String =
+            sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(store.pool()).await.unwrap();
+        assert_eq!(is, value, "{setting}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_goes_away_is_unavailable_and_the_store_works_when_it_is_back() {
+    let server = tokio::task::spawn_blocking(PostgresServer::start_new).await.unwrap();
+    let url = server.database().await.url;
+    let store = PostgresStore::open(&url).await.unwrap();
+    let (sweep, _) = store.create_sweep(new_sweep("s", 1), None).await.unwrap();
+    for how in [Stop::Fast, Stop::Immediate] {
+        let server = &server;
+        tokio::task::block_in_place(|| server.stop(how));
+        let error = store.register_worker(new_worker("w"), None).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        assert!(error.is_retryable());
+        tokio::task::block_in_place(|| server.start());
+        eventually("the store works again", Duration::from_secs(30), async || {
+            store.register_worker(new_worker("w"), None).await.is_ok()
+        })
+        .await;
+        assert_eq!(store.find_sweep("s").await.unwrap(), sweep);
+    }
+}
