@@ -1,5 +1,7 @@
 //! Every supported format becomes the same dataset.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod data_support;
 
 use std::path::Path;
