@@ -126,7 +126,7 @@ async fn expansion_of(sweep: &Sweep) -> Result<Expansion, String> {
     .expect("parsing and expanding do not panic")
 }
 
-fn new_job(expansion: &Expansion, index: u64, dataset: &Digest) -> NewJob {
+pub(crate) fn new_job(expansion: &Expansion, index: u64, dataset: &Digest) -> NewJob {
     let job = expansion.job(index, dataset.as_str());
     NewJob {
         config_hash: job.config.config_hash(),

@@ -84,21 +84,22 @@ impl Reaper {
         }
     }
 
-    /// Settles what has expired, unless nothing may.
+    /// One round.
     async fn step(&mut self) -> Result<Vec<Settled>, StoreError> {
         if let Err(error) = bounded(self.scheduler.store.ping()).await {
             self.grace.failed();
             return Err(error);
         }
         // After the answer: what the wait for it took counts as silence.
-        if !self.grace.answered(Instant::now()) {
-            return Ok(Vec::new());
-        }
-        self.expire().await
+        self.judge(Instant::now()).await
     }
 
-    async fn expire(&mut self) -> Result<Vec<Settled>, StoreError> {
+    /// Settles what has expired, if leases may be judged `now` that the store has answered.
+    async fn judge(&mut self, now: Instant) -> Result<Vec<Settled>, StoreError> {
         let mut all = Vec::new();
+        if !self.grace.answered(now) {
+            return Ok(all);
+        }
         loop {
             let settled = match self.scheduler.expire(BATCH).await {
                 Ok(settled) => settled,
@@ -121,7 +122,12 @@ impl Reaper {
 
 #[cfg(test)]
 mod tests {
+    use besom_sweep::{Expansion, TRAINER_VERSION};
+
     use super::*;
+    use crate::config::CoordinatorConfig;
+    use crate::domain::{AttemptRef, Digest, NewSweep, NewWorker};
+    use crate::store::{AcquireRequest, Store, sqlite::SqliteStore};
 
     const TTL: Duration = Duration::from_secs(30);
     const INTERVAL: Duration = Duration::from_secs(5);
@@ -141,5 +147,62 @@ mod tests {
         assert_eq!(rounds(&mut grace, start, 45, 80), [75, 80], "after the store was away");
 
         assert_eq!(rounds(&mut grace, start, 200, 240), [230, 235, 240], "after nothing answered for two minutes");
+    }
+
+    #[tokio::test]
+    async fn an_expired_lease_outlives_the_reapers_first_ttl_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(&dir.path().join("besom.db")).await.unwrap());
+        let lease = expired_lease(&*store).await;
+        let start = Instant::now();
+        let scheduler = Arc::new(Scheduler::new(store, CoordinatorConfig::default()));
+        let mut reaper = Reaper::new(scheduler, start);
+        for second in (5..30).step_by(5) {
+            assert_eq!(reaper.judge(start + Duration::from_secs(second)).await.unwrap(), []);
+        }
+        let settled = reaper.judge(start + TTL).await.unwrap();
+        assert_eq!(settled.iter().map(|settled| settled.at).collect::<Vec<_>>(), [lease]);
+    }
+
+    /// A job of a new sweep, leased for no time at all.
+    async fn expired_lease(store: &dyn Store) -> AttemptRef {
+        let text = "{method: grid, parameters: {epochs: {value: 1}}, besom: {dataset: {source: 'builtin:sketches'}}}";
+        let spec = besom_sweep::parse(text).unwrap();
+        let digest = "0".repeat(64);
+        let new = NewSweep {
+            name: "x".to_owned(),
+            digest: digest.clone(),
+            text: text.to_owned(),
+            method: spec.method.as_str().to_owned(),
+            metric: spec.metric,
+            objective: spec.objective,
+            keep_models: spec.keep_models,
+            engine: None,
+            dataset: Digest::parse(&digest).unwrap(),
+            dataset_source: spec.dataset.source.clone(),
+            dataset_sha256: String::new(),
+            swept: Vec::new(),
+            jobs_total: 1,
+            trainer_version: TRAINER_VERSION,
+        };
+        let (sweep, _) = store.create_sweep(new, None).await.unwrap();
+        let expansion = Expansion::new(&spec, None).unwrap();
+        let job = crate::expander::new_job(&expansion, 0, &sweep.new.dataset);
+        store.add_jobs(sweep.id, 0, vec![job]).await.unwrap();
+        let word = || "x".to_owned();
+        let (trainer_version, slots) = (TRAINER_VERSION, 1);
+        let worker = NewWorker {
+            instance: word(),
+            name: word(),
+            host: word(),
+            slots,
+            build: word(),
+            trainer_version,
+            device: word(),
+        };
+        let worker = store.register_worker(worker, None).await.unwrap();
+        let lease_ttl = Duration::from_micros(1);
+        let wish = AcquireRequest { worker, request_id: word(), slots: vec![0], sweep: None, lease_ttl };
+        store.acquire(wish, None).await.unwrap()[0].at
     }
 }

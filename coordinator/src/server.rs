@@ -220,3 +220,39 @@ async fn until_drained(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::store::open::{StoreUrl, open};
+
+    #[tokio::test]
+    async fn a_connection_that_says_nothing_does_not_keep_the_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = open(&StoreUrl::Sqlite(dir.path().join("besom.db"))).await.unwrap();
+        let config = CoordinatorConfig::default();
+        let coordinator = Coordinator::start(opened.store, opened.artifacts, config).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let talk = async {
+            let mut idle = TcpStream::connect(address).await.unwrap();
+            // The server speaks first: its settings show that it has accepted.
+            idle.read_u8().await.unwrap();
+            shutdown.cancel();
+            std::future::pending::<()>().await;
+        };
+        let served = async {
+            tokio::select! {
+                served = coordinator.serve_within(listener, shutdown.clone(), Duration::from_millis(100)) => served,
+                () = talk => Ok(()),
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(8), served).await.expect("serving ends").unwrap();
+        assert!(shutdown.is_cancelled());
+        tokio::time::timeout(Duration::from_secs(8), coordinator.stop()).await.expect("stopping ends");
+    }
+}

@@ -4,6 +4,13 @@
 #[cfg(test)]
 extern crate self as besom_worker;
 
+pub mod agent;
+mod artifacts;
+mod assignment;
+mod attempt;
 pub mod data;
 mod random;
+mod slot;
 pub mod train;
+
+pub use slot::{Mlp, Trainer};

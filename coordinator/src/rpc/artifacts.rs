@@ -1,4 +1,4 @@
-//! ArtifactService: bytes in and out, verified in both directions.
+//! ArtifactService: bytes in and out. The artifact store compares them with their digest in both directions.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -9,15 +9,15 @@ use besom_proto::v1::artifact_service_server::ArtifactService;
 use besom_proto::v1::put_request::Part;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use sha2::{Digest as _, Sha256};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{error, info};
 
 use super::convert;
 use super::status::{self, invalid};
-use crate::artifacts::ArtifactStore;
+use crate::artifacts::{ArtifactError, ArtifactStore};
 use crate::domain::Digest;
+use crate::scheduler::bounded;
 
 /// The largest artifact: a dataset beyond it would not fit in a worker's memory.
 const MAX_ARTIFACT: u64 = 4 << 30;
@@ -37,7 +37,7 @@ pub(crate) struct Artifacts {
 impl ArtifactService for Artifacts {
     async fn stat(&self, request: Request<v1::StatRequest>) -> Result<Response<v1::StatResponse>, Status> {
         let digest = convert::digest("digest", &request.into_inner().digest)?;
-        let size = self.artifacts.size(&digest).await.map_err(status::of_artifact)?;
+        let size = size(&*self.artifacts, &digest).await?;
         Ok(Response::new(v1::StatResponse { present: size.is_some(), size: size.unwrap_or(0) }))
     }
 
@@ -70,28 +70,23 @@ impl ArtifactService for Artifacts {
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<Self::GetStream>, Status> {
         let digest = convert::digest("digest", &request.into_inner().digest)?;
         let stored = self.artifacts.get(&digest).await.map_err(status::of_artifact)?;
-        let verified = stream::try_unfold((stored, Sha256::new()), move |(mut stored, mut hash)| {
-            let digest = digest.clone();
-            async move {
-                let Some(chunk) = stored.next().await.transpose().map_err(status::of_artifact)? else {
-                    return verify(&digest, hash).map(|()| None);
-                };
-                hash.update(&chunk);
-                Ok(Some((v1::GetResponse { chunk: chunk.to_vec() }, (stored, hash))))
+        let parts = stored.map(move |chunk| match chunk {
+            Ok(chunk) => Ok(v1::GetResponse { chunk: chunk.to_vec() }),
+            // The storage compares what it reads with the digest, up to the last byte.
+            Err(ArtifactError::Mismatch { problem, .. }) => {
+                error!(artifact = %digest, problem, "artifact damaged in storage");
+                Err(Status::data_loss(format!("artifact {digest}: damaged in the coordinator's storage")))
             }
+            Err(error) => Err(status::of_artifact(error)),
         });
-        Ok(Response::new(verified.boxed()))
+        Ok(Response::new(parts.boxed()))
     }
 }
 
-/// The client checks as well; this tells the two ends' faults apart.
-fn verify(digest: &Digest, hash: Sha256) -> Result<(), Status> {
-    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    if found == digest.as_str() {
-        return Ok(());
-    }
-    error!(artifact = %digest, found, "artifact damaged in storage");
-    Err(Status::data_loss(format!("artifact {digest}: damaged in the coordinator's storage")))
+/// The size of an artifact, if it is stored.
+pub(super) async fn size(artifacts: &dyn ArtifactStore, digest: &Digest) -> Result<Option<u64>, Status> {
+    let size = bounded(async { Ok(artifacts.size(digest).await) }).await.map_err(status::of_store)?;
+    size.map_err(status::of_artifact)
 }
 
 async fn next(parts: &mut Streaming<v1::PutRequest>) -> Result<Option<Part>, Status> {

@@ -44,7 +44,7 @@ pub(super) async fn create(
     }
     let dataset = dataset.ok_or_else(|| status::invalid("dataset", "missing; store the dataset first"))?;
     let new = new_sweep(&draft, dataset)?;
-    if artifacts.size(&new.dataset).await.map_err(status::of_artifact)?.is_none() {
+    if super::artifacts::size(artifacts, &new.dataset).await?.is_none() {
         let problem = format!("dataset: no artifact {} is stored here; put it first", new.dataset);
         return Err(Status::failed_precondition(problem));
     }

@@ -7,22 +7,22 @@ use crate::random::Stream;
 // How far drawings stray. Chosen so that the classic network (784-32-32-10, sgd 0.01, batch 32) ends near 0.85 on
 // 20,000 of them.
 /// Largest rotation, in turns; small ones are likelier.
-const ROTATION: f32 = 0.09;
+const ROTATION: f32 = 0.068;
 /// Smallest and largest size of the drawing, as a share of the canvas; width and height apart.
-const SIZE: (f32, f32) = (0.55, 0.98);
+const SIZE: (f32, f32) = (0.64, 0.98);
 /// Largest shear.
-const SHEAR: f32 = 0.3;
+const SHEAR: f32 = 0.2;
 /// Largest offset of the whole, in pixels.
-const SHIFT: f32 = 3.0;
+const SHIFT: f32 = 2.25;
 /// Largest offset and relative growth of one stroke.
-const STROKE_SHIFT: f32 = 0.06;
-const STROKE_GROWTH: f32 = 0.2;
+const STROKE_SHIFT: f32 = 0.048;
+const STROKE_GROWTH: f32 = 0.17;
 /// Amplitude of the bend of a stroke.
-const WOBBLE: f32 = 0.05;
+const WOBBLE: f32 = 0.037;
 /// Chance that a stroke is forgotten, that it ends early, and that a scribble is added.
-const FORGOTTEN: f32 = 0.14;
-const UNFINISHED: f32 = 0.15;
-const SCRIBBLE: f32 = 0.35;
+const FORGOTTEN: f32 = 0.1;
+const UNFINISHED: f32 = 0.1;
+const SCRIBBLE: f32 = 0.25;
 /// Thinnest and thickest pen, in pixels.
 const PEN: (f32, f32) = (1.0, 2.4);
 /// Points of a curve between two of its knots, and of an arc's whole turn.

@@ -1,0 +1,192 @@
+//! A coordinator on a store of its own, and requests with good defaults.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use besom_coordinator::store::open::{Opened, StoreUrl, open};
+use besom_coordinator::{Coordinator, CoordinatorConfig, InProcess};
+use besom_proto::v1;
+use besom_proto::v1::artifact_service_client::ArtifactServiceClient;
+use besom_proto::v1::sweep_service_client::SweepServiceClient;
+use besom_proto::v1::worker_service_client::WorkerServiceClient;
+use besom_sweep::TRAINER_VERSION;
+use sha2::{Digest, Sha256};
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+/// What a busy machine may take for something that is due at once.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// The bytes that stand for a dataset.
+const DATASET: &[u8] = b"a canonical dataset, as far as a coordinator cares";
+
+/// A coordinator with its store in a temporary folder.
+pub(crate) struct Bench {
+    pub(crate) coordinator: Coordinator,
+    pub(crate) opened: Opened,
+    pub(crate) dir: tempfile::TempDir,
+}
+
+/// Clients of one coordinator.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    pub(crate) sweeps: SweepServiceClient<Channel>,
+    pub(crate) workers: WorkerServiceClient<Channel>,
+    pub(crate) artifacts: ArtifactServiceClient<Channel>,
+}
+
+/// A store in a temporary folder, without a coordinator.
+pub(crate) async fn sqlite() -> (Opened, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let path: PathBuf = dir.path().join("besom.db");
+    (open(&StoreUrl::Sqlite(path)).await.unwrap(), dir)
+}
+
+impl Bench {
+    pub(crate) async fn new() -> Self {
+        Self::with(CoordinatorConfig::default()).await
+    }
+
+    pub(crate) async fn with(config: CoordinatorConfig) -> Self {
+        let (opened, dir) = sqlite().await;
+        let coordinator = Coordinator::start(opened.store.clone(), opened.artifacts.clone(), config).unwrap();
+        Self { coordinator, opened, dir }
+    }
+
+    pub(crate) fn clients(&self) -> Clients {
+        Clients::of(&self.coordinator.connector())
+    }
+}
+
+impl Clients {
+    pub(crate) fn of(connector: &InProcess) -> Self {
+        let channel = connector.channel();
+        Self {
+            sweeps: SweepServiceClient::new(channel.clone()),
+            workers: WorkerServiceClient::new(channel.clone()),
+            artifacts: ArtifactServiceClient::new(channel),
+        }
+    }
+
+    /// Stores bytes and names them.
+    pub(crate) async fn put(&mut self, bytes: &[u8], kind: v1::ArtifactKind) -> String {
+        let digest = sha256(bytes);
+        self.artifacts.put(tokio_stream::iter(upload(&digest, bytes, kind))).await.unwrap();
+        digest
+    }
+
+    /// A request for a sweep whose dataset is stored.
+    pub(crate) async fn request(&mut self, name: &str, text: &str) -> v1::CreateSweepRequest {
+        let digest = self.put(DATASET, v1::ArtifactKind::Dataset).await;
+        v1::CreateSweepRequest {
+            peer: Some(besom_proto::peer()),
+            text: text.to_owned(),
+            name: name.to_owned(),
+            dataset: Some(v1::DatasetRef { digest, source_sha256: String::new() }),
+            ..v1::CreateSweepRequest::default()
+        }
+    }
+
+    /// A sweep of so many jobs of two epochs.
+    pub(crate) async fn submit(&mut self, name: &str, jobs: u32) -> v1::Sweep {
+        let request = self.request(name, &grid(jobs)).await;
+        self.sweeps.create_sweep(request).await.unwrap().into_inner().sweep.unwrap()
+    }
+
+    pub(crate) async fn register(&mut self) -> i64 {
+        self.workers.register(registration()).await.unwrap().into_inner().worker
+    }
+
+    /// One answer, without waiting for jobs.
+    pub(crate) async fn acquire(&mut self, worker: i64, free_slots: Vec<u32>) -> v1::AcquireResponse {
+        self.workers.acquire(wish(worker, free_slots, Duration::ZERO)).await.unwrap().into_inner()
+    }
+
+    /// One job that must be there.
+    pub(crate) async fn acquire_one(&mut self, worker: i64) -> v1::AttemptRef {
+        let acquired = self.acquire(worker, vec![0]).await;
+        acquired.assignments.into_iter().next().expect("a job is queued").attempt.unwrap()
+    }
+
+    pub(crate) async fn sweep(&mut self, name: &str) -> v1::Sweep {
+        self.sweeps.get_sweep(named(name)).await.unwrap().into_inner()
+    }
+
+    pub(crate) async fn complete(&mut self, worker: i64, job: v1::Completion) -> v1::Result {
+        let request = v1::CompleteRequest { worker, jobs: vec![job] };
+        self.workers.complete(request).await.unwrap().into_inner().jobs[0].result()
+    }
+}
+
+/// A file with so many learning rates.
+pub(crate) fn grid(jobs: u32) -> String {
+    let rates: Vec<String> = (1..=jobs).map(|n| format!("{}", f64::from(n) / 100_000.0)).collect();
+    format!(
+        "method: grid\nparameters:\n  learning_rate: {{values: [{}]}}\n  epochs: {{value: 2}}\nbesom:\n  dataset: \
+         {{source: 'builtin:sketches'}}\n",
+        rates.join(", ")
+    )
+}
+
+pub(crate) fn named(sweep: &str) -> v1::SweepRef {
+    v1::SweepRef { sweep: sweep.to_owned() }
+}
+
+pub(crate) fn registration() -> v1::RegisterRequest {
+    v1::RegisterRequest {
+        peer: Some(besom_proto::peer()),
+        instance: Uuid::now_v7().to_string(),
+        name: "worker".to_owned(),
+        host: "host".to_owned(),
+        slots: 4,
+        trainer_version: TRAINER_VERSION,
+        device: "cpu".to_owned(),
+    }
+}
+
+pub(crate) fn wish(worker: i64, free_slots: Vec<u32>, wait: Duration) -> v1::AcquireRequest {
+    v1::AcquireRequest {
+        worker,
+        request_id: Uuid::now_v7().to_string(),
+        free_slots,
+        wait_ms: wait.as_millis() as u64,
+        sweep: None,
+    }
+}
+
+pub(crate) fn record(epoch: u32) -> v1::EpochRecord {
+    v1::EpochRecord {
+        epoch,
+        loss: Some(1.0 / f64::from(epoch)),
+        accuracy: Some(0.5),
+        val_loss: Some(1.0),
+        val_accuracy: Some(0.25 * f64::from(epoch)),
+        learning_rate: 0.1,
+        seconds: 0.5,
+        ..v1::EpochRecord::default()
+    }
+}
+
+/// Both epochs and a success.
+pub(crate) fn success(attempt: v1::AttemptRef) -> v1::Completion {
+    v1::Completion {
+        attempt: Some(attempt),
+        outcome: v1::Outcome::Succeeded as i32,
+        epochs: vec![record(1), record(2)],
+        confusion: Some(v1::Confusion { classes: 2, counts: vec![3, 1, 0, 4] }),
+        seconds: 1.5,
+        ..v1::Completion::default()
+    }
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The messages of an upload.
+pub(crate) fn upload(digest: &str, bytes: &[u8], kind: v1::ArtifactKind) -> Vec<v1::PutRequest> {
+    let head = v1::PutHead { digest: digest.to_owned(), size: bytes.len() as u64, kind: kind as i32 };
+    let part = |part| v1::PutRequest { part: Some(part) };
+    let chunks = bytes.chunks(1 << 20).map(|chunk| part(v1::put_request::Part::Chunk(chunk.to_vec())));
+    std::iter::once(part(v1::put_request::Part::Head(head))).chain(chunks).collect()
+}

@@ -1,0 +1,211 @@
+//! Making, following and steering sweeps.
+
+use std::collections::HashSet;
+
+use besom_coordinator::{Coordinator, CoordinatorConfig};
+use besom_proto::v1;
+use besom_testkit::eventually;
+use tokio_stream::StreamExt;
+use tonic::Code;
+
+use crate::support::{Bench, Clients, LIMIT, grid, named, record, sqlite, success};
+
+#[tokio::test]
+async fn a_plan_writes_nothing() {
+    let bench = Bench::new().await;
+    let mut clients = bench.clients();
+    let request = v1::CreateSweepRequest {
+        peer: Some(besom_proto::peer()),
+        text: grid(150),
+        name: "planned".to_owned(),
+        validate_only: true,
+        ..v1::CreateSweepRequest::default()
+    };
+    let answer = clients.sweeps.create_sweep(request).await.unwrap().into_inner();
+    let plan = answer.plan.unwrap();
+    assert_eq!((plan.name.as_str(), plan.points, plan.jobs), ("planned", 150, 150));
+    assert_eq!((plan.first_points.len(), plan.swept), (100, vec!["learning_rate".to_owned()]));
+    assert_eq!(answer.sweep, None);
+    let sweeps = clients.sweeps.list_sweeps(v1::ListSweepsRequest {}).await.unwrap().into_inner().sweeps;
+    assert_eq!(sweeps, []);
+}
+
+#[tokio::test]
+async fn the_same_file_again_is_the_same_sweep_and_another_file_is_refused() {
+    let bench = Bench::new().await;
+    let mut clients = bench.clients();
+    let request = clients.request("grid", &grid(3)).await;
+    let first = clients.sweeps.create_sweep(request.clone()).await.unwrap().into_inner();
+    let again = clients.sweeps.create_sweep(request.clone()).await.unwrap().into_inner();
+    assert!(first.created && !again.created);
+    assert_eq!(first.sweep, again.sweep);
+    assert_eq!(first.sweep.unwrap().jobs_created, 3);
+
+    let other = clients.request("grid", &grid(4)).await;
+    let error = clients.sweeps.create_sweep(other.clone()).await.unwrap_err();
+    assert_eq!(error.code(), Code::AlreadyExists);
+    assert!(error.message().contains("--name"), "{}", error.message());
+    let renamed = v1::CreateSweepRequest { name_override: "grid-2".to_owned(), ..other };
+    assert!(clients.sweeps.create_sweep(renamed).await.unwrap().into_inner().created);
+}
+
+#[tokio::test]
+async fn the_names_in_the_order_of_their_weight_are_override_file_and_stem() {
+    let bench = Bench::new().await;
+    let mut clients = bench.clients();
+    let text = format!("name: of-the-file\n{}", grid(1));
+    let mut planned = async |text: &str, name_override: &str| {
+        let request = v1::CreateSweepRequest {
+            name_override: name_override.to_owned(),
+            validate_only: true,
+            ..clients.request("stem", text).await
+        };
+        clients.sweeps.create_sweep(request).await.map(|answer| answer.into_inner().plan.unwrap().name)
+    };
+    assert_eq!(planned(&grid(1), "").await.unwrap(), "stem");
+    assert_eq!(planned(&text, "").await.unwrap(), "of-the-file");
+    assert_eq!(planned(&text, "override").await.unwrap(), "override");
+    let error = planned(&text, "17").await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(error.message().starts_with("name_override: must not be a number"), "{}", error.message());
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_sweep_is_refused_before_anything_is_written() {
+    let bench = Bench::new().await;
+    let mut clients = bench.clients();
+    let good = clients.request("grid", &grid(3)).await;
+    let text = grid(3).replace("learning_rate", "learning_rat");
+    let dataset = |digest: &str| Some(v1::DatasetRef { digest: digest.to_owned(), source_sha256: String::new() });
+    let cases = [
+        (v1::CreateSweepRequest { peer: None, ..good.clone() }, Code::InvalidArgument, "peer: missing"),
+        (
+            v1::CreateSweepRequest { peer: Some(v1::Peer { protocol: 9, build: "b".into() }), ..good.clone() },
+            Code::FailedPrecondition,
+            "peer: b speaks protocol 9",
+        ),
+        (v1::CreateSweepRequest { text, ..good.clone() }, Code::InvalidArgument, "line 3: "),
+        (
+            v1::CreateSweepRequest { engine: "steam".into(), ..good.clone() },
+            Code::InvalidArgument,
+            "engine: unknown engine steam",
+        ),
+        (v1::CreateSweepRequest { dataset: None, ..good.clone() }, Code::InvalidArgument, "dataset: missing"),
+        (
+            v1::CreateSweepRequest { dataset: dataset("abc"), ..good.clone() },
+            Code::InvalidArgument,
+            "dataset.digest: not a SHA-256",
+        ),
+        (
+            v1::CreateSweepRequest { dataset: dataset(&"0".repeat(64)), ..good },
+            Code::FailedPrecondition,
+            "dataset: no artifact 0000",
+        ),
+    ];
+    for (request, code, message) in cases {
+        let error = clients.sweeps.create_sweep(request).await.unwrap_err();
+        assert_eq!(error.code(), code, "{message}");
+        assert!(error.message().starts_with(message), "{} for {message}", error.message());
+    }
+    assert_eq!(bench.opened.store.list_sweeps().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn one_row_per_point_although_the_first_coordinator_stops_before_all_jobs_are_created() {
+    let (opened, _dir) = sqlite().await;
+    // Without an expander only the first batch is written.
+    let stopped = Coordinator::read_only(opened.store.clone(), opened.artifacts.clone());
+    let mut clients = Clients::of(&stopped.connector());
+    let sweep = clients.submit("large", 12_000).await;
+    assert_eq!((sweep.jobs_created, sweep.jobs_total), (5_000, 12_000));
+    let worker = clients.register().await;
+    assert_eq!(clients.acquire(worker, vec![0]).await.assignments.len(), 1, "the first job need not wait for the last");
+    stopped.stop().await;
+
+    let store = opened.store.clone();
+    let config = CoordinatorConfig::default();
+    let one = Coordinator::start(store.clone(), opened.artifacts.clone(), config.clone()).unwrap();
+    let _two = Coordinator::start(store, opened.artifacts.clone(), config).unwrap();
+    let mut clients = Clients::of(&one.connector());
+    eventually("all jobs created", LIMIT, async || clients.sweep("large").await.jobs_created == 12_000).await;
+
+    let mut rates = HashSet::new();
+    let mut request = v1::ListRunsRequest { sweep: "large".to_owned(), ..v1::ListRunsRequest::default() };
+    loop {
+        let page = clients.sweeps.list_runs(request.clone()).await.unwrap().into_inner();
+        assert_eq!(page.more, request.offset + 1_000 < 12_000);
+        request.offset += page.runs.len() as u64;
+        rates.extend(page.runs.iter().map(|run| run.learning_rate.to_bits()));
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!((request.offset, rates.len()), (12_000, 12_000));
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_the_sweep_does() {
+    let bench = Bench::new().await;
+    let mut clients = bench.clients();
+    clients.submit("grid", 1).await;
+    let mut watch = clients.sweeps.watch_sweep(named("grid")).await.unwrap().into_inner();
+    let first = watch.next().await.unwrap().unwrap();
+    assert_eq!(first.sweep.unwrap().state(), v1::SweepState::Active);
+
+    let worker = clients.register().await;
+    let attempt = clients.acquire_one(worker).await;
+    assert_eq!(clients.complete(worker, success(attempt)).await, v1::Result::Accepted);
+    let rest: Vec<_> = tokio::time::timeout(LIMIT, watch.collect()).await.expect("the watch ends");
+    let last = rest.into_iter().next_back().unwrap().unwrap();
+    assert_eq!(last.sweep.unwrap().state(), v1::SweepState::Completed);
+    assert_eq!((last.epochs_done, last.epochs_total), (2, 2));
+    assert_eq!(last.best.unwrap().final_val_accuracy, Some(0.5));
+}
+
+#[tokio::test]
+async fn what_workers_reported_comes_back_in_streams() {
+    let bench = Bench::new().await;
+    let mut clients = bench.clients();
+    clients.submit("grid", 3).await;
+    let worker = clients.register().await;
+    let mut attempts = Vec::new();
+    for _ in 0..2 {
+        let attempt = clients.acquire_one(worker).await;
+        clients.complete(worker, success(attempt)).await;
+        attempts.push(attempt);
+    }
+    let history = clients.sweeps.stream_history(named("grid")).await.unwrap().into_inner();
+    let history: Vec<_> = history.map(|batch| batch.unwrap().jobs).collect::<Vec<_>>().await.concat();
+    let expected = attempts.iter().map(|at| v1::JobEpochs {
+        job: at.job,
+        attempt: at.attempt,
+        epochs: vec![record(1), record(2)],
+    });
+    assert_eq!(history, expected.collect::<Vec<_>>());
+
+    let rows = clients.sweeps.stream_attempts(named("grid")).await.unwrap().into_inner();
+    let rows: Vec<_> = rows.map(|batch| batch.unwrap().attempts).collect::<Vec<_>>().await.concat();
+    let outcomes: Vec<_> = rows.iter().map(|row| (row.job, row.outcome.as_deref())).collect();
+    assert_eq!(outcomes, attempts.iter().map(|at| (at.job, Some("succeeded"))).collect::<Vec<_>>());
+
+    let matrices = clients.sweeps.stream_confusion(named("grid")).await.unwrap().into_inner();
+    let jobs: Vec<_> = matrices.map(|matrix| matrix.unwrap().job).collect().await;
+    assert_eq!(jobs, attempts.iter().map(|at| at.job).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_unknown_sweep_is_not_found_in_every_call() {
+    let bench = Bench::new().await;
+    let mut clients = bench.clients();
+    let runs = v1::ListRunsRequest { sweep: "x".to_owned(), ..v1::ListRunsRequest::default() };
+    let errors = [
+        clients.sweeps.get_sweep(named("x")).await.unwrap_err(),
+        clients.sweeps.pause_sweep(named("x")).await.unwrap_err(),
+        clients.sweeps.watch_sweep(named("x")).await.unwrap_err(),
+        clients.sweeps.stream_history(named("x")).await.unwrap_err(),
+        clients.sweeps.list_runs(runs).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.code(), Code::NotFound, "{}", error.message());
+    }
+}

@@ -1,0 +1,254 @@
+//! What all callers of a coordinator share: who the worker is there, whether it answers, and how a refusal is read.
+//!
+//! One place registers (the main loop); whoever learns that the worker is unknown says so here and waits for the next
+//! registration.
+
+use std::future::Future;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tonic::{Code, Response, Status};
+
+use super::{Events, WorkerEvent};
+
+/// What the coordinator answered to a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// Counts registrations, so that an old refusal does not end a new session.
+    pub(crate) generation: u64,
+    /// The worker's number.
+    pub(crate) worker: i64,
+    /// Length of a lease.
+    pub(crate) lease_ttl: Duration,
+    /// Reports go out at least this often.
+    pub(crate) report_interval: Duration,
+}
+
+impl Session {
+    /// How long after the start of the request that renewed it a lease is trusted: the margin covers the way of the
+    /// request and a batch that is still running.
+    pub(crate) fn trusted(&self) -> Duration {
+        self.lease_ttl - (self.lease_ttl / 6).min(Duration::from_secs(5))
+    }
+
+    /// How long the coordinator may hold an Acquire that finds nothing: a lease granted at the end of the wait must
+    /// still be young when measured from the start of the request.
+    pub(crate) fn acquire_wait(&self) -> Duration {
+        (self.lease_ttl / 3).min(Duration::from_secs(20))
+    }
+}
+
+/// How a call failed, by what the worker does about it.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The coordinator is away or overloaded, or the answer was lost: the same call again, later.
+    Away(Status),
+    /// The coordinator does not know this worker (any more): register, then call again.
+    Unknown(Status),
+    /// A later attempt exists: final.
+    Stale(Status),
+    /// The request itself is at fault; repeating it changes nothing.
+    Other(Status),
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        // A status with a source was made on this side of the wire, of a broken connection; its code says little.
+        if std::error::Error::source(&status).is_some() {
+            return Self::Away(status);
+        }
+        match status.code() {
+            // CANCELLED is what a server answers when its own limit on the time of a request was reached.
+            Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Cancelled => {
+                Self::Away(status)
+            }
+            Code::Aborted => Self::Stale(status),
+            Code::NotFound => Self::Unknown(status),
+            _not_retried => Self::Other(status),
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Away(status) | Self::Unknown(status) | Self::Stale(status) | Self::Other(status) => {
+                f.write_str(&explain(status))
+            }
+        }
+    }
+}
+
+/// Awaits one call, at most `deadline` long.
+pub(crate) async fn call<T>(
+    deadline: Duration,
+    request: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Refusal> {
+    match tokio::time::timeout(deadline, request).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => Err(status.into()),
+        Err(_elapsed) => {
+            Err(Refusal::Away(Status::deadline_exceeded(format!("no answer within {} s", deadline.as_secs_f64()))))
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    New,
+    Answers,
+    Away,
+}
+
+/// The worker's standing with its coordinator.
+pub(crate) struct Link {
+    session: watch::Sender<Option<Session>>,
+    unknown: watch::Sender<bool>,
+    standing: Mutex<Standing>,
+    events: Events,
+}
+
+impl Link {
+    pub(crate) fn new(events: Events) -> Self {
+        Self {
+            session: watch::Sender::new(None),
+            unknown: watch::Sender::new(false),
+            standing: Mutex::new(Standing::New),
+            events,
+        }
+    }
+
+    pub(crate) fn emit(&self, event: WorkerEvent) {
+        (self.events)(event);
+    }
+
+    /// The current session; waits while there is none.
+    pub(crate) async fn session(&self) -> Session {
+        let mut sessions = self.session.subscribe();
+        let session = sessions.wait_for(Option::is_some).await.expect("the sender lives in self");
+        session.expect("waited for it")
+    }
+
+    /// Begins a session; its generation is given here.
+    pub(crate) fn registered(&self, mut session: Session) {
+        self.session.send_modify(|current| {
+            session.generation = current.map_or(0, |last| last.generation) + 1;
+            *current = Some(session);
+        });
+        self.unknown.send_replace(false);
+        self.answered(session.worker);
+    }
+
+    /// The coordinator does not know the worker of this session: the main loop should register.
+    pub(crate) fn unknown(&self, stale: Session) {
+        let current = self.session.borrow().is_some_and(|session| session.generation == stale.generation);
+        if current {
+            self.unknown.send_replace(true);
+        }
+    }
+
+    /// As [`Link::unknown`], and waits for the session after `stale`.
+    pub(crate) async fn renewed(&self, stale: Session) -> Session {
+        self.unknown(stale);
+        let mut sessions = self.session.subscribe();
+        let newer = |session: &Option<Session>| session.is_some_and(|session| session.generation > stale.generation);
+        let session = sessions.wait_for(newer).await.expect("the sender lives in self");
+        session.expect("waited for it")
+    }
+
+    /// Whether the worker has to register (again).
+    pub(crate) fn is_unknown(&self) -> bool {
+        *self.unknown.borrow()
+    }
+
+    /// Returns while the worker has to register (again).
+    pub(crate) async fn until_unknown(&self) {
+        let mut unknown = self.unknown.subscribe();
+        unknown.wait_for(|unknown| *unknown).await.expect("the sender lives in self");
+    }
+
+    /// A call was answered.
+    pub(crate) fn answered(&self, worker: i64) {
+        if self.turn(Standing::Answers) {
+            self.emit(WorkerEvent::Connected { worker });
+        }
+    }
+
+    /// A call was not answered.
+    pub(crate) fn away(&self, status: &Status) {
+        if self.turn(Standing::Away) {
+            tracing::warn!(error = %status, "the coordinator is away");
+            self.emit(WorkerEvent::Away { error: explain(status) });
+        }
+    }
+
+    fn turn(&self, to: Standing) -> bool {
+        let mut standing = self.standing.lock().expect("nothing panics while it is held");
+        std::mem::replace(&mut *standing, to) != to
+    }
+}
+
+/// The status's message with the innermost cause, where that tells more ("connection refused").
+fn explain(status: &Status) -> String {
+    let mut innermost: Option<&dyn std::error::Error> = std::error::Error::source(status);
+    while let Some(cause) = innermost.and_then(std::error::Error::source) {
+        innermost = Some(cause);
+    }
+    match innermost.map(ToString::to_string) {
+        Some(cause) if !status.message().contains(&cause) => format!("{}: {cause}", status.message()),
+        Some(_) | None => status.message().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_lease_is_trusted_for_less_than_it_lasts() {
+        let session = |seconds| Session {
+            generation: 0,
+            worker: 1,
+            lease_ttl: Duration::from_secs(seconds),
+            report_interval: Duration::from_secs(seconds / 3),
+        };
+        assert_eq!(session(30).trusted(), Duration::from_secs(25));
+        assert_eq!(session(6).trusted(), Duration::from_secs(5));
+        assert_eq!(session(300).trusted(), Duration::from_secs(295));
+        assert!(session(30).acquire_wait() <= Duration::from_secs(10));
+        assert_eq!(session(300).acquire_wait(), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn only_an_absent_coordinator_is_asked_again() {
+        for code in [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted] {
+            assert!(matches!(Refusal::from(Status::new(code, "")), Refusal::Away(_)), "{code:?}");
+        }
+        for code in [Code::FailedPrecondition, Code::InvalidArgument, Code::Unimplemented, Code::Internal] {
+            assert!(matches!(Refusal::from(Status::new(code, "")), Refusal::Other(_)), "{code:?}");
+        }
+        assert!(matches!(Refusal::from(Status::aborted("")), Refusal::Stale(_)));
+        assert!(matches!(Refusal::from(Status::not_found("")), Refusal::Unknown(_)));
+        let broken = Status::from_error(Box::new(std::io::Error::from(std::io::ErrorKind::BrokenPipe)));
+        assert!(matches!(Refusal::from(broken), Refusal::Away(_)), "a connection that broke");
+    }
+
+    #[test]
+    fn an_outage_is_told_once() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&told);
+        let link = Link::new(Arc::new(move |event| into.lock().unwrap().push(format!("{event:?}"))));
+        for _ in 0..3 {
+            link.away(&Status::unavailable("gone"));
+        }
+        for _ in 0..3 {
+            link.answered(7);
+        }
+        link.away(&Status::unavailable("gone again"));
+        let told = told.lock().unwrap();
+        assert_eq!(*told, [r#"Away { error: "gone" }"#, "Connected { worker: 7 }", r#"Away { error: "gone again" }"#]);
+    }
+}

@@ -1,0 +1,84 @@
+//! Tells the coordinator who this worker is, and learns the terms of its leases.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use besom_proto::v1;
+use besom_proto::v1::worker_service_client::WorkerServiceClient;
+use besom_sweep::TRAINER_VERSION;
+use tonic::Status;
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+use super::{Link, Refusal, Session, WorkerConfig, WorkerError, call, delay, spread};
+
+/// A registration writes one row.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Registers one worker, as often as it takes; the same instance is the same worker.
+pub(super) struct Registrar {
+    request: v1::RegisterRequest,
+    client: WorkerServiceClient<Channel>,
+    link: Arc<Link>,
+}
+
+impl Registrar {
+    pub(super) fn new(config: &WorkerConfig, client: WorkerServiceClient<Channel>, link: Arc<Link>) -> Self {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+        let host = host.map_or_else(|_| "unknown".to_owned(), |host| host.trim().to_owned());
+        let request = v1::RegisterRequest {
+            peer: Some(besom_proto::peer()),
+            instance: Uuid::now_v7().to_string(),
+            name: config.name.clone().unwrap_or_else(|| format!("{host}-{}", std::process::id())),
+            host,
+            slots: config.slots,
+            trainer_version: TRAINER_VERSION,
+            device: "cpu".to_owned(),
+        };
+        Self { request, client, link }
+    }
+
+    /// Registers, waiting for a coordinator that is away.
+    pub(super) async fn register(&self) -> Result<(), WorkerError> {
+        let mut failures = 0;
+        loop {
+            let mut client = self.client.clone();
+            let status = match call(DEADLINE, client.register(self.request.clone())).await {
+                Ok(answer) => {
+                    let session = session(&answer)?;
+                    tracing::info!(worker.id = session.worker, "registered");
+                    self.link.registered(session);
+                    return Ok(());
+                }
+                Err(Refusal::Away(status)) => status,
+                Err(Refusal::Other(status) | Refusal::Unknown(status) | Refusal::Stale(status)) => {
+                    return Err(refusal("register", &status));
+                }
+            };
+            self.link.away(&status);
+            failures += 1;
+            tokio::time::sleep(delay(failures, spread())).await;
+        }
+    }
+}
+
+fn session(answer: &v1::RegisterResponse) -> Result<Session, WorkerError> {
+    let (ttl, interval) = (answer.lease_ttl_ms, answer.report_interval_ms);
+    if interval == 0 || interval > ttl / 3 {
+        return Err(WorkerError::Refused {
+            action: "register",
+            message: format!("its reports every {interval} ms do not fit leases of {ttl} ms"),
+        });
+    }
+    Ok(Session {
+        generation: 0,
+        worker: answer.worker,
+        lease_ttl: Duration::from_millis(ttl),
+        report_interval: Duration::from_millis(interval),
+    })
+}
+
+/// What the worker asked for in vain, with the coordinator's words.
+pub(super) fn refusal(action: &'static str, status: &Status) -> WorkerError {
+    WorkerError::Refused { action, message: status.message().to_owned() }
+}

@@ -1,0 +1,52 @@
+//! One wish for jobs, repeated under the same request id until it is answered.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use besom_proto::v1;
+
+use super::{Refusal, Session, call, delay, spread};
+use crate::attempt::Bench;
+
+/// Time for the answer, beyond what the coordinator may wait for jobs.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Wishes that find nothing start at least so far apart, should a coordinator answer them without waiting.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// An answered wish.
+pub(super) struct Granted {
+    pub(super) session: Session,
+    /// Start of the request that was answered.
+    pub(super) requested: Duration,
+    /// Whether an earlier request of the wish got lost: its leases may be older than `requested`.
+    pub(super) repeated: bool,
+    pub(super) answer: Result<v1::AcquireResponse, Refusal>,
+}
+
+/// A wish under way.
+pub(super) type OpenWish = Pin<Box<dyn Future<Output = Granted> + Send>>;
+
+/// Repeats one wish until it is answered.
+pub(super) async fn ask(bench: Arc<Bench>, session: Session, request: v1::AcquireRequest, idle: bool) -> Granted {
+    if idle {
+        tokio::time::sleep(IDLE).await;
+    }
+    let mut failures = 0;
+    loop {
+        let requested = bench.ledger.now();
+        let mut client = bench.client.clone();
+        let answer = call(session.acquire_wait() + DEADLINE, client.acquire(request.clone())).await;
+        match answer {
+            Err(Refusal::Away(status)) => bench.link.away(&status),
+            Ok(_) | Err(Refusal::Unknown(_) | Refusal::Stale(_) | Refusal::Other(_)) => {
+                bench.link.answered(session.worker);
+                return Granted { session, requested, repeated: failures > 0, answer };
+            }
+        }
+        failures += 1;
+        tokio::time::sleep(delay(failures, spread())).await;
+    }
+}

@@ -1,0 +1,188 @@
+//! The worker's border with the wire: what comes in is checked here, what goes out is made here.
+
+use besom_proto::v1;
+use besom_sweep::{Goal, JobConfig, KeepModels, Metric, MetricName, Objective};
+use sha2::{Digest, Sha256};
+
+use crate::agent::{Directive, Drop};
+use crate::train::{Confusion, EpochRecord};
+
+/// Names one execution of a job; every write of this worker carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AttemptRef {
+    pub(crate) job: i64,
+    pub(crate) attempt: u32,
+}
+
+/// A job that this worker may execute.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Assignment {
+    pub(crate) seed: i64,
+    pub(crate) config: JobConfig,
+    pub(crate) metric: Metric,
+    pub(crate) objective: Objective,
+    pub(crate) keep_models: KeepModels,
+}
+
+impl From<v1::AttemptRef> for AttemptRef {
+    fn from(at: v1::AttemptRef) -> Self {
+        Self { job: at.job, attempt: at.attempt }
+    }
+}
+
+impl From<AttemptRef> for v1::AttemptRef {
+    fn from(at: AttemptRef) -> Self {
+        Self { job: at.job, attempt: at.attempt }
+    }
+}
+
+/// An assignment that this build cannot execute; no other attempt by this build could.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("assignment: {field}: {problem}")]
+pub(crate) struct Unfit {
+    field: &'static str,
+    problem: String,
+}
+
+impl TryFrom<&v1::Assignment> for Assignment {
+    type Error = Unfit;
+
+    fn try_from(wire: &v1::Assignment) -> Result<Self, Unfit> {
+        let unfit = |field, problem: String| Unfit { field, problem };
+        let unspecified = |field| unfit(field, "not one that this build knows".to_owned());
+        let found = hex(&Sha256::digest(&wire.config));
+        if found != wire.config_hash {
+            return Err(unfit(
+                "config_hash",
+                format!("{} is not the hash of the configuration, {found}", wire.config_hash),
+            ));
+        }
+        let config =
+            JobConfig::from_canonical_json(&wire.config).map_err(|error| unfit("config", error.to_string()))?;
+        let name = MetricName::parse(&wire.metric)
+            .ok_or_else(|| unfit("metric", format!("'{}' is not one that this build knows", wire.metric)))?;
+        let goal = match wire.goal() {
+            v1::Goal::Maximize => Goal::Maximize,
+            v1::Goal::Minimize => Goal::Minimize,
+            v1::Goal::Unspecified => return Err(unspecified("goal")),
+        };
+        let objective = match wire.objective() {
+            v1::Objective::Final => Objective::Final,
+            v1::Objective::Best => Objective::Best,
+            v1::Objective::Unspecified => return Err(unspecified("objective")),
+        };
+        let keep_models = match wire.keep_models() {
+            v1::KeepModels::All => KeepModels::All,
+            v1::KeepModels::Best => KeepModels::Best,
+            v1::KeepModels::None => KeepModels::None,
+            v1::KeepModels::Unspecified => return Err(unspecified("keep_models")),
+        };
+        Ok(Self { seed: wire.seed, config, metric: Metric { name, goal }, objective, keep_models })
+    }
+}
+
+/// What the coordinator orders about a reported job.
+pub(crate) fn directive(wire: &v1::JobDirective) -> Result<Directive, &'static str> {
+    match wire.directive() {
+        v1::Directive::Continue => Ok(Directive::Continue),
+        v1::Directive::StopEarly => Ok(Directive::StopEarly),
+        v1::Directive::Cancelled => Ok(Directive::Drop(Drop::Cancelled)),
+        v1::Directive::LeaseLost => Ok(Directive::Drop(Drop::LeaseLost)),
+        v1::Directive::Unspecified => Err("directive: not one that this build knows"),
+    }
+}
+
+impl From<&EpochRecord> for v1::EpochRecord {
+    fn from(record: &EpochRecord) -> Self {
+        Self {
+            epoch: record.epoch,
+            loss: record.loss,
+            accuracy: record.accuracy,
+            val_loss: record.val_loss,
+            val_accuracy: record.val_accuracy,
+            learning_rate: record.learning_rate,
+            seconds: record.seconds,
+            metrics: record.metrics.clone().into_iter().collect(),
+        }
+    }
+}
+
+impl From<Confusion> for v1::Confusion {
+    fn from(confusion: Confusion) -> Self {
+        Self { classes: confusion.classes, counts: confusion.counts }
+    }
+}
+
+/// Lower-case hex, as digests are written everywhere.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use besom_sweep::{Engine, Hyperparameters, Params};
+
+    use super::*;
+
+    fn wire() -> v1::Assignment {
+        let config = JobConfig {
+            hyperparameters: Hyperparameters::from_params(&Params::new()).unwrap(),
+            dataset: "ab".repeat(32),
+            engine: Engine::Candle,
+        };
+        v1::Assignment {
+            attempt: Some(v1::AttemptRef { job: 1, attempt: 1 }),
+            sweep: 1,
+            sweep_name: "s".into(),
+            slot: 0,
+            seed: -3,
+            config: config.canonical_json(),
+            config_hash: config.config_hash(),
+            metric: "val_loss".into(),
+            goal: v1::Goal::Minimize.into(),
+            objective: v1::Objective::Best.into(),
+            keep_models: v1::KeepModels::None.into(),
+        }
+    }
+
+    #[test]
+    fn an_assignment_is_read_whole() {
+        let wire = wire();
+        let read = Assignment::try_from(&wire).unwrap();
+        assert_eq!(read.config.canonical_json(), wire.config);
+        assert_eq!(read.metric, Metric { name: MetricName::ValLoss, goal: Goal::Minimize });
+        assert_eq!((read.seed, read.objective, read.keep_models), (-3, Objective::Best, KeepModels::None));
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_assignment_is_named() {
+        type Spoil = fn(&mut v1::Assignment);
+        let rehash = |wire: &mut v1::Assignment| wire.config_hash = hex(&Sha256::digest(&wire.config));
+        let cases: [(&str, Spoil); 6] = [
+            ("config_hash", |wire| wire.config_hash = "00".repeat(32)),
+            ("config", |wire| wire.config = wire.config.replace(r#""trainer_version":1"#, r#""trainer_version":99"#)),
+            ("metric", |wire| wire.metric = "f1".into()),
+            ("goal", |wire| wire.goal = 0),
+            ("objective", |wire| wire.objective = 77),
+            ("keep_models", |wire| wire.keep_models = 0),
+        ];
+        for (field, spoil) in cases {
+            let mut wire = wire();
+            spoil(&mut wire);
+            if field == "config" {
+                rehash(&mut wire);
+            }
+            assert_eq!(Assignment::try_from(&wire).unwrap_err().field, field);
+        }
+    }
+
+    #[test]
+    fn an_unknown_directive_is_refused() {
+        assert!(directive(&v1::JobDirective::default()).is_err());
+        assert!(directive(&v1::JobDirective { attempt: None, directive: 99 }).is_err());
+    }
+}

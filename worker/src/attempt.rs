@@ -1,0 +1,292 @@
+//! One attempt from its assignment to an acknowledged result, or to the moment it is dropped.
+//!
+//! While it executes, an attempt is worth nothing without its lease: whatever drops it, drops all of it. Once there is
+//! a result, it stays until the coordinator acknowledged it, however long the coordinator is away: the store compares
+//! attempt numbers, so a result that comes too late does no harm, and one that comes in time saves the work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use besom_proto::v1;
+use besom_proto::v1::worker_service_client::WorkerServiceClient;
+use besom_sweep::KeepModels;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use crate::agent::{Drop, Events, Ledger, Link, Phase, Refusal, Signal, WorkerEvent, call, delay, spread};
+use crate::artifacts::Artifacts;
+use crate::assignment::{Assignment, AttemptRef, Unfit};
+use crate::data::{Dataset, DatasetCache};
+use crate::slot::{Trainer, Training};
+use crate::train::{Ending, TrainError, Trained};
+
+/// A completion is one transaction; a coordinator that needs longer is not well.
+const COMPLETE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Uploads of one model whose bytes arrived wrong before the attempt fails.
+const DAMAGED_UPLOADS: u32 = 3;
+
+/// What all attempts of a worker share.
+pub(crate) struct Bench {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) events: Events,
+    pub(crate) client: WorkerServiceClient<Channel>,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) datasets: DatasetCache,
+    pub(crate) trainer: Arc<dyn Trainer>,
+}
+
+/// An attempt that was given to a slot.
+pub(crate) struct Attempt {
+    pub(crate) bench: Arc<Bench>,
+    pub(crate) at: AttemptRef,
+    pub(crate) slot: u32,
+    pub(crate) assignment: Result<Assignment, Unfit>,
+    pub(crate) signal: Arc<Signal>,
+}
+
+/// What an attempt leaves behind.
+pub(crate) struct Left {
+    pub(crate) slot: u32,
+    /// To be given back to the coordinator.
+    pub(crate) release: Option<AttemptRef>,
+}
+
+/// How an attempt ends, before the coordinator knows.
+enum End {
+    Result(Box<v1::Completion>),
+    Dropped(Drop),
+}
+
+impl Attempt {
+    /// Executes it and delivers the result. Never fails: what goes wrong is the attempt's result.
+    pub(crate) async fn run(self) -> Left {
+        let started = self.bench.ledger.now();
+        let end = match self.execute().await {
+            Ok(end) => end,
+            Err(error) => {
+                let mut completion = self.completion(v1::Outcome::Failed);
+                completion.error = error.message;
+                completion.retryable = error.retryable;
+                completion.seconds = (self.bench.ledger.now() - started).as_secs_f64();
+                End::Result(Box::new(completion))
+            }
+        };
+        let release = matches!(end, End::Dropped(Drop::Released)).then_some(self.at);
+        let (outcome, error) = match end {
+            End::Result(completion) => self.deliver(*completion).await,
+            End::Dropped(reason) => (reason.as_str(), why(reason)),
+        };
+        self.bench.ledger.remove(self.at);
+        tracing::info!(job.id = self.at.job, job.attempt = self.at.attempt, outcome, error, "attempt ended");
+        let (slot, job) = (self.slot, self.at.job);
+        (self.bench.events)(WorkerEvent::Ended { slot, job, outcome, error });
+        Left { slot, release }
+    }
+
+    fn completion(&self, outcome: v1::Outcome) -> v1::Completion {
+        v1::Completion { attempt: Some(self.at.into()), outcome: outcome.into(), ..Default::default() }
+    }
+
+    /// Fetches, trains and stores the models.
+    async fn execute(&self) -> Result<End, TrainError> {
+        let assignment = match &self.assignment {
+            Ok(assignment) => Arc::new(assignment.clone()),
+            Err(unfit) => return Err(TrainError { retryable: false, message: unfit.to_string() }),
+        };
+        let prepared = tokio::select! {
+            biased;
+            () = self.signal.until_dropped() => None,
+            data = self.prepare(&assignment.config.dataset) => Some(data?),
+        };
+        let Some(data) = prepared else { return Ok(self.dropped()) };
+        let hyperparameters = &assignment.config.hyperparameters;
+        (self.bench.events)(WorkerEvent::Started {
+            slot: self.slot,
+            job: self.at.job,
+            attempt: self.at.attempt,
+            params: assignment.config.params(),
+            seed: assignment.seed,
+            epochs: hyperparameters.epochs,
+        });
+        let training = Training {
+            trainer: Arc::clone(&self.bench.trainer),
+            at: self.at,
+            slot: self.slot,
+            assignment: Arc::clone(&assignment),
+            data,
+            signal: Arc::clone(&self.signal),
+            ledger: Arc::clone(&self.bench.ledger),
+            events: Arc::clone(&self.bench.events),
+        };
+        let trained = training.run().await;
+        if self.signal.dropped().is_some() {
+            return Ok(self.dropped());
+        }
+        let trained = trained?;
+        let outcome = match trained.ending {
+            Ending::Succeeded => v1::Outcome::Succeeded,
+            Ending::Stopped => v1::Outcome::Stopped,
+            Ending::Diverged => v1::Outcome::Diverged,
+            Ending::Aborted => {
+                return Err(TrainError { retryable: true, message: "the trainer ended without being told".into() });
+            }
+        };
+        self.bench.ledger.enter(self.at, Phase::Uploading);
+        tokio::select! {
+            biased;
+            () = self.signal.until_dropped() => Ok(self.dropped()),
+            completion = self.finish(outcome, trained, assignment.keep_models) => completion.map(Box::new).map(End::Result),
+        }
+    }
+
+    fn dropped(&self) -> End {
+        End::Dropped(self.signal.dropped().expect("asked after the signal said so"))
+    }
+
+    async fn prepare(&self, digest: &str) -> Result<Arc<Dataset>, TrainError> {
+        self.bench.ledger.until_confirmed(self.at).await;
+        self.bench.datasets.get(digest, || self.fetch(digest)).await.map_err(|error| TrainError {
+            // Another machine may have the bytes, and bytes that arrived wrong may arrive right.
+            retryable: true,
+            message: chain(&error),
+        })
+    }
+
+    /// The bytes of a dataset. An absent coordinator is waited for as long as the lease is trusted: its absence is no
+    /// failure of the attempt.
+    async fn fetch(&self, digest: &str) -> Result<Vec<u8>, Refusal> {
+        (self.bench.events)(WorkerEvent::FetchingDataset { digest: digest.to_owned() });
+        let mut failures = 0;
+        loop {
+            match self.bench.artifacts.get(digest).await {
+                Err(Refusal::Away(status)) => self.bench.link.away(&status),
+                answer => return answer,
+            }
+            failures += 1;
+            tokio::time::sleep(delay(failures, spread())).await;
+        }
+    }
+
+    /// Stores the models that are kept, and says how the attempt ended.
+    async fn finish(
+        &self,
+        outcome: v1::Outcome,
+        trained: Trained,
+        keep: KeepModels,
+    ) -> Result<v1::Completion, TrainError> {
+        let mut completion = self.completion(outcome);
+        completion.confusion = trained.confusion.map(Into::into);
+        completion.seconds = trained.seconds;
+        match keep {
+            KeepModels::All | KeepModels::Best => {
+                completion.final_model = self.upload(&trained.final_model).await?;
+                completion.best_model = self.upload(&trained.best_model).await?;
+            }
+            KeepModels::None => {}
+        }
+        Ok(completion)
+    }
+
+    /// Stores one model and answers its digest; empty for a model that is none. An absent coordinator is waited for.
+    async fn upload(&self, model: &[u8]) -> Result<String, TrainError> {
+        if model.is_empty() {
+            return Ok(String::new());
+        }
+        let (mut failures, mut damaged) = (0, 0);
+        loop {
+            match self.bench.artifacts.put(model).await {
+                Ok(digest) => return Ok(digest),
+                Err(Refusal::Away(status)) => self.bench.link.away(&status),
+                Err(Refusal::Other(status)) if status.code() == Code::DataLoss && damaged + 1 < DAMAGED_UPLOADS => {
+                    damaged += 1;
+                }
+                Err(refusal) => {
+                    return Err(TrainError {
+                        retryable: true,
+                        message: format!("failed to store the model: {refusal}"),
+                    });
+                }
+            }
+            failures += 1;
+            tokio::time::sleep(delay(failures, spread())).await;
+        }
+    }
+
+    /// Repeats the completion until it is answered; tells how the attempt ended.
+    async fn deliver(&self, mut completion: v1::Completion) -> (&'static str, Option<String>) {
+        let Bench { ledger, link, .. } = &*self.bench;
+        ledger.enter(self.at, Phase::Completing);
+        ledger.until_few_pending(self.at).await;
+        let mut session = link.session().await;
+        let mut failures = 0;
+        loop {
+            completion.epochs = ledger.pending(self.at).iter().map(v1::EpochRecord::from).collect();
+            let request = v1::CompleteRequest { worker: session.worker, jobs: vec![completion.clone()] };
+            let mut client = self.bench.client.clone();
+            match call(COMPLETE_DEADLINE, client.complete(request)).await {
+                Ok(response) => {
+                    link.answered(session.worker);
+                    return self.settled(&completion, &response);
+                }
+                Err(Refusal::Away(status)) => {
+                    link.away(&status);
+                    failures += 1;
+                    tokio::time::sleep(delay(failures, spread())).await;
+                }
+                Err(Refusal::Unknown(_)) => session = link.renewed(session).await,
+                Err(Refusal::Stale(_)) => return (Drop::LeaseLost.as_str(), why(Drop::LeaseLost)),
+                Err(Refusal::Other(status)) => match self.refused(&completion, &status) {
+                    Some(failed) => completion = failed,
+                    None => return ("failed", Some(status.message().to_owned())),
+                },
+            }
+        }
+    }
+
+    /// A result that the coordinator does not take becomes a failure with its words; a failure that it does not take is
+    /// left to the end of the lease.
+    fn refused(&self, completion: &v1::Completion, status: &Status) -> Option<v1::Completion> {
+        tracing::error!(job.id = self.at.job, job.attempt = self.at.attempt, error = %status, "completion refused");
+        if completion.outcome() == v1::Outcome::Failed {
+            return None;
+        }
+        let mut failed = self.completion(v1::Outcome::Failed);
+        failed.error = format!("the coordinator refused the result: {}", status.message());
+        failed.retryable = true;
+        failed.seconds = completion.seconds;
+        Some(failed)
+    }
+
+    fn settled(&self, completion: &v1::Completion, response: &v1::CompleteResponse) -> (&'static str, Option<String>) {
+        let at = v1::AttemptRef::from(self.at);
+        match response.jobs.iter().find(|job| job.attempt == Some(at)).map(v1::JobResult::result) {
+            Some(v1::Result::Accepted) => match completion.outcome() {
+                v1::Outcome::Succeeded => ("succeeded", None),
+                v1::Outcome::Stopped => ("stopped", None),
+                v1::Outcome::Diverged => ("diverged", None),
+                v1::Outcome::Failed | v1::Outcome::Unspecified => ("failed", Some(completion.error.clone())),
+            },
+            Some(v1::Result::LeaseLost) => (Drop::LeaseLost.as_str(), why(Drop::LeaseLost)),
+            Some(v1::Result::Cancelled) => (Drop::Cancelled.as_str(), why(Drop::Cancelled)),
+            Some(v1::Result::Unspecified) | None => {
+                ("failed", Some("the coordinator answered nothing that this build understands".to_owned()))
+            }
+        }
+    }
+}
+
+fn why(reason: Drop) -> Option<String> {
+    match reason {
+        Drop::LeaseLost => Some("the coordinator gave the job to another attempt".to_owned()),
+        Drop::Fenced => Some("the lease could not be renewed in time".to_owned()),
+        Drop::Cancelled | Drop::Released => None,
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,97 @@
+//! A slot's thread: trains one job, asks before every batch whether to go on, and keeps a panic to itself.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::agent::{Events, Ledger, Signal, WorkerEvent};
+use crate::assignment::{Assignment, AttemptRef};
+use crate::data::Dataset;
+use crate::train::{Control, EpochRecord, Observer, TrainError, TrainJob, Trained, train};
+
+/// Trains one job on the calling thread. The product has one, [`Mlp`]; tests script their own.
+pub trait Trainer: Send + Sync + 'static {
+    /// As [`train`], for a single job.
+    ///
+    /// # Errors
+    /// The job cannot be trained; see [`TrainError::retryable`].
+    fn train(&self, job: &TrainJob<'_>, data: &Dataset, observer: &mut dyn Observer) -> Result<Trained, TrainError>;
+}
+
+/// The multilayer perceptron.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mlp;
+
+impl Trainer for Mlp {
+    fn train(&self, job: &TrainJob<'_>, data: &Dataset, observer: &mut dyn Observer) -> Result<Trained, TrainError> {
+        let mut trained = train(std::slice::from_ref(job), data, observer)?;
+        trained.pop().ok_or_else(|| TrainError { retryable: false, message: "the trainer gave no result".into() })
+    }
+}
+
+/// Everything that a slot's thread needs.
+pub(crate) struct Training {
+    pub(crate) trainer: Arc<dyn Trainer>,
+    pub(crate) at: AttemptRef,
+    pub(crate) slot: u32,
+    pub(crate) assignment: Arc<Assignment>,
+    pub(crate) data: Arc<Dataset>,
+    pub(crate) signal: Arc<Signal>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) events: Events,
+}
+
+impl Training {
+    /// Trains on a thread of its own and returns when that thread has ended.
+    pub(crate) async fn run(self) -> Result<Trained, TrainError> {
+        let retry = |message: String| TrainError { retryable: true, message };
+        let (sender, receiver) = oneshot::channel();
+        let body = move || {
+            let result = catch_unwind(AssertUnwindSafe(|| self.train()));
+            let result = result.unwrap_or_else(|panic| Err(retry(format!("the trainer panicked: {}", said(&*panic)))));
+            // Nobody waits any more once the worker has stopped.
+            let _ = sender.send(result);
+        };
+        let thread = std::thread::Builder::new().name("slot".into()).spawn(body);
+        let thread = thread.map_err(|error| retry(format!("failed to start a thread: {error}")))?;
+        let result = receiver.await.unwrap_or_else(|_gone| Err(retry("the trainer's thread ended".to_owned())));
+        // It has sent its result, so it ends at once; a panic was caught above.
+        let _ = thread.join();
+        result
+    }
+
+    fn train(self) -> Result<Trained, TrainError> {
+        let assignment = Arc::clone(&self.assignment);
+        let job = TrainJob {
+            config: &assignment.config,
+            seed: assignment.seed,
+            metric: assignment.metric,
+            objective: assignment.objective,
+        };
+        let (trainer, data) = (Arc::clone(&self.trainer), Arc::clone(&self.data));
+        trainer.train(&job, &data, &mut Watched(self))
+    }
+}
+
+struct Watched(Training);
+
+impl Observer for Watched {
+    fn control(&mut self) -> Control {
+        self.0.signal.control()
+    }
+
+    fn epoch(&mut self, _job: usize, record: &EpochRecord) {
+        self.0.ledger.record(self.0.at, record.clone());
+        (self.0.events)(WorkerEvent::Epoch { slot: self.0.slot, job: self.0.at.job, record: record.clone() });
+    }
+}
+
+/// The words of a panic.
+fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
+}
