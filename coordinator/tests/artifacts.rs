@@ -1,5 +1,7 @@
 //! Every behaviour of an artifact store, on files and on Postgres.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{io, sync::Arc, time::Duration};
 
 use besom_coordinator::{

@@ -1,5 +1,7 @@
 //! What `besom sql` stands on: statements that read give the same on both databases, all others are refused.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod sql_support;
 
 use besom_coordinator::store::{
