@@ -1,5 +1,7 @@
 //! Every behaviour of the store, on SQLite and on Postgres.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod store_behaviours;
 mod store_support;
 

@@ -1,5 +1,7 @@
 //! Migrations: the same in both databases, applied once, and never to a database that knows better.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod store_support;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};

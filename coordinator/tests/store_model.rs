@@ -3,6 +3,8 @@
 //! The model knows the rules and nothing of SQL. Time is part of the history, so every run can be repeated: a failure
 //! prints its seed, and `BESOM_MODEL_SEED=<seed>` runs it again.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod store_support;
 
 use std::{collections::BTreeMap, time::Duration};

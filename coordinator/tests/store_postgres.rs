@@ -1,5 +1,7 @@
 //! What only a database server can do to a store: go away, come back, and keep a session half-way.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod store_support;
 
 use std::time::Duration;

@@ -19,8 +19,11 @@ use super::{
 
 mod dialect;
 // The same files serve both databases; see their module's documentation.
+#[allow(clippy::duplicate_mod, reason = "the same work for both databases, each with its own dialect")]
 #[path = "work/mod.rs"]
 mod work;
+
+use dialect::Clock;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
@@ -59,7 +62,7 @@ impl PostgresStore {
         MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(migrations::refused)?;
         conn.close().await.map_err(unavailable)?;
         let pool = pool(options);
-        Ok(Self { handle: Handle { writer: Some(pool.clone()), reader: pool, clock: () } })
+        Ok(Self { handle: Handle { writer: Some(pool.clone()), reader: pool, clock: Clock } })
     }
 
     /// Connects for reading. Changes nothing.
@@ -85,7 +88,7 @@ impl PostgresStore {
                 .map_err(unavailable)?;
         conn.close().await.map_err(unavailable)?;
         migrations::check(&MIGRATIONS, &applied)?;
-        Ok(Self { handle: Handle { writer: None, reader: pool(options), clock: () } })
+        Ok(Self { handle: Handle { writer: None, reader: pool(options), clock: Clock } })
     }
 
     /// The connections, for the artifacts in the same database.

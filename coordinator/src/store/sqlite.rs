@@ -19,6 +19,7 @@ use crate::domain::Digest;
 mod clock;
 mod dialect;
 // The same files serve both databases; see their module's documentation.
+#[allow(clippy::duplicate_mod, reason = "the same work for both databases, each with its own dialect")]
 #[path = "work/mod.rs"]
 mod work;
 

@@ -13,7 +13,8 @@ pub(super) type Db = sqlx::Postgres;
 pub(super) type Conn = PgConnection;
 
 /// Postgres keeps the time itself.
-pub(super) type Clock = ();
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock;
 
 /// Each statement sees what was committed before it: an update that had to wait judges the row as it then is.
 pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -28,7 +29,7 @@ const LOCK_JOB: &str = include_str!("../sql/postgres/job_lock.sql");
 const TAKE: &str = include_str!("../sql/postgres/jobs_take.sql");
 
 /// The time that a test passes, or the database's.
-pub(super) async fn now(conn: &mut Conn, (): &Clock, now: Option<Timestamp>) -> sqlx::Result<Timestamp> {
+pub(super) async fn now(conn: &mut Conn, _: &Clock, now: Option<Timestamp>) -> sqlx::Result<Timestamp> {
     let micros = sqlx::query_scalar(NOW).bind(now.map(|at| at.0)).fetch_one(conn).await?;
     Ok(Timestamp(micros))
 }

@@ -71,7 +71,7 @@ impl Handle {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let clock = self.clock.clone();
+        let clock = self.clock;
         let task = tokio::spawn(async move {
             let mut run = 1;
             loop {
