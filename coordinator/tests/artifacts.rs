@@ -10,6 +10,7 @@ use besom_coordinator::{
     store::{
         StoreError,
         open::{Opened, StoreUrl, open, open_read_only},
+        query::{Cell, query},
     },
 };
 use bytes::Bytes;
@@ -53,6 +54,7 @@ macro_rules! on_both {
 }
 
 on_both!(
+    bytes_before_rows,
     what_is_put_comes_back_in_chunks,
     an_empty_artifact_is_one_too,
     an_unknown_artifact_is_not_found,
@@ -103,6 +105,32 @@ fn leftovers(setup: &Setup) -> Vec<String> {
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .filter(|name| Digest::parse(name).is_none())
         .collect()
+}
+
+/// The invariant of that name: no row names an artifact that is not complete, verified and on disk.
+async fn bytes_before_rows(setup: Setup) {
+    let artifacts = setup.opened.artifacts.clone();
+    let bytes = content(2 * CHUNK, 13);
+    let name = digest(&bytes);
+    let (sender, receiver) = mpsc::channel(1);
+    let put = tokio::spawn({
+        let name = name.clone();
+        let chunks = ReceiverStream::new(receiver).boxed();
+        async move { artifacts.put(&name, 2 * CHUNK as u64, ArtifactKind::Model, chunks).await }
+    });
+    let rows = async || {
+        let sql = format!("SELECT size, kind FROM artifacts WHERE digest = '{name}'");
+        query(&setup.url, &sql).await.unwrap().rows
+    };
+    for piece in bytes.chunks(300_007) {
+        assert!(rows().await.is_empty());
+        assert_eq!(setup.opened.artifacts.size(&name).await.unwrap(), None);
+        sender.send(Ok(Bytes::copy_from_slice(piece))).await.unwrap();
+    }
+    drop(sender);
+    put.await.unwrap().unwrap();
+    assert_eq!(rows().await, [[Cell::Integer(2 * CHUNK as i64), Cell::Text("model".to_owned())]]);
+    assert!(get(&*setup.opened.artifacts, &name).await.unwrap() == bytes);
 }
 
 async fn what_is_put_comes_back_in_chunks(setup: Setup) {
@@ -269,6 +297,16 @@ async fn a_damaged_row_is_an_error_in_the_stream() {
         sqlx::query(damage).execute(&pool).await.unwrap();
         let result = get(&*setup.opened.artifacts, &digest(&bytes)).await;
         assert!(matches!(result, Err(ArtifactError::Mismatch { .. })), "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_is_named() {
+    let setup = sqlite().await;
+    std::fs::write(setup.dir.path().join("artifacts"), b"in the way").unwrap();
+    match put(&*setup.opened.artifacts, b"some bytes").await {
+        Err(ArtifactError::Io(error)) => assert!(error.to_string().contains("artifacts"), "{error}"),
+        other => panic!("{other:?}"),
     }
 }
 

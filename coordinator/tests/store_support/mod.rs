@@ -24,7 +24,7 @@ const START: i64 = 1_795_455_000_000_000;
 
 /// So many seconds after the start of the test's time.
 pub(crate) fn at(seconds: f64) -> Option<Timestamp> {
-    Some(Timestamp(START + (seconds * 1e6) as i64))
+    Some(Timestamp(START + (seconds * 1e6).round() as i64))
 }
 
 /// Where a test's database is.
@@ -117,6 +117,18 @@ impl Bench {
                 rows.iter().map(|row| (0..row.len()).map(|i| cell(row, i)).collect()).collect()
             }
         }
+    }
+
+    /// The columns of a table or view, in their order.
+    pub(crate) async fn columns(&self, name: &str) -> Vec<String> {
+        let sql = match &self.place {
+            Place::Sqlite(_) => format!("SELECT name FROM pragma_table_info('{name}') ORDER BY cid"),
+            Place::Postgres(_) => format!(
+                "SELECT column_name::text FROM information_schema.columns WHERE table_name = '{name}' \
+                 ORDER BY ordinal_position"
+            ),
+        };
+        self.query(&sql).await.into_iter().flatten().collect()
     }
 
     /// Runs a statement that changes the database behind the store's back.
