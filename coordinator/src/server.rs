@@ -29,6 +29,8 @@ use crate::store::Store;
 
 /// How long open calls may take to end once the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
+/// And those within this process, whose callers are stopping as well.
+const DRAIN_IN_PROCESS: Duration = Duration::from_secs(2);
 /// The largest message taken: a worker's report of 1,024 jobs fits many times.
 const MAX_MESSAGE: usize = 8 << 20;
 /// The largest message of an upload: a chunk and its frame.
@@ -111,7 +113,7 @@ impl Coordinator {
             );
         let ends = token.clone();
         tasks.spawn(async move {
-            if let Err(error) = until_drained(server, ends, DRAIN / 5).await {
+            if let Err(error) = until_drained(server, ends, DRAIN_IN_PROCESS).await {
                 warn!(%error, "the in-process server ended");
             }
         });

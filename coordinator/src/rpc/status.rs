@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use besom_sweep::SpecError;
 use tonic::Status;
-use tracing::{error, warn};
+use tracing::{debug, error};
 
 use crate::{artifacts::ArtifactError, store::StoreError};
 
@@ -28,7 +28,8 @@ pub(super) fn of_store(error: StoreError) -> Status {
         StoreError::AlreadyExists { .. } => Status::already_exists(error.to_string()),
         StoreError::InvalidState { .. } => Status::failed_precondition(error.to_string()),
         StoreError::Unavailable(source) => {
-            warn!(error = %source, "the database is not available");
+            // The reaper warns once for every outage; a line for every call of every worker would bury it.
+            debug!(error = %source, "the database is not available");
             Status::unavailable(error.to_string())
         }
         StoreError::Corrupt { .. } => {

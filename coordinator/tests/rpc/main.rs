@@ -1,5 +1,7 @@
 //! The services over an in-process channel, on real stores.
 
+#![allow(clippy::unwrap_used, reason = "clippy knows only functions with #[test] as tests")]
+
 mod artifacts;
 mod server;
 mod shared;

@@ -1,9 +1,12 @@
 //! Over sockets, from other runtimes, and at the end.
 
+use std::time::Duration;
+
 use besom_coordinator::CoordinatorConfig;
 use besom_proto::v1::sweep_service_client::SweepServiceClient;
 use besom_proto::v1::{ListSweepsRequest, ListWorkersRequest};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -15,7 +18,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ListServiceResponse, ServerReflectionRequest};
 
-use crate::support::{Bench, LIMIT, named};
+use crate::support::{Bench, LIMIT, named, wish};
 
 #[tokio::test]
 async fn services_health_and_reflection_are_served_until_the_shutdown() {
@@ -58,6 +61,22 @@ async fn reflected(mut client: ServerReflectionClient<tonic::transport::Channel>
 }
 
 #[tokio::test]
+async fn more_calls_than_a_connection_may_have_are_refused_not_queued() {
+    let bench = Bench::new().await;
+    let mut clients = bench.clients();
+    let worker = clients.register().await;
+    let mut calls = JoinSet::new();
+    for _ in 0..300 {
+        let mut clients = clients.clone();
+        let wish = wish(worker, vec![0], Duration::from_secs(20));
+        calls.spawn(async move { clients.workers.acquire(wish).await });
+    }
+    // The calls that are taken wait for jobs; the first to be answered are those that are not.
+    let first = tokio::time::timeout(LIMIT, calls.join_next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(first.unwrap_err().code(), Code::ResourceExhausted);
+}
+
+#[tokio::test]
 async fn other_runtimes_of_the_process_connect_as_well() {
     let bench = Bench::new().await;
     let connector = bench.coordinator.connector();
@@ -81,9 +100,8 @@ async fn a_stopped_coordinator_refuses_connections_and_ends_waiting_calls() {
     let mut clients = bench.clients();
     let worker = clients.register().await;
     let mut waiting = clients.clone();
-    let waiting = tokio::spawn(async move {
-        waiting.workers.acquire(crate::support::wish(worker, vec![0], std::time::Duration::from_secs(20))).await
-    });
+    let waiting =
+        tokio::spawn(async move { waiting.workers.acquire(wish(worker, vec![0], Duration::from_secs(20))).await });
     let connector = bench.coordinator.connector();
     tokio::time::timeout(LIMIT, bench.coordinator.stop()).await.expect("stopping ends");
     // Answered with nothing, or refused: as it came before or after the stop.

@@ -1,13 +1,15 @@
 //! Two coordinators on one Postgres.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use besom_coordinator::store::open::{StoreUrl, open};
 use besom_coordinator::{Coordinator, CoordinatorConfig};
 use besom_proto::v1;
 use besom_testkit::eventually;
-use besom_testkit::postgres::database;
+use besom_testkit::postgres::{PostgresServer, Stop, database};
+use tonic::Code;
 
 use crate::support::{Clients, LIMIT, grid, record, registration, success, wish};
 
@@ -77,4 +79,33 @@ async fn no_job_is_handed_out_twice_by_two_coordinators() {
     jobs.extend(calls.join_all().await.concat());
     let distinct: HashSet<_> = jobs.iter().map(|job| job.attempt.unwrap().job).collect();
     assert_eq!((jobs.len(), distinct.len()), (40, 40));
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_unavailable_until_it_is_back() {
+    let server = Arc::new(tokio::task::spawn_blocking(PostgresServer::start_new).await.unwrap());
+    let (_coordinator, mut clients) = coordinator(&server.database().await.url).await;
+    let sweep = clients.submit("kept", 2).await;
+    let worker = clients.register().await;
+    let attempt = clients.acquire_one(worker).await;
+
+    let stopped = server.clone();
+    tokio::task::spawn_blocking(move || stopped.stop(Stop::Immediate)).await.unwrap();
+    let call = clients.workers.complete(v1::CompleteRequest { worker, jobs: vec![success(attempt)] });
+    let error = tokio::time::timeout(LIMIT, call).await.expect("calls are answered").unwrap_err();
+    assert_eq!((error.code(), error.message()), (Code::Unavailable, "the database is not available"));
+
+    let started = server.clone();
+    tokio::task::spawn_blocking(move || started.start()).await.unwrap();
+    eventually("calls are served again", LIMIT, async || {
+        let request = v1::CompleteRequest { worker, jobs: vec![success(attempt)] };
+        clients
+            .workers
+            .complete(request)
+            .await
+            .is_ok_and(|answer| answer.into_inner().jobs[0].result() == v1::Result::Accepted)
+    })
+    .await;
+    let counts = clients.sweep(&sweep.name).await.counts.unwrap();
+    assert_eq!((counts.queued, counts.succeeded), (1, 1));
 }
