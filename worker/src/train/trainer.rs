@@ -18,13 +18,14 @@ use crate::data::Dataset;
 use crate::random::Stream;
 
 /// Rows a validation batch. Fixed, because the rounding of a matrix product depends on its size; large enough to be fast,
-/// small enough that a batch stays within a core's cache.
+/// small enough to cost little memory beside the dataset.
 const VALIDATION_BATCH: usize = 512;
 
 /// Trains `jobs`, one after the other, on the calling thread's time (it blocks), and answers in their order.
 ///
 /// # Errors
-/// A dataset or a configuration that cannot be trained; see [`TrainError::retryable`].
+/// A job of another dataset or with a model too large, which no attempt could train, or a thread that could not be
+/// started, which another attempt may; see [`TrainError::retryable`].
 pub fn train(jobs: &[TrainJob<'_>], data: &Dataset, observer: &mut dyn Observer) -> Result<Vec<Trained>, TrainError> {
     single_thread()?.install(|| {
         let one = |(index, job)| Training::new(job, data)?.run(index, observer);
