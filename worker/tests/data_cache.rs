@@ -1,5 +1,7 @@
 //! The dataset cache: one fetch, one copy, and never damaged bytes.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod data_support;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Hostile and broken files: each is refused with a clear text that names the file, without a panic.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod data_support;
 
 use std::fmt::Write as _;
@@ -89,9 +91,10 @@ async fn hostile_arrays_are_refused() {
 
 #[tokio::test]
 async fn hostile_labels_are_refused() {
+    type Case<'a> = (&'a str, Vec<u8>, Vec<u8>, &'a [&'a str]);
     let folder = tempfile::tempdir().unwrap();
     let many: Vec<u8> = (0..300_u16).flat_map(u16::to_le_bytes).collect();
-    let cases: Vec<(&str, Vec<u8>, Vec<u8>, &[&str])> = vec![
+    let cases: [Case<'_>; 8] = [
         ("mismatch", ten_samples(), npy("|u1", "(9,)", &[0; 9]), &["10 samples but 9 labels"]),
         ("onehot", ten_samples(), npy("|u1", "(10, 2)", &[0; 20]), &["arr_1.npy", "one column", "argmax"]),
         ("half", ten_samples(), npy("<f8", "(10,)", &floats(&[0.5; 10])), &["arr_1.npy", "label 0 is 0.5"]),
@@ -132,8 +135,8 @@ async fn hostile_archives_are_refused() {
     refused(folder, "names.npz", &other, &["must hold arr_0 and arr_1", "images.npy"]).await;
     refused(folder, "no_entry.npz", &zip_of(&[], false), &["it holds nothing"]).await;
 
-    // 256 MiB of zeros in 256 KiB: the shape agrees, the ratio betrays it.
-    let bomb = npy("|u1", "(65536, 4096)", &vec![0; 256 << 20]);
+    // 100 MiB of zeros in 100 KiB: the shape agrees, the ratio betrays it.
+    let bomb = npy("|u1", "(25600, 4096)", &vec![0; 100 << 20]);
     let bomb = zip_of(&[("arr_0.npy", &bomb), ("arr_1.npy", &ten_labels())], true);
     assert!(bomb.len() < 1 << 20);
     refused(folder, "bomb.npz", &bomb, &["arr_0.npy", "decompression bomb"]).await;
@@ -217,10 +220,9 @@ async fn gzip_bombs_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     std::fs::write(folder.join("x-labels-idx1-ubyte.gz"), gzip(&idx(&[1], &[0]))).unwrap();
-    let bomb = gzip(&idx(&[131_072, 32, 32], &vec![0; 128 << 20]));
+    let bomb = gzip(&idx(&[102_400, 32, 32], &vec![0; 100 << 20]));
     refused(folder, "x-images-idx3-ubyte.gz", &bomb, &["decompression bomb"]).await;
-    let mut table = "label,x\n".to_owned();
-    table.push_str(&"0,1\n".repeat(20 << 20));
+    let table = format!("label,x\n0,{}\n", "0".repeat(100 << 20));
     refused(folder, "x.csv.gz", &gzip(table.as_bytes()), &["decompression bomb"]).await;
     let cut = gzip(b"label,x\n1,2\n3,4\n");
     refused(folder, "cut.csv.gz", &cut[..cut.len() - 9], &["cannot be read"]).await;

@@ -3,6 +3,8 @@
 //! That variable is read from the process's environment, so each test runs once more in a child process that was
 //! started with it.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod data_support;
 
 use std::net::SocketAddr;

@@ -174,7 +174,7 @@ impl Dataset {
         let room = PREFIX as u64 + u64::from(MAX_HEADER) + row_bytes + header.samples() as u64;
         let mut body = super::limits::reserve(what, room)?;
         // The header's length depends on the maximum, which is known once the rows are there: the body is written
-        // behind the longest possible header and moved back by the difference.
+        // behind the header of the longest maximum and moved back by the difference.
         header.max = u8::MAX;
         body.resize(PREFIX + encode(what, &header)?.len(), 0);
         let start = body.len();

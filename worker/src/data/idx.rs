@@ -20,7 +20,10 @@ pub(super) fn is_magic(bytes: &[u8]) -> bool {
     matches!(bytes, [0, 0, 8, 1..=4, ..])
 }
 
-/// True if the directory looks like one of IDX files: it has at least one of the four.
+/// Reads the four files of a directory: training and test set, each images and labels.
+///
+/// # Errors
+/// Where one of them is missing or no IDX file.
 pub(super) fn read_directory(directory: &Path) -> Result<Parsed, DataError> {
     let find = |prefix: &str, axes: &str| -> Result<PathBuf, DataError> {
         let names = ["-", "."]

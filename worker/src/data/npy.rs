@@ -185,17 +185,19 @@ impl Array {
 struct OddValues {
     first: Option<(u64, f64)>,
     range: (f64, f64),
+    fractions: bool,
 }
 
 impl OddValues {
     fn starting(index: u64, value: f64, before: &[u8]) -> Self {
         let bound = |bound: Option<&u8>| bound.map_or(value, |&bound| f64::from(bound));
         let range = (value.min(bound(before.iter().min())), value.max(bound(before.iter().max())));
-        Self { first: Some((index, value)), range }
+        Self { first: Some((index, value)), range, fractions: value.fract() != 0.0 }
     }
 
     fn widen(&mut self, value: f64) {
         self.range = (self.range.0.min(value), self.range.1.max(value));
+        self.fractions |= value.fract() != 0.0;
     }
 
     fn check(&self, what: &str, descr: &str) -> Result<(), DataError> {
@@ -205,7 +207,7 @@ impl OddValues {
         let (min, max) = self.range;
         let problem = if value.is_nan() {
             format!("value {index} is not a number")
-        } else if min >= -1.0 && max <= 1.0 {
+        } else if self.fractions && min >= -1.0 && max <= 1.0 {
             format!(
                 "values lie in {min}..{max} ({descr}) and look already scaled: give the pixels as whole numbers 0..255"
             )
@@ -415,7 +417,7 @@ mod tests {
         assert_eq!(parsed, Fields { descr: "<f8".into(), fortran: false, shape: vec![3, 4] });
         let parsed = Fields::parse("{\"shape\": (3L,), \"descr\": \"|u1\", \"fortran_order\": True}").unwrap();
         assert_eq!(parsed, Fields { descr: "|u1".into(), fortran: true, shape: vec![3] });
-        assert_eq!(Fields::parse("{'descr': '<f8', 'fortran_order': False, 'shape': ()}").unwrap().shape, []);
+        assert!(Fields::parse("{'descr': '<f8', 'fortran_order': False, 'shape': ()}").unwrap().shape.is_empty());
         for bad in [
             "",
             "{",

@@ -102,7 +102,7 @@ fn check_counts(what: &str, samples: &Samples) -> Result<(), DataError> {
     if count == 0 || width == 0 {
         return Err(DataError::refused(what, "holds no samples"));
     }
-    if samples.rows.len() % width != 0 || samples.rows.len() / width != count {
+    if !samples.rows.len().is_multiple_of(width) || samples.rows.len() / width != count {
         return Err(DataError::refused(what, format!("{} samples but {count} labels", samples.rows.len() / width)));
     }
     Ok(())

@@ -12,7 +12,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 /// A spec of `source` with nothing else said.
-pub fn spec(source: &str) -> DatasetSpec {
+pub(crate) fn spec(source: &str) -> DatasetSpec {
     DatasetSpec {
         source: source.to_owned(),
         test_fraction: None,
@@ -26,18 +26,18 @@ pub fn spec(source: &str) -> DatasetSpec {
 }
 
 /// Loads `spec` with `folder` as home and base.
-pub async fn load_in(folder: &Path, spec: &DatasetSpec) -> Result<Loaded, DataError> {
+pub(crate) async fn load_in(folder: &Path, spec: &DatasetSpec) -> Result<Loaded, DataError> {
     let options = LoadOptions { home: folder.to_owned(), base_dir: folder.to_owned(), allow_private_hosts: false };
     load(spec, &options, &|_| ()).await
 }
 
 /// A version 1 .npy file with the header text as NumPy writes it.
-pub fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+pub(crate) fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     npy_ordered(descr, "False", shape, data)
 }
 
 /// The same with `fortran_order` said.
-pub fn npy_ordered(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+pub(crate) fn npy_ordered(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     let descr = if descr.starts_with('[') { descr.to_owned() } else { format!("'{descr}'") };
     let mut text = format!("{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}");
     while (text.len() + 11) % 64 != 0 {
@@ -52,7 +52,7 @@ pub fn npy_ordered(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<
 }
 
 /// A zip file of `entries`.
-pub fn zip_of(entries: &[(&str, &[u8])], deflated: bool) -> Vec<u8> {
+pub(crate) fn zip_of(entries: &[(&str, &[u8])], deflated: bool) -> Vec<u8> {
     let method = if deflated { CompressionMethod::Deflated } else { CompressionMethod::Stored };
     let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, bytes) in entries {
@@ -63,22 +63,22 @@ pub fn zip_of(entries: &[(&str, &[u8])], deflated: bool) -> Vec<u8> {
 }
 
 /// An archive of `arr_0` and `arr_1`.
-pub fn npz(samples: &[u8], labels: &[u8]) -> Vec<u8> {
+pub(crate) fn npz(samples: &[u8], labels: &[u8]) -> Vec<u8> {
     zip_of(&[("arr_0.npy", samples), ("arr_1.npy", labels)], false)
 }
 
 /// Ten samples of four values, 1 to 40, as uint8.
-pub fn ten_samples() -> Vec<u8> {
+pub(crate) fn ten_samples() -> Vec<u8> {
     npy("|u1", "(10, 4)", &(1..=40).collect::<Vec<u8>>())
 }
 
 /// Ten labels, 0 and 1 in turn, as int64.
-pub fn ten_labels() -> Vec<u8> {
+pub(crate) fn ten_labels() -> Vec<u8> {
     npy("<i8", "(10,)", &(0..10_i64).flat_map(|i| (i % 2).to_le_bytes()).collect::<Vec<u8>>())
 }
 
 /// An IDX file of unsigned bytes.
-pub fn idx(sizes: &[u32], data: &[u8]) -> Vec<u8> {
+pub(crate) fn idx(sizes: &[u32], data: &[u8]) -> Vec<u8> {
     let mut file = vec![0, 0, 8, sizes.len() as u8];
     sizes.iter().for_each(|size| file.extend_from_slice(&size.to_be_bytes()));
     file.extend_from_slice(data);
@@ -86,14 +86,14 @@ pub fn idx(sizes: &[u32], data: &[u8]) -> Vec<u8> {
 }
 
 /// The bytes as one gzip member.
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 /// An error with its causes, as the command line prints it.
-pub fn chain(error: &DataError) -> String {
+pub(crate) fn chain(error: &DataError) -> String {
     let mut text = error.to_string();
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
