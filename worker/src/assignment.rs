@@ -4,7 +4,7 @@ use besom_proto::v1;
 use besom_sweep::{Goal, JobConfig, KeepModels, Metric, MetricName, Objective};
 use sha2::{Digest, Sha256};
 
-use crate::agent::{Directive, Drop};
+use crate::agent::{Directive, DropReason};
 use crate::train::{Confusion, EpochRecord};
 
 /// Names one execution of a job; every write of this worker carries it.
@@ -86,8 +86,8 @@ pub(crate) fn directive(wire: &v1::JobDirective) -> Result<Directive, &'static s
     match wire.directive() {
         v1::Directive::Continue => Ok(Directive::Continue),
         v1::Directive::StopEarly => Ok(Directive::StopEarly),
-        v1::Directive::Cancelled => Ok(Directive::Drop(Drop::Cancelled)),
-        v1::Directive::LeaseLost => Ok(Directive::Drop(Drop::LeaseLost)),
+        v1::Directive::Cancelled => Ok(Directive::Drop(DropReason::Cancelled)),
+        v1::Directive::LeaseLost => Ok(Directive::Drop(DropReason::LeaseLost)),
         v1::Directive::Unspecified => Err("directive: not one that this build knows"),
     }
 }

@@ -13,7 +13,7 @@ use besom_sweep::KeepModels;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::agent::{Drop, Events, Ledger, Link, Phase, Refusal, Signal, WorkerEvent, call, delay, spread};
+use crate::agent::{DropReason, Events, Ledger, Link, Phase, Refusal, Signal, WorkerEvent, call, delay, spread};
 use crate::artifacts::Artifacts;
 use crate::assignment::{Assignment, AttemptRef, Unfit};
 use crate::data::{Dataset, DatasetCache};
@@ -56,7 +56,7 @@ pub(crate) struct Left {
 /// How an attempt ends, before the coordinator knows.
 enum End {
     Result(Box<v1::Completion>),
-    Dropped(Drop),
+    Dropped(DropReason),
 }
 
 impl Attempt {
@@ -73,7 +73,7 @@ impl Attempt {
                 End::Result(Box::new(completion))
             }
         };
-        let release = matches!(end, End::Dropped(Drop::Released)).then_some(self.at);
+        let release = matches!(end, End::Dropped(DropReason::Released)).then_some(self.at);
         let (outcome, error) = match end {
             End::Result(completion) => self.deliver(*completion).await,
             End::Dropped(reason) => (reason.as_str(), why(reason)),
@@ -236,7 +236,7 @@ impl Attempt {
                     tokio::time::sleep(delay(failures, spread())).await;
                 }
                 Err(Refusal::Unknown(_)) => session = link.renewed(session).await,
-                Err(Refusal::Stale(_)) => return (Drop::LeaseLost.as_str(), why(Drop::LeaseLost)),
+                Err(Refusal::Stale(_)) => return (DropReason::LeaseLost.as_str(), why(DropReason::LeaseLost)),
                 Err(Refusal::Other(status)) => match self.refused(&completion, &status) {
                     Some(failed) => completion = failed,
                     None => return ("failed", Some(status.message().to_owned())),
@@ -268,8 +268,8 @@ impl Attempt {
                 v1::Outcome::Diverged => ("diverged", None),
                 v1::Outcome::Failed | v1::Outcome::Unspecified => ("failed", Some(completion.error.clone())),
             },
-            Some(v1::Result::LeaseLost) => (Drop::LeaseLost.as_str(), why(Drop::LeaseLost)),
-            Some(v1::Result::Cancelled) => (Drop::Cancelled.as_str(), why(Drop::Cancelled)),
+            Some(v1::Result::LeaseLost) => (DropReason::LeaseLost.as_str(), why(DropReason::LeaseLost)),
+            Some(v1::Result::Cancelled) => (DropReason::Cancelled.as_str(), why(DropReason::Cancelled)),
             Some(v1::Result::Unspecified) | None => {
                 ("failed", Some("the coordinator answered nothing that this build understands".to_owned()))
             }
@@ -277,11 +277,11 @@ impl Attempt {
     }
 }
 
-fn why(reason: Drop) -> Option<String> {
+fn why(reason: DropReason) -> Option<String> {
     match reason {
-        Drop::LeaseLost => Some("the coordinator gave the job to another attempt".to_owned()),
-        Drop::Fenced => Some("the lease could not be renewed in time".to_owned()),
-        Drop::Cancelled | Drop::Released => None,
+        DropReason::LeaseLost => Some("the coordinator gave the job to another attempt".to_owned()),
+        DropReason::Fenced => Some("the lease could not be renewed in time".to_owned()),
+        DropReason::Cancelled | DropReason::Released => None,
     }
 }
 

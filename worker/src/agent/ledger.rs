@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{Clock, Drop, Session, Signal};
+use super::{Clock, DropReason, Session, Signal};
 use crate::assignment::AttemptRef;
 use crate::train::EpochRecord;
 
@@ -54,7 +54,7 @@ pub(crate) struct Pending {
 pub(crate) enum Directive {
     Continue,
     StopEarly,
-    Drop(Drop),
+    Drop(DropReason),
 }
 
 /// All attempts of a worker, shared by its threads.
@@ -194,7 +194,7 @@ impl Ledger {
             let trusted = held.phase != Phase::Training || now < held.renewed + session.trusted();
             if !trusted {
                 tracing::warn!(job.id = at.job, job.attempt = at.attempt, "no renewal in time, dropped");
-                held.signal.drop_it(Drop::Fenced);
+                held.signal.drop_it(DropReason::Fenced);
                 fenced = true;
             }
             trusted
@@ -205,7 +205,7 @@ impl Ledger {
     }
 
     /// Tells every attempt that still executes to end at its next batch, for `reason`. They stay held until they did.
-    pub(crate) fn drop_training(&self, reason: Drop) {
+    pub(crate) fn drop_training(&self, reason: DropReason) {
         for held in self.held().values().filter(|held| held.phase == Phase::Training) {
             held.signal.drop_it(reason);
         }
@@ -306,7 +306,7 @@ mod tests {
         let finished = ledger.insert(other, Duration::ZERO, false);
         ledger.enter(other, Phase::Uploading);
         ledger.fence(&session);
-        assert_eq!((training.dropped(), finished.dropped()), (Some(Drop::Fenced), None));
+        assert_eq!((training.dropped(), finished.dropped()), (Some(DropReason::Fenced), None));
         assert_eq!(ledger.attempts(), [other]);
     }
 
@@ -316,7 +316,7 @@ mod tests {
         let signal = ledger.insert(AT, Duration::ZERO, false);
         let sent = ledger.report();
         ledger.enter(AT, Phase::Completing);
-        ledger.answer(&sent[0], Duration::ZERO, Directive::Drop(Drop::LeaseLost));
+        ledger.answer(&sent[0], Duration::ZERO, Directive::Drop(DropReason::LeaseLost));
         assert_eq!((signal.dropped(), ledger.attempts()), (None, vec![AT]));
     }
 }

@@ -22,4 +22,4 @@ pub use config::{Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent, defa
 pub(crate) use ledger::{Directive, Ledger, Phase};
 pub(crate) use link::{Link, Refusal, Session, call};
 pub use run::{run, run_with};
-pub(crate) use signal::{Drop, Signal};
+pub(crate) use signal::{DropReason, Signal};

@@ -53,7 +53,7 @@ impl Reporter {
     }
 }
 
-impl std::ops::Drop for Reporter {
+impl Drop for Reporter {
     fn drop(&mut self) {
         self.token.cancel();
     }

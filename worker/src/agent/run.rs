@@ -17,8 +17,8 @@ use super::register::{Registrar, refusal};
 use super::report::Reporter;
 use super::wish::{Granted, OpenWish, ask};
 use super::{
-    Clock, Connect, Drop, Events, Ledger, Link, Refusal, Session, Shutdown, WorkerConfig, WorkerError, WorkerEvent,
-    call, delay, spread,
+    Clock, Connect, DropReason, Events, Ledger, Link, Refusal, Session, Shutdown, WorkerConfig, WorkerError,
+    WorkerEvent, call, delay, spread,
 };
 use crate::artifacts::Artifacts;
 use crate::assignment::{Assignment, AttemptRef};
@@ -268,7 +268,7 @@ impl Agent {
     async fn leave(&mut self, open: Option<v1::AcquireRequest>) {
         let ledger = Arc::clone(&self.bench.ledger);
         let end = tokio::time::Instant::now() + DRAIN;
-        ledger.drop_training(Drop::Released);
+        ledger.drop_training(DropReason::Released);
         self.settle(open).await;
         let mut attempts: BTreeSet<AttemptRef> = BTreeSet::new();
         let finished = async {
@@ -304,8 +304,8 @@ impl Agent {
 /// Ends all training when the agent ends, however it ends.
 struct DropTraining(Arc<Ledger>);
 
-impl std::ops::Drop for DropTraining {
+impl Drop for DropTraining {
     fn drop(&mut self) {
-        self.0.drop_training(Drop::Released);
+        self.0.drop_training(DropReason::Released);
     }
 }

@@ -10,7 +10,7 @@ use crate::train::Control;
 
 /// Why an attempt is dropped without a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Drop {
+pub(crate) enum DropReason {
     /// The coordinator says that a later attempt exists or the job is final.
     LeaseLost,
     /// No renewal for as long as the lease is sure to last.
@@ -21,7 +21,7 @@ pub(crate) enum Drop {
     Released,
 }
 
-impl Drop {
+impl DropReason {
     const ALL: [Self; 4] = [Self::LeaseLost, Self::Fenced, Self::Cancelled, Self::Released];
 
     /// The word for people.
@@ -53,8 +53,8 @@ impl Signal {
     }
 
     /// Ends training at the next batch, without a result.
-    pub(crate) fn drop_it(&self, reason: Drop) {
-        let index = Drop::ALL.iter().position(|each| *each == reason).expect("ALL holds every reason");
+    pub(crate) fn drop_it(&self, reason: DropReason) {
+        let index = DropReason::ALL.iter().position(|each| *each == reason).expect("ALL holds every reason");
         let word = FIRST_DROP + u8::try_from(index).expect("a handful of reasons");
         let first = |now| (now < FIRST_DROP).then_some(word);
         let _ = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, first);
@@ -62,9 +62,9 @@ impl Signal {
     }
 
     /// Why the attempt is dropped, if it is.
-    pub(crate) fn dropped(&self) -> Option<Drop> {
+    pub(crate) fn dropped(&self) -> Option<DropReason> {
         let index = self.word.load(Ordering::Relaxed).checked_sub(FIRST_DROP)?;
-        Some(Drop::ALL[usize::from(index)])
+        Some(DropReason::ALL[usize::from(index)])
     }
 
     /// Returns once the attempt is dropped.
@@ -93,16 +93,16 @@ mod tests {
         signal.stop_early();
         assert!(matches!(signal.control(), Control::StopEarly));
         assert_eq!(signal.dropped(), None);
-        signal.drop_it(Drop::Cancelled);
-        signal.drop_it(Drop::Released);
+        signal.drop_it(DropReason::Cancelled);
+        signal.drop_it(DropReason::Released);
         signal.stop_early();
         assert!(matches!(signal.control(), Control::Abort));
-        assert_eq!(signal.dropped(), Some(Drop::Cancelled));
+        assert_eq!(signal.dropped(), Some(DropReason::Cancelled));
     }
 
     #[test]
     fn every_reason_survives_the_signal() {
-        for reason in Drop::ALL {
+        for reason in DropReason::ALL {
             let signal = Signal::default();
             signal.drop_it(reason);
             assert_eq!(signal.dropped(), Some(reason));

@@ -178,15 +178,10 @@ impl WorkerService for Fake {
         let end = Instant::now() + Duration::from_millis(request.wait_ms);
         loop {
             let changed = self.0.changed.notified();
-            let answer = self.0.state.lock().map(|mut state| acquire(&mut state, &request)).unwrap();
-            if answer.is_err() {
-                return answer;
-            }
-            let done = answer
-                .as_ref()
-                .is_ok_and(|answer| !answer.get_ref().assignments.is_empty() || answer.get_ref().sweep_ended);
+            let answer = acquire(&mut self.0.state.lock().unwrap(), &request)?;
+            let done = !answer.get_ref().assignments.is_empty() || answer.get_ref().sweep_ended;
             if done || Instant::now() >= end {
-                return answer;
+                return Ok(answer);
             }
             let _ = tokio::time::timeout_at(end, changed).await;
         }

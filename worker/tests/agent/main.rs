@@ -1,5 +1,7 @@
 //! The worker's agent against a scripted coordinator: leases, outages, directives, results, shutdown.
 
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
+
 mod fake;
 mod script;
 
@@ -10,13 +12,13 @@ use besom_worker::agent::{WorkerError, WorkerEvent};
 use tonic::Status;
 
 use crate::fake::sha256;
-use crate::script::{Play, Script, coordinator, dataset, job, work, work_for};
+use crate::script::{Play, Script, coordinator, dataset, job, work, work_for, work_in_earnest};
 
 /// Long enough that no test meets its end.
 const LONG: Duration = Duration::from_secs(30);
 
 /// Short enough that a test can wait for its end.
-const SHORT: Duration = Duration::from_millis(1_200);
+const SHORT: Duration = Duration::from_secs(2);
 
 fn epochs(records: &[v1::EpochRecord]) -> Vec<u32> {
     records.iter().map(|record| record.epoch).collect()
@@ -57,6 +59,25 @@ async fn an_epoch_record_arrives_as_it_was() {
         assert_eq!((first.loss, first.accuracy, first.val_loss), (sent.loss, sent.accuracy, None));
         assert_eq!((first.val_accuracy, first.learning_rate, first.seconds), (Some(0.25), 0.01, 0.001));
         assert_eq!(first.metrics.get("extra"), Some(&3.0));
+    });
+    worker.drain().await;
+}
+
+#[tokio::test]
+async fn a_real_job_comes_back_with_its_model_and_numbers() {
+    let fake = coordinator(LONG, [1]);
+    let mut worker = work_in_earnest(&fake);
+    assert_eq!(worker.outcome(1).await, ("succeeded", None));
+    fake.with(|state| {
+        let done = &state.completed[0];
+        let reported = state.reported.iter().flat_map(|(_, report)| &report.jobs[0].epochs);
+        let record = reported.chain(&done.epochs).next().unwrap();
+        assert!(record.loss.is_some_and(f64::is_finite) && record.val_accuracy.is_some(), "{record:?}");
+        let model = &state.artifacts[&done.final_model];
+        let header = usize::try_from(u64::from_le_bytes(model[..8].try_into().unwrap())).unwrap();
+        let header = std::str::from_utf8(&model[8..8 + header]).unwrap();
+        assert!(header.contains("layers.0.weight"), "{header}");
+        assert_eq!(done.confusion.as_ref().unwrap().counts.iter().sum::<u32>(), 1, "one row is tested");
     });
     worker.drain().await;
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use besom_proto::v1;
 use besom_sweep::{Engine, Hyperparameters, JobConfig, Params};
-use besom_worker::Trainer;
 use besom_worker::agent::{Shutdown, WorkerConfig, WorkerError, WorkerEvent, run_with};
 use besom_worker::data::Dataset;
 use besom_worker::train::{Confusion, Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
+use besom_worker::{Mlp, Trainer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -159,11 +159,20 @@ pub(crate) fn work(fake: &Fake, slots: u32, script: Script) -> Worker {
 
 /// As [`work`], for one sweep.
 pub(crate) fn work_for(fake: &Fake, slots: u32, sweep: Option<i64>, script: Script) -> Worker {
+    let script = Arc::new(script);
+    start(fake, slots, sweep, script.clone(), script)
+}
+
+/// As [`work`], with the product's own trainer.
+pub(crate) fn work_in_earnest(fake: &Fake) -> Worker {
+    start(fake, 1, None, Arc::new(Mlp), Arc::default())
+}
+
+fn start(fake: &Fake, slots: u32, sweep: Option<i64>, trainer: Arc<dyn Trainer>, script: Arc<Script>) -> Worker {
     let home = tempfile::tempdir().unwrap();
-    let (script, shutdown, sender) = (Arc::new(script), Shutdown::default(), watch::Sender::new(Vec::new()));
+    let (shutdown, sender) = (Shutdown::default(), watch::Sender::new(Vec::new()));
     let events = sender.subscribe();
     let config = WorkerConfig { name: Some("tester".into()), slots, home: home.path().to_owned(), sweep };
-    let trainer: Arc<dyn Trainer> = script.clone();
     let tell = move |event| sender.send_modify(|events: &mut Vec<WorkerEvent>| events.push(event));
     let task = tokio::spawn(run_with(trainer, fake.connect(), config, shutdown.clone(), tell));
     Worker { script, shutdown, events, task, _home: home }
