@@ -41,8 +41,10 @@ pub(crate) struct Connection {
 pub(crate) enum Access {
     /// Needs no lock on the local store.
     Read,
-    /// Holds the local store while it works.
-    Write,
+    /// Changes what is there: holds the local store while it works.
+    Change,
+    /// As [`Access::Change`], and makes the local store where there is none.
+    Create,
 }
 
 impl Connection {
@@ -90,6 +92,10 @@ impl Connection {
             let opened = open::open_read_only(url).await?;
             let local = Coordinator::read_only(opened.store.clone(), opened.artifacts.clone());
             return Ok(Self { channel: local.connector().channel(), local: Some(local), _opened: Some(opened) });
+        }
+        if access == Access::Change {
+            // There is nothing to change in a store that would be made just now; this says so.
+            open::open_read_only(url).await?;
         }
         match open_or_holder(url).await? {
             Store::Opened(opened) => {

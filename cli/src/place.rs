@@ -29,6 +29,11 @@ const GRACE: Duration = Duration::from_secs(3);
 /// What connections get to end by themselves.
 const FAREWELL: Duration = Duration::from_millis(500);
 
+/// All workers are processes of this machine: no network can be slow, and after a kill nobody wants to wait long.
+const LEASE_TTL: Duration = Duration::from_secs(10);
+/// A live display; on one machine it costs nothing.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// `host:port` of the coordinator, as it is now.
 #[derive(Clone, Default)]
 pub(crate) struct Address(Arc<Mutex<String>>);
@@ -134,8 +139,12 @@ impl Place {
     }
 
     async fn serve(&mut self, opened: Opened) -> anyhow::Result<()> {
-        // Workers of the same machine: a second is a live display, and costs nothing.
-        let config = CoordinatorConfig { report_interval: Duration::from_secs(1), ..CoordinatorConfig::default() };
+        let config = CoordinatorConfig {
+            lease_ttl: LEASE_TTL,
+            report_interval: REPORT_INTERVAL,
+            reaper_interval: REPORT_INTERVAL,
+            ..CoordinatorConfig::default()
+        };
         let coordinator = connect::start(&opened, config)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen on loopback")?;
         let url = format!("http://{}", listener.local_addr()?);

@@ -254,11 +254,13 @@ fn a_sweep_is_paused_resumed_and_cancelled() {
 #[test]
 fn a_store_that_is_not_there_is_said_to_be_missing() {
     let home = Home::new();
-    for command in [&["sweeps"][..], &["best", "x"], &["workers"], &["watch", "x"], &["sql", "SELECT 1"]] {
+    for command in
+        [&["sweeps"][..], &["best", "x"], &["workers"], &["watch", "x"], &["sql", "SELECT 1"], &["pause", "x"]]
+    {
         let ended = home.besom(command).expect(1);
         assert!(ended.stderr.contains("besom.db"), "{ended}");
     }
-    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "reading makes nothing");
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "neither reading nor steering makes a store");
 }
 
 #[test]

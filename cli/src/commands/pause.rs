@@ -21,7 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let connection = Connection::open(settings, &args.at, Access::Write).await?;
+    let connection = Connection::open(settings, &args.at, Access::Change).await?;
     let answer = connection.sweeps().pause_sweep(SweepRef { sweep: args.sweep }).await.map_err(connect::refused)?;
     sweeps::print_one(&answer.into_inner(), args.json)?;
     connection.close().await;

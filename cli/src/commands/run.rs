@@ -3,7 +3,10 @@
 //! The local store is opened (or its holder found), the sweep made or found, and local workers train its jobs until it
 //! ends. The same file again shows the results, or goes on where it was interrupted.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use besom_proto::v1::{Sweep, SweepState};
@@ -26,6 +29,9 @@ use crate::{
     sweep_file::{FileArgs, SweepFile},
     watching::{self, SHOWN},
 };
+
+/// A coordinator that restarts, or a store that changes hands, is back sooner; after this long the person is told.
+const OUTAGE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -138,10 +144,13 @@ impl Session {
     /// Follows the sweep to its end, wherever the coordinator goes meanwhile.
     async fn follow(&mut self, sweep: &Sweep, board: &Slots) -> anyhow::Result<Sweep> {
         let mut client = connect::sweeps(self.place.address().channel());
+        let mut answered = Instant::now();
+        let mut told = false;
         loop {
             let place = &mut self.place;
             let followed = watching::follow(&mut client, &sweep.name, |progress| {
                 place.answers();
+                (answered, told) = (Instant::now(), false);
                 board.progress(progress);
                 Ok(())
             });
@@ -151,6 +160,9 @@ impl Session {
                 Err(error) if watching::is_away(&error) => {
                     if self.place.recover().await? {
                         say("the process that held the store is gone: serving it from here");
+                    } else if !told && answered.elapsed() >= OUTAGE {
+                        told = true;
+                        say(format_args!("still trying: {error:#}"));
                     }
                 }
                 Err(error) => return Err(error),

@@ -33,7 +33,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         plan::print(&file, args.file.json)?;
         return Ok(Exit::Success);
     }
-    let connection = Connection::open(settings, &args.at, Access::Write).await?;
+    let connection = Connection::open(settings, &args.at, Access::Create).await?;
     let data = dataset::load(&file.spec.dataset, &file.folder, settings, args.allow_private_hosts).await?;
     let sweep = submission::submit(connection.artifacts(), connection.sweeps(), &file, &data).await?;
     let exit = if args.watch && !connection.is_local() {

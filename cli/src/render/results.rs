@@ -13,7 +13,9 @@ const PAGE: u32 = 1000;
 pub(crate) struct Results {
     /// The sweep.
     pub(crate) sweep: Sweep,
-    /// In the order asked for.
+    /// How they are ordered.
+    pub(crate) order: Order,
+    /// In that order.
     pub(crate) runs: Vec<Run>,
     /// Whether there are more than were asked for.
     pub(crate) more: bool,
@@ -53,7 +55,7 @@ pub(crate) async fn fetch(
         let answer = client.list_runs(request).await.map_err(refused)?.into_inner();
         runs.extend(answer.runs);
         if !answer.more || runs.len() as u64 >= limit {
-            return Ok(Results { sweep, runs, more: answer.more });
+            return Ok(Results { sweep, order, runs, more: answer.more });
         }
     }
 }
@@ -72,7 +74,7 @@ impl Results {
             return json::print(&self.runs.iter().map(json::Run::from).collect::<Vec<_>>());
         }
         output::line(heading)?;
-        output::line(runs::table(&self.runs, &self.sweep.swept, &self.sweep.metric))?;
+        output::line(runs::table(&self.runs, self.order, &self.sweep.swept, &self.sweep.metric))?;
         if self.more {
             output::say(format_args!("the first {} of {} runs", self.runs.len(), self.sweep.jobs_total));
         }

@@ -3,17 +3,19 @@
 use besom_proto::v1::{JobState, Run};
 use serde_json::{Map, Value};
 
-use super::{number, state, table::Table};
+use super::{number, results::Order, state, table::Table};
 
 /// Columns that every table of runs has, swept or not: the three that people compare first.
 const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
 
-/// Best first, or by job, as the caller ordered them. `swept` are the sweep's varied parameters, `metric` its metric.
-pub(crate) fn table(runs: &[Run], swept: &[String], metric: &str) -> String {
+/// Runs in the order given; ranked where that is best first. `swept` are the sweep's varied parameters.
+pub(crate) fn table(runs: &[Run], order: Order, swept: &[String], metric: &str) -> String {
     let more: Vec<&String> = swept.iter().filter(|name| !ALWAYS.contains(&name.as_str())).collect();
     let seeds = runs.iter().any(|run| Some(run.seed) != runs.first().map(|first| first.seed));
     let objective = (!metric.ends_with("val_accuracy")).then_some(metric);
-    let mut header = vec!["rank", "job"];
+    let mut header: Vec<&str> = Vec::new();
+    header.extend((order == Order::BestFirst).then_some("rank"));
+    header.push("job");
     header.extend(ALWAYS);
     header.extend(more.iter().map(|name| name.as_str()));
     header.extend(seeds.then_some("seed"));
@@ -23,7 +25,9 @@ pub(crate) fn table(runs: &[Run], swept: &[String], metric: &str) -> String {
     let mut rank = Ranks::default();
     for run in runs {
         let params: Map<String, Value> = serde_json::from_str(&run.params).unwrap_or_default();
-        let mut cells = vec![rank.next(run), run.job.to_string(), run.optimizer.clone()];
+        let mut cells = Vec::new();
+        cells.extend((order == Order::BestFirst).then(|| rank.next(run)));
+        cells.extend([run.job.to_string(), run.optimizer.clone()]);
         cells.extend([number::exact(run.learning_rate), run.batch_size.to_string()]);
         cells.extend(more.iter().map(|name| number::value(params.get(*name))));
         cells.extend(seeds.then(|| run.seed.to_string()));
@@ -104,7 +108,7 @@ mod tests {
         ];
         runs[3].error = Some("no such class".into());
         runs[3].epochs_done = Some(1);
-        let text = table(&runs, &["dropout".into()], "val_accuracy");
+        let text = table(&runs, Order::BestFirst, &["dropout".into()], "val_accuracy");
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(
             lines[0],
@@ -132,7 +136,7 @@ mod tests {
     fn seeds_and_another_metric_have_columns_of_their_own() {
         let mut runs = vec![run(1, JobState::Succeeded, Some(0.4)), run(2, JobState::Succeeded, Some(0.5))];
         runs[1].seed = 2;
-        let header = table(&runs, &[], "val_loss").lines().next().unwrap().to_owned();
-        assert!(header.contains("seed") && header.contains("val_loss"), "{header}");
+        let header = table(&runs, Order::Job, &[], "val_loss").lines().next().unwrap().to_owned();
+        assert!(header.contains("seed") && header.contains("val_loss") && !header.contains("rank"), "{header}");
     }
 }
