@@ -60,8 +60,8 @@ WHERE j.state <> 'queued';
 -- The best 1,000 of each sweep, straight from the index on (sweep_id, score). LATERAL reads it once a sweep; the form
 -- that SQLite needs would repeat the subquery for every job here.
 CREATE VIEW best_runs AS
-SELECT r.sweep,
-       r.sweep_id,
+SELECT s.name AS sweep,
+       s.id AS sweep_id,
        r.job,
        r.state,
        r.optimizer,

@@ -59,8 +59,8 @@ WHERE j.state <> 'queued';
 -- since only a filter on the partition is pushed below it. Postgres has another form: this one repeats the subquery
 -- for every job there.
 CREATE VIEW best_runs AS
-SELECT r.sweep,
-       r.sweep_id,
+SELECT s.name AS sweep,
+       s.id AS sweep_id,
        r.job,
        r.state,
        r.optimizer,

@@ -8,11 +8,14 @@ use super::{
     sweeps,
 };
 use crate::{
-    domain::{JobState, NewJob, SweepId, SweepState, Timestamp},
+    domain::{JobCounts, JobState, NewJob, SweepId, SweepState, Timestamp},
     store::{StoreError, failure::Failure},
 };
 
 const CREATED: &str = include_str!("../sql/sweep_jobs_created.sql");
+
+/// From so many jobs on, a sweep changes what the planner should know of the table.
+const MANY_JOBS: u64 = 1_000;
 
 pub(super) async fn add(
     conn: &mut Conn,
@@ -22,7 +25,7 @@ pub(super) async fn add(
     jobs: &[NewJob],
 ) -> Result<u64, Failure> {
     dialect::lock_sweep(conn, id).await?;
-    let sweep = sweeps::get(conn, id).await?;
+    let sweep = sweeps::existing(conn, id).await?.with(JobCounts::default())?;
     if sweep.jobs_created != first || jobs.is_empty() {
         return Ok(sweep.jobs_created);
     }
@@ -50,7 +53,10 @@ pub(super) async fn add(
             }
             _ => Failure::Database(error),
         })?;
-    sqlx::query(CREATED).bind(id.0).bind(created.cast_signed()).execute(conn).await?;
+    sqlx::query(CREATED).bind(id.0).bind(created.cast_signed()).execute(&mut *conn).await?;
+    if created == sweep.new.jobs_total && created >= MANY_JOBS {
+        dialect::jobs_grew(conn).await?;
+    }
     Ok(created)
 }
 

@@ -117,7 +117,7 @@ pub(super) async fn command(
     command: SweepCommand,
 ) -> Result<Sweep, Failure> {
     dialect::lock_sweep(conn, id).await?;
-    let sweep = get(conn, id).await?;
+    let sweep = existing(conn, id).await?.with(JobCounts::default())?;
     let refused = |state: &str, verb: &str| {
         let what = format!("sweep {:?} is {state}: it cannot be {verb}", sweep.new.name);
         Err(Failure::Store(StoreError::InvalidState { what }))
@@ -130,7 +130,7 @@ pub(super) async fn command(
         (SweepState::Cancelled, SweepCommand::Resume) => return refused("cancelled", "resumed"),
         (SweepState::Active, SweepCommand::Resume)
         | (SweepState::Paused, SweepCommand::Pause)
-        | (SweepState::Cancelled, SweepCommand::Cancel) => return Ok(sweep),
+        | (SweepState::Cancelled, SweepCommand::Cancel) => {}
         (SweepState::Active, SweepCommand::Pause) => set_state(conn, id, SweepState::Paused, None).await?,
         (SweepState::Paused, SweepCommand::Resume) => {
             set_state(conn, id, SweepState::Active, None).await?;

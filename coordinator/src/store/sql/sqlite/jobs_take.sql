@@ -1,5 +1,6 @@
 -- Differs from Postgres: SQLite admits one writer and this runs in BEGIN IMMEDIATE, so a plain UPDATE excludes
 -- everybody else. attempts_open.sql follows in the same transaction, since SQLite has no UPDATE inside WITH.
+-- INDEXED BY: without statistics SQLite would rather read all jobs of a sweep, ended ones too.
 -- $1 worker, $2 trainer version, $3 sweep or null, $4 now, $5 lease until, $6 list of slots.
 UPDATE jobs
 SET state = 'running', attempt = attempt + 1, worker_id = $1, slot = given.slot, lease_until = $5, started_at = $4
@@ -7,7 +8,7 @@ FROM (SELECT picked.id, free.value AS slot
       FROM (SELECT id, row_number() OVER (ORDER BY sweep_id, id) - 1 AS place
             FROM (SELECT j.id, j.sweep_id
                   FROM sweeps s
-                  CROSS JOIN jobs j
+                  CROSS JOIN jobs j INDEXED BY jobs_queued
                   WHERE j.sweep_id = s.id
                     AND s.state = 'active'
                     AND s.trainer_version = $2

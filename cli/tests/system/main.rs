@@ -1,0 +1,10 @@
+//! The whole system as its users run it: real processes, real sockets, real databases, killed in the middle.
+//!
+//! Every scenario ends with every job exactly once and the same numbers, bit for bit, as an undisturbed `besom run` of
+//! the same file, model digests included. Each runs on SQLite and on a private Postgres.
+
+mod kills;
+mod repeats;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
