@@ -204,7 +204,8 @@ fn show(board: &Slots, event: WorkerEvent) {
         WorkerEvent::Epoch { slot, job, record } => board.epoch(slot, job, record.epoch, record.val_accuracy),
         WorkerEvent::Ended { slot, job, outcome, error } => board.ended(slot, job, outcome, error.as_deref()),
         WorkerEvent::Notice(notice) => say(notice),
-        WorkerEvent::Away { error } => tracing::warn!(error, "the coordinator is away"),
+        // The agent logs it.
+        WorkerEvent::Away { .. } => {}
         WorkerEvent::Connected { .. } | WorkerEvent::Waiting | WorkerEvent::FetchingDataset { .. } => {}
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use besom_worker::agent::{self, Connect, Shutdown, WorkerConfig, WorkerEvent};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::{connect, output::Exit, render::number, settings::Settings, signals};
 
@@ -35,22 +35,20 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     Ok(Exit::Success)
 }
 
+/// Adds to the agent's own log, which tells of the connection and of each attempt's end.
 fn log(event: WorkerEvent) {
     match event {
-        WorkerEvent::Connected { worker } => info!(worker, "connected"),
         WorkerEvent::Waiting => info!("waiting for jobs"),
-        WorkerEvent::Away { error } => warn!(error, "the coordinator is away; trying again"),
         WorkerEvent::FetchingDataset { digest } => info!(digest, "fetching the dataset"),
         WorkerEvent::Started { slot, job, attempt, params, seed, epochs } => {
             let params = serde_json::Value::Object(params);
-            info!(slot, job, attempt, seed, epochs, %params, "started");
+            info!(slot, job.id = job, job.attempt = attempt, seed, epochs, %params, "attempt started");
         }
         WorkerEvent::Epoch { slot, job, record } => {
             let val_accuracy = number::metric(record.val_accuracy);
-            tracing::debug!(slot, job, epoch = record.epoch, val_accuracy, "epoch");
+            debug!(slot, job.id = job, epoch = record.epoch, val_accuracy, "epoch");
         }
-        WorkerEvent::Ended { slot, job, outcome, error: None } => info!(slot, job, outcome, "ended"),
-        WorkerEvent::Ended { slot, job, outcome, error: Some(error) } => warn!(slot, job, outcome, error, "ended"),
         WorkerEvent::Notice(notice) => warn!("{notice}"),
+        WorkerEvent::Connected { .. } | WorkerEvent::Away { .. } | WorkerEvent::Ended { .. } => {}
     }
 }
