@@ -231,7 +231,7 @@ async fn accept(
         KeepModels::None => false,
         KeepModels::Best => leads(conn, job.sweep, at.job, summary.score).await?,
     };
-    sqlx::query(FINISH)
+    let finished = sqlx::query(FINISH)
         .bind(at.job.0)
         .bind(i64::from(at.attempt))
         .bind(state.as_str())
@@ -252,6 +252,10 @@ async fn accept(
         .bind(best_model.filter(|_| keep).map(Digest::as_str))
         .execute(&mut *conn)
         .await?;
+    if finished.rows_affected() != 1 {
+        let problem = format!("attempt {} ended although it was locked", at.attempt);
+        return Err(StoreError::Corrupt { table: "jobs", id: at.job.to_string(), problem }.into());
+    }
     if let Some(confusion) = &completion.confusion {
         sqlx::query(CONFUSION)
             .bind(at.job.0)
