@@ -3,6 +3,8 @@
 //! Every scenario ends with every job exactly once and the same numbers, bit for bit, as an undisturbed `besom run` of
 //! the same file, model digests included. Each runs on SQLite and on a private Postgres.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test and says where")]
+
 mod kills;
 mod repeats;
 #[path = "../support/mod.rs"]
