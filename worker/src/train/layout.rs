@@ -79,9 +79,10 @@ impl Layout {
 
     /// Glorot uniform kernels (within ±sqrt(6 / (inputs + outputs)), Keras's `glorot_uniform`) and zero biases.
     pub(crate) fn initial_parameters(&self, seed: i64) -> Vec<f32> {
-        let mut stream = Purpose::Initialisation.stream(seed, 0);
         let mut parameters = vec![0.0; self.parameters()];
-        for layer in &self.layers {
+        for (index, layer) in (0..).zip(&self.layers) {
+            // A stream for each layer: one more layer leaves the draws of the others as they are.
+            let mut stream = Purpose::Initialisation.stream(seed, index);
             let limit = (6.0 / (layer.inputs + layer.outputs) as f64).sqrt() as f32;
             for weight in &mut parameters[layer.kernel.clone()] {
                 *weight = (2.0 * stream.unit() - 1.0) * limit;
