@@ -1,6 +1,6 @@
 //! From `besom.dataset` to a dataset: finds the source, checks its digest, knows its format by its first bytes.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,10 +137,21 @@ async fn read(path: PathBuf, downloaded: Option<String>, spec: &DatasetSpec) -> 
         };
         check_pin(&what, &sha256, spec.sha256.as_deref())?;
         let parsed = parse(&what, &path, downloaded.is_some(), &spec)?;
+        check_unchanged(&what, &path, &metadata)?;
         Ok((assemble(&what, parsed, &spec, false)?, Some(sha256)))
     })
     .await?;
     Ok(Loaded { dataset: Arc::new(dataset), source_sha256, notes: Vec::new() })
+}
+
+/// Makes sure that the bytes that were parsed are those that were hashed: a file is opened once for each.
+fn check_unchanged(what: &str, path: &Path, before: &Metadata) -> Result<(), DataError> {
+    let stamp = |metadata: &Metadata| (metadata.len(), metadata.modified().ok());
+    let after = path.metadata().map_err(|error| DataError::io(path, "open", error))?;
+    if stamp(&after) == stamp(before) {
+        return Ok(());
+    }
+    Err(DataError::unavailable(what, "changed while it was read"))
 }
 
 /// Parses one file by its first bytes; its name only decides what is told of bytes that nothing begins with.
@@ -208,4 +219,21 @@ fn refuse_known_strangers(what: &str, start: &[u8]) -> Result<(), DataError> {
         return Ok(());
     };
     Err(DataError::refused(what, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        std::fs::write(&path, "label,x\n0,1\n").unwrap();
+        let before = path.metadata().unwrap();
+        check_unchanged("x.csv", &path, &before).unwrap();
+        std::fs::write(&path, "label,x\n0,1\n1,2\n").unwrap();
+        let error = check_unchanged("x.csv", &path, &before).unwrap_err();
+        assert!(error.is_retryable() && error.to_string().contains("x.csv: changed while"), "{error}");
+    }
 }
