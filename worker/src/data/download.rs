@@ -208,3 +208,25 @@ pub(super) fn check_pin(what: &str, sha256: &str, pinned: Option<&str>) -> Resul
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hop_of_a_redirect_is_checked() {
+        let check = |target: &str, private| check_url("https://example.org/a.npz", &target.parse().unwrap(), private);
+        check("https://example.net/b.npz", false).unwrap();
+        check("https://127.0.0.1/b.npz", true).unwrap();
+        for target in
+            ["https://127.0.0.1/", "https://[::1]/", "https://0x7f.1/", "https://2130706433/", "https://10.0.0.1./"]
+        {
+            let error = check(target, false).unwrap_err().to_string();
+            assert!(error.contains("--allow-private-hosts"), "{target}: {error}");
+        }
+        for target in ["http://example.net/b.npz", "file:///etc/passwd", "ftp://example.net/b.npz"] {
+            let error = check(target, true).unwrap_err().to_string();
+            assert!(error.contains("redirects to") && error.contains("only https"), "{target}: {error}");
+        }
+    }
+}
