@@ -74,8 +74,10 @@ fn a_worker_that_is_stopped_politely_gives_its_job_back_at_once(backend: Backend
     let leaving = world.worker(&homes[0], "leaving");
     world.wait_until_training("leaving");
     leaving.terminate().expect(0);
-    let outcome = world.sql("SELECT a.outcome FROM attempts a JOIN workers w ON w.id = a.worker_id WHERE w.name = 'leaving' \
-                             AND a.outcome <> 'succeeded'");
+    let outcome = world.sql(
+        "SELECT a.outcome FROM attempts a JOIN workers w ON w.id = a.worker_id WHERE w.name = 'leaving' \
+                             AND a.outcome <> 'succeeded'",
+    );
     assert_eq!(outcome.trim(), "outcome\nreleased");
     let _staying = world.worker(&homes[1], "staying");
     world.wait_until_completed();

@@ -194,7 +194,10 @@ pub(crate) fn dataset() -> Vec<u8> {
         }
         labels.push(class);
     }
-    npz(&[("arr_0", &npy(&format!("({COUNT}, {})", SIDE * SIDE), &pixels)), ("arr_1", &npy(&format!("({COUNT},)"), &labels))])
+    npz(&[
+        ("arr_0", &npy(&format!("({COUNT}, {})", SIDE * SIDE), &pixels)),
+        ("arr_1", &npy(&format!("({COUNT},)"), &labels)),
+    ])
 }
 
 /// A version 1 .npy of unsigned bytes.
