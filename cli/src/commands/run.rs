@@ -113,11 +113,13 @@ impl Session {
         let mut worker = self.start_worker(config, drain.clone(), board.clone());
         let interrupted = self.interrupted.clone();
         let followed = tokio::select! {
-            ended = self.follow(sweep, &board) => ended.map(Some),
+            // First: an interrupted worker ends as well as one whose sweep is over.
+            biased;
             () = interrupted.cancelled() => Ok(None),
+            ended = self.follow(sweep, &board) => ended.map(Some),
             // It ends by itself only when the sweep does, or for a reason that no waiting mends.
             ended = &mut worker => match ended.context("the worker ended badly")? {
-                Ok(()) => self.follow(sweep, &board).await.map(Some),
+                Ok(()) => interrupted.run_until_cancelled(self.follow(sweep, &board)).await.transpose(),
                 Err(error) => Err(error.into()),
             },
         };
