@@ -172,6 +172,30 @@ pub(crate) async fn open_or_holder(url: &StoreUrl) -> anyhow::Result<Store> {
     }
 }
 
+/// Opens the store for a coordinator; waits a while for a holder that may be about to end.
+///
+/// # Errors
+/// The store cannot be opened, or its holder stays.
+pub(crate) async fn open_or_wait(url: &StoreUrl) -> anyhow::Result<Opened> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut told = false;
+    loop {
+        match open::open(url).await {
+            Err(error @ OpenError::Held { .. }) if Instant::now() < deadline => {
+                if !told {
+                    say(format_args!("waiting up to {} s: {error}", PATIENCE.as_secs()));
+                    told = true;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error @ OpenError::Held { .. }) => {
+                return Err(anyhow::Error::new(error).context("one SQLite store has one coordinator at a time"));
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
 /// Reads a store's URL.
 ///
 /// # Errors
