@@ -44,7 +44,7 @@ pub enum LoadProgress {
 pub struct Loaded {
     /// The dataset.
     pub dataset: Arc<Dataset>,
-    /// SHA-256 of the source's bytes, lower-case hex; none for a directory and for `builtin:sketches`.
+    /// SHA-256 of the source's bytes, lower-case hex; none for several files and for `builtin:sketches`.
     pub source_sha256: Option<String>,
     /// Lines that the user should see.
     pub notes: Vec<String>,
@@ -136,9 +136,17 @@ async fn read(path: PathBuf, downloaded: Option<String>, spec: &DatasetSpec) -> 
             None => hash_file(&path).map_err(|error| DataError::io(&path, "read", error))?,
         };
         check_pin(&what, &sha256, spec.sha256.as_deref())?;
-        let parsed = parse(&what, &path, downloaded.is_some(), &spec)?;
+        let (parsed, files) = parse(&what, &path, downloaded.is_some(), &spec)?;
         check_unchanged(&what, &path, &metadata)?;
-        Ok((assemble(&what, parsed, &spec, false)?, Some(sha256)))
+        let source_sha256 = match (files, &spec.sha256) {
+            (Files::One, _) => Some(sha256),
+            (Files::Pair, None) => None,
+            (Files::Pair, Some(_)) => {
+                let problem = "sha256 belongs to a single file; the labels of these images stand in another";
+                return Err(DataError::refused(&what, problem));
+            }
+        };
+        Ok((assemble(&what, parsed, &spec, false)?, source_sha256))
     })
     .await?;
     Ok(Loaded { dataset: Arc::new(dataset), source_sha256, notes: Vec::new() })
@@ -154,8 +162,15 @@ fn check_unchanged(what: &str, path: &Path, before: &Metadata) -> Result<(), Dat
     Err(DataError::unavailable(what, "changed while it was read"))
 }
 
+/// What the digest of a source would have to cover.
+enum Files {
+    One,
+    /// Images and the labels beside them.
+    Pair,
+}
+
 /// Parses one file by its first bytes; its name only decides what is told of bytes that nothing begins with.
-fn parse(what: &str, path: &Path, downloaded: bool, spec: &DatasetSpec) -> Result<Parsed, DataError> {
+fn parse(what: &str, path: &Path, downloaded: bool, spec: &DatasetSpec) -> Result<(Parsed, Files), DataError> {
     let open = || File::open(path).map_err(|error| DataError::io(path, "open", error));
     let length = open()?.metadata().map_err(|error| DataError::io(path, "open", error))?.len();
     let start = first_bytes(open()?).map_err(|error| DataError::io(path, "read", error))?;
@@ -166,7 +181,7 @@ fn parse(what: &str, path: &Path, downloaded: bool, spec: &DatasetSpec) -> Resul
         return Err(DataError::refused(what, "label_column belongs to CSV files, which this is not"));
     }
     if start.starts_with(b"PK") {
-        return npz::read(what, BufReader::new(open()?), length);
+        return Ok((npz::read(what, BufReader::new(open()?), length)?, Files::One));
     }
     let unzipped =
         || Ok::<_, DataError>(Bounded::new(MultiGzDecoder::new(BufReader::new(open()?)), unpacked_limit(length)));
@@ -184,14 +199,15 @@ fn parse(what: &str, path: &Path, downloaded: bool, spec: &DatasetSpec) -> Resul
                 "is an IDX file of images, whose labels stand in another file: download both and give the path",
             ));
         }
-        return idx::read_with_sibling(path);
+        return Ok((idx::read_with_sibling(path)?, Files::Pair));
     }
     refuse_known_strangers(what, &start)?;
-    if gzip {
+    let parsed = if gzip {
         table::read(what, unzipped()?, spec.label_column.as_deref())
     } else {
         table::read(what, BufReader::new(open()?), spec.label_column.as_deref())
-    }
+    };
+    Ok((parsed?, Files::One))
 }
 
 /// Up to eight bytes.
