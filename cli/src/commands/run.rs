@@ -24,7 +24,7 @@ use crate::{
         slots::Slots,
         state,
     },
-    settings::Settings,
+    settings::{MAX_SLOTS, Settings},
     signals, submission,
     sweep_file::{FileArgs, SweepFile},
     watching::{self, SHOWN},
@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[command(flatten)]
     file: FileArgs,
     /// Jobs trained at once [env: BESOM_SLOTS] [default: the cores this process may use]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
     slots: Option<u32>,
     /// Where state lives: sqlite:PATH or postgres://... [env: BESOM_STORE] [default: sqlite:$BESOM_HOME/besom.db]
     #[arg(long, value_name = "URL")]
