@@ -56,7 +56,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     }
     let interrupted = signals::first_signal("giving the jobs back; the sweep stays active (again: stop at once)")?;
     let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
-    let place = Place::take(url).await?;
+    let Some(place) = interrupted.run_until_cancelled(Place::take(url)).await.transpose()? else {
+        return Ok(Exit::Failed);
+    };
     if let Some(holder) = place.holder() {
         say(format_args!("the store is served by another process at {holder}: working there"));
     }
@@ -82,7 +84,10 @@ impl Session {
         };
         let channel = self.place.address().channel();
         let (artifacts, sweeps) = (connect::artifacts(channel.clone()), connect::sweeps(channel));
-        let sweep = submission::submit(artifacts, sweeps, &self.file, &data).await?;
+        let submitted = submission::submit(artifacts, sweeps, &self.file, &data);
+        let Some(sweep) = self.interrupted.run_until_cancelled(submitted).await.transpose()? else {
+            return Ok(Exit::Failed);
+        };
         // The workers read it from the store's artifacts, as every worker does.
         drop(data);
         if sweep.state() == SweepState::Paused {
