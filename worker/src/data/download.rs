@@ -5,7 +5,7 @@
 //! honoured. Proxies of the environment are not: behind one, no address could be checked.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::dataset::hex;
 use super::hosts::{PrivateHost, PublicOnly, check_literal};
 use super::limits::MAX_SOURCE;
+use super::unfinished::Unfinished;
 use super::{DataError, LoadProgress};
 
 /// Redirects followed: hosting sites need two or three.
@@ -173,9 +174,7 @@ async fn save(
     if total.is_some_and(|total| total > MAX_SOURCE) {
         return Err(too_large());
     }
-    std::fs::create_dir_all(folder).map_err(|error| DataError::io(folder, "create", error))?;
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder).map_err(|error| DataError::io(folder, "create a file", error))?;
+    let mut file = Unfinished::new(folder)?;
     let mut hash = Sha256::new();
     let mut received = 0;
     progress(LoadProgress::Downloading { received, total });
@@ -185,14 +184,13 @@ async fn save(
             return Err(too_large());
         }
         hash.update(&chunk);
-        file.write_all(&chunk).map_err(|error| DataError::io(file.path(), "write", error))?;
+        file.write(&chunk)?;
         progress(LoadProgress::Downloading { received, total });
     }
     let sha256 = hex(&hash.finalize());
     check_pin(source, &sha256, pinned)?;
     let path = folder.join(&sha256);
-    file.as_file().sync_all().map_err(|error| DataError::io(file.path(), "sync", error))?;
-    file.persist(&path).map_err(|error| DataError::io(&path, "rename", error.error))?;
+    file.finish(&path)?;
     Ok(Download { path, sha256 })
 }
 

@@ -21,6 +21,7 @@ mod samples;
 mod sketches;
 mod split;
 mod table;
+mod unfinished;
 
 pub use cache::DatasetCache;
 pub use dataset::{Dataset, Header};
