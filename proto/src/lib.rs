@@ -13,7 +13,13 @@ pub const BUILD: &str = concat!("besom ", env!("CARGO_PKG_VERSION"));
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/besom.v1.bin"));
 
 /// Package `besom.v1`.
-#[allow(missing_docs, unreachable_pub, clippy::all, clippy::allow_attributes_without_reason, reason = "generated; the .proto files hold the documentation")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated; the .proto files hold the documentation"
+)]
 pub mod v1 {
     tonic::include_proto!("besom.v1");
 }

@@ -5,6 +5,9 @@ use besom_testkit::postgres::{PostgresServer, Stop};
 use crate::support::Home;
 use crate::world::{Backend, World, on_both, wait_for_row};
 
+/// All records that were acknowledged to anybody.
+const EPOCHS: &str = "SELECT job_id, attempt, epoch, loss FROM epochs ORDER BY job_id, attempt, epoch";
+
 on_both!(
     a_worker_killed_in_mid_epoch_costs_nothing_but_time,
     a_coordinator_killed_and_restarted_loses_nothing,
@@ -35,10 +38,10 @@ fn a_coordinator_killed_and_restarted_loses_nothing(backend: Backend) {
     let _workers: Vec<_> = homes.iter().zip(workers).map(|(home, name)| world.worker(home, name)).collect();
     for worker in ["first", "third"] {
         world.wait_until_training(worker);
-        let before = world.sql("SELECT job, attempt, epoch, loss FROM epochs ORDER BY job, attempt, epoch");
+        let before = world.sql(EPOCHS);
         world.kill_coordinator();
         world.start_coordinator();
-        let after = world.sql("SELECT job, attempt, epoch, loss FROM epochs ORDER BY job, attempt, epoch");
+        let after = world.sql(EPOCHS);
         for line in before.lines() {
             assert!(after.lines().any(|other| other == line), "acknowledged and gone: {line}");
         }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test and says where")]
 
+mod invariants;
 mod kills;
 mod repeats;
 #[path = "../support/mod.rs"]
