@@ -24,6 +24,7 @@ mod table;
 mod unfinished;
 
 pub use cache::DatasetCache;
+pub(crate) use dataset::hex;
 pub use dataset::{Dataset, Header};
 pub use describe::{Description, SplitDescription, describe};
 pub use error::DataError;
