@@ -137,7 +137,10 @@ async fn read(path: PathBuf, downloaded: Option<String>, spec: &DatasetSpec) -> 
         };
         check_pin(&what, &sha256, spec.sha256.as_deref())?;
         let (parsed, files) = parse(&what, &path, downloaded.is_some(), &spec)?;
-        check_unchanged(&what, &path, &metadata)?;
+        // A download stands under its digest: another process may put the same bytes there meanwhile.
+        if downloaded.is_none() {
+            check_unchanged(&what, &path, &metadata)?;
+        }
         let source_sha256 = match (files, &spec.sha256) {
             (Files::One, _) => Some(sha256),
             (Files::Pair, None) => None,
