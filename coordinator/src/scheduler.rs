@@ -4,7 +4,9 @@
 //! that no job slips in between, and the store is asked again about every second, since another coordinator's changes
 //! wake nobody here.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -52,11 +54,14 @@ pub(crate) struct Scheduler {
     ended: Notify,
     /// Sweeps may have jobs to be created.
     pub(crate) unexpanded: Notify,
+    /// A report was not stored since the reaper last looked: its leases are late through no fault of their worker.
+    renewal_failed: AtomicBool,
 }
 
 impl Scheduler {
     pub(crate) fn new(store: Arc<dyn Store>, config: CoordinatorConfig) -> Self {
-        Self { store, config, queued: Notify::new(), ended: Notify::new(), unexpanded: Notify::new() }
+        let (queued, ended, unexpanded) = (Notify::new(), Notify::new(), Notify::new());
+        Self { store, config, queued, ended, unexpanded, renewal_failed: AtomicBool::new(false) }
     }
 
     /// Tells waiting workers to look again.
@@ -108,7 +113,17 @@ impl Scheduler {
 
     /// Stores records, renews leases, answers in the order of the reports.
     pub(crate) async fn report(&self, worker: WorkerId, reports: Vec<JobReport>) -> Result<Vec<Directive>, StoreError> {
-        bounded(self.store.report(worker, reports, self.config.lease_ttl, None)).await
+        let answer = bounded(self.store.report(worker, reports, self.config.lease_ttl, None)).await;
+        if answer.as_ref().is_err_and(StoreError::is_retryable) {
+            self.renewal_failed.store(true, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// Whether the store refused a renewal since this was last asked. A store may still answer questions then: a full
+    /// disk, a writer that is locked out.
+    pub(crate) fn take_renewal_failed(&self) -> bool {
+        self.renewal_failed.swap(false, Ordering::Relaxed)
     }
 
     /// Ends one attempt.
