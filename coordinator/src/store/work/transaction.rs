@@ -95,15 +95,11 @@ impl Handle {
                 run += 1;
             }
         });
-        let result = match task.await {
+        match task.await {
             Ok(result) => result,
             // The runtime is going down, or a bug panicked; either way nothing was committed that was not before.
             Err(error) => Err(StoreError::Unavailable(Box::new(error))),
-        };
-        if let Err(error @ StoreError::Corrupt { .. }) = &result {
-            tracing::error!(operation, %error, "the store is damaged or the statement is wrong");
         }
-        result
     }
 }
 
