@@ -300,6 +300,21 @@ async fn a_damaged_row_is_an_error_in_the_stream() {
     }
 }
 
+/// A coordinator that is killed between the rename and the row leaves a whole file that no result may name yet.
+#[tokio::test]
+async fn a_file_without_its_row_is_not_stored_until_it_is_put_again() {
+    let setup = sqlite().await;
+    let bytes = content(1000, 14);
+    let name = digest(&bytes);
+    let folder = setup.dir.path().join("artifacts").join(&name.as_str()[..2]);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(name.as_str()), &bytes).unwrap();
+    let artifacts = &*setup.opened.artifacts;
+    assert_eq!(artifacts.size(&name).await.unwrap(), None, "whoever hears that it is there does not put it");
+    put(artifacts, &bytes).await.unwrap();
+    assert_eq!(artifacts.size(&name).await.unwrap(), Some(1000));
+}
+
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_named() {
     let setup = sqlite().await;

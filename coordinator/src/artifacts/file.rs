@@ -59,18 +59,29 @@ impl FileArtifacts {
     fn path(&self, digest: &Digest) -> PathBuf {
         self.dir.join(&digest.as_str()[..2]).join(digest.as_str())
     }
+
+    async fn file_size(&self, digest: &Digest) -> io::Result<Option<u64>> {
+        let path = self.path(digest);
+        blocking(move || match fs::metadata(&path) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(at(&path, &error)),
+        })
+        .await
+    }
 }
 
 #[async_trait]
 impl ArtifactStore for FileArtifacts {
     async fn size(&self, digest: &Digest) -> Result<Option<u64>, ArtifactError> {
-        let path = self.path(digest);
-        Ok(blocking(move || match fs::metadata(&path) {
-            Ok(metadata) => Ok(Some(metadata.len())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(at(&path, &error)),
-        })
-        .await?)
+        // A process killed between the file and its row leaves a file that no result may name: who asks has to put it
+        // again, which then only adds the row.
+        if let Some(index) = &self.index
+            && !index.contains(digest).await?
+        {
+            return Ok(None);
+        }
+        Ok(self.file_size(digest).await?)
     }
 
     async fn put(
@@ -81,7 +92,7 @@ impl ArtifactStore for FileArtifacts {
         mut chunks: BoxStream<'static, Result<Bytes, io::Error>>,
     ) -> Result<(), ArtifactError> {
         let Some(index) = &self.index else { return Err(ArtifactError::read_only()) };
-        if self.size(digest).await? != Some(size) {
+        if self.file_size(digest).await? != Some(size) {
             let (path, digest) = (self.path(digest), digest.clone());
             let mut unfinished = blocking(move || Unfinished::create(path, Verifier::new(digest, size))).await?;
             while let Some(chunk) = chunks.next().await {

@@ -138,7 +138,8 @@ pub trait Store: Send + Sync + 'static {
     /// All, newest first.
     async fn list_sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
 
-    /// Sweeps whose jobs are not all created: expansion resumes with them after a restart.
+    /// Sweeps whose jobs are not all created, newest first: expansion resumes with them after a restart. Their `counts`
+    /// are zero: nobody asks for them here, and they cost a look at every job.
     async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
 
     /// Pauses, resumes or cancels.

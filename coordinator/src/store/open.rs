@@ -133,7 +133,12 @@ pub async fn open_read_only(url: &StoreUrl) -> Result<Opened, OpenError> {
 
 /// Beside the database.
 fn artifacts_folder(database: &Path) -> PathBuf {
-    folder_of(database).join("artifacts")
+    folder_of(&behind_links(database)).join("artifacts")
+}
+
+/// The file that the path leads to, where it exists. SQLite keeps its own files beside that one, too.
+pub(super) fn behind_links(database: &Path) -> PathBuf {
+    database.canonicalize().unwrap_or_else(|_| database.to_owned())
 }
 
 /// Where state lives.
@@ -219,7 +224,7 @@ fn prepare_folder(database: &Path) -> Result<(), OpenError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(&folder).map_err(io)?;
-    let folder = folder.canonicalize().map_err(io)?;
+    let folder = folder_of(&behind_links(database)).canonicalize().map_err(io)?;
     if let Ok(mounts) = fs::read_to_string(MOUNTS)
         && let Some(kind) = network_file_system(&mounts, &folder)
     {

@@ -45,6 +45,10 @@ const SESSION: [(&str, &str); 4] = [
     ("synchronous_commit", "on"),
 ];
 
+/// Of a whole transaction. Callers stop waiting long before, and the session's limits have by then ended whatever the server
+/// still works on: this is for a server that says nothing at all.
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// The store in a database that several coordinators share.
 pub struct PostgresStore {
     handle: Handle,
@@ -62,7 +66,7 @@ impl PostgresStore {
         MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(migrations::refused)?;
         conn.close().await.map_err(unavailable)?;
         let pool = pool(options);
-        Ok(Self { handle: Handle { writer: Some(pool.clone()), reader: pool, clock: Clock } })
+        Ok(Self { handle: Handle { writer: Some(pool.clone()), reader: pool, clock: Clock, limit: LIMIT } })
     }
 
     /// Connects for reading. Changes nothing.
@@ -88,7 +92,7 @@ impl PostgresStore {
                 .map_err(unavailable)?;
         conn.close().await.map_err(unavailable)?;
         migrations::check(&MIGRATIONS, &applied)?;
-        Ok(Self { handle: Handle { writer: None, reader: pool(options), clock: Clock } })
+        Ok(Self { handle: Handle { writer: None, reader: pool(options), clock: Clock, limit: LIMIT } })
     }
 
     /// The connections, for the artifacts in the same database.
@@ -131,8 +135,11 @@ fn pool(options: PgConnectOptions) -> PgPool {
         // would find itself inside. In a session without one, the transaction is as old as the statement.
         .after_release(|conn, _| {
             Box::pin(async move {
-                let row = sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(conn).await?;
-                row.try_get(0)
+                let asked = sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(conn);
+                match tokio::time::timeout(ACQUIRE_TIMEOUT, asked).await {
+                    Ok(row) => row?.try_get(0),
+                    Err(_) => Err(sqlx::Error::PoolTimedOut),
+                }
             })
         })
         .connect_lazy_with(options.options(SESSION))
@@ -152,4 +159,81 @@ async fn refuse_old_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
 
 fn unavailable(error: sqlx::Error) -> OpenError {
     OpenError::Unavailable(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::{
+        io::copy_bidirectional,
+        net::{TcpListener, TcpStream},
+        sync::watch,
+        task::JoinSet,
+    };
+
+    use super::*;
+    use crate::store::Store;
+
+    /// Passes connections on to `server`. What was connected before a change of `host` stays connected and says nothing
+    /// more, as after a failover that the network does not tell anybody of.
+    async fn pass_on(listener: TcpListener, server: (String, u16), host: watch::Receiver<u32>) {
+        let mut connections = JoinSet::new();
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let (server, mut host) = (server.clone(), host.clone());
+            host.mark_unchanged();
+            connections.spawn(async move {
+                let mut upstream = TcpStream::connect(server).await.unwrap();
+                tokio::select! {
+                    _ = copy_bidirectional(&mut client, &mut upstream) => {}
+                    _ = host.changed() => std::future::pending().await,
+                }
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_falls_silent_does_not_keep_its_connections() {
+        let database = besom_testkit::postgres::database().await;
+        let options = options(&database.url).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (failover, host) = watch::channel(0);
+        let server = (options.get_host().to_owned(), options.get_port());
+        let proxy = tokio::spawn(pass_on(listener, server, host));
+
+        let pool = pool(options.host("127.0.0.1").port(port));
+        let limit = Duration::from_secs(8);
+        let handle = Handle { writer: Some(pool.clone()), reader: pool, clock: Clock, limit };
+        let store = Arc::new(PostgresStore { handle });
+        let mut transactions = JoinSet::new();
+        for _ in 0..CONNECTIONS {
+            let store = store.clone();
+            transactions.spawn(async move {
+                let asleep = store.handle.write("sleep", None, (), |conn, _, ()| {
+                    Box::pin(async move {
+                        sqlx::query("SELECT pg_sleep(60)").execute(conn).await?;
+                        Ok(())
+                    })
+                });
+                asleep.await
+            });
+        }
+        let mut direct = PgConnection::connect(&database.url).await.unwrap();
+        let asleep = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND \
+                      query LIKE 'SELECT pg_sleep%'";
+        besom_testkit::eventually("every connection is busy", Duration::from_secs(10), async || {
+            let count: i64 = sqlx::query_scalar(asleep).fetch_one(&mut direct).await.unwrap();
+            count == i64::from(CONNECTIONS)
+        })
+        .await;
+        failover.send_modify(|host| *host += 1);
+        let patience = Duration::from_secs(20);
+        let ended = tokio::time::timeout(patience, transactions.join_all()).await.expect("transactions are given up");
+        assert!(ended.iter().all(|end| matches!(end, Err(StoreError::Unavailable(_)))), "{ended:?}");
+        besom_testkit::eventually("the store is served by the new host", patience, async || store.ping().await.is_ok())
+            .await;
+        proxy.abort();
+    }
 }

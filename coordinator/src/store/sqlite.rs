@@ -36,6 +36,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a call waits for a connection of the pool before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// A file does not go away, and a transaction that is given up still holds the file while it works.
+const NO_LIMIT: Duration = Duration::MAX;
+
 /// Reads are short, and a page that is being written to disk must not hold up all of them.
 const READERS: u32 = 4;
 
@@ -61,7 +64,7 @@ impl SqliteStore {
         MIGRATIONS.run(&writer).await.map_err(migrations::refused)?;
         let clock = Clock::start(&writer).await.map_err(unavailable)?;
         let reader = readers(self::options(path).read_only(true)).await?;
-        Ok(Self { handle: Handle { writer: Some(writer), reader, clock } })
+        Ok(Self { handle: Handle { writer: Some(writer), reader, clock, limit: NO_LIMIT } })
     }
 
     /// Opens an existing file for reading, beside a coordinator or without one. Changes nothing, needs no lock.
@@ -93,7 +96,7 @@ impl SqliteStore {
         conn.close().await.map_err(unavailable)?;
         let reader = readers(options).await?;
         let clock = Clock::start(&reader).await.map_err(unavailable)?;
-        Ok(Self { handle: Handle { writer: None, reader, clock } })
+        Ok(Self { handle: Handle { writer: None, reader, clock, limit: NO_LIMIT } })
     }
 
     /// The rows of `artifacts`, for the files beside this database.
