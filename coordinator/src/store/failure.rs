@@ -35,8 +35,10 @@ impl From<sqlx::Error> for Failure {
 pub(super) enum Class {
     /// Nothing happened; the whole transaction may be run again at once.
     Again,
-    /// The database is away, full or busy.
+    /// The database is away or busy.
     Away,
+    /// Its disk is full.
+    Full,
     /// A bug or a damaged database.
     Broken,
 }
@@ -56,6 +58,7 @@ pub(super) fn backoff(run: u32) -> Duration {
 pub(super) fn answer(error: sqlx::Error, class: Class, operation: &'static str) -> StoreError {
     match class {
         Class::Again | Class::Away => StoreError::Unavailable(Box::new(error)),
+        Class::Full => StoreError::Full(Box::new(error)),
         Class::Broken => {
             StoreError::Corrupt { table: "?", id: "?".to_owned(), problem: format!("{operation}: {error}") }
         }

@@ -191,3 +191,42 @@ async fn refuse_old_sqlite(conn: &mut SqliteConnection) -> Result<(), OpenError>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    fn digest(number: u64) -> Digest {
+        Digest::parse(&format!("{number:064x}")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_said_so_and_ends_when_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&dir.path().join("besom.db")).await.unwrap();
+        let writer = store.handle.writer.clone().unwrap();
+        // Not below what it has: the file cannot grow any more, for as long as this connection lives.
+        sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&writer).await.unwrap();
+        let index = store.artifact_index();
+        let mut noted = 0;
+        let error = loop {
+            match index.insert(&digest(noted), "model", 1).await {
+                Ok(()) => noted += 1,
+                Err(error) => break error,
+            }
+            assert!(noted < 10_000, "the file grew");
+        };
+        assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+        assert!(error.is_retryable());
+        assert!(!index.contains(&digest(noted)).await.unwrap());
+        // The limit went with the connection that met it, as a full disk would be freed.
+        for number in noted..noted + 100 {
+            index.insert(&digest(number), "model", 1).await.unwrap();
+        }
+        for number in 0..noted + 100 {
+            assert!(index.contains(&digest(number)).await.unwrap(), "{number}");
+        }
+        store.ping().await.unwrap();
+    }
+}
