@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::StoreError;
+use super::{StoreError, trouble::plain};
 
 /// Why a transaction did not commit.
 #[derive(Debug)]
@@ -57,8 +57,8 @@ pub(super) fn backoff(run: u32) -> Duration {
 /// The answer for a failure that is final.
 pub(super) fn answer(error: sqlx::Error, class: Class, operation: &'static str) -> StoreError {
     match class {
-        Class::Again | Class::Away => StoreError::Unavailable(Box::new(error)),
-        Class::Full => StoreError::Full(Box::new(error)),
+        Class::Again | Class::Away => StoreError::Unavailable(plain(&error).into()),
+        Class::Full => StoreError::Full(plain(&error).into()),
         Class::Broken => {
             StoreError::Corrupt { table: "?", id: "?".to_owned(), problem: format!("{operation}: {error}") }
         }

@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod query;
 mod rows;
 pub mod sqlite;
+mod trouble;
 
 use std::time::Duration;
 

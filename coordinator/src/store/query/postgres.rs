@@ -3,16 +3,18 @@
 //! The statement is prepared first: that takes one statement only and tells names and types even where no row comes. It
 //! then runs under the simple protocol, whose answers are text: every type has one, `numeric` included.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, Row, SqlSafeStr, Statement, TypeInfo,
-    ValueRef,
-    postgres::{PgConnectOptions, PgDatabaseError, PgErrorPosition, PgRow},
+    AssertSqlSafe, Column, Connection, Either, Executor, Row, SqlSafeStr, Statement, TypeInfo, ValueRef,
+    postgres::{PgDatabaseError, PgErrorPosition, PgRow},
 };
 
 use super::{Cell, Position, QueryError, QueryResult, views_hint};
-use crate::store::open::OpenError;
+use crate::store::{
+    postgres::{connect, options},
+    trouble::plain,
+};
 
 /// A host that does not answer at all must not look like a long question.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,12 +38,8 @@ pub(super) async fn query(url: &str, sql: &str) -> Result<QueryResult, QueryErro
         Some(word) if QUERIES.iter().any(|query| word.eq_ignore_ascii_case(query)) => {}
         Some(_) => return Err(QueryError::writes()),
     }
-    let unavailable = |error| OpenError::Unavailable(Box::new(error));
-    let options = PgConnectOptions::from_str(url).map_err(unavailable)?.application_name("besom sql").options(SESSION);
-    let mut connection = match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-        Ok(connection) => connection.map_err(unavailable)?,
-        Err(late) => return Err(OpenError::Unavailable(Box::new(late)).into()),
-    };
+    let options = options(url)?.application_name("besom sql").options(SESSION);
+    let mut connection = connect(url, &options, CONNECT_TIMEOUT).await?;
     let failed = |error| failed(sql, error);
     sqlx::raw_sql("BEGIN READ ONLY").execute(&mut connection).await.map_err(failed)?;
     let text = || AssertSqlSafe(sql.to_owned());
@@ -132,15 +130,15 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 fn failed(sql: &str, error: sqlx::Error) -> QueryError {
-    let sqlx::Error::Database(problem) = &error else { return QueryError::Unavailable(Box::new(error)) };
+    let sqlx::Error::Database(problem) = &error else { return QueryError::Unavailable(plain(&error).into()) };
     let Some(problem) = problem.try_downcast_ref::<PgDatabaseError>() else {
-        return QueryError::Unavailable(Box::new(error));
+        return QueryError::Unavailable(plain(&error).into());
     };
     match problem.code() {
         "25006" => QueryError::writes(),
         "42601" if problem.message().contains("multiple commands") => QueryError::several(),
         code if code.starts_with("57P") || code.starts_with("08") || code.starts_with("53") => {
-            QueryError::Unavailable(Box::new(error))
+            QueryError::Unavailable(plain(&error).into())
         }
         code => QueryError::Sql {
             message: problem.message().to_owned(),

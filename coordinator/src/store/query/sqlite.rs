@@ -12,7 +12,10 @@ use super::{
     authorizer::{self, Refusal},
     views_hint,
 };
-use crate::store::open::OpenError;
+use crate::store::{
+    open::OpenError,
+    trouble::{of_sqlite, plain},
+};
 
 /// The extended code for a database in WAL mode whose -wal file this user would have to make and may not.
 const READONLY_CANTINIT: &str = "1544";
@@ -22,8 +25,12 @@ pub(super) async fn query(path: &Path, sql: &str) -> Result<QueryResult, QueryEr
         let what = format!("no database {}: run or submit a sweep first", path.display());
         return Err(OpenError::NotFound { what }.into());
     }
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).pragma("query_only", "on");
-    let mut connection = options.connect().await.map_err(|error| OpenError::Unavailable(Box::new(error)))?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .pragma("query_only", "on")
+        .disable_statement_logging();
+    let mut connection = options.connect().await.map_err(|error| of_sqlite(path, &error))?;
     authorizer::guard(&mut connection.lock_handle().await.map_err(failed)?, sql)
         .map_err(|refusal| refused(path, sql, refusal))?;
     let text = || AssertSqlSafe(sql.to_owned());
@@ -62,11 +69,9 @@ fn refused(path: &Path, sql: &str, refusal: Refusal) -> QueryError {
         Refusal::Nothing => QueryError::nothing(),
         Refusal::Parameters => QueryError::parameters(),
         Refusal::Sql { code, .. } if code.to_string() == READONLY_CANTINIT => {
-            let problem = format!(
-                "{} cannot be read without the right to write beside it: start the coordinator, or copy the file",
-                path.display()
-            );
-            OpenError::Unavailable(problem.into()).into()
+            let problem =
+                "it cannot be read without the right to write beside it: start the coordinator, or copy the file";
+            OpenError::Unavailable { store: format!("sqlite:{}", path.display()), problem: problem.to_owned() }.into()
         }
         Refusal::Sql { message, offset, .. } => {
             let index = offset.and_then(|offset| sql.get(..offset)).map(|before| before.chars().count());
@@ -82,6 +87,6 @@ fn failed(error: sqlx::Error) -> QueryError {
         sqlx::Error::Database(error) if error.code().as_deref() != Some("5") => {
             QueryError::Sql { message: error.message().to_owned(), position: None, hint: None }
         }
-        error => QueryError::Unavailable(Box::new(error)),
+        error => QueryError::Unavailable(plain(&error).into()),
     }
 }
