@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, Column, Connection, Either, Executor, Row, SqlSafeStr, Statement, TypeInfo, ValueRef,
     postgres::{PgDatabaseError, PgErrorPosition, PgRow},
 };
 
-use super::{Cell, Position, QueryError, QueryResult, views_hint};
+use super::{Cell, MAX_RESULT, Position, QueryError, QueryResult, Rows, views_hint};
 use crate::store::{
     postgres::{connect, options},
     trouble::plain,
@@ -49,11 +50,15 @@ pub(super) async fn query(url: &str, sql: &str) -> Result<QueryResult, QueryErro
     }
     let columns = statement.columns();
     let types: Vec<&str> = columns.iter().map(|column| column.type_info().name()).collect();
-    let rows = sqlx::raw_sql(text()).fetch_all(&mut connection).await.map_err(failed)?;
-    let rows = rows.iter().map(|row| cells(row, &types)).collect::<Result<_, _>>().map_err(failed)?;
+    let mut rows = Rows::new(MAX_RESULT);
+    let mut found = sqlx::raw_sql(text()).fetch(&mut connection);
+    while let Some(row) = found.try_next().await.map_err(failed)? {
+        rows.push(cells(&row, &types).map_err(failed)?)?;
+    }
+    drop(found);
     let columns = columns.iter().map(|column| column.name().to_owned()).collect();
     connection.close().await.map_err(failed)?;
-    Ok(QueryResult { columns, rows })
+    Ok(QueryResult { columns, rows: rows.rows })
 }
 
 /// Behind space, comments and parentheses.

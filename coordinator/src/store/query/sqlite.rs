@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row, SqlSafeStr, Statement, TypeInfo, ValueRef,
     sqlite::{SqliteConnectOptions, SqliteRow},
 };
 
 use super::{
-    Cell, Position, QueryError, QueryResult,
+    Cell, MAX_RESULT, Position, QueryError, QueryResult, Rows,
     authorizer::{self, Refusal},
     views_hint,
 };
@@ -37,11 +38,15 @@ pub(super) async fn query(path: &Path, sql: &str) -> Result<QueryResult, QueryEr
     let statement = (&mut connection).prepare(text().into_sql_str()).await.map_err(failed)?;
     let columns: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
     drop(statement);
-    let rows = sqlx::query(text()).fetch_all(&mut connection).await.map_err(failed)?;
-    let rows = rows.iter().map(|row| (0..row.len()).map(|index| cell(row, index)).collect()).collect::<Result<_, _>>();
-    let rows = rows.map_err(failed)?;
+    let mut rows = Rows::new(MAX_RESULT);
+    let mut found = sqlx::query(text()).fetch(&mut connection);
+    while let Some(row) = found.try_next().await.map_err(failed)? {
+        let cells: Result<_, _> = (0..row.len()).map(|index| cell(&row, index)).collect();
+        rows.push(cells.map_err(failed)?)?;
+    }
+    drop(found);
     connection.close().await.map_err(failed)?;
-    Ok(QueryResult { columns, rows })
+    Ok(QueryResult { columns, rows: rows.rows })
 }
 
 /// SQLite has types of values, not of columns.
