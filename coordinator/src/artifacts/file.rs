@@ -2,7 +2,8 @@
 //!
 //! A file under its final name is always whole: bytes go to a temporary file in the same folder while they are hashed, and
 //! the rename follows the fsync. Only then does the database's table `artifacts` name it. Temporary files of a process
-//! that was killed are swept by the next one that holds the database's lock.
+//! that was killed are swept by the next one that holds the database's lock. A file that turns out damaged when it is read
+//! is put aside, so that whoever has the right bytes can put them again.
 
 use std::{
     fs::{self, File},
@@ -17,6 +18,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use tokio::task::spawn_blocking;
+use tracing::warn;
 use uuid::Uuid;
 
 use super::{ArtifactError, ArtifactKind, ArtifactStore, CHUNK, verify::Verifier};
@@ -24,6 +26,9 @@ use crate::{domain::Digest, store::sqlite::SqliteArtifactIndex};
 
 /// What the names of unfinished files begin with; no digest does.
 const TEMPORARY: &str = ".tmp-";
+
+/// What the names of damaged files end with; they stay for whoever wants to find out why.
+const DAMAGED: &str = "damaged";
 
 /// Files in one folder.
 pub struct FileArtifacts {
@@ -106,7 +111,8 @@ impl ArtifactStore for FileArtifacts {
 
     async fn get(&self, digest: &Digest) -> Result<BoxStream<'static, Result<Bytes, ArtifactError>>, ArtifactError> {
         let (path, digest) = (self.path(digest), digest.clone());
-        let reader = spawn(move || Reader::open(&path, digest)).await?;
+        let aside = self.index.is_some();
+        let reader = spawn(move || Reader::open(path, digest, aside)).await?;
         Ok(stream::try_unfold(reader, |reader| spawn(move || reader.next())).boxed())
     }
 }
@@ -159,19 +165,22 @@ impl Drop for Unfinished {
 /// A file being read.
 struct Reader {
     file: File,
+    path: PathBuf,
+    /// Whether to put the file aside if it is damaged; who only reads must not.
+    aside: bool,
     verifier: Verifier,
     ended: bool,
 }
 
 impl Reader {
-    fn open(path: &Path, digest: Digest) -> Result<Self, ArtifactError> {
-        let file = match File::open(path) {
+    fn open(path: PathBuf, digest: Digest, aside: bool) -> Result<Self, ArtifactError> {
+        let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ArtifactError::NotFound(digest)),
-            Err(error) => return Err(at(path, &error).into()),
+            Err(error) => return Err(at(&path, &error).into()),
         };
-        let size = file.metadata().map_err(|error| at(path, &error))?.len();
-        Ok(Self { file, verifier: Verifier::new(digest, size), ended: false })
+        let size = file.metadata().map_err(|error| at(&path, &error))?.len();
+        Ok(Self { file, path, aside, verifier: Verifier::new(digest, size), ended: false })
     }
 
     fn next(mut self) -> Result<Option<(Bytes, Self)>, ArtifactError> {
@@ -183,9 +192,41 @@ impl Reader {
         self.verifier.update(&chunk)?;
         if chunk.len() < CHUNK {
             self.ended = true;
-            self.verifier.finish()?;
+            if let Err(damage) = self.verifier.finish() {
+                self.put_aside();
+                return Err(damage);
+            }
         }
         Ok((!chunk.is_empty()).then(|| (Bytes::from(chunk), self)))
+    }
+}
+
+impl Reader {
+    /// Frees the name for the right bytes. Several readers may find the damage; the first one puts it aside.
+    fn put_aside(&self) {
+        if !self.aside || !self.is_current() {
+            return;
+        }
+        let aside = self.path.with_extension(DAMAGED);
+        match fs::rename(&self.path, &aside) {
+            Ok(()) => warn!(path = %aside.display(), "a damaged artifact was put aside"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => warn!(path = %self.path.display(), %error, "a damaged artifact could not be put aside"),
+        }
+    }
+
+    /// Whether the name still is that of this file: others may have put it aside, and the right bytes in its place.
+    fn is_current(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let (Ok(mine), Ok(named)) = (self.file.metadata(), fs::metadata(&self.path)) else { return false };
+            (mine.dev(), mine.ino()) == (named.dev(), named.ino())
+        }
+        #[cfg(not(unix))]
+        {
+            self.path.exists()
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod query;
 mod rows;
 pub mod sqlite;
+mod trouble;
 
 use std::time::Duration;
 
@@ -46,6 +47,9 @@ pub enum StoreError {
     /// The database is away or busy; the same call may succeed later.
     #[error("the database is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No room for what is to be written; the same call may succeed once there is some. Nothing of it was stored.
+    #[error("the disk of the store is full; free some space, and all goes on by itself")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A row that does not parse, or a statement that the database refused: a bug or a damaged database.
     #[error("table {table}, row {id}: {problem}")]
     Corrupt {
@@ -61,7 +65,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
     }
 }
 

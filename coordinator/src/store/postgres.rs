@@ -3,7 +3,7 @@
 //! Acquisitions run side by side thanks to SKIP LOCKED; whoever ends a job holds its sweep's row first. Every session has
 //! limits on statements, locks and idle transactions, so that a coordinator that stalls cannot stop the others.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, PgConnection, PgPool, Row,
@@ -14,7 +14,8 @@ use sqlx::{
 use self::work::Handle;
 use super::{
     StoreError, failure, migrations,
-    open::{OpenError, hide_password},
+    open::{OpenError, hide_password, unknown_parameter},
+    trouble::{of_postgres, plain},
 };
 
 mod dialect;
@@ -60,10 +61,12 @@ impl PostgresStore {
     /// # Errors
     /// `Newer` if another build of besom knows more about the database; it is then untouched.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let unavailable = |error| of_postgres(url, &error);
         let options = options(url)?;
-        let mut conn = connect(&options).await?;
-        refuse_old_postgres(&mut conn).await?;
-        MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(migrations::refused)?;
+        let mut conn = connect(url, &options, ACQUIRE_TIMEOUT).await?;
+        refuse_old_postgres(url, &mut conn).await?;
+        let migrated = MIGRATIONS.run_direct(None, &mut conn, false).await;
+        migrated.map_err(|error| migrations::refused(error, &hide_password(url), unavailable))?;
         conn.close().await.map_err(unavailable)?;
         let pool = pool(options);
         Ok(Self { handle: Handle { writer: Some(pool.clone()), reader: pool, clock: Clock, limit: LIMIT } })
@@ -74,9 +77,10 @@ impl PostgresStore {
     /// # Errors
     /// `NotFound` if there is no store in the database; `Newer` as for [`PostgresStore::open`].
     pub async fn open_read_only(url: &str) -> Result<Self, OpenError> {
+        let unavailable = |error| of_postgres(url, &error);
         let options = options(url)?;
-        let mut conn = connect(&options).await?;
-        refuse_old_postgres(&mut conn).await?;
+        let mut conn = connect(url, &options, ACQUIRE_TIMEOUT).await?;
+        refuse_old_postgres(url, &mut conn).await?;
         let found: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
             .fetch_one(&mut conn)
             .await
@@ -91,7 +95,7 @@ impl PostgresStore {
                 .await
                 .map_err(unavailable)?;
         conn.close().await.map_err(unavailable)?;
-        migrations::check(&MIGRATIONS, &applied)?;
+        migrations::check(&MIGRATIONS, &applied, &hide_password(url))?;
         Ok(Self { handle: Handle { writer: None, reader: pool(options), clock: Clock, limit: LIMIT } })
     }
 
@@ -111,26 +115,36 @@ pub(crate) fn store_error(error: sqlx::Error, operation: &'static str) -> StoreE
     failure::answer(error, class, operation)
 }
 
-fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
-    let options: PgConnectOptions = url
-        .parse()
-        .map_err(|error: sqlx::Error| OpenError::BadUrl { url: hide_password(url), problem: error.to_string() })?;
-    Ok(options.application_name("besom"))
+/// How to connect to the server of this URL.
+pub(super) fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
+    let bad = |problem| OpenError::BadUrl { url: hide_password(url), problem };
+    if let Some(problem) = unknown_parameter(url) {
+        return Err(bad(problem));
+    }
+    let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| bad(plain(&error)))?;
+    // The log is besom's own: no statements, and no notices such as that the table of migrations is there already.
+    Ok(options.application_name("besom").options([("client_min_messages", "warning")]).disable_statement_logging())
 }
 
 /// One connection, to learn at once whether the database answers: a pool would go on trying for its whole patience. It
 /// has no limits of its own: a migration may take its time, or wait for another coordinator's.
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
-    match tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await {
-        Ok(answer) => answer.map_err(unavailable),
-        Err(late) => Err(OpenError::Unavailable(Box::new(late))),
-    }
+pub(super) async fn connect(
+    url: &str,
+    options: &PgConnectOptions,
+    patience: Duration,
+) -> Result<PgConnection, OpenError> {
+    let answer = tokio::time::timeout(patience, options.connect()).await.unwrap_or_else(|_| {
+        let late = format!("no answer within {patience:?}");
+        Err(io::Error::new(io::ErrorKind::TimedOut, late).into())
+    });
+    answer.map_err(|error| of_postgres(url, &error))
 }
 
 fn pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_slow_threshold(Duration::MAX)
         // A transaction that was begun but never handed over would stay open on its connection, and the next borrower
         // would find itself inside. In a session without one, the transaction is as old as the statement.
         .after_release(|conn, _| {
@@ -145,20 +159,17 @@ fn pool(options: PgConnectOptions) -> PgPool {
         .connect_lazy_with(options.options(SESSION))
 }
 
-async fn refuse_old_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
+async fn refuse_old_postgres(url: &str, conn: &mut PgConnection) -> Result<(), OpenError> {
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
         .fetch_one(conn)
         .await
-        .map_err(unavailable)?;
+        .map_err(|error| of_postgres(url, &error))?;
     if version < OLDEST_POSTGRES {
         let major = version / 10_000;
-        return Err(OpenError::Unavailable(format!("Postgres {major} is too old; 15 is needed").into()));
+        let problem = format!("Postgres {major} is too old; 15 is needed");
+        return Err(OpenError::Unavailable { store: hide_password(url), problem });
     }
     Ok(())
-}
-
-fn unavailable(error: sqlx::Error) -> OpenError {
-    OpenError::Unavailable(Box::new(error))
 }
 
 #[cfg(test)]

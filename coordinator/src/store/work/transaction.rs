@@ -120,12 +120,27 @@ async fn once<A, T>(
     let mut connection = pool.acquire().await?;
     let work = transact(&mut connection, begin, clock, now, args, body);
     match tokio::time::timeout(limit, work).await {
-        Ok(result) => result,
+        Ok(Ok(result)) => result,
+        Ok(Err(Unsound(failure))) => {
+            connection.close_on_drop();
+            Err(failure)
+        }
         Err(_) => {
             connection.close_on_drop();
             let late = format!("a transaction did not end within {limit:?}");
             Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, late)).into())
         }
+    }
+}
+
+/// Why a transaction did not end as it should: nobody knows what its connection is in now, so it must not be used again.
+/// SQLite ends a transaction by itself when the disk is full or fails; there is then nothing to roll back, and the
+/// connection would count itself inside one for ever.
+struct Unsound(Failure);
+
+impl From<sqlx::Error> for Unsound {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error.into())
     }
 }
 
@@ -136,7 +151,7 @@ async fn transact<A, T>(
     now: Option<Timestamp>,
     args: &A,
     body: Body<A, T>,
-) -> Result<T, Failure> {
+) -> Result<Result<T, Failure>, Unsound> {
     let mut transaction = connection.begin_with(begin).await?;
     let result = async {
         let now = dialect::now(&mut transaction, clock, now).await?;
@@ -146,14 +161,15 @@ async fn transact<A, T>(
     match result {
         Ok(value) => {
             transaction.commit().await?;
-            Ok(value)
+            Ok(Ok(value))
         }
-        Err(failure) => {
-            // The failure is the news; a rollback that fails too closes the connection, which rolls back as well.
-            if let Err(error) = transaction.rollback().await {
+        Err(failure) => match transaction.rollback().await {
+            Ok(()) => Ok(Err(failure)),
+            // The failure is the news; closing the connection rolls back as well.
+            Err(error) => {
                 tracing::debug!(%error, "rollback failed");
+                Err(Unsound(failure))
             }
-            Err(failure)
-        }
+        },
     }
 }
