@@ -9,7 +9,8 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_proto::v1::{Sweep, SweepState};
+use besom_coordinator::store::open::StoreUrl;
+use besom_proto::v1::{Goal, Sweep, SweepState};
 use besom_worker::agent::{self, Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -184,23 +185,33 @@ impl Session {
         let limit = (!self.args.file.json).then_some(SHOWN);
         let results = results::fetch(client, &sweep.name, Order::BestFirst, limit).await?;
         results.print(self.args.file.json)?;
-        say(format_args!("\nask more of it in SQL:\n  {}", self.suggestion(sweep)));
+        say(format_args!("\nask more of it in SQL{}", suggestion(sweep, self.args.store.as_deref())));
         Ok(watching::exit(sweep))
     }
+}
 
-    /// A command that compares the swept values over the seeds.
-    fn suggestion(&self, sweep: &Sweep) -> String {
-        const COLUMNS: [&str; 7] =
-            ["optimizer", "learning_rate", "batch_size", "epochs", "hidden", "activation", "dropout"];
-        let swept: Vec<&str> = sweep.swept.iter().map(String::as_str).filter(|name| COLUMNS.contains(name)).collect();
-        let by = if swept.is_empty() { "optimizer".to_owned() } else { swept.join(", ") };
-        let store = self.args.store.as_ref().map(|store| format!(" --store {store}")).unwrap_or_default();
-        format!(
-            "besom sql{store} \"SELECT {by}, count(*) AS runs, avg(final_val_accuracy) AS val_accuracy FROM runs \
-             WHERE sweep = '{}' GROUP BY {by} ORDER BY val_accuracy DESC\"",
-            sweep.name
-        )
-    }
+/// A command that compares the swept values over the seeds by the sweep's own metric, the best first. A store's
+/// password is not repeated.
+fn suggestion(sweep: &Sweep, store: Option<&str>) -> String {
+    const COLUMNS: [&str; 7] =
+        ["optimizer", "learning_rate", "batch_size", "epochs", "hidden", "activation", "dropout"];
+    let swept: Vec<&str> = sweep.swept.iter().map(String::as_str).filter(|name| COLUMNS.contains(name)).collect();
+    let by = if swept.is_empty() { "optimizer".to_owned() } else { swept.join(", ") };
+    let (condition, flag) = match store {
+        None => ("", String::new()),
+        Some(store) if StoreUrl::parse(store).is_ok_and(|url| url.to_string() != store) => {
+            (" (with BESOM_STORE set to the URL of the store)", String::new())
+        }
+        Some(store) if store.contains(' ') => ("", format!(" --store '{store}'")),
+        Some(store) => ("", format!(" --store {store}")),
+    };
+    let metric = &sweep.metric;
+    let direction = if sweep.goal() == Goal::Minimize { "ASC" } else { "DESC" };
+    format!(
+        "{condition}:\n  besom sql{flag} \"SELECT {by}, count(*) AS runs, avg(objective) AS {metric} FROM runs \
+         WHERE sweep = '{}' GROUP BY {by} ORDER BY {metric} {direction} NULLS LAST\"",
+        sweep.name
+    )
 }
 
 fn show(board: &Slots, event: WorkerEvent) {
@@ -214,5 +225,33 @@ fn show(board: &Slots, event: WorkerEvent) {
         // The agent logs it.
         WorkerEvent::Away { .. } => {}
         WorkerEvent::Connected { .. } | WorkerEvent::Waiting | WorkerEvent::FetchingDataset { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sweep(metric: &str, goal: Goal) -> Sweep {
+        Sweep { name: "s".into(), metric: metric.into(), goal: goal.into(), ..Sweep::default() }
+    }
+
+    #[test]
+    fn the_suggestion_ranks_by_the_metric_in_its_direction() {
+        let text = suggestion(&sweep("val_loss", Goal::Minimize), None);
+        assert!(text.contains("AS val_loss") && text.contains("ORDER BY val_loss ASC NULLS LAST"), "{text}");
+        let text = suggestion(&sweep("val_accuracy", Goal::Maximize), Some("sqlite:a b.db"));
+        assert!(text.contains("--store 'sqlite:a b.db'") && text.contains("val_accuracy DESC NULLS LAST"), "{text}");
+    }
+
+    #[test]
+    fn the_suggestion_does_not_repeat_a_password() {
+        let sweep = sweep("val_accuracy", Goal::Maximize);
+        for store in ["postgres://boss:PW@host/db", "postgres://host/db?user=boss&password=PW"] {
+            let text = suggestion(&sweep, Some(store));
+            assert!(!text.contains("PW") && text.contains("BESOM_STORE"), "{text}");
+        }
+        let text = suggestion(&sweep, Some("postgres://boss@host/db"));
+        assert!(text.contains("besom sql --store postgres://boss@host/db "), "{text}");
     }
 }
