@@ -126,7 +126,7 @@ mod tests {
                 "state"
             ]
         );
-        assert_eq!(lines[1], ["1", "1", "adam", "0.01", "32", "0.5", "0.9000", "0.9000", "3", "1.2", "succeeded"]);
+        assert_eq!(lines[1], ["1", "1", "adam", "0.01", "32", "0.5", "0.9000", "0.9000", "3", "1.25", "succeeded"]);
         assert_eq!((lines[2][0], lines[3][0], lines[4][0]), ("1", "3", "-"));
         let last = text.lines().nth(4).unwrap();
         assert!(last.contains(" 1/3 ") && last.ends_with("  failed: no such class"), "{text}");
