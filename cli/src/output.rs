@@ -106,6 +106,13 @@ pub(crate) fn stderr_bytes(bytes: &[u8]) {
     }
 }
 
+/// Takes the live lines away, for an end without more ado.
+pub(crate) fn clear_live() {
+    if let Some(live) = LIVE.get() {
+        let _ = live.clear();
+    }
+}
+
 /// Says what went wrong, once, and what the exit code is.
 pub(crate) fn finish(result: anyhow::Result<Exit>) -> Exit {
     match result {

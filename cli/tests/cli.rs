@@ -249,6 +249,7 @@ fn a_sweep_is_paused_resumed_and_cancelled() {
     home.besom(["resume", "tiny"]).expect(1);
     let ended = home.besom([Path::new("run"), &file]).expect(1);
     assert!(ended.stdout.contains("cancelled, 2 cancelled"), "{ended}");
+    ended.says("--name");
     home.besom(["pause", "tiiny"]).expect(1).says("tiny");
 }
 
@@ -364,6 +365,7 @@ fn a_submission_without_its_dataset_touches_no_store() {
     let text = tiny_sweep("tiny", 2, 1).replace("{source: 'builtin:sketches', samples: 300}", "{source: gone.npz}");
     let file = home.write("tiny.yaml", &text);
     home.besom([Path::new("submit"), &file]).expect(1).says("gone.npz");
+    home.besom([Path::new("run"), &file]).expect(1).says("gone.npz");
     assert!(!home.path().join("besom.db").exists(), "the store is not held while a dataset is loaded");
 }
 

@@ -11,7 +11,10 @@ use std::{
 use anyhow::Context;
 use besom_coordinator::store::open::StoreUrl;
 use besom_proto::v1::{Goal, Sweep, SweepState};
-use besom_worker::agent::{self, Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent};
+use besom_worker::{
+    agent::{self, Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent},
+    data::Loaded,
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +60,11 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     }
     let interrupted = signals::first_signal("giving the jobs back; the sweep stays active (again: stop at once)")?;
     let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
+    // Before the store: a dataset that cannot be had leaves none behind.
+    let load = dataset::load(&file.spec.dataset, &file.folder, settings, args.allow_private_hosts);
+    let Some(data) = interrupted.run_until_cancelled(load).await.transpose()? else {
+        return Ok(Exit::Failed);
+    };
     let Some(place) = interrupted.run_until_cancelled(Place::take(url)).await.transpose()? else {
         return Ok(Exit::Failed);
     };
@@ -64,7 +72,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         say(format_args!("the store is served by another process at {holder}: working there"));
     }
     let mut session = Session { args, file, place, interrupted };
-    let exit = session.work(settings).await;
+    let exit = session.work(data, settings).await;
     session.place.leave().await;
     exit
 }
@@ -77,12 +85,7 @@ struct Session {
 }
 
 impl Session {
-    async fn work(&mut self, settings: &Settings) -> anyhow::Result<Exit> {
-        let load = dataset::load(&self.file.spec.dataset, &self.file.folder, settings, self.args.allow_private_hosts);
-        let data = tokio::select! {
-            data = load => data?,
-            () = self.interrupted.cancelled() => return Ok(Exit::Failed),
-        };
+    async fn work(&mut self, data: Loaded, settings: &Settings) -> anyhow::Result<Exit> {
         let channel = self.place.address().channel();
         let (artifacts, sweeps) = (connect::artifacts(channel.clone()), connect::sweeps(channel));
         let submitted = submission::submit(artifacts, sweeps, &self.file, &data);
@@ -113,7 +116,7 @@ impl Session {
     /// Runs local workers until the sweep ends; nothing if it was interrupted.
     async fn train(&mut self, sweep: &Sweep, settings: &Settings) -> anyhow::Result<Option<Sweep>> {
         let slots = settings.slots(self.args.slots).unwrap_or_else(agent::default_slots);
-        let board = Arc::new(Slots::new(slots, &sweep.swept));
+        let board = Arc::new(Slots::new(slots, sweep));
         let config = WorkerConfig { name: None, slots, home: settings.home.clone(), sweep: Some(sweep.id) };
         let drain = self.interrupted.child_token();
         let mut worker = self.start_worker(config, drain.clone(), board.clone());
@@ -185,6 +188,7 @@ impl Session {
         let limit = (!self.args.file.json).then_some(SHOWN);
         let results = results::fetch(client, &sweep.name, Order::BestFirst, limit).await?;
         results.print(self.args.file.json)?;
+        watching::say_if_cancelled(sweep);
         say(format_args!("\nask more of it in SQL{}", suggestion(sweep, self.args.store.as_deref())));
         Ok(watching::exit(sweep))
     }
@@ -219,7 +223,7 @@ fn show(board: &Slots, event: WorkerEvent) {
         WorkerEvent::Started { slot, job, attempt: _, params, seed, epochs } => {
             board.started(slot, job, &params, seed, epochs);
         }
-        WorkerEvent::Epoch { slot, job, record } => board.epoch(slot, job, record.epoch, record.val_accuracy),
+        WorkerEvent::Epoch { slot, job, record } => board.epoch(slot, job, &record),
         WorkerEvent::Ended { slot, job, outcome, error } => board.ended(slot, job, outcome, error.as_deref()),
         WorkerEvent::Notice(notice) => say(notice),
         // The agent logs it.
