@@ -28,7 +28,7 @@ use crate::{
         slots::Slots,
         state,
     },
-    settings::{MAX_SLOTS, Settings},
+    settings::{self, Settings},
     signals, submission,
     sweep_file::{FileArgs, SweepFile},
     watching::{self, SHOWN},
@@ -42,7 +42,7 @@ pub(super) struct Args {
     #[command(flatten)]
     file: FileArgs,
     /// Jobs trained at once [env: BESOM_SLOTS] [default: the cores this process may use]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
+    #[arg(long, value_parser = settings::parse_slots)]
     slots: Option<u32>,
     /// Where state lives: sqlite:PATH or postgres://... [env: BESOM_STORE] [default: sqlite:$BESOM_HOME/besom.db]
     #[arg(long, value_name = "URL")]

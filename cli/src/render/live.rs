@@ -3,17 +3,24 @@
 //! They go to stderr, and only where that is a terminal; elsewhere whoever calls prints plain lines. No line is wider
 //! than the terminal and all together are lower, because what is wrapped or scrolled away cannot be drawn over.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use besom_proto::v1::SweepProgress;
 use console::{Term, truncate_str};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 use super::{number, state};
 use crate::output::{self, printable};
 
 /// Room at the end of a line, where the terminal echoes `^C`.
 const MARGIN: usize = 4;
+
+/// The control sequence EL.
+const ERASE_TO_END: &str = "\x1b[K";
 
 /// The lines.
 pub(crate) struct Live {
@@ -31,7 +38,7 @@ impl Live {
         if !terminal.is_term() {
             return None;
         }
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8));
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Unpadded::new()), 8));
         let total = bars.add(ProgressBar::new(0));
         total.set_style(style("{msg}"));
         output::set_live(bars.clone());
@@ -85,6 +92,72 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+/// A terminal whose cursor stays at the end of the text. The drawer pads each line, also the last, to the last column,
+/// where an echoed `^C` begins a new line, so that one stale line would stay behind. Here padding is a line feed, once
+/// more text follows.
+#[derive(Debug)]
+struct Unpadded {
+    terminal: Term,
+    padded: AtomicBool,
+}
+
+impl Unpadded {
+    fn new() -> Self {
+        Self { terminal: Term::buffered_stderr(), padded: AtomicBool::new(false) }
+    }
+}
+
+impl TermLike for Unpadded {
+    fn width(&self) -> u16 {
+        self.terminal.size().1
+    }
+
+    fn height(&self) -> u16 {
+        self.terminal.size().0
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.terminal.move_cursor_up(n)
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.terminal.move_cursor_down(n)
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.terminal.move_cursor_right(n)
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.terminal.move_cursor_left(n)
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.terminal.write_line(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        if self.padded.swap(false, Ordering::Relaxed) && text != "\r" {
+            self.terminal.write_str("\n")?;
+        }
+        if text.is_empty() || text.bytes().any(|byte| byte != b' ') {
+            return self.terminal.write_str(text);
+        }
+        self.padded.store(true, Ordering::Relaxed);
+        self.terminal.write_str(ERASE_TO_END)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.terminal.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        // What follows is another drawing, which begins by moving the cursor.
+        self.padded.store(false, Ordering::Relaxed);
+        self.terminal.flush()
     }
 }
 
