@@ -55,7 +55,7 @@ impl Connection {
     pub(crate) async fn open(settings: &Settings, flags: &Where, access: Access) -> anyhow::Result<Self> {
         match settings.target(flags)? {
             Target::Coordinator(url) => Self::remote(&url).await,
-            Target::Store(url) => Self::store(&parse_store(&url)?, access).await,
+            Target::Store(url) => Self::store(&parse_store(&url)?, access).await.map_err(with_advice),
         }
     }
 
@@ -196,6 +196,14 @@ pub(crate) async fn open_or_wait(url: &StoreUrl) -> anyhow::Result<Opened> {
     }
 }
 
+/// Says of a store that is not there how one comes to be.
+pub(crate) fn with_advice(error: anyhow::Error) -> anyhow::Error {
+    if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(OpenError::NotFound { .. }))) {
+        return anyhow::anyhow!("{error:#}; `besom run FILE` makes one, --store or --coordinator names another");
+    }
+    error
+}
+
 /// Reads a store's URL.
 ///
 /// # Errors
@@ -215,6 +223,12 @@ pub(crate) fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
     }
     let endpoint = Endpoint::from_shared(full)
         .map_err(|error| usage(format_args!("--coordinator: {url:?} is no URL ({error}): http://HOST:PORT")))?;
+    // The parser takes any digits for a port.
+    let authority = endpoint.uri().authority().map_or("", |authority| authority.as_str());
+    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+    if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
+        return Err(usage(format_args!("--coordinator: {url:?}: a port is a number from 1 to 65535")));
+    }
     Ok(tuned(endpoint))
 }
 

@@ -9,7 +9,12 @@ use std::{
 use besom_sweep::DatasetSpec;
 use besom_worker::data::{self, LoadOptions, LoadProgress, Loaded};
 
-use crate::{output::say, settings::Settings};
+use crate::{
+    output::say,
+    render::number,
+    settings::Settings,
+    sweep_file::{shown, without_secrets},
+};
 
 /// A word a second is enough where no line can be drawn over.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -33,18 +38,21 @@ pub(crate) async fn load(
             say(format_args!("dataset: {}", words(&progress)));
         }
     };
-    let loaded = data::load(spec, &options, &progress).await?;
+    let loaded = data::load(spec, &options, &progress).await.map_err(|error| {
+        let text = format!("{:#}", anyhow::Error::new(error));
+        anyhow::anyhow!(without_secrets(&text, &spec.source))
+    })?;
     let header = loaded.dataset.header();
     let synthetic = if header.synthetic { " (synthetic data)" } else { "" };
     say(format_args!(
-        "dataset: {}{synthetic}: {} training and {} test samples, {} classes",
-        spec.source,
+        "dataset: {}{synthetic}: {} training and {} test samples, {}",
+        shown(&spec.source),
         header.train,
         header.test,
-        header.classes.len()
+        number::plural(header.classes.len() as u64, "class")
     ));
     for note in &loaded.notes {
-        say(format_args!("note: {note}"));
+        say(format_args!("note: {}", without_secrets(note, &spec.source)));
     }
     Ok(loaded)
 }

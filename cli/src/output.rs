@@ -48,12 +48,24 @@ pub(crate) fn usage(message: impl fmt::Display) -> anyhow::Error {
 #[error("stdout is closed")]
 struct Closed;
 
-/// Writes `text` and a line feed to stdout.
+/// How many columns the terminal has that stdout is; nothing where it is a file or a pipe.
+pub(crate) fn stdout_width() -> Option<usize> {
+    let terminal = console::Term::stdout();
+    terminal.is_term().then(|| terminal.size_checked()).flatten().map(|(_, columns)| usize::from(columns))
+}
+
+/// Writes `text` and a line feed to stdout, control characters as `?`: it may quote a file or another process, and JSON
+/// has none.
 ///
 /// # Errors
 /// Stdout is closed (the program then ends with code 0) or cannot be written.
 pub(crate) fn line(text: impl fmt::Display) -> anyhow::Result<()> {
-    bytes(format!("{text}\n").as_bytes())
+    bytes(format!("{}\n", printable(&text.to_string())).as_bytes())
+}
+
+/// `text` without what would steer a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "?")
 }
 
 /// Writes to stdout and flushes it.
@@ -72,8 +84,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
 /// One remark for a person, on stderr. A closed stderr is nobody's problem. It may quote a file or another process, so
 /// control characters are shown as `?`.
 pub(crate) fn say(text: impl fmt::Display) {
-    let text = text.to_string().replace(|c: char| c.is_control() && c != '\n' && c != '\t', "?");
-    stderr_bytes(format!("{text}\n").as_bytes());
+    stderr_bytes(format!("{}\n", printable(&text.to_string())).as_bytes());
 }
 
 static LIVE: OnceLock<MultiProgress> = OnceLock::new();
@@ -92,6 +103,13 @@ pub(crate) fn stderr_bytes(bytes: &[u8]) {
     match LIVE.get() {
         Some(live) => live.suspend(write),
         None => write(),
+    }
+}
+
+/// Takes the live lines away, for an end without more ado.
+pub(crate) fn clear_live() {
+    if let Some(live) = LIVE.get() {
+        let _ = live.clear();
     }
 }
 

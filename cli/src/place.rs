@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// All workers are processes of this machine: no network can be slow, and after a kill nobody wants to wait long.
-const LEASE_TTL: Duration = Duration::from_secs(10);
+const LEASE_TTL: Duration = Duration::from_secs(5);
 /// A live display; on one machine it costs nothing.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -12,7 +12,7 @@ use crate::output::usage;
 /// Where a worker looks for a coordinator that nobody named.
 pub(crate) const DEFAULT_COORDINATOR: &str = "http://127.0.0.1:7070";
 /// Most jobs that a worker trains at once.
-pub(crate) const MAX_SLOTS: u32 = 1024;
+const MAX_SLOTS: u32 = 1024;
 /// Where a coordinator listens.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
 
@@ -138,6 +138,14 @@ impl Settings {
     fn local_store(&self) -> String {
         format!("sqlite:{}", self.home.join("besom.db").display())
     }
+}
+
+/// `--slots`.
+///
+/// # Errors
+/// No number, or one out of range, in plain words.
+pub(crate) fn parse_slots(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(may_be).ok_or_else(|| format!("a whole number from 1 to {MAX_SLOTS} is meant"))
 }
 
 fn may_be(slots: &u32) -> bool {

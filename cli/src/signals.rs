@@ -36,6 +36,7 @@ async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
 }
 
 fn exit_now() -> ! {
+    output::clear_live();
     output::say("besom: stopped");
     std::process::exit(1)
 }

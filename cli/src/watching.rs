@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use besom_proto::v1::{RunningJob, Sweep, SweepProgress, SweepRef, sweep_service_client::SweepServiceClient};
+use besom_proto::v1::{
+    ListWorkersRequest, RunningJob, Sweep, SweepProgress, SweepRef, SweepState,
+    sweep_service_client::SweepServiceClient,
+};
 use besom_sweep::Params;
 use tonic::{Code, transport::Channel};
 
@@ -12,25 +15,31 @@ use crate::{
     render::{
         json,
         live::{self, Live, Pace},
-        number,
         results::{self, Order},
         slots::describe,
         state,
     },
+    signals,
 };
 
 /// How long a coordinator may be away while somebody watches.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The table at the end shows at most so many runs; `besom best` shows the others.
 pub(crate) const SHOWN: u64 = 50;
-/// More running jobs than a terminal has lines are not listed.
-const LINES: usize = 20;
 
-/// Follows the sweep, then prints its runs, best first.
+/// Follows the sweep, then prints its runs, best first. The first signal ends the watching, not the sweep.
 ///
 /// # Errors
 /// No such sweep, or the coordinator stays away.
-pub(crate) async fn watch(mut client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
+pub(crate) async fn watch(client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
+    let interrupted = signals::first_signal("")?;
+    interrupted.run_until_cancelled(to_the_end(client, sweep, as_json)).await.unwrap_or(Ok(Exit::Failed))
+}
+
+async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
+    if !as_json {
+        say_if_nobody_trains(&mut client, sweep).await?;
+    }
     let mut view =
         View { live: if as_json { None } else { Live::on_terminal() }, as_json, pace: Pace::new(), last: None };
     let mut away_since: Option<Instant> = None;
@@ -61,7 +70,33 @@ pub(crate) async fn watch(mut client: SweepServiceClient<Channel>, sweep: &str, 
     }
     let results = results::fetch(client, &last.name, Order::BestFirst, Some(SHOWN)).await?;
     results.print(false)?;
+    say_if_cancelled(&last);
     Ok(exit(&last))
+}
+
+/// A person who sees no progress should know why.
+async fn say_if_nobody_trains(client: &mut SweepServiceClient<Channel>, sweep: &str) -> anyhow::Result<()> {
+    let workers = client.list_workers(ListWorkersRequest {}).await.map_err(refused)?.into_inner().workers;
+    if workers.iter().any(|worker| !worker.left) {
+        return Ok(());
+    }
+    let sweep = client.get_sweep(SweepRef { sweep: sweep.to_owned() }).await.map_err(refused)?.into_inner();
+    if !state::is_final(&sweep) {
+        say(
+            "nobody trains yet: no worker has joined; start one with `besom worker`, or `besom run` on the local store",
+        );
+    }
+    Ok(())
+}
+
+/// A cancelled sweep stays cancelled: says what to do about it.
+pub(crate) fn say_if_cancelled(sweep: &Sweep) {
+    if sweep.state() == SweepState::Cancelled {
+        say(format_args!(
+            "sweep {} was cancelled and stays so: `--name` makes another sweep of the same file",
+            sweep.name
+        ));
+    }
 }
 
 /// A sweep that ended is a failure if a job failed or a person cancelled it.
@@ -124,10 +159,9 @@ impl View {
         let left = self.pace.left(progress.epochs_done, progress.epochs_total, Instant::now());
         let Some(sweep) = &progress.sweep else { return Ok(()) };
         if let Some(live) = &mut self.live {
-            let lines: Vec<String> =
-                progress.running.iter().take(LINES).map(|job| running(job, &sweep.swept)).collect();
+            let lines: Vec<String> = progress.running.iter().map(|job| running(job, sweep)).collect();
             live.jobs(&lines);
-            live.total(progress.epochs_done, progress.epochs_total, live::summary(progress, left));
+            live.total(progress.epochs_done, progress.epochs_total, &live::summary(progress, left));
         } else {
             // One line when a job ended or the sweep's state changed.
             let now = (state::final_jobs(&sweep.counts.unwrap_or_default()), sweep.state);
@@ -139,19 +173,14 @@ impl View {
     }
 }
 
-fn running(job: &RunningJob, swept: &[String]) -> String {
+fn running(job: &RunningJob, sweep: &Sweep) -> String {
     let params: Params = serde_json::from_str(&job.params).unwrap_or_default();
-    let accuracy = match job.epochs_done {
-        0 => String::new(),
-        _ => format!("  val_accuracy {}", number::metric(job.val_accuracy)),
+    // Of the metrics, the coordinator tells these two while a job runs.
+    let metric = match sweep.metric.as_str() {
+        "val_loss" => ("val_loss", job.val_loss),
+        _ => ("val_accuracy", job.val_accuracy),
     };
-    format!(
-        "{} slot {}  job {}  {}  epoch {}/{}{accuracy}",
-        job.worker,
-        job.slot,
-        job.job,
-        describe(&params, swept, job.seed),
-        job.epochs_done,
-        job.epochs
-    )
+    let what = describe(&params, &sweep.swept, job.seed);
+    let line = live::job_line(job.job, job.epochs_done, job.epochs, metric, &what);
+    format!("{line}  ({} slot {})", job.worker, job.slot)
 }

@@ -59,6 +59,8 @@ fn wrong_arguments_end_with_two() {
         &["sql", "SELECT 1", "--format", "yaml"],
         &["worker", "--slots", "0"],
         &["worker", "--coordinator", "ftp://here"],
+        &["worker", "--coordinator", "http://127.0.0.1:99999"],
+        &["sweeps", "--coordinator", "127.0.0.1:0"],
         &["coordinator", "--listen", "0.0.0.0:0"],
         &["coordinator", "--lease-ttl", "soon"],
         &["coordinator", "--lease-ttl", "3s", "--report-interval", "2s", "--listen", "127.0.0.1:0"],
@@ -70,6 +72,24 @@ fn wrong_arguments_end_with_two() {
         assert!(!ended.stderr.is_empty(), "{ended}");
         assert!(ended.stdout.is_empty(), "{ended}");
     }
+}
+
+#[test]
+fn a_number_out_of_range_is_refused_in_plain_words() {
+    let home = Home::new();
+    home.besom(["worker", "--slots", "0"]).expect(2).says("a whole number from 1 to 1024 is meant");
+    home.besom(["best", "x", "-n", "0"]).expect(2).says("a whole number from 1 on is meant");
+}
+
+#[test]
+fn a_statement_may_begin_with_a_comment() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
+    home.besom([Path::new("submit"), &file]).expect(0);
+    let rows = home.besom(["sql", "--format", "csv", "-- one\nSELECT 1 AS n"]).expect(0);
+    assert_eq!(rows.stdout, "n\r\n1\r\n");
+    let rows = home.besom(["sql", "-- one\nSELECT 1 AS n", "--format", "csv"]).expect(0);
+    assert_eq!(rows.stdout, "n\r\n1\r\n");
 }
 
 #[test]
@@ -249,6 +269,7 @@ fn a_sweep_is_paused_resumed_and_cancelled() {
     home.besom(["resume", "tiny"]).expect(1);
     let ended = home.besom([Path::new("run"), &file]).expect(1);
     assert!(ended.stdout.contains("cancelled, 2 cancelled"), "{ended}");
+    ended.says("--name");
     home.besom(["pause", "tiiny"]).expect(1).says("tiny");
 }
 
@@ -259,7 +280,7 @@ fn a_store_that_is_not_there_is_said_to_be_missing() {
         [&["sweeps"][..], &["best", "x"], &["workers"], &["watch", "x"], &["sql", "SELECT 1"], &["pause", "x"]]
     {
         let ended = home.besom(command).expect(1);
-        assert!(ended.stderr.contains("besom.db"), "{ended}");
+        assert!(ended.stderr.contains("besom.db") && ended.stderr.contains("`besom run FILE`"), "{ended}");
     }
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "neither reading nor steering makes a store");
 }
@@ -359,11 +380,21 @@ fn a_coordinator_waits_for_a_process_that_leaves_the_store() {
 }
 
 #[test]
+fn a_coordinator_that_cannot_listen_makes_no_store() {
+    let home = Home::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    home.besom(["coordinator", "--listen", &address]).expect(1).says("cannot listen");
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_submission_without_its_dataset_touches_no_store() {
     let home = Home::new();
     let text = tiny_sweep("tiny", 2, 1).replace("{source: 'builtin:sketches', samples: 300}", "{source: gone.npz}");
     let file = home.write("tiny.yaml", &text);
     home.besom([Path::new("submit"), &file]).expect(1).says("gone.npz");
+    home.besom([Path::new("run"), &file]).expect(1).says("gone.npz");
     assert!(!home.path().join("besom.db").exists(), "the store is not held while a dataset is loaded");
 }
 

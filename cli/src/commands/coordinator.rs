@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_coordinator::CoordinatorConfig;
+use besom_coordinator::{CoordinatorConfig, store::open::StoreUrl};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -76,11 +76,17 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let listen = settings.listen(args.listen.as_deref());
     let addresses = resolve(&listen, args.insecure).await?;
     let config = args.config();
+    config.check().map_err(usage)?;
+    // A port that is taken is told before a store is made. Where there is a store, its present coordinator may be about
+    // to leave both the store and the port.
+    if matches!(&url, StoreUrl::Sqlite(path) if !path.exists()) {
+        drop(bind(&addresses, &listen).await?);
+    }
     let Some(opened) = signal.run_until_cancelled(connect::open_or_wait(&url)).await else {
         return Ok(Exit::Failed);
     };
     let opened = opened?;
-    let listener = TcpListener::bind(&addresses[..]).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let listener = bind(&addresses, &listen).await?;
     let address = listener.local_addr()?;
     let coordinator = connect::start(&opened, config)?;
     if let Some(lock) = &opened.lock {
@@ -91,6 +97,10 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     coordinator.stop().await;
     served.context("the server ended")?;
     Ok(Exit::Success)
+}
+
+async fn bind(addresses: &[SocketAddr], listen: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(addresses).await.with_context(|| format!("cannot listen on {listen}"))
 }
 
 /// The addresses that `listen` means. Beyond loopback only where the person said so.

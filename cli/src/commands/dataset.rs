@@ -15,6 +15,9 @@ use crate::{
     sweep_file,
 };
 
+/// Longer names of classes are shortened in the table; JSON has them whole.
+const NAME_WIDTH: usize = 40;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -57,6 +60,9 @@ struct Fetch {
     /// Allow an https source on a private address
     #[arg(long)]
     allow_private_hosts: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
@@ -70,11 +76,11 @@ async fn inspect(args: Inspect, settings: &Settings) -> anyhow::Result<Exit> {
     let (spec, folder) = args.spec()?;
     let loaded = dataset::load(&spec, &folder, settings, args.allow_private_hosts).await?;
     let description = data::describe(&loaded.dataset);
-    let source_sha256 = loaded.source_sha256.as_deref();
+    let (source, source_sha256) = (sweep_file::shown(&spec.source), loaded.source_sha256.as_deref());
     if args.json {
-        json::print(&Inspected::new(&spec.source, source_sha256, &description))?;
+        json::print(&Inspected::new(&source, source_sha256, &description))?;
     } else {
-        print(&spec.source, source_sha256, &description)?;
+        print(&source, source_sha256, &description)?;
     }
     Ok(Exit::Success)
 }
@@ -83,7 +89,16 @@ async fn fetch(args: Fetch, settings: &Settings) -> anyhow::Result<Exit> {
     let (spec, folder) = of_file(&args.file)?;
     let loaded = dataset::load(&spec, &folder, settings, args.allow_private_hosts).await?;
     DatasetCache::new(&settings.home).insert(&loaded.dataset).await.context("the cache")?;
-    output::line(loaded.dataset.digest())?;
+    let digest = loaded.dataset.digest();
+    if args.json {
+        json::print(&Fetched {
+            source: &sweep_file::shown(&spec.source),
+            source_sha256: loaded.source_sha256.as_deref(),
+            dataset: digest,
+        })?;
+    } else {
+        output::line(digest)?;
+    }
     Ok(Exit::Success)
 }
 
@@ -115,6 +130,14 @@ impl Inspect {
 fn of_file(path: &Path) -> anyhow::Result<(DatasetSpec, PathBuf)> {
     let (_, spec) = sweep_file::parse(path)?;
     Ok((spec.dataset, sweep_file::folder(path)))
+}
+
+/// `dataset fetch --json`.
+#[derive(Serialize)]
+struct Fetched<'a> {
+    source: &'a str,
+    source_sha256: Option<&'a str>,
+    dataset: &'a str,
 }
 
 /// `dataset inspect --json`.
@@ -185,7 +208,12 @@ fn print(source: &str, source_sha256: Option<&str>, description: &Description) -
     }
     let mut table = Table::new(["label", "class", "train", "test"]);
     for (label, class) in classes(description).enumerate() {
-        table.row([label.to_string(), class.class.to_owned(), class.train.to_string(), class.test.to_string()]);
+        table.row([
+            label.to_string(),
+            console::truncate_str(class.class, NAME_WIDTH, "…").into_owned(),
+            class.train.to_string(),
+            class.test.to_string(),
+        ]);
     }
     output::line(format_args!("\n{}", table.render()))
 }

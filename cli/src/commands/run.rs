@@ -9,8 +9,12 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_proto::v1::{Sweep, SweepState};
-use besom_worker::agent::{self, Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent};
+use besom_coordinator::store::open::StoreUrl;
+use besom_proto::v1::{Goal, Sweep, SweepState};
+use besom_worker::{
+    agent::{self, Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent},
+    data::Loaded,
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +28,7 @@ use crate::{
         slots::Slots,
         state,
     },
-    settings::{MAX_SLOTS, Settings},
+    settings::{self, Settings},
     signals, submission,
     sweep_file::{FileArgs, SweepFile},
     watching::{self, SHOWN},
@@ -38,7 +42,7 @@ pub(super) struct Args {
     #[command(flatten)]
     file: FileArgs,
     /// Jobs trained at once [env: BESOM_SLOTS] [default: the cores this process may use]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
+    #[arg(long, value_parser = settings::parse_slots)]
     slots: Option<u32>,
     /// Where state lives: sqlite:PATH or postgres://... [env: BESOM_STORE] [default: sqlite:$BESOM_HOME/besom.db]
     #[arg(long, value_name = "URL")]
@@ -56,6 +60,11 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     }
     let interrupted = signals::first_signal("giving the jobs back; the sweep stays active (again: stop at once)")?;
     let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
+    // Before the store: a dataset that cannot be had leaves none behind.
+    let load = dataset::load(&file.spec.dataset, &file.folder, settings, args.allow_private_hosts);
+    let Some(data) = interrupted.run_until_cancelled(load).await.transpose()? else {
+        return Ok(Exit::Failed);
+    };
     let Some(place) = interrupted.run_until_cancelled(Place::take(url)).await.transpose()? else {
         return Ok(Exit::Failed);
     };
@@ -63,7 +72,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         say(format_args!("the store is served by another process at {holder}: working there"));
     }
     let mut session = Session { args, file, place, interrupted };
-    let exit = session.work(settings).await;
+    let exit = session.work(data, settings).await;
     session.place.leave().await;
     exit
 }
@@ -76,12 +85,7 @@ struct Session {
 }
 
 impl Session {
-    async fn work(&mut self, settings: &Settings) -> anyhow::Result<Exit> {
-        let load = dataset::load(&self.file.spec.dataset, &self.file.folder, settings, self.args.allow_private_hosts);
-        let data = tokio::select! {
-            data = load => data?,
-            () = self.interrupted.cancelled() => return Ok(Exit::Failed),
-        };
+    async fn work(&mut self, data: Loaded, settings: &Settings) -> anyhow::Result<Exit> {
         let channel = self.place.address().channel();
         let (artifacts, sweeps) = (connect::artifacts(channel.clone()), connect::sweeps(channel));
         let submitted = submission::submit(artifacts, sweeps, &self.file, &data);
@@ -112,7 +116,7 @@ impl Session {
     /// Runs local workers until the sweep ends; nothing if it was interrupted.
     async fn train(&mut self, sweep: &Sweep, settings: &Settings) -> anyhow::Result<Option<Sweep>> {
         let slots = settings.slots(self.args.slots).unwrap_or_else(agent::default_slots);
-        let board = Arc::new(Slots::new(slots, &sweep.swept));
+        let board = Arc::new(Slots::new(slots, sweep));
         let config = WorkerConfig { name: None, slots, home: settings.home.clone(), sweep: Some(sweep.id) };
         let drain = self.interrupted.child_token();
         let mut worker = self.start_worker(config, drain.clone(), board.clone());
@@ -184,23 +188,34 @@ impl Session {
         let limit = (!self.args.file.json).then_some(SHOWN);
         let results = results::fetch(client, &sweep.name, Order::BestFirst, limit).await?;
         results.print(self.args.file.json)?;
-        say(format_args!("\nask more of it in SQL:\n  {}", self.suggestion(sweep)));
+        watching::say_if_cancelled(sweep);
+        say(format_args!("\nask more of it in SQL{}", suggestion(sweep, self.args.store.as_deref())));
         Ok(watching::exit(sweep))
     }
+}
 
-    /// A command that compares the swept values over the seeds.
-    fn suggestion(&self, sweep: &Sweep) -> String {
-        const COLUMNS: [&str; 7] =
-            ["optimizer", "learning_rate", "batch_size", "epochs", "hidden", "activation", "dropout"];
-        let swept: Vec<&str> = sweep.swept.iter().map(String::as_str).filter(|name| COLUMNS.contains(name)).collect();
-        let by = if swept.is_empty() { "optimizer".to_owned() } else { swept.join(", ") };
-        let store = self.args.store.as_ref().map(|store| format!(" --store {store}")).unwrap_or_default();
-        format!(
-            "besom sql{store} \"SELECT {by}, count(*) AS runs, avg(final_val_accuracy) AS val_accuracy FROM runs \
-             WHERE sweep = '{}' GROUP BY {by} ORDER BY val_accuracy DESC\"",
-            sweep.name
-        )
-    }
+/// A command that compares the swept values over the seeds by the sweep's own metric, the best first. A store's
+/// password is not repeated.
+fn suggestion(sweep: &Sweep, store: Option<&str>) -> String {
+    const COLUMNS: [&str; 7] =
+        ["optimizer", "learning_rate", "batch_size", "epochs", "hidden", "activation", "dropout"];
+    let swept: Vec<&str> = sweep.swept.iter().map(String::as_str).filter(|name| COLUMNS.contains(name)).collect();
+    let by = if swept.is_empty() { "optimizer".to_owned() } else { swept.join(", ") };
+    let (condition, flag) = match store {
+        None => ("", String::new()),
+        Some(store) if StoreUrl::parse(store).is_ok_and(|url| url.to_string() != store) => {
+            (" (with BESOM_STORE set to the URL of the store)", String::new())
+        }
+        Some(store) if store.contains(' ') => ("", format!(" --store '{store}'")),
+        Some(store) => ("", format!(" --store {store}")),
+    };
+    let metric = &sweep.metric;
+    let direction = if sweep.goal() == Goal::Minimize { "ASC" } else { "DESC" };
+    format!(
+        "{condition}:\n  besom sql{flag} \"SELECT {by}, count(*) AS runs, avg(objective) AS {metric} FROM runs \
+         WHERE sweep = '{}' GROUP BY {by} ORDER BY {metric} {direction} NULLS LAST\"",
+        sweep.name
+    )
 }
 
 fn show(board: &Slots, event: WorkerEvent) {
@@ -208,11 +223,39 @@ fn show(board: &Slots, event: WorkerEvent) {
         WorkerEvent::Started { slot, job, attempt: _, params, seed, epochs } => {
             board.started(slot, job, &params, seed, epochs);
         }
-        WorkerEvent::Epoch { slot, job, record } => board.epoch(slot, job, record.epoch, record.val_accuracy),
+        WorkerEvent::Epoch { slot, job, record } => board.epoch(slot, job, &record),
         WorkerEvent::Ended { slot, job, outcome, error } => board.ended(slot, job, outcome, error.as_deref()),
         WorkerEvent::Notice(notice) => say(notice),
         // The agent logs it.
         WorkerEvent::Away { .. } => {}
         WorkerEvent::Connected { .. } | WorkerEvent::Waiting | WorkerEvent::FetchingDataset { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sweep(metric: &str, goal: Goal) -> Sweep {
+        Sweep { name: "s".into(), metric: metric.into(), goal: goal.into(), ..Sweep::default() }
+    }
+
+    #[test]
+    fn the_suggestion_ranks_by_the_metric_in_its_direction() {
+        let text = suggestion(&sweep("val_loss", Goal::Minimize), None);
+        assert!(text.contains("AS val_loss") && text.contains("ORDER BY val_loss ASC NULLS LAST"), "{text}");
+        let text = suggestion(&sweep("val_accuracy", Goal::Maximize), Some("sqlite:a b.db"));
+        assert!(text.contains("--store 'sqlite:a b.db'") && text.contains("val_accuracy DESC NULLS LAST"), "{text}");
+    }
+
+    #[test]
+    fn the_suggestion_does_not_repeat_a_password() {
+        let sweep = sweep("val_accuracy", Goal::Maximize);
+        for store in ["postgres://boss:PW@host/db", "postgres://host/db?user=boss&password=PW"] {
+            let text = suggestion(&sweep, Some(store));
+            assert!(!text.contains("PW") && text.contains("BESOM_STORE"), "{text}");
+        }
+        let text = suggestion(&sweep, Some("postgres://boss@host/db"));
+        assert!(text.contains("besom sql --store postgres://boss@host/db "), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! `besom sql "SELECT ..."`: straight to the store, read-only, also while a coordinator writes to it.
 
-use besom_coordinator::store::query::{QueryResult, query};
+use besom_coordinator::store::query::{QueryError, QueryResult, query};
 
 use crate::{
     connect,
@@ -12,6 +12,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// One statement that reads
+    #[arg(allow_hyphen_values = true)]
     statement: String,
     /// How rows are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -33,7 +34,11 @@ enum Format {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
-    let result = query(&url, &args.statement).await?;
+    let result = match query(&url, &args.statement).await {
+        // The store's own words, so that they are found in the chain.
+        Err(QueryError::Open(error)) => return Err(connect::with_advice(error.into())),
+        result => result?,
+    };
     match args.format {
         Format::Table => output::line(table(&result))?,
         Format::Csv => output::bytes(&sql::csv(&result)?)?,

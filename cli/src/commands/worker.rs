@@ -12,7 +12,7 @@ use crate::{
     connect,
     output::Exit,
     render::number,
-    settings::{MAX_SLOTS, Settings},
+    settings::{self, Settings},
     signals,
 };
 
@@ -22,7 +22,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "URL")]
     coordinator: Option<String>,
     /// Jobs trained at once [env: BESOM_SLOTS] [default: the cores this process may use]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
+    #[arg(long, value_parser = settings::parse_slots)]
     slots: Option<u32>,
     /// Name of this worker [default: host and process]
     #[arg(long)]

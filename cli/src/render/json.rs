@@ -124,7 +124,7 @@ pub(crate) struct Sweep<'a> {
     metric: &'a str,
     goal: &'static str,
     dataset: &'a str,
-    dataset_source: &'a str,
+    dataset_source: String,
     synthetic: bool,
     swept: &'a [String],
 }
@@ -150,7 +150,7 @@ impl<'a> From<&'a v1::Sweep> for Sweep<'a> {
             metric: &sweep.metric,
             goal: state::goal(sweep.goal),
             dataset: &sweep.dataset,
-            dataset_source: &sweep.dataset_source,
+            dataset_source: crate::sweep_file::shown(&sweep.dataset_source),
             synthetic: crate::sweep_file::is_synthetic(&sweep.dataset_source),
             swept: &sweep.swept,
         }

@@ -14,9 +14,23 @@ pub(crate) fn metric(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
 }
 
-/// Seconds with one decimal; `-` where there are none.
+/// Seconds with one decimal, short ones with two or three; `-` where there are none.
 pub(crate) fn seconds(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))
+    match value {
+        None => "-".to_owned(),
+        Some(value) if value < 0.1 => format!("{value:.3}"),
+        Some(value) if value < 10.0 => format!("{value:.2}"),
+        Some(value) => format!("{value:.1}"),
+    }
+}
+
+/// `1 class`, `2 classes`, `0 jobs`.
+pub(crate) fn plural(count: u64, word: &str) -> String {
+    match (count, word.ends_with('s')) {
+        (1, _) => format!("1 {word}"),
+        (_, true) => format!("{count} {word}es"),
+        (_, false) => format!("{count} {word}s"),
+    }
 }
 
 /// `45 s`, `3 min 05 s`, `2 h 10 min`.
@@ -34,6 +48,11 @@ pub(crate) fn value(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => text.clone(),
+        // As the SQL column `hidden` has it: [32, 32].
+        Some(Value::Array(items)) => {
+            let items: Vec<String> = items.iter().map(|item| self::value(Some(item))).collect();
+            format!("[{}]", items.join(", "))
+        }
         Some(other) => other.to_string(),
     }
 }
@@ -48,6 +67,17 @@ mod tests {
             assert_eq!(exact(value), text);
             assert_eq!(exact(value).parse::<f64>().unwrap().to_bits(), value.to_bits());
         }
+    }
+
+    #[test]
+    fn short_times_keep_their_digits_and_counts_their_grammar() {
+        assert_eq!([0.0421, 1.25, 75.04].map(|value| seconds(Some(value))), ["0.042", "1.25", "75.0"]);
+        assert_eq!([plural(1, "class"), plural(2, "class"), plural(0, "job")], ["1 class", "2 classes", "0 jobs"]);
+    }
+
+    #[test]
+    fn lists_read_as_they_do_in_sql() {
+        assert_eq!(value(Some(&serde_json::json!([32, 32]))), "[32, 32]");
     }
 
     #[test]

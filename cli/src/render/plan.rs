@@ -4,7 +4,10 @@ use besom_sweep::{Hyperparameters, Params};
 use serde::Serialize;
 
 use super::{json, number, table::Table};
-use crate::{output, sweep_file::SweepFile};
+use crate::{
+    output,
+    sweep_file::{self, SweepFile},
+};
 
 /// More points than this are counted, not shown.
 const SHOWN: u64 = 100;
@@ -15,7 +18,7 @@ struct Plan<'a> {
     method: &'static str,
     metric: &'static str,
     goal: &'static str,
-    dataset_source: &'a str,
+    dataset_source: String,
     synthetic: bool,
     points: u64,
     merged: u64,
@@ -40,7 +43,7 @@ pub(crate) fn print(file: &SweepFile, as_json: bool) -> anyhow::Result<()> {
             method: file.spec.method.as_str(),
             metric: file.spec.metric.name.as_str(),
             goal: file.spec.metric.goal.as_str(),
-            dataset_source: &file.spec.dataset.source,
+            dataset_source: sweep_file::shown(&file.spec.dataset.source),
             synthetic: file.is_synthetic(),
             points: plan.points,
             merged: plan.merged,
@@ -54,7 +57,7 @@ pub(crate) fn print(file: &SweepFile, as_json: bool) -> anyhow::Result<()> {
     }
     output::line(heading(file))?;
     let synthetic = if file.is_synthetic() { " (synthetic data)" } else { "" };
-    output::line(format_args!("dataset: {}{synthetic}", file.spec.dataset.source))?;
+    output::line(format_args!("dataset: {}{synthetic}", sweep_file::shown(&file.spec.dataset.source)))?;
     output::line(format_args!("metric: {} ({})", file.spec.metric.name.as_str(), file.spec.metric.goal.as_str()))?;
     for note in &plan.notes {
         output::line(format_args!("note: {note}"))?;
@@ -80,7 +83,6 @@ pub(crate) fn print(file: &SweepFile, as_json: bool) -> anyhow::Result<()> {
 /// `classic: one_at_a_time, 9 points x 3 seeds = 27 jobs`, and what run_cap cut.
 pub(crate) fn heading(file: &SweepFile) -> String {
     let plan = file.expansion.plan();
-    let plural = |count: u64, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let cut = match plan.jobs_cut {
         0 => String::new(),
         cut => format!(" (run_cap cuts {cut} more)"),
@@ -89,9 +91,9 @@ pub(crate) fn heading(file: &SweepFile) -> String {
         "{}: {}, {} x {} = {}{cut}",
         file.name,
         file.spec.method.as_str(),
-        plural(plan.points, "point"),
-        plural(file.spec.seeds.len() as u64, "seed"),
-        plural(plan.jobs, "job"),
+        number::plural(plan.points, "point"),
+        number::plural(file.spec.seeds.len() as u64, "seed"),
+        number::plural(plan.jobs, "job"),
     )
 }
 

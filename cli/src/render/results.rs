@@ -74,7 +74,17 @@ impl Results {
             return json::print(&self.runs.iter().map(json::Run::from).collect::<Vec<_>>());
         }
         output::line(heading)?;
-        output::line(runs::table(&self.runs, self.order, &self.sweep.swept, &self.sweep.metric))?;
+        let table = runs::table(&self.runs, self.order, &self.sweep.swept, &self.sweep.metric);
+        match output::stdout_width() {
+            None => output::line(table.render())?,
+            Some(width) => {
+                let (text, left_out) = table.render_within(width, &runs::expendable(&self.runs));
+                output::line(text)?;
+                if !left_out.is_empty() {
+                    output::say(format_args!("(too narrow for {}; a file or a pipe gets all)", left_out.join(", ")));
+                }
+            }
+        }
         if self.more {
             output::say(format_args!("the first {} of {} runs", self.runs.len(), self.sweep.jobs_total));
         }

@@ -8,8 +8,16 @@ use super::{number, results::Order, state, table::Table};
 /// Columns that every table of runs has, swept or not: the three that people compare first.
 const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
 
+/// The columns that a narrow terminal does without, the first at first; of the two accuracies that by which runs are
+/// not ranked.
+pub(crate) fn expendable(runs: &[Run]) -> [&'static str; 6] {
+    let by_final = runs.iter().all(|run| run.objective.is_none() || run.objective == run.final_val_accuracy);
+    let accuracy = if by_final { "best_val_accuracy" } else { "final_val_accuracy" };
+    ["rank", "seconds", "epochs", accuracy, "job", "state"]
+}
+
 /// Runs in the order given; ranked where that is best first. `swept` are the sweep's varied parameters.
-pub(crate) fn table(runs: &[Run], order: Order, swept: &[String], metric: &str) -> String {
+pub(crate) fn table(runs: &[Run], order: Order, swept: &[String], metric: &str) -> Table {
     let more: Vec<&String> = swept.iter().filter(|name| !ALWAYS.contains(&name.as_str())).collect();
     let seeds = runs.iter().any(|run| Some(run.seed) != runs.first().map(|first| first.seed));
     let objective = (!metric.ends_with("val_accuracy")).then_some(metric);
@@ -36,7 +44,7 @@ pub(crate) fn table(runs: &[Run], order: Order, swept: &[String], metric: &str) 
         cells.extend([epochs(run), number::seconds(run.seconds), with_error(run)]);
         table.row(cells);
     }
-    table.render()
+    table
 }
 
 /// Equal objectives share a rank, as in the view `best_runs`; runs without a score have none.
@@ -108,7 +116,7 @@ mod tests {
         ];
         runs[3].error = Some("no such class".into());
         runs[3].epochs_done = Some(1);
-        let text = table(&runs, Order::BestFirst, &["dropout".into()], "val_accuracy");
+        let text = table(&runs, Order::BestFirst, &["dropout".into()], "val_accuracy").render();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(
             lines[0],
@@ -126,7 +134,7 @@ mod tests {
                 "state"
             ]
         );
-        assert_eq!(lines[1], ["1", "1", "adam", "0.01", "32", "0.5", "0.9000", "0.9000", "3", "1.2", "succeeded"]);
+        assert_eq!(lines[1], ["1", "1", "adam", "0.01", "32", "0.5", "0.9000", "0.9000", "3", "1.25", "succeeded"]);
         assert_eq!((lines[2][0], lines[3][0], lines[4][0]), ("1", "3", "-"));
         let last = text.lines().nth(4).unwrap();
         assert!(last.contains(" 1/3 ") && last.ends_with("  failed: no such class"), "{text}");
@@ -136,7 +144,7 @@ mod tests {
     fn seeds_and_another_metric_have_columns_of_their_own() {
         let mut runs = vec![run(1, JobState::Succeeded, Some(0.4)), run(2, JobState::Succeeded, Some(0.5))];
         runs[1].seed = 2;
-        let header = table(&runs, Order::Job, &[], "val_loss").lines().next().unwrap().to_owned();
+        let header = table(&runs, Order::Job, &[], "val_loss").render().lines().next().unwrap().to_owned();
         assert!(header.contains("seed") && header.contains("val_loss") && !header.contains("rank"), "{header}");
     }
 }

@@ -3,7 +3,10 @@
 use besom_proto::v1::Sweep;
 
 use super::{json, state, table::Table};
-use crate::{output, sweep_file::is_synthetic};
+use crate::{
+    output,
+    sweep_file::{is_synthetic, shown},
+};
 
 /// Prints all of them, in the order given.
 ///
@@ -27,7 +30,7 @@ pub(crate) fn print(sweeps: &[Sweep], as_json: bool) -> anyhow::Result<()> {
             counts.running.to_string(),
             counts.diverged.to_string(),
             counts.failed.to_string(),
-            format!("{}{synthetic}", sweep.dataset_source),
+            format!("{}{synthetic}", shown(&sweep.dataset_source)),
         ]);
     }
     output::line(table.render())

@@ -1,7 +1,8 @@
 //! Plain tables: a header, two spaces between columns, numbers to the right. Lines are never wrapped, so that `grep`,
-//! `sort` and `awk` work on them.
+//! `sort` and `awk` work on them; a table for a terminal may be fitted to its width.
 
-use comfy_table::{CellAlignment, ContentArrangement, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
+use console::{measure_text_width, truncate_str};
 
 /// A table being filled.
 pub(crate) struct Table(comfy_table::Table);
@@ -21,17 +22,45 @@ impl Table {
         self.0.add_row(cells.collect::<Vec<String>>());
     }
 
+    /// The text in at most `width` columns, without a line feed at its end, and the columns that were left out for it:
+    /// as many of `expendable`, in that order, as needed. What is still too long is cut.
+    pub(crate) fn render_within<'a>(mut self, width: usize, expendable: &[&'a str]) -> (String, Vec<&'a str>) {
+        let mut left_out = Vec::new();
+        let mut text = self.lines();
+        for &name in expendable {
+            if text.iter().all(|line| measure_text_width(line) <= width) {
+                break;
+            }
+            let found = self.0.header().and_then(|row| row.cell_iter().position(|cell| cell.content() == name));
+            if let Some(column) = found.and_then(|index| self.0.column_mut(index)) {
+                column.set_constraint(ColumnConstraint::Hidden);
+                left_out.push(name);
+                text = self.lines();
+            }
+        }
+        let text: Vec<_> = text.iter().map(|line| truncate_str(line, width, "…")).collect();
+        (text.join("\n"), left_out)
+    }
+
     /// The text, without a line feed at its end.
     pub(crate) fn render(mut self) -> String {
+        self.lines().join("\n")
+    }
+
+    fn lines(&mut self) -> Vec<String> {
         let numeric: Vec<bool> =
             (0..self.0.column_count()).map(|column| self.0.row_iter().all(|row| is_numeric(row, column))).collect();
-        let columns = self.0.column_iter_mut().zip(numeric).enumerate();
-        for (index, (column, numeric)) in columns {
+        let mut first = true;
+        for (column, numeric) in self.0.column_iter_mut().zip(numeric) {
+            if column.constraint() == Some(&ColumnConstraint::Hidden) {
+                continue;
+            }
             // The style has no borders; one space on each side of the inner columns makes two between them.
-            column.set_padding((if index == 0 { 0 } else { 1 }, 1));
+            column.set_padding((if first { 0 } else { 1 }, 1));
             column.set_cell_alignment(if numeric { CellAlignment::Right } else { CellAlignment::Left });
+            first = false;
         }
-        self.0.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+        self.0.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 }
 
@@ -50,6 +79,20 @@ mod tests {
         table.row(["a".to_owned(), "1.5".to_owned()]);
         table.row(["bcdef".to_owned(), "10.25".to_owned()]);
         assert_eq!(table.render(), "name   value\na        1.5\nbcdef  10.25");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_fewer_columns_and_no_broken_lines() {
+        let table = || {
+            let mut table = Table::new(["rank", "job", "optimizer", "seconds"]);
+            table.row(["1", "12", "adam", "0.5"].map(str::to_owned));
+            table
+        };
+        let within = |width| table().render_within(width, &["rank", "seconds"]);
+        assert_eq!(within(80), (table().render(), vec![]));
+        assert_eq!(within(23), ("job  optimizer  seconds\n 12  adam           0.5".to_owned(), vec!["rank"]));
+        assert_eq!(within(20), ("job  optimizer\n 12  adam".to_owned(), vec!["rank", "seconds"]));
+        assert_eq!(within(10).0, "job  opti…\n 12  adam");
     }
 
     #[test]
