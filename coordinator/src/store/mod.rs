@@ -186,7 +186,7 @@ pub trait Store: Send + Sync + 'static {
     /// attempts left goes back to the queue. The same outcome for the same attempt again is `Accepted`.
     ///
     /// # Errors
-    /// `InvalidState` if epochs are missing between the first record and the last, or a named model is not stored.
+    /// `InvalidState` if epochs are missing between 1 and the last record, or a named model is not stored.
     async fn complete(
         &self,
         completion: Completion,
