@@ -326,6 +326,18 @@ fn an_interrupted_run_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_run_after_a_killed_one_says_what_it_waits_for_and_goes_on() {
+    let home = Home::new();
+    let file = home.write("long.yaml", &tiny_sweep("long", 1, 300));
+    let killed = home.start([Path::new("run"), Path::new("--slots"), Path::new("1"), &file]);
+    killed.wait_for("sweep long");
+    eventually("the job runs", || home.besom(["sweeps", "--json"]).json()[0]["running"] == 1);
+    killed.kill();
+    let ended = home.besom([Path::new("run"), &file]).expect(0);
+    ended.says("waiting for the leases of 1 job whose worker is gone or busy");
+}
+
+#[test]
 fn a_coordinator_a_worker_and_clients_work_together() {
     let (home, elsewhere) = (Home::new(), Home::new());
     let (coordinator, url) = home.coordinator::<&str>([]);
