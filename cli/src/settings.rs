@@ -171,8 +171,12 @@ fn read_file(home: &std::path::Path) -> anyhow::Result<Layer> {
     let path = home.join("config.toml");
     match fs::read_to_string(&path) {
         Ok(text) => {
-            let layer: Layer =
-                toml::from_str(&text).map_err(|error| usage(format_args!("{}: {error}", path.display())))?;
+            // Without the line itself, which may hold the password of a store.
+            let layer: Layer = toml::from_str(&text).map_err(|error| {
+                let before = &text[..error.span().map_or(0, |span| span.start)];
+                let line = 1 + before.matches('\n').count();
+                usage(format_args!("{}: line {line}: {}", path.display(), error.message()))
+            })?;
             match layer.slots.filter(|slots| !may_be(slots)) {
                 Some(slots) => Err(wrong_slots(format_args!("{}: slots", path.display()), slots)),
                 None => Ok(layer),
@@ -255,7 +259,9 @@ mod tests {
     #[test]
     fn an_unknown_key_of_the_file_is_refused_by_name() {
         let error = settings(&[], Some("stroe = 'sqlite:x'")).unwrap_err().to_string();
-        assert!(error.contains("stroe") && error.contains("config.toml"), "{error}");
+        assert!(error.contains("stroe") && error.contains("config.toml: line 1"), "{error}");
+        let error = settings(&[], Some("\nstroe = 'postgres://boss:PW@host'")).unwrap_err().to_string();
+        assert!(error.contains("config.toml: line 2") && !error.contains("PW"), "{error}");
     }
 
     #[test]

@@ -326,6 +326,18 @@ fn an_interrupted_run_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_run_after_a_killed_one_says_what_it_waits_for_and_goes_on() {
+    let home = Home::new();
+    let file = home.write("long.yaml", &tiny_sweep("long", 1, 300));
+    let killed = home.start([Path::new("run"), Path::new("--slots"), Path::new("1"), &file]);
+    killed.wait_for("sweep long");
+    eventually("the job runs", || home.besom(["sweeps", "--json"]).json()[0]["running"] == 1);
+    killed.kill();
+    let ended = home.besom([Path::new("run"), &file]).expect(0);
+    ended.says("waiting for the leases of 1 job whose worker is gone or busy");
+}
+
+#[test]
 fn a_coordinator_a_worker_and_clients_work_together() {
     let (home, elsewhere) = (Home::new(), Home::new());
     let (coordinator, url) = home.coordinator::<&str>([]);
@@ -414,6 +426,39 @@ fn a_file_cannot_send_control_characters_to_the_terminal() {
 }
 
 #[test]
+fn no_text_carries_control_characters_to_the_terminal() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
+    home.besom([Path::new("submit"), &file]).expect(0);
+    let table = home.besom(["sql", "SELECT 1 AS \"a\u{1b}[31m\""]).expect(0);
+    assert_eq!(table.stdout, "a?[31m\n     1\n");
+    let file = home.write("k.yaml", &tiny_sweep("k", 1, 1).replace("method:", "\"a\\e[31m\": 1\nmethod:"));
+    let ended = home.besom([Path::new("run"), &file]).expect(2);
+    assert!(!ended.stderr.contains('\u{1b}'), "{ended}");
+}
+
+#[test]
+fn the_secrets_of_a_source_are_not_shown() {
+    let home = Home::new();
+    let source = "{source: 'https://user:sesame@127.0.0.1:1/x.npz?token=sesame'}";
+    let text = tiny_sweep("tiny", 1, 1).replace("{source: 'builtin:sketches', samples: 300}", source);
+    let file = home.write("tiny.yaml", &text);
+    let commands = [
+        (&["run", "--plan"][..], 0),
+        (&["run", "--plan", "--json"], 0),
+        (&["run"], 1),
+        (&["run", "--allow-private-hosts"], 1),
+        (&["dataset", "inspect"], 1),
+    ];
+    for (args, code) in commands {
+        let args = args.iter().map(Path::new).chain([file.as_path()]);
+        let ended = home.besom(args).expect(code);
+        let all = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(all.contains("127.0.0.1") && !all.contains("sesame"), "{ended}");
+    }
+}
+
+#[test]
 fn a_client_waits_for_its_coordinator_and_then_says_that_none_answers() {
     let home = Home::new();
     // A port that was free a moment ago and that nobody listens on.
@@ -446,6 +491,8 @@ fn a_dataset_is_inspected_by_sweep_file_and_by_source() {
         "{by_source}"
     );
     let digest = home.besom([Path::new("dataset"), Path::new("fetch"), &file]).expect(0).stdout;
+    let fetched = home.besom([Path::new("dataset"), Path::new("fetch"), Path::new("--json"), &file]).expect(0).json();
+    assert_eq!(fetched["dataset"], by_file["dataset"]);
     assert_eq!(digest.trim(), by_file["dataset"]);
     assert!(home.path().join("cache/datasets").join(digest.trim()).exists());
     home.besom(["dataset", "inspect", "missing.npz"]).expect(1).says("missing.npz");

@@ -78,7 +78,8 @@ impl Results {
         match output::stdout_width() {
             None => output::line(table.render())?,
             Some(width) => {
-                let (text, left_out) = table.render_within(width, &runs::expendable(&self.runs));
+                let expendable = runs::expendable(&self.runs, &self.sweep.swept, &self.sweep.metric);
+                let (text, left_out) = table.render_within(width, &expendable);
                 output::line(text)?;
                 if !left_out.is_empty() {
                     output::say(format_args!("(too narrow for {}; a file or a pipe gets all)", left_out.join(", ")));

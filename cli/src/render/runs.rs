@@ -8,12 +8,18 @@ use super::{number, results::Order, state, table::Table};
 /// Columns that every table of runs has, swept or not: the three that people compare first.
 const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
 
-/// The columns that a narrow terminal does without, the first at first; of the two accuracies that by which runs are
-/// not ranked.
-pub(crate) fn expendable(runs: &[Run]) -> [&'static str; 6] {
-    let by_final = runs.iter().all(|run| run.objective.is_none() || run.objective == run.final_val_accuracy);
-    let accuracy = if by_final { "best_val_accuracy" } else { "final_val_accuracy" };
-    ["rank", "seconds", "epochs", accuracy, "job", "state"]
+/// The columns that a narrow terminal does without, the first at first; what runs are ranked by and what was swept stays.
+pub(crate) fn expendable(runs: &[Run], swept: &[String], metric: &str) -> Vec<&'static str> {
+    let mut columns = vec!["rank", "seconds", "epochs"];
+    if metric.ends_with("val_accuracy") {
+        let by_final = runs.iter().all(|run| run.objective.is_none() || run.objective == run.final_val_accuracy);
+        columns.push(if by_final { "best_val_accuracy" } else { "final_val_accuracy" });
+    } else {
+        columns.extend(["best_val_accuracy", "final_val_accuracy"]);
+    }
+    columns.extend(ALWAYS.iter().filter(|always| !swept.iter().any(|name| name == *always)));
+    columns.extend(["state", "job", "seed"]);
+    columns
 }
 
 /// Runs in the order given; ranked where that is best first. `swept` are the sweep's varied parameters.
@@ -138,6 +144,18 @@ mod tests {
         assert_eq!((lines[2][0], lines[3][0], lines[4][0]), ("1", "3", "-"));
         let last = text.lines().nth(4).unwrap();
         assert!(last.contains(" 1/3 ") && last.ends_with("  failed: no such class"), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_keeps_what_was_swept_and_how_well_it_did() {
+        let runs = [run(1, JobState::Succeeded, Some(0.9)), run(2, JobState::Succeeded, Some(0.8))];
+        let swept = ["learning_rate".to_owned(), "batch_size".to_owned()];
+        let within = |metric, width| {
+            let table = table(&runs, Order::BestFirst, &swept, metric);
+            table.render_within(width, &expendable(&runs, &swept, metric)).0.lines().next().unwrap().to_owned()
+        };
+        assert_eq!(within("val_accuracy", 64), "job  learning_rate  batch_size  final_val_accuracy  state");
+        assert_eq!(within("val_loss", 38), "learning_rate  batch_size  val_loss");
     }
 
     #[test]
