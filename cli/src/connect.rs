@@ -32,8 +32,8 @@ pub(crate) struct Connection {
     channel: Channel,
     /// The services themselves, where they run in this process; stopped by [`Connection::close`].
     local: Option<Coordinator>,
-    /// The store's lock, held as long as the services run.
-    _opened: Option<Opened>,
+    /// What they serve; it holds the store's lock.
+    opened: Option<Opened>,
 }
 
 /// Whether a command changes anything.
@@ -69,7 +69,7 @@ impl Connection {
         let mut told = false;
         loop {
             match endpoint.connect().await {
-                Ok(channel) => return Ok(Self { channel, local: None, _opened: None }),
+                Ok(channel) => return Ok(Self { channel, local: None, opened: None }),
                 Err(error) if Instant::now() >= deadline => {
                     return Err(anyhow::Error::new(error).context(format!(
                         "no coordinator answers at {}: start one with `besom coordinator`, or name another with \
@@ -91,7 +91,7 @@ impl Connection {
         if access == Access::Read {
             let opened = open::open_read_only(url).await?;
             let local = Coordinator::read_only(opened.store.clone(), opened.artifacts.clone());
-            return Ok(Self { channel: local.connector().channel(), local: Some(local), _opened: Some(opened) });
+            return Ok(Self { channel: local.connector().channel(), local: Some(local), opened: Some(opened) });
         }
         if access == Access::Change {
             // There is nothing to change in a store that would be made just now; this says so.
@@ -100,7 +100,7 @@ impl Connection {
         match open_or_holder(url).await? {
             Store::Opened(opened) => {
                 let local = start(&opened, CoordinatorConfig::default())?;
-                Ok(Self { channel: local.connector().channel(), local: Some(local), _opened: Some(opened) })
+                Ok(Self { channel: local.connector().channel(), local: Some(local), opened: Some(opened) })
             }
             Store::Held(address) => Self::remote(&address).await,
         }
@@ -116,9 +116,9 @@ impl Connection {
         artifacts(self.channel.clone())
     }
 
-    /// Whether the services run in this process: nobody else trains what it submits.
-    pub(crate) fn is_local(&self) -> bool {
-        self.local.is_some()
+    /// Whether this process holds the store for itself: nobody else trains what it submits.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.opened.as_ref().is_some_and(|opened| opened.lock.is_some())
     }
 
     /// Ends the services of this process, if it has any.
@@ -168,6 +168,30 @@ pub(crate) async fn open_or_holder(url: &StoreUrl) -> anyhow::Result<Store> {
             Err(error @ OpenError::Held { .. }) if Instant::now() >= deadline => return Err(error.into()),
             Err(OpenError::Held { .. }) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Opens the store for a coordinator; waits a while for a holder that may be about to end.
+///
+/// # Errors
+/// The store cannot be opened, or its holder stays.
+pub(crate) async fn open_or_wait(url: &StoreUrl) -> anyhow::Result<Opened> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut told = false;
+    loop {
+        match open::open(url).await {
+            Err(error @ OpenError::Held { .. }) if Instant::now() < deadline => {
+                if !told {
+                    say(format_args!("waiting up to {} s: {error}", PATIENCE.as_secs()));
+                    told = true;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error @ OpenError::Held { .. }) => {
+                return Err(anyhow::Error::new(error).context("one SQLite store has one coordinator at a time"));
+            }
+            opened => return Ok(opened?),
         }
     }
 }

@@ -69,8 +69,10 @@ pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     }
 }
 
-/// One remark for a person, on stderr. A closed stderr is nobody's problem.
+/// One remark for a person, on stderr. A closed stderr is nobody's problem. It may quote a file or another process, so
+/// control characters are shown as `?`.
 pub(crate) fn say(text: impl fmt::Display) {
+    let text = text.to_string().replace(|c: char| c.is_control() && c != '\n' && c != '\t', "?");
     stderr_bytes(format!("{text}\n").as_bytes());
 }
 

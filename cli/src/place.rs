@@ -24,8 +24,9 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::connect::{self, Store};
 
-/// A coordinator that restarts is given this long before a guest takes its store.
-const GRACE: Duration = Duration::from_secs(3);
+/// A coordinator that restarts is given this long before a guest takes its store: longer than a service manager waits
+/// before it starts one again (2 s in deploy/), shorter than the leases that the guest's workers hold.
+const GRACE: Duration = Duration::from_secs(5);
 /// What connections get to end by themselves.
 const FAREWELL: Duration = Duration::from_millis(500);
 

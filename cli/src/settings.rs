@@ -2,7 +2,7 @@
 //!
 //! Nothing else in the program reads an environment variable, but for `BESOM_LOG`, which logging reads.
 
-use std::{ffi::OsString, fs, io, path::PathBuf};
+use std::{ffi::OsString, fmt, fs, io, path::PathBuf};
 
 use anyhow::Context;
 use serde::Deserialize;
@@ -11,6 +11,8 @@ use crate::output::usage;
 
 /// Where a worker looks for a coordinator that nobody named.
 pub(crate) const DEFAULT_COORDINATOR: &str = "http://127.0.0.1:7070";
+/// Most jobs that a worker trains at once.
+pub(crate) const MAX_SLOTS: u32 = 1024;
 /// Where a coordinator listens.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
 
@@ -68,7 +70,7 @@ impl Settings {
             set(name).map(|value| value.into_string().map_err(|_| usage(format_args!("{name}: not UTF-8")))).transpose()
         };
         let slots = text("BESOM_SLOTS")?
-            .map(|text| text.parse().map_err(|_| usage(format_args!("BESOM_SLOTS: {text:?} is no number of slots"))))
+            .map(|text| text.parse().ok().filter(may_be).ok_or_else(|| wrong_slots("BESOM_SLOTS", text)))
             .transpose()?;
         let environment = Layer {
             coordinator: text("BESOM_COORDINATOR")?,
@@ -138,6 +140,14 @@ impl Settings {
     }
 }
 
+fn may_be(slots: &u32) -> bool {
+    (1..=MAX_SLOTS).contains(slots)
+}
+
+fn wrong_slots(place: impl fmt::Display, given: impl fmt::Display) -> anyhow::Error {
+    usage(format_args!("{place}: {given} is no number of slots: 1 to {MAX_SLOTS}"))
+}
+
 /// The platform's place for data of programs.
 fn data_dir(set: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<PathBuf> {
     let xdg = set("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
@@ -152,7 +162,14 @@ fn data_dir(set: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<PathBuf> {
 fn read_file(home: &std::path::Path) -> anyhow::Result<Layer> {
     let path = home.join("config.toml");
     match fs::read_to_string(&path) {
-        Ok(text) => toml::from_str(&text).map_err(|error| usage(format_args!("{}: {error}", path.display()))),
+        Ok(text) => {
+            let layer: Layer =
+                toml::from_str(&text).map_err(|error| usage(format_args!("{}: {error}", path.display())))?;
+            match layer.slots.filter(|slots| !may_be(slots)) {
+                Some(slots) => Err(wrong_slots(format_args!("{}: slots", path.display()), slots)),
+                None => Ok(layer),
+            }
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Layer::default()),
         Err(error) => Err(anyhow::Error::new(error).context(path.display().to_string())),
     }
@@ -215,6 +232,16 @@ mod tests {
         assert_eq!(settings(&[("BESOM_SLOTS", "")], None).unwrap().slots(None), None);
         let error = settings(&[("BESOM_SLOTS", "many")], None).unwrap_err().to_string();
         assert!(error.contains("BESOM_SLOTS") && error.contains("many"), "{error}");
+    }
+
+    #[test]
+    fn a_number_of_slots_that_no_flag_would_take_is_refused() {
+        for slots in ["0", "1025", "-1"] {
+            let error = settings(&[("BESOM_SLOTS", slots)], None).unwrap_err().to_string();
+            assert!(error.contains("BESOM_SLOTS") && error.contains("1 to 1024"), "{error}");
+        }
+        let error = settings(&[], Some("slots = 0")).unwrap_err().to_string();
+        assert!(error.contains("config.toml: slots") && error.contains("1 to 1024"), "{error}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::Stdio,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -328,6 +329,57 @@ fn a_coordinator_a_worker_and_clients_work_together() {
             .count(),
         0
     );
+}
+
+#[test]
+fn a_second_signal_ends_a_worker_at_once() {
+    let (home, elsewhere) = (Home::new(), Home::new());
+    let (coordinator, url) = home.coordinator::<&str>([]);
+    let worker = elsewhere.start(["worker", "--slots", "1", "--coordinator", &url]);
+    worker.wait_for("registered");
+    // Nobody answers its goodbye, for which it would wait.
+    coordinator.signal("STOP");
+    worker.signal("TERM");
+    worker.wait_for("draining");
+    let second = Instant::now();
+    worker.terminate().expect(1).says("besom: stopped");
+    assert!(second.elapsed() < Duration::from_secs(3), "{:?}", second.elapsed());
+}
+
+#[test]
+fn a_coordinator_waits_for_a_process_that_leaves_the_store() {
+    let home = Home::new();
+    let (first, address) = home.coordinator::<&str>([]);
+    let second = home.start(["coordinator", "--listen", "127.0.0.1:0"]);
+    let line = second.wait_for("is in use by process");
+    assert!(line.contains(&format!("{}", first.id())) && line.contains(&address), "{line}");
+    first.terminate().expect(0);
+    second.url();
+    second.terminate().expect(0);
+}
+
+#[test]
+fn a_submission_without_its_dataset_touches_no_store() {
+    let home = Home::new();
+    let text = tiny_sweep("tiny", 2, 1).replace("{source: 'builtin:sketches', samples: 300}", "{source: gone.npz}");
+    let file = home.write("tiny.yaml", &text);
+    home.besom([Path::new("submit"), &file]).expect(1).says("gone.npz");
+    assert!(!home.path().join("besom.db").exists(), "the store is not held while a dataset is loaded");
+}
+
+#[test]
+fn a_sweep_that_nobody_can_train_is_not_watched() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 2, 1));
+    home.besom([Path::new("submit"), Path::new("--watch"), &file]).expect(0).says("nothing to watch");
+}
+
+#[test]
+fn a_file_cannot_send_control_characters_to_the_terminal() {
+    let home = Home::new();
+    let table = home.write("x.csv", "a\u{1b}[31m,b\n1,2\n");
+    let ended = home.besom(["dataset", "inspect", table.to_str().unwrap()]).expect(1).says("no label column");
+    assert!(!ended.stderr.contains('\u{1b}') && ended.stderr.contains("a?[31m, b"), "{ended}");
 }
 
 #[test]

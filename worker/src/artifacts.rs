@@ -11,7 +11,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::agent::{Refusal, call};
-use crate::assignment::hex;
+use crate::data::hex;
 
 /// What the wire allows in one message.
 const CHUNK: usize = 1 << 20;

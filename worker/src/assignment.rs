@@ -5,6 +5,7 @@ use besom_sweep::{Goal, JobConfig, KeepModels, Metric, MetricName, Objective};
 use sha2::{Digest, Sha256};
 
 use crate::agent::{Directive, DropReason};
+use crate::data::hex;
 use crate::train::{Confusion, EpochRecord};
 
 /// Names one execution of a job; every write of this worker carries it.
@@ -111,15 +112,6 @@ impl From<Confusion> for v1::Confusion {
     fn from(confusion: Confusion) -> Self {
         Self { classes: confusion.classes, counts: confusion.counts }
     }
-}
-
-/// Lower-case hex, as digests are written everywhere.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        text
-    })
 }
 
 #[cfg(test)]

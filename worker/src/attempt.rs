@@ -13,7 +13,9 @@ use besom_sweep::KeepModels;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::agent::{DropReason, Events, Ledger, Link, Phase, Refusal, Signal, WorkerEvent, call, delay, spread};
+use crate::agent::{
+    DropReason, Events, Ledger, Link, Phase, Refusal, Signal, WorkerEvent, call, delay, explain, spread,
+};
 use crate::artifacts::Artifacts;
 use crate::assignment::{Assignment, AttemptRef, Unfit};
 use crate::data::{Dataset, DatasetCache};
@@ -248,7 +250,12 @@ impl Attempt {
     /// A result that the coordinator does not take becomes a failure with its words; a failure that it does not take is
     /// left to the end of the lease.
     fn refused(&self, completion: &v1::Completion, status: &Status) -> Option<v1::Completion> {
-        tracing::error!(job.id = self.at.job, job.attempt = self.at.attempt, error = %status, "completion refused");
+        tracing::error!(
+            job.id = self.at.job,
+            job.attempt = self.at.attempt,
+            error = explain(status),
+            "completion refused"
+        );
         if completion.outcome() == v1::Outcome::Failed {
             return None;
         }

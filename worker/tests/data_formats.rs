@@ -7,6 +7,8 @@ mod data_support;
 use std::path::Path;
 
 use besom_worker::data::{Dataset, describe};
+use sha2::{Digest, Sha256};
+
 use data_support::{chain, gzip, idx, load_in, npy, npy_ordered, npz, spec, ten_labels, ten_samples, zip_of};
 
 /// The samples of both splits with the class names of their labels, sorted.
@@ -197,6 +199,20 @@ async fn a_pinned_file_must_have_its_digest() {
     assert!(error.contains("x.npz: has sha256") && error.contains("asks for 000"), "{error}");
     pinned.sha256 = Some("../../etc/passwd".to_owned());
     assert!(load_in(folder.path(), &pinned).await.is_err());
+}
+
+/// The digest of the images would leave the labels open.
+#[tokio::test]
+async fn a_pair_of_idx_files_has_no_one_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = idx(&[10, 2, 2], &(1..=40).collect::<Vec<u8>>());
+    std::fs::write(folder.path().join("x-images-idx3-ubyte"), &images).unwrap();
+    std::fs::write(folder.path().join("x-labels-idx1-ubyte"), idx(&[10], &[0, 1, 0, 1, 0, 1, 0, 1, 0, 1])).unwrap();
+    let mut pinned = spec("x-images-idx3-ubyte");
+    assert_eq!(load_in(folder.path(), &pinned).await.unwrap().source_sha256, None);
+    pinned.sha256 = Some(Sha256::digest(&images).iter().map(|byte| format!("{byte:02x}")).collect());
+    let error = load_in(folder.path(), &pinned).await.unwrap_err().to_string();
+    assert!(error.contains("sha256 belongs to a single file"), "{error}");
 }
 
 #[tokio::test]

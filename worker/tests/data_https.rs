@@ -174,6 +174,19 @@ async fn a_download_is_pinned_kept_and_reused() {
 }
 
 #[tokio::test]
+async fn clients_that_share_a_cache_may_download_the_same_at_once() {
+    let Some(server) = server("clients_that_share_a_cache_may_download_the_same_at_once").await else { return };
+    let source = spec(&server.url("data.npz"));
+    for _ in 0..20 {
+        let [a, b, c] = [(); 3].map(|()| server.load(&source, true));
+        let (a, b, c) = tokio::join!(a, b, c);
+        assert_eq!(a.unwrap().dataset.digest(), b.unwrap().dataset.digest());
+        c.unwrap();
+    }
+    assert_eq!(server.downloads(), 1);
+}
+
+#[tokio::test]
 async fn five_redirects_are_followed_and_six_are_not() {
     let Some(server) = server("five_redirects_are_followed_and_six_are_not").await else { return };
     let text = server.refused("redirect/5").await;

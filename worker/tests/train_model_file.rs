@@ -46,3 +46,16 @@ fn metadata_say_how_to_use_the_model() {
     assert_eq!(file.tensor("layers.2.bias").unwrap().shape(), [4]);
     assert_eq!(file.len(), 6);
 }
+
+/// The digest of a model is a result: its header must not follow what some crate makes of JSON.
+#[test]
+fn the_header_is_spelled_in_one_way() {
+    let data = data(20, 4);
+    let file = run(job(&config(&data, |h| h.epochs = 1)), &data).final_model;
+    let expected = format!(
+        r#"{{"__metadata__":{{"activation":"relu","dataset":"{}","format":"pt","input_max":"{}","trainer":"mlp"}},"layers.0.bias":{{"data_offsets":[640,672],"dtype":"F32","shape":[8]}},"layers.0.weight":{{"data_offsets":[0,640],"dtype":"F32","shape":[8,20]}},"layers.1.bias":"#,
+        data.digest(),
+        data.header().max
+    );
+    assert_eq!(String::from_utf8_lossy(&file[8..8 + expected.len()]), expected);
+}

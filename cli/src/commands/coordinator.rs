@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_coordinator::{CoordinatorConfig, store::open};
+use besom_coordinator::CoordinatorConfig;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -76,7 +76,10 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let listen = settings.listen(args.listen.as_deref());
     let addresses = resolve(&listen, args.insecure).await?;
     let config = args.config();
-    let opened = open::open(&url).await?;
+    let Some(opened) = signal.run_until_cancelled(connect::open_or_wait(&url)).await else {
+        return Ok(Exit::Failed);
+    };
+    let opened = opened?;
     let listener = TcpListener::bind(&addresses[..]).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let coordinator = connect::start(&opened, config)?;

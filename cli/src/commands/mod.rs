@@ -74,7 +74,8 @@ enum Command {
 /// Whatever stopped it, to be shown as one chain.
 pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let serves = matches!(cli.command, Command::Coordinator(_) | Command::Worker(_));
-    logging::init(cli.verbose, if serves { "info" } else { "warn" })?;
+    // The database driver warns of every statement that takes a second, as a person's own in `sql` may.
+    logging::init(cli.verbose, if serves { "info" } else { "warn,sqlx=error" })?;
     let settings = match cli.command {
         Command::Completions(args) => return completions::run(&args),
         _ => Settings::load()?,

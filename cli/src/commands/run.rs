@@ -24,7 +24,7 @@ use crate::{
         slots::Slots,
         state,
     },
-    settings::Settings,
+    settings::{MAX_SLOTS, Settings},
     signals, submission,
     sweep_file::{FileArgs, SweepFile},
     watching::{self, SHOWN},
@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[command(flatten)]
     file: FileArgs,
     /// Jobs trained at once [env: BESOM_SLOTS] [default: the cores this process may use]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
     slots: Option<u32>,
     /// Where state lives: sqlite:PATH or postgres://... [env: BESOM_STORE] [default: sqlite:$BESOM_HOME/besom.db]
     #[arg(long, value_name = "URL")]
@@ -56,7 +56,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     }
     let interrupted = signals::first_signal("giving the jobs back; the sweep stays active (again: stop at once)")?;
     let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
-    let place = Place::take(url).await?;
+    let Some(place) = interrupted.run_until_cancelled(Place::take(url)).await.transpose()? else {
+        return Ok(Exit::Failed);
+    };
     if let Some(holder) = place.holder() {
         say(format_args!("the store is served by another process at {holder}: working there"));
     }
@@ -82,7 +84,10 @@ impl Session {
         };
         let channel = self.place.address().channel();
         let (artifacts, sweeps) = (connect::artifacts(channel.clone()), connect::sweeps(channel));
-        let sweep = submission::submit(artifacts, sweeps, &self.file, &data).await?;
+        let submitted = submission::submit(artifacts, sweeps, &self.file, &data);
+        let Some(sweep) = self.interrupted.run_until_cancelled(submitted).await.transpose()? else {
+            return Ok(Exit::Failed);
+        };
         // The workers read it from the store's artifacts, as every worker does.
         drop(data);
         if sweep.state() == SweepState::Paused {
@@ -113,11 +118,13 @@ impl Session {
         let mut worker = self.start_worker(config, drain.clone(), board.clone());
         let interrupted = self.interrupted.clone();
         let followed = tokio::select! {
-            ended = self.follow(sweep, &board) => ended.map(Some),
+            // First: an interrupted worker ends as well as one whose sweep is over.
+            biased;
             () = interrupted.cancelled() => Ok(None),
+            ended = self.follow(sweep, &board) => ended.map(Some),
             // It ends by itself only when the sweep does, or for a reason that no waiting mends.
             ended = &mut worker => match ended.context("the worker ended badly")? {
-                Ok(()) => self.follow(sweep, &board).await.map(Some),
+                Ok(()) => interrupted.run_until_cancelled(self.follow(sweep, &board)).await.transpose(),
                 Err(error) => Err(error.into()),
             },
         };

@@ -4,8 +4,8 @@ use crate::{
     connect::{Access, Connection},
     dataset,
     output::{Exit, say},
-    render::{plan, sweeps},
-    settings::{Settings, Where},
+    render::{plan, state, sweeps},
+    settings::{Settings, Target, Where},
     submission,
     sweep_file::FileArgs,
     watching,
@@ -28,23 +28,32 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let file = args.file.read()?;
     // Contradicting flags are refused whatever else is asked.
-    settings.target(&args.at)?;
+    let target = settings.target(&args.at)?;
     if args.file.plan {
         plan::print(&file, args.file.json)?;
         return Ok(Exit::Success);
     }
-    let connection = Connection::open(settings, &args.at, Access::Create).await?;
+    // That a coordinator does not answer is told before a dataset is fetched; a store is held only after that.
+    let coordinator = match target {
+        Target::Coordinator(url) => Some(Connection::remote(&url).await?),
+        Target::Store(_) => None,
+    };
     let data = dataset::load(&file.spec.dataset, &file.folder, settings, args.allow_private_hosts).await?;
+    let connection = match coordinator {
+        Some(connection) => connection,
+        None => Connection::open(settings, &args.at, Access::Create).await?,
+    };
     let sweep = submission::submit(connection.artifacts(), connection.sweeps(), &file, &data).await?;
-    let exit = if args.watch && !connection.is_local() {
+    let exit = if args.watch && !connection.is_alone() {
         watching::watch(connection.sweeps(), &sweep.name, args.file.json).await?
     } else {
         sweeps::print_one(&sweep, args.file.json)?;
         Exit::Success
     };
-    if connection.is_local() {
+    if connection.is_alone() && !state::is_final(&sweep) {
+        let unwatched = if args.watch { "nothing to watch: " } else { "" };
         say(format_args!(
-            "nobody trains it yet: `besom run {}` does, or a `besom coordinator` with workers",
+            "{unwatched}nobody trains it yet: `besom run {}` does, or a `besom coordinator` with workers",
             args.file.file.display()
         ));
     }

@@ -8,7 +8,13 @@ use besom_worker::agent::{self, Connect, Shutdown, WorkerConfig, WorkerEvent};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::{connect, output::Exit, render::number, settings::Settings, signals};
+use crate::{
+    connect,
+    output::Exit,
+    render::number,
+    settings::{MAX_SLOTS, Settings},
+    signals,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -16,7 +22,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "URL")]
     coordinator: Option<String>,
     /// Jobs trained at once [env: BESOM_SLOTS] [default: the cores this process may use]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
     slots: Option<u32>,
     /// Name of this worker [default: host and process]
     #[arg(long)]

@@ -21,6 +21,19 @@ fn the_same_file_submitted_twice_and_from_two_clients_at_once_is_one_sweep(backe
     assert_eq!(world.sql("SELECT count(*) AS sweeps FROM sweeps").trim(), "sweeps\n1");
 }
 
+/// A store that any number may serve is not the submitter's alone: somebody else trains what it submits.
+#[test]
+fn a_sweep_submitted_straight_to_a_shared_store_is_watched_to_its_end() {
+    let world = World::new(Backend::Postgres);
+    let home = Home::new();
+    let _worker = world.worker(&home, "first");
+    let file = sweep_file(&world.hub);
+    let watched = world.hub.besom(["submit", "--watch", file.to_str().unwrap()]).expect(0);
+    assert!(watched.stdout.contains("completed, 8 succeeded"), "{watched}");
+    assert!(!watched.stderr.contains("nobody trains it"), "{watched}");
+    world.assert_as_undisturbed();
+}
+
 #[test]
 fn a_run_interrupted_and_repeated_is_as_undisturbed() {
     for signal in ["INT", "KILL"] {

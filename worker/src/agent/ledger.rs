@@ -18,6 +18,10 @@ use crate::train::EpochRecord;
 /// Records of one attempt in one call: far below the limit of a message, and more than an interval brings.
 pub(crate) const RECORDS_A_CALL: usize = 1_000;
 
+/// Records of all attempts in one report, about a hundred bytes each: what many slots saved up during an outage must not
+/// become a message that the coordinator refuses for its size.
+const RECORDS_A_REPORT: usize = 10_000;
+
 /// What an attempt does, by what may still end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
@@ -143,11 +147,13 @@ impl Ledger {
 
     /// What a report would say now.
     pub(crate) fn report(&self) -> Vec<Pending> {
+        let all = self.held();
+        let share = (RECORDS_A_REPORT / all.len().max(1)).clamp(1, RECORDS_A_CALL);
         let pending = |(at, held): (&AttemptRef, &Held)| {
-            let end = held.records.len().min(held.acknowledged + RECORDS_A_CALL);
+            let end = held.records.len().min(held.acknowledged + share);
             Pending { at: *at, from: held.acknowledged, records: held.records[held.acknowledged..end].to_vec() }
         };
-        self.held().iter().map(pending).collect()
+        all.iter().map(pending).collect()
     }
 
     /// When the next report is due, on this ledger's clock; `None` while nothing is held.
@@ -280,6 +286,20 @@ mod tests {
             ledger.answer(&sent[0], Duration::ZERO, Directive::Continue);
         }
         assert_eq!(epochs, (1..=2_500).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_report_of_many_slots_carries_a_few_records_of_each() {
+        let ledger = Ledger::new(Clock::new());
+        for job in 0..1_024 {
+            let at = AttemptRef { job, attempt: 1 };
+            ledger.insert(at, Duration::ZERO, false);
+            (1..=50).for_each(|epoch| ledger.record(at, record(epoch)));
+        }
+        let sent = ledger.report();
+        let records: Vec<usize> = sent.iter().map(|pending| pending.records.len()).collect();
+        assert!(records.iter().all(|&count| count == records[0] && count > 0), "{records:?}");
+        assert!(records.iter().sum::<usize>() <= RECORDS_A_REPORT);
     }
 
     #[test]

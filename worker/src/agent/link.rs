@@ -178,8 +178,9 @@ impl Link {
     /// A call was not answered.
     pub(crate) fn away(&self, status: &Status) {
         if self.turn(Standing::Away) {
-            tracing::warn!(error = %status, "the coordinator is away");
-            self.emit(WorkerEvent::Away { error: explain(status) });
+            let error = explain(status);
+            tracing::warn!(error, "the coordinator is away");
+            self.emit(WorkerEvent::Away { error });
         }
     }
 
@@ -189,8 +190,9 @@ impl Link {
     }
 }
 
-/// The status's message with the innermost cause, where that tells more ("connection refused").
-fn explain(status: &Status) -> String {
+/// The status's message with the innermost cause, where that tells more ("connection refused"). The status's own text is
+/// for debugging.
+pub(crate) fn explain(status: &Status) -> String {
     let mut innermost: Option<&dyn std::error::Error> = std::error::Error::source(status);
     while let Some(cause) = innermost.and_then(std::error::Error::source) {
         innermost = Some(cause);

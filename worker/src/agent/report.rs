@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use super::ledger::{Directive, Pending};
-use super::{Connect, Ledger, Link, Refusal, Session, WorkerError, WorkerEvent, call, delay, spread};
+use super::{Connect, Ledger, Link, Refusal, Session, WorkerError, WorkerEvent, call, delay, explain, spread};
 use crate::assignment::directive;
 
 /// Epochs that end within this time of a report wait for the next: many short epochs become one call.
@@ -136,7 +136,7 @@ impl Reports {
                 Err(())
             }
             Err(Refusal::Stale(status) | Refusal::Other(status)) => {
-                tracing::error!(error = %status, "report refused");
+                tracing::error!(error = explain(&status), "report refused");
                 self.link.emit(WorkerEvent::Notice(format!("the coordinator refused a report: {}", status.message())));
                 Err(())
             }

@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::blocking::blocking;
 use super::load::is_digest;
+use super::unfinished::Unfinished;
 use super::{DataError, Dataset};
 
 /// The dataset of one digest, where anybody holds it; locked while it is fetched.
@@ -111,14 +111,9 @@ impl DatasetCache {
             if path.metadata().is_ok_and(|file| file.len() == dataset.artifact().len() as u64) {
                 return Ok(());
             }
-            std::fs::create_dir_all(&folder).map_err(|error| DataError::io(&folder, "create", error))?;
-            let mut file = tempfile::NamedTempFile::new_in(&folder)
-                .map_err(|error| DataError::io(&folder, "create a file", error))?;
-            file.write_all(dataset.artifact())
-                .and_then(|()| file.as_file().sync_all())
-                .map_err(|error| DataError::io(&path, "write", error))?;
-            file.persist(&path).map_err(|error| DataError::io(&path, "rename", error.error))?;
-            Ok(())
+            let mut file = Unfinished::new(&folder)?;
+            file.write(dataset.artifact())?;
+            file.finish(&path)
         })
         .await
     }

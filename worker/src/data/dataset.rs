@@ -205,7 +205,7 @@ fn encode(what: &str, header: &Header) -> Result<Vec<u8>, DataError> {
 }
 
 /// Lower-case hex of a digest.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

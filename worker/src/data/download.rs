@@ -5,7 +5,7 @@
 //! honoured. Proxies of the environment are not: behind one, no address could be checked.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::dataset::hex;
 use super::hosts::{PrivateHost, PublicOnly, check_literal};
 use super::limits::MAX_SOURCE;
+use super::unfinished::Unfinished;
 use super::{DataError, LoadProgress};
 
 /// Redirects followed: hosting sites need two or three.
@@ -173,9 +174,7 @@ async fn save(
     if total.is_some_and(|total| total > MAX_SOURCE) {
         return Err(too_large());
     }
-    std::fs::create_dir_all(folder).map_err(|error| DataError::io(folder, "create", error))?;
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder).map_err(|error| DataError::io(folder, "create a file", error))?;
+    let mut file = Unfinished::new(folder)?;
     let mut hash = Sha256::new();
     let mut received = 0;
     progress(LoadProgress::Downloading { received, total });
@@ -185,14 +184,13 @@ async fn save(
             return Err(too_large());
         }
         hash.update(&chunk);
-        file.write_all(&chunk).map_err(|error| DataError::io(file.path(), "write", error))?;
+        file.write(&chunk)?;
         progress(LoadProgress::Downloading { received, total });
     }
     let sha256 = hex(&hash.finalize());
     check_pin(source, &sha256, pinned)?;
     let path = folder.join(&sha256);
-    file.as_file().sync_all().map_err(|error| DataError::io(file.path(), "sync", error))?;
-    file.persist(&path).map_err(|error| DataError::io(&path, "rename", error.error))?;
+    file.finish(&path)?;
     Ok(Download { path, sha256 })
 }
 
@@ -206,5 +204,27 @@ pub(super) fn check_pin(what: &str, sha256: &str, pinned: Option<&str>) -> Resul
             ),
         )),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hop_of_a_redirect_is_checked() {
+        let check = |target: &str, private| check_url("https://example.org/a.npz", &target.parse().unwrap(), private);
+        check("https://example.net/b.npz", false).unwrap();
+        check("https://127.0.0.1/b.npz", true).unwrap();
+        for target in
+            ["https://127.0.0.1/", "https://[::1]/", "https://0x7f.1/", "https://2130706433/", "https://10.0.0.1./"]
+        {
+            let error = check(target, false).unwrap_err().to_string();
+            assert!(error.contains("--allow-private-hosts"), "{target}: {error}");
+        }
+        for target in ["http://example.net/b.npz", "file:///etc/passwd", "ftp://example.net/b.npz"] {
+            let error = check(target, true).unwrap_err().to_string();
+            assert!(error.contains("redirects to") && error.contains("only https"), "{target}: {error}");
+        }
     }
 }

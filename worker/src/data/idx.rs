@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::DataError;
-use super::limits::{Bounded, check_ratio, count_values, reserve, sample_shape, unpacked_limit};
+use super::limits::{Bounded, check_label_count, check_ratio, count_values, reserve, sample_shape, unpacked_limit};
 use super::samples::{Labels, Parsed, Samples};
 
 /// True for the first four bytes of an IDX file of unsigned bytes.
@@ -73,11 +73,14 @@ pub(super) fn read_with_sibling(path: &Path) -> Result<Parsed, DataError> {
 
 fn read_pair(images: &Path, labels: &Path) -> Result<Samples, DataError> {
     let (sizes, rows) = read(images)?;
-    let shape = sample_shape(&images.display().to_string(), &sizes)?;
+    let what = &images.display().to_string();
+    let shape = sample_shape(what, &sizes)?;
+    let samples = sizes[0];
     let (sizes, values) = read(labels)?;
     if sizes.len() != 1 {
         return Err(DataError::refused(labels.display().to_string(), "is no IDX file of labels: it has several axes"));
     }
+    check_label_count(what, samples, sizes[0])?;
     Ok(Samples { shape, rows, labels: Labels::Integers(values.into_iter().map(i64::from).collect()) })
 }
 

@@ -85,6 +85,17 @@ pub(super) fn sample_shape(what: &str, shape: &[u64]) -> Result<Vec<u32>, DataEr
     }
 }
 
+/// Checks that every sample has its label, before anything is made of the labels.
+///
+/// # Errors
+/// Where there are more or fewer.
+pub(super) fn check_label_count(what: &str, samples: u64, labels: u64) -> Result<(), DataError> {
+    if samples == labels {
+        return Ok(());
+    }
+    Err(DataError::refused(what, format!("{samples} samples but {labels} labels")))
+}
+
 /// A shape as people write it: `(1000, 28, 28)`.
 pub(super) fn show_shape(shape: &[u64]) -> String {
     let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();

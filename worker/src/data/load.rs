@@ -1,6 +1,6 @@
 //! From `besom.dataset` to a dataset: finds the source, checks its digest, knows its format by its first bytes.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub enum LoadProgress {
 pub struct Loaded {
     /// The dataset.
     pub dataset: Arc<Dataset>,
-    /// SHA-256 of the source's bytes, lower-case hex; none for a directory and for `builtin:sketches`.
+    /// SHA-256 of the source's bytes, lower-case hex; none for several files and for `builtin:sketches`.
     pub source_sha256: Option<String>,
     /// Lines that the user should see.
     pub notes: Vec<String>,
@@ -136,15 +136,44 @@ async fn read(path: PathBuf, downloaded: Option<String>, spec: &DatasetSpec) -> 
             None => hash_file(&path).map_err(|error| DataError::io(&path, "read", error))?,
         };
         check_pin(&what, &sha256, spec.sha256.as_deref())?;
-        let parsed = parse(&what, &path, downloaded.is_some(), &spec)?;
-        Ok((assemble(&what, parsed, &spec, false)?, Some(sha256)))
+        let (parsed, files) = parse(&what, &path, downloaded.is_some(), &spec)?;
+        // A download stands under its digest: another process may put the same bytes there meanwhile.
+        if downloaded.is_none() {
+            check_unchanged(&what, &path, &metadata)?;
+        }
+        let source_sha256 = match (files, &spec.sha256) {
+            (Files::One, _) => Some(sha256),
+            (Files::Pair, None) => None,
+            (Files::Pair, Some(_)) => {
+                let problem = "sha256 belongs to a single file; the labels of these images stand in another";
+                return Err(DataError::refused(&what, problem));
+            }
+        };
+        Ok((assemble(&what, parsed, &spec, false)?, source_sha256))
     })
     .await?;
     Ok(Loaded { dataset: Arc::new(dataset), source_sha256, notes: Vec::new() })
 }
 
+/// Makes sure that the bytes that were parsed are those that were hashed: a file is opened once for each.
+fn check_unchanged(what: &str, path: &Path, before: &Metadata) -> Result<(), DataError> {
+    let stamp = |metadata: &Metadata| (metadata.len(), metadata.modified().ok());
+    let after = path.metadata().map_err(|error| DataError::io(path, "open", error))?;
+    if stamp(&after) == stamp(before) {
+        return Ok(());
+    }
+    Err(DataError::unavailable(what, "changed while it was read"))
+}
+
+/// What the digest of a source would have to cover.
+enum Files {
+    One,
+    /// Images and the labels beside them.
+    Pair,
+}
+
 /// Parses one file by its first bytes; its name only decides what is told of bytes that nothing begins with.
-fn parse(what: &str, path: &Path, downloaded: bool, spec: &DatasetSpec) -> Result<Parsed, DataError> {
+fn parse(what: &str, path: &Path, downloaded: bool, spec: &DatasetSpec) -> Result<(Parsed, Files), DataError> {
     let open = || File::open(path).map_err(|error| DataError::io(path, "open", error));
     let length = open()?.metadata().map_err(|error| DataError::io(path, "open", error))?.len();
     let start = first_bytes(open()?).map_err(|error| DataError::io(path, "read", error))?;
@@ -155,7 +184,7 @@ fn parse(what: &str, path: &Path, downloaded: bool, spec: &DatasetSpec) -> Resul
         return Err(DataError::refused(what, "label_column belongs to CSV files, which this is not"));
     }
     if start.starts_with(b"PK") {
-        return npz::read(what, BufReader::new(open()?), length);
+        return Ok((npz::read(what, BufReader::new(open()?), length)?, Files::One));
     }
     let unzipped =
         || Ok::<_, DataError>(Bounded::new(MultiGzDecoder::new(BufReader::new(open()?)), unpacked_limit(length)));
@@ -173,14 +202,15 @@ fn parse(what: &str, path: &Path, downloaded: bool, spec: &DatasetSpec) -> Resul
                 "is an IDX file of images, whose labels stand in another file: download both and give the path",
             ));
         }
-        return idx::read_with_sibling(path);
+        return Ok((idx::read_with_sibling(path)?, Files::Pair));
     }
     refuse_known_strangers(what, &start)?;
-    if gzip {
+    let parsed = if gzip {
         table::read(what, unzipped()?, spec.label_column.as_deref())
     } else {
         table::read(what, BufReader::new(open()?), spec.label_column.as_deref())
-    }
+    };
+    Ok((parsed?, Files::One))
 }
 
 /// Up to eight bytes.
@@ -208,4 +238,21 @@ fn refuse_known_strangers(what: &str, start: &[u8]) -> Result<(), DataError> {
         return Ok(());
     };
     Err(DataError::refused(what, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        std::fs::write(&path, "label,x\n0,1\n").unwrap();
+        let before = path.metadata().unwrap();
+        check_unchanged("x.csv", &path, &before).unwrap();
+        std::fs::write(&path, "label,x\n0,1\n1,2\n").unwrap();
+        let error = check_unchanged("x.csv", &path, &before).unwrap_err();
+        assert!(error.is_retryable() && error.to_string().contains("x.csv: changed while"), "{error}");
+    }
 }

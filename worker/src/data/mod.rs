@@ -21,8 +21,10 @@ mod samples;
 mod sketches;
 mod split;
 mod table;
+mod unfinished;
 
 pub use cache::DatasetCache;
+pub(crate) use dataset::hex;
 pub use dataset::{Dataset, Header};
 pub use describe::{Description, SplitDescription, describe};
 pub use error::DataError;

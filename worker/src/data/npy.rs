@@ -7,7 +7,7 @@
 use std::io::Read;
 
 use super::DataError;
-use super::limits::{count_values, reserve, show_shape};
+use super::limits::{check_label_count, count_values, reserve, show_shape};
 
 /// NumPy's own limit for headers of untrusted files.
 const MAX_HEADER: u32 = 10_000;
@@ -110,16 +110,18 @@ impl Array {
         Ok(if self.fortran { to_c_order(what, &values, &self.shape)? } else { values })
     }
 
-    /// Reads all values as labels.
+    /// Reads all values as labels of so many samples.
     ///
     /// # Errors
-    /// Where the array is not one column of whole numbers.
-    pub(super) fn read_labels(&self, what: &str, reader: &mut impl Read) -> Result<Vec<i64>, DataError> {
+    /// Where the array is not one column of as many whole numbers.
+    pub(super) fn read_labels(&self, what: &str, reader: &mut impl Read, samples: u64) -> Result<Vec<i64>, DataError> {
         if !matches!(self.shape[..], [_] | [_, 1]) {
             let shape = show_shape(&self.shape);
             let hint = if self.shape.len() == 2 { " (one-hot labels? use argmax)" } else { "" };
             return Err(DataError::refused(what, format!("labels must be one column, not {shape}{hint}")));
         }
+        // Eight bytes each, whatever they take in the file: a few compressed megabytes could ask for 16 GiB.
+        check_label_count(what, samples, self.count())?;
         let mut labels = Vec::new();
         let mut bad = None;
         self.for_each(what, reader, |index, value| {

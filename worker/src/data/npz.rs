@@ -37,12 +37,12 @@ pub(super) fn read<R: Read + Seek>(what: &str, file: R, length: u64) -> Result<P
     let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
     let has = |name: &str| names.iter().any(|entry| entry.strip_suffix(".npy") == Some(name));
     let mut samples = |values: &str, labels: &str| -> Result<Samples, DataError> {
-        let (shape, rows) = read_array(what, &mut archive, length, values, |what, array, mut reader| {
+        let (count, shape, rows) = read_array(what, &mut archive, length, values, |what, array, mut reader| {
             let shape = sample_shape(what, &array.shape)?;
-            Ok((shape, array.read_values(what, &mut reader)?))
+            Ok((array.shape[0], shape, array.read_values(what, &mut reader)?))
         })?;
         let labels = read_array(what, &mut archive, length, labels, |what, array, mut reader| {
-            Ok(Labels::Integers(array.read_labels(what, &mut reader)?))
+            Ok(Labels::Integers(array.read_labels(what, &mut reader, count)?))
         })?;
         Ok(Samples { shape, rows, labels })
     };

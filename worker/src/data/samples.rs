@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use besom_sweep::DatasetSpec;
 
 use super::dataset::MAX_CLASSES;
+use super::limits::check_label_count;
 use super::split::{DEFAULT_TEST_FRACTION, Split, split};
 use super::{DataError, Dataset, Header};
 
@@ -102,10 +103,7 @@ fn check_counts(what: &str, samples: &Samples) -> Result<(), DataError> {
     if count == 0 || width == 0 {
         return Err(DataError::refused(what, "holds no samples"));
     }
-    if !samples.rows.len().is_multiple_of(width) || samples.rows.len() / width != count {
-        return Err(DataError::refused(what, format!("{} samples but {count} labels", samples.rows.len() / width)));
-    }
-    Ok(())
+    check_label_count(what, (samples.rows.len() / width) as u64, count as u64)
 }
 
 /// The class names and, for the samples of all `parts` one after the other, the class index.

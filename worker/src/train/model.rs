@@ -1,35 +1,65 @@
 //! A model as a safetensors file, with PyTorch's names and layout: `layers.0.weight` [out, in], `layers.0.bias` [out].
 //!
 //! Written here rather than by the safetensors crate, whose metadata are a hash map: its bytes change from call to call,
-//! and a model's digest must not. The format: <https://huggingface.co/docs/safetensors>.
+//! and a model's digest must not. Nor are they left to serde_json's maps, whose order is a feature that any crate may
+//! turn on. The format: <https://huggingface.co/docs/safetensors>.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use besom_sweep::JobConfig;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::layout::Layout;
 use crate::data::Dataset;
 
+/// The order of the fields is that of the file, here and below.
+#[derive(Serialize)]
+struct Header<'a> {
+    #[serde(rename = "__metadata__")]
+    metadata: Metadata<'a>,
+    #[serde(flatten)]
+    tensors: BTreeMap<String, Tensor>,
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    activation: &'a str,
+    dataset: &'a str,
+    format: &'a str,
+    input_max: String,
+    trainer: &'a str,
+}
+
+#[derive(Serialize)]
+struct Tensor {
+    data_offsets: [usize; 2],
+    dtype: &'static str,
+    shape: Vec<usize>,
+}
+
 /// The file of a job's model with the parameters `params`. Its metadata say how to use it: `activation` follows each
 /// hidden layer, inputs are divided by `input_max`, `dataset` is the digest of the data that it was trained on.
 pub(crate) fn safetensors(layout: &Layout, params: &[f32], config: &JobConfig, data: &Dataset) -> Vec<u8> {
-    let mut header = Map::new();
-    let metadata = json!({
-        "format": "pt",
-        "trainer": besom_sweep::TRAINER,
-        "activation": config.hyperparameters.activation.as_str(),
-        "input_max": data.header().max.to_string(),
-        "dataset": config.dataset,
-    });
-    header.insert("__metadata__".into(), metadata);
+    let mut header = Header {
+        metadata: Metadata {
+            activation: config.hyperparameters.activation.as_str(),
+            dataset: &config.dataset,
+            format: "pt",
+            input_max: data.header().max.to_string(),
+            trainer: besom_sweep::TRAINER,
+        },
+        tensors: BTreeMap::new(),
+    };
     for (index, layer) in layout.layers.iter().enumerate() {
-        let mut tensor = |name: &str, shape: Value, range: &std::ops::Range<usize>| {
-            let entry = json!({"dtype": "F32", "shape": shape, "data_offsets": [range.start * 4, range.end * 4]});
-            header.insert(format!("layers.{index}.{name}"), entry);
+        let mut tensor = |name: &str, shape: Vec<usize>, range: &Range<usize>| {
+            let entry = Tensor { data_offsets: [range.start * 4, range.end * 4], dtype: "F32", shape };
+            header.tensors.insert(format!("layers.{index}.{name}"), entry);
         };
-        tensor("weight", json!([layer.outputs, layer.inputs]), &layer.kernel);
-        tensor("bias", json!([layer.outputs]), &layer.bias);
+        tensor("weight", vec![layer.outputs, layer.inputs], &layer.kernel);
+        tensor("bias", vec![layer.outputs], &layer.bias);
     }
-    let mut text = Value::Object(header).to_string();
+    let mut text = serde_json::to_string(&header).expect("a header has string keys and no floats");
     // The tensors begin at a multiple of 8, so that readers may map them.
     text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
     let mut file = Vec::with_capacity(8 + text.len() + params.len() * 4);
