@@ -43,7 +43,7 @@ impl Session {
 /// How a call failed, by what the worker does about it.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The coordinator is away or overloaded, or the answer was lost: the same call again, later.
+    /// The coordinator is away, overloaded or in trouble, or the answer was lost: the same call again, later.
     Away(Status),
     /// The coordinator does not know this worker (any more): register, then call again.
     Unknown(Status),
@@ -60,8 +60,9 @@ impl From<Status> for Refusal {
             return Self::Away(status);
         }
         match status.code() {
-            // CANCELLED is what a server answers when its own limit on the time of a request was reached.
-            Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Cancelled => {
+            // CANCELLED is what a server answers when its own limit on the time of a request was reached. INTERNAL is
+            // the coordinator's own trouble: nothing trained is thrown away for it, and no worker ends.
+            Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Cancelled | Code::Internal => {
                 Self::Away(status)
             }
             Code::Aborted => Self::Stale(status),
@@ -222,11 +223,11 @@ mod tests {
     }
 
     #[test]
-    fn only_an_absent_coordinator_is_asked_again() {
-        for code in [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted] {
+    fn a_coordinator_that_is_away_or_in_trouble_is_asked_again() {
+        for code in [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Internal] {
             assert!(matches!(Refusal::from(Status::new(code, "")), Refusal::Away(_)), "{code:?}");
         }
-        for code in [Code::FailedPrecondition, Code::InvalidArgument, Code::Unimplemented, Code::Internal] {
+        for code in [Code::FailedPrecondition, Code::InvalidArgument, Code::Unimplemented] {
             assert!(matches!(Refusal::from(Status::new(code, "")), Refusal::Other(_)), "{code:?}");
         }
         assert!(matches!(Refusal::from(Status::aborted("")), Refusal::Stale(_)));
