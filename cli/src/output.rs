@@ -71,7 +71,7 @@ pub(crate) fn printable(text: &str) -> String {
 /// Writes to stdout and flushes it.
 ///
 /// # Errors
-/// As for [`line`].
+/// As for [`line()`].
 pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {

@@ -25,7 +25,7 @@ const SCAN: Duration = Duration::from_secs(10);
 pub(crate) struct Expander {
     scheduler: Arc<Scheduler>,
     under_way: HashMap<SweepId, Arc<Expansion>>,
-    /// Sweeps that this build cannot expand; said once.
+    /// Sweeps that this build cannot expand, or whose jobs the store does not take; said once.
     refused: HashSet<SweepId>,
 }
 
@@ -69,13 +69,20 @@ impl Expander {
                 None => match expansion_of(&sweep).await {
                     Ok(expansion) => self.under_way.entry(sweep.id).or_insert(Arc::new(expansion)).clone(),
                     Err(problem) => {
-                        error!(sweep.id = %sweep.id, sweep.name = sweep.new.name, problem, "sweep cannot be expanded");
-                        self.refused.insert(sweep.id);
+                        self.refuse(&sweep, &problem);
                         continue;
                     }
                 },
             };
-            let created = add_batch(&self.scheduler, &sweep, expansion, sweep.jobs_created).await?;
+            let created = match add_batch(&self.scheduler, &sweep, expansion, sweep.jobs_created).await {
+                Ok(created) => created,
+                Err(error) if error.is_retryable() => return Err(error),
+                // It would fail at every look, and keep all older sweeps from theirs.
+                Err(error) => {
+                    self.refuse(&sweep, &chain(&error));
+                    continue;
+                }
+            };
             if created < sweep.new.jobs_total {
                 left = true;
             } else {
@@ -83,6 +90,11 @@ impl Expander {
             }
         }
         Ok(left)
+    }
+
+    fn refuse(&mut self, sweep: &Sweep, problem: &str) {
+        error!(sweep.id = %sweep.id, sweep.name = sweep.new.name, problem, "sweep cannot be expanded");
+        self.refused.insert(sweep.id);
     }
 }
 
@@ -148,4 +160,77 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CoordinatorConfig;
+    use crate::domain::NewSweep;
+    use crate::store::{Store, sqlite::SqliteStore};
+
+    /// A sweep of six jobs that nobody has written yet.
+    async fn accepted(store: &dyn Store, name: &str, trainer_version: u32) -> Sweep {
+        let text = "{method: grid, parameters: {epochs: {values: [1, 2, 3, 4, 5, 6]}}, besom: {dataset: {source: \
+                    'builtin:sketches'}}}";
+        let spec = besom_sweep::parse(text).unwrap();
+        let expansion = Expansion::new(&spec, None).unwrap();
+        let dataset = Digest::parse(&"0".repeat(64)).unwrap();
+        let new = NewSweep {
+            name: name.to_owned(),
+            digest: expansion.sweep_digest(dataset.as_str()),
+            text: text.to_owned(),
+            method: spec.method.as_str().to_owned(),
+            metric: spec.metric,
+            objective: spec.objective,
+            keep_models: spec.keep_models,
+            engine: None,
+            dataset,
+            dataset_source: spec.dataset.source.clone(),
+            dataset_sha256: String::new(),
+            swept: Vec::new(),
+            jobs_total: expansion.jobs_total(),
+            trainer_version,
+        };
+        store.create_sweep(new, None).await.unwrap().0
+    }
+
+    struct Setup {
+        store: Arc<SqliteStore>,
+        expander: Expander,
+        dir: tempfile::TempDir,
+    }
+
+    async fn setup() -> Setup {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(&dir.path().join("besom.db")).await.unwrap());
+        let expander = Expander::new(Arc::new(Scheduler::new(store.clone(), CoordinatorConfig::default())));
+        Setup { store, expander, dir }
+    }
+
+    #[tokio::test]
+    async fn a_sweep_of_another_trainer_version_is_left_alone() {
+        let Setup { store, mut expander, dir: _dir } = setup().await;
+        accepted(&*store, "ours", TRAINER_VERSION).await;
+        accepted(&*store, "theirs", TRAINER_VERSION + 1).await;
+        assert!(!expander.step().await.unwrap(), "nothing is left that this build could do");
+        let created = async |name| store.find_sweep(name).await.unwrap().jobs_created;
+        assert_eq!((created("ours").await, created("theirs").await), (6, 0));
+    }
+
+    #[tokio::test]
+    async fn a_sweep_whose_jobs_cannot_be_written_holds_up_no_other() {
+        let Setup { store, mut expander, dir } = setup().await;
+        let sound = accepted(&*store, "sound", TRAINER_VERSION).await;
+        // The newest comes first. One of its jobs is there already, which nothing of besom's would do.
+        let damaged = accepted(&*store, "damaged", TRAINER_VERSION).await;
+        let expansion = Arc::new(expansion_of(&damaged).await.unwrap());
+        add_batch(&expander.scheduler, &damaged, expansion, 0).await.unwrap();
+        let database = sqlx::SqlitePool::connect(&format!("sqlite:{}/besom.db", dir.path().display())).await.unwrap();
+        let forget = "UPDATE sweeps SET jobs_created = 0 WHERE name = 'damaged'";
+        sqlx::query(forget).execute(&database).await.unwrap();
+        assert!(!expander.step().await.unwrap());
+        assert_eq!(store.find_sweep(&sound.new.name).await.unwrap().jobs_created, 6);
+        assert!(expander.refused.contains(&damaged.id), "said once, not at every look");
+    }
 }

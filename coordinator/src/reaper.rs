@@ -97,6 +97,9 @@ impl Reaper {
     /// Settles what has expired, if leases may be judged `now` that the store has answered.
     async fn judge(&mut self, now: Instant) -> Result<Vec<Settled>, StoreError> {
         let mut all = Vec::new();
+        if self.scheduler.take_renewal_failed() {
+            self.grace.failed();
+        }
         if !self.grace.answered(now) {
             return Ok(all);
         }
@@ -126,7 +129,7 @@ mod tests {
 
     use super::*;
     use crate::config::CoordinatorConfig;
-    use crate::domain::{AttemptRef, Digest, NewSweep, NewWorker};
+    use crate::domain::{AttemptRef, Digest, NewSweep, NewWorker, WorkerId};
     use crate::store::{AcquireRequest, Store, sqlite::SqliteStore};
 
     const TTL: Duration = Duration::from_secs(30);
@@ -162,6 +165,36 @@ mod tests {
         }
         let settled = reaper.judge(start + TTL).await.unwrap();
         assert_eq!(settled.iter().map(|settled| settled.at).collect::<Vec<_>>(), [lease]);
+    }
+
+    #[tokio::test]
+    async fn a_report_that_the_store_did_not_take_counts_as_the_store_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = async || Arc::new(SqliteStore::open(&dir.path().join("besom.db")).await.unwrap());
+        let (store, away) = (open().await, open().await);
+        let lease = expired_lease(&*store).await;
+        away.close().await;
+        let start = Instant::now();
+        let mut scheduler = Scheduler::new(away, CoordinatorConfig::default());
+        // Reading may go on all the while: a full disk takes no renewal and answers every ping.
+        scheduler.report(WorkerId(1), Vec::new()).await.unwrap_err();
+        scheduler.store = store;
+        let mut reaper = Reaper::new(Arc::new(scheduler), start);
+        // The first round notices; a whole lease's time begins there.
+        let settled = rounds_until(&mut reaper, start, start + INTERVAL + TTL).await;
+        assert_eq!(settled, [lease]);
+    }
+
+    /// What is settled in rounds of every interval, none before the last.
+    async fn rounds_until(reaper: &mut Reaper, mut now: Instant, last: Instant) -> Vec<AttemptRef> {
+        loop {
+            now += INTERVAL;
+            let settled = reaper.judge(now).await.unwrap();
+            if now >= last {
+                return settled.iter().map(|settled| settled.at).collect();
+            }
+            assert_eq!(settled, []);
+        }
     }
 
     /// A job of a new sweep, leased for no time at all.

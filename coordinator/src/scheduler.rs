@@ -1,10 +1,12 @@
 //! Hands out jobs and wakes those who wait for them.
 //!
 //! The store decides; here stands only the waiting. Interest in a wake-up is registered before the store is asked, so
-//! that no job slips in between, and the store is asked again about every second, since another coordinator's changes
-//! wake nobody here.
+//! that no job slips in between, and the store is asked again about every second (more seldom for each of many), since
+//! neither another coordinator's changes nor the end of a job's `not_before` wake anybody here.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -17,8 +19,11 @@ use crate::domain::{
 };
 use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand};
 
-/// How long a waiting worker goes at most without the store being asked for it.
+/// How long a waiting worker goes without the store being asked for it, while few are waiting.
 const POLL: Duration = Duration::from_secs(1);
+/// What each waiting worker adds to that, so that hundreds of them leave the store to those that train. A job that
+/// becomes free unheard goes to whichever asks next.
+const POLL_EACH: Duration = Duration::from_millis(20);
 
 /// The longest that one answer of the store is waited for. Reports come every 8 s and a lease has 30 s: a worker that
 /// hears UNAVAILABLE after 15 s has time to ask again.
@@ -52,11 +57,43 @@ pub(crate) struct Scheduler {
     ended: Notify,
     /// Sweeps may have jobs to be created.
     pub(crate) unexpanded: Notify,
+    /// A report was not stored since the reaper last looked: its leases are late through no fault of their worker.
+    renewal_failed: AtomicBool,
+    /// Workers that wait for jobs.
+    waiting: AtomicUsize,
+}
+
+/// One waiting worker, counted until its call ends, however it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+
+    fn pause(&self) -> Duration {
+        pause(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Scheduler {
     pub(crate) fn new(store: Arc<dyn Store>, config: CoordinatorConfig) -> Self {
-        Self { store, config, queued: Notify::new(), ended: Notify::new(), unexpanded: Notify::new() }
+        Self {
+            store,
+            config,
+            queued: Notify::new(),
+            ended: Notify::new(),
+            unexpanded: Notify::new(),
+            renewal_failed: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
+        }
     }
 
     /// Tells waiting workers to look again.
@@ -72,6 +109,7 @@ impl Scheduler {
         closing: &CancellationToken,
     ) -> Result<Offer, StoreError> {
         let until = Instant::now() + wait;
+        let waiting = Waiting::new(&self.waiting);
         loop {
             let queued = self.queued.notified();
             let ended = self.ended.notified();
@@ -101,14 +139,24 @@ impl Scheduler {
                 () = queued => {}
                 // Only those who follow one sweep to its end care; the others would ask for nothing.
                 () = ended, if wish.sweep.is_some() => {}
-                () = sleep(left.min(jittered(POLL))) => {}
+                () = sleep(left.min(jittered(waiting.pause()))) => {}
             }
         }
     }
 
     /// Stores records, renews leases, answers in the order of the reports.
     pub(crate) async fn report(&self, worker: WorkerId, reports: Vec<JobReport>) -> Result<Vec<Directive>, StoreError> {
-        bounded(self.store.report(worker, reports, self.config.lease_ttl, None)).await
+        let answer = bounded(self.store.report(worker, reports, self.config.lease_ttl, None)).await;
+        if answer.as_ref().is_err_and(StoreError::is_retryable) {
+            self.renewal_failed.store(true, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// Whether the store refused a renewal since this was last asked. A store may still answer questions then: a full
+    /// disk, a writer that is locked out.
+    pub(crate) fn take_renewal_failed(&self) -> bool {
+        self.renewal_failed.swap(false, Ordering::Relaxed)
     }
 
     /// Ends one attempt.
@@ -191,9 +239,30 @@ fn failure(outcome: &JobOutcome) -> Option<String> {
     }
 }
 
+/// How long each of so many waiting workers waits before the store is asked for it again.
+fn pause(waiting: usize) -> Duration {
+    POLL.max(POLL_EACH.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX)))
+}
+
 /// Between half and all of `full`, so that workers that began to wait together do not ask together.
 pub(crate) fn jittered(full: Duration) -> Duration {
     // The low bits of a version 7 UUID are random.
     let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
     full / 2 + (full / 2).mul_f64((random % 1_000) as f64 / 1_000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_workers_together_ask_the_store_at_most_a_hundred_times_a_second() {
+        assert_eq!(pause(1), POLL);
+        assert_eq!(pause(500), Duration::from_secs(10));
+        for waiting in 1..2_000_u32 {
+            let shortest = pause(waiting as usize) / 2;
+            assert!(shortest * 100 >= Duration::from_secs(waiting.into()), "{waiting}");
+        }
+        assert_eq!(pause(usize::MAX), POLL_EACH * u32::MAX);
+    }
 }

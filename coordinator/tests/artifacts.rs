@@ -300,6 +300,21 @@ async fn a_damaged_row_is_an_error_in_the_stream() {
     }
 }
 
+/// A coordinator that is killed between the rename and the row leaves a whole file that no result may name yet.
+#[tokio::test]
+async fn a_file_without_its_row_is_not_stored_until_it_is_put_again() {
+    let setup = sqlite().await;
+    let bytes = content(1000, 14);
+    let name = digest(&bytes);
+    let folder = setup.dir.path().join("artifacts").join(&name.as_str()[..2]);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(name.as_str()), &bytes).unwrap();
+    let artifacts = &*setup.opened.artifacts;
+    assert_eq!(artifacts.size(&name).await.unwrap(), None, "whoever hears that it is there does not put it");
+    put(artifacts, &bytes).await.unwrap();
+    assert_eq!(artifacts.size(&name).await.unwrap(), Some(1000));
+}
+
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_named() {
     let setup = sqlite().await;
@@ -349,4 +364,53 @@ async fn a_database_that_is_not_there_is_not_made_by_reading() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     let url = StoreUrl::Postgres(besom_testkit::postgres::database().await.url);
     assert!(matches!(open_read_only(&url).await.map(|_| ()), Err(OpenError::NotFound { .. })));
+}
+
+/// A file of the right size with a wrong bit.
+async fn damaged() -> (Setup, Vec<u8>, std::path::PathBuf) {
+    let setup = sqlite().await;
+    let bytes = content(2 * CHUNK + 5, 21);
+    put(&*setup.opened.artifacts, &bytes).await.unwrap();
+    let name = digest(&bytes);
+    let file = setup.dir.path().join("artifacts").join(&name.as_str()[..2]).join(name.as_str());
+    let mut flipped = bytes.clone();
+    flipped[CHUNK + 7] ^= 1;
+    std::fs::write(&file, flipped).unwrap();
+    (setup, bytes, file)
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_put_aside_and_healed_by_the_next_put() {
+    let (setup, bytes, file) = damaged().await;
+    let artifacts = &*setup.opened.artifacts;
+    let name = digest(&bytes);
+    assert!(matches!(get(artifacts, &name).await, Err(ArtifactError::Mismatch { .. })));
+    assert_eq!(artifacts.size(&name).await.unwrap(), None);
+    assert!(matches!(get(artifacts, &name).await, Err(ArtifactError::NotFound(_))));
+    assert_eq!(leftovers(&setup), [format!("{name}.damaged")]);
+    put(artifacts, &bytes).await.unwrap();
+    assert_eq!(artifacts.size(&name).await.unwrap(), Some(bytes.len() as u64));
+    assert!(get(artifacts, &name).await.unwrap() == bytes);
+    assert!(std::fs::read(file).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_reader_of_the_damaged_file_does_not_put_the_healed_one_aside() {
+    let (setup, bytes, _) = damaged().await;
+    let artifacts = &*setup.opened.artifacts;
+    let name = digest(&bytes);
+    let mut slow = artifacts.get(&name).await.unwrap();
+    slow.next().await.unwrap().unwrap();
+    assert!(get(artifacts, &name).await.is_err());
+    put(artifacts, &bytes).await.unwrap();
+    assert!(slow.try_collect::<Vec<_>>().await.is_err());
+    assert!(get(artifacts, &name).await.unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn who_only_reads_leaves_a_damaged_file_where_it_is() {
+    let (setup, bytes, file) = damaged().await;
+    let reading = open_read_only(&setup.url).await.unwrap();
+    assert!(matches!(get(&*reading.artifacts, &digest(&bytes)).await, Err(ArtifactError::Mismatch { .. })));
+    assert!(file.exists());
 }

@@ -112,6 +112,7 @@ conformance! {
         records_of_a_lost_attempt_do_not_count,
         a_worker_registers_again_under_its_instance,
         workers_show_what_they_hold_and_whether_they_left,
+        a_worker_that_only_waits_is_noted_every_five_seconds,
         a_store_for_reading_reads_and_refuses_changes,
         every_read_of_an_empty_store_is_empty,
     }

@@ -6,9 +6,14 @@ mod store_support;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use besom_coordinator::store::{Store, open::OpenError, postgres::PostgresStore, sqlite::SqliteStore};
+use besom_coordinator::store::{
+    Store,
+    open::{OpenError, StoreUrl, open},
+    postgres::PostgresStore,
+    sqlite::SqliteStore,
+};
 use besom_testkit::postgres::database;
-use sqlx::Connection;
+use sqlx::{Connection, SqliteConnection};
 use store_support::new_sweep;
 
 fn files(folder: &str) -> BTreeSet<String> {
@@ -160,12 +165,55 @@ async fn a_database_that_does_not_answer_is_unavailable() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("postgres://nobody:secret@127.0.0.1:{port}/none");
     let error = PostgresStore::open(&url).await.map(|_| ()).unwrap_err();
-    assert!(matches!(error, OpenError::Unavailable(_)), "{error:?}");
+    let shown = format!(
+        "store postgres://nobody:***@127.0.0.1:{port}/none: Connection refused (os error 111); check that the server runs, \
+         and its host and port"
+    );
+    assert_eq!(told(&error), shown);
+    let url = database().await.url;
+    let (place, _) = url.rsplit_once('/').unwrap();
+    let error = PostgresStore::open(&format!("{place}/none")).await.map(|_| ()).unwrap_err();
+    assert!(told(&error).ends_with("database \"none\" does not exist; create it first, as with createdb"), "{error}");
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("besom.db");
     std::fs::write(&path, vec![b'x'; 4096]).unwrap();
     let error = SqliteStore::open(&path).await.map(|_| ()).unwrap_err();
-    assert!(matches!(error, OpenError::Unavailable(_)), "{error:?}");
+    let shown =
+        format!("store sqlite:{}: file is not a database; name another file, or move this one away", path.display());
+    assert_eq!(told(&error), shown);
+    for error in [
+        SqliteStore::open(dir.path()).await.map(|_| ()).unwrap_err(),
+        SqliteStore::open_read_only(dir.path()).await.map(|_| ()).unwrap_err(),
+        open(&StoreUrl::Sqlite(dir.path().to_owned())).await.map(|_| ()).unwrap_err(),
+    ] {
+        let shown = format!(
+            "store sqlite:{}: this is a folder; name the file in it, as in sqlite:DIR/besom.db",
+            dir.path().display()
+        );
+        assert_eq!(told(&error), shown);
+    }
+}
+
+/// An error with its causes, as people see it.
+fn told(error: &OpenError) -> String {
+    let first: &dyn std::error::Error = error;
+    std::iter::successors(Some(first), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[tokio::test]
+async fn a_database_of_another_program_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("bookmarks.db");
+    let url = format!("sqlite:{}?mode=rwc", path.display());
+    let mut theirs = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE bookmarks (url TEXT)").execute(&mut theirs).await.unwrap();
+    theirs.close().await.unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let error = SqliteStore::open(&path).await.map(|_| ()).unwrap_err();
+    assert!(matches!(&error, OpenError::Foreign { table, .. } if table == "bookmarks"), "{error:?}");
+    assert!(error.to_string().contains("bookmarks.db holds tables of another program"), "{error}");
+    assert!(std::fs::read(&path).unwrap() == before);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
 #[tokio::test]

@@ -166,7 +166,7 @@ impl Model {
                 kept.entry(record.epoch).or_insert_with(|| record.clone());
             }
             let numbers: Vec<u32> = kept.keys().copied().collect();
-            if numbers.windows(2).any(|pair| pair[1] != pair[0] + 1) {
+            if (1..).zip(&numbers).any(|(epoch, number)| *number != epoch) {
                 return Answer::Refused;
             }
             let last = kept.values().last().and_then(|record| record.val_accuracy);

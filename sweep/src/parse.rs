@@ -135,6 +135,27 @@ fn method(item: &Item<'_>) -> Result<Method, SpecError> {
     })
 }
 
+/// The word that a common short form of a metric stands for.
+fn unabbreviated(word: &str) -> &str {
+    match word {
+        "acc" => "accuracy",
+        "val_acc" => "val_accuracy",
+        other => other,
+    }
+}
+
+fn goal(item: &Item<'_>) -> Result<Goal, SpecError> {
+    let word = match item.text()? {
+        "max" => "maximise",
+        "min" => "minimise",
+        other => other,
+    };
+    Goal::parse(word).ok_or_else(|| {
+        let hint = hint(word, &["maximize", "minimize"]);
+        item.refuse(format!("unknown goal {}; {hint}", item.node.describe()))
+    })
+}
+
 fn metric(item: &Item<'_>) -> Result<Metric, SpecError> {
     let section = item.section()?;
     let later = "not supported yet; supported: name, goal";
@@ -146,14 +167,14 @@ fn metric(item: &Item<'_>) -> Result<Metric, SpecError> {
         let plain = word.strip_prefix("best_").or_else(|| word.strip_prefix("final_")).unwrap_or(word);
         name_item.refuse(match known.contains(&plain) {
             true => format!("unknown metric {word}; write {plain} and say `objective: best` or `final` under besom"),
-            false => format!("unknown metric {}; {}", name_item.node.describe(), hint(word, &known)),
+            false => format!("unknown metric {}; {}", name_item.node.describe(), hint(unabbreviated(word), &known)),
         })
     })?;
     let goal_item = section.get("goal");
     let goal = match &goal_item {
         // The default of W&B's.
         None => Goal::Minimize,
-        Some(goal) => goal.word("goal", &["maximize", "minimize"], Goal::parse)?,
+        Some(item) => goal(item)?,
     };
     if matches!(name, MetricName::Accuracy | MetricName::ValAccuracy) && goal != Goal::Maximize {
         let at = goal_item.unwrap_or(name_item);

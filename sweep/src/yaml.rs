@@ -72,7 +72,7 @@ pub(crate) fn read(text: &str) -> Result<Node, SpecError> {
     };
     match serde_saphyr::from_str_with_options::<Spanned<Kind>>(text, options) {
         Ok(root) => Ok(node(root)),
-        Err(error) => Err(refusal(&error)),
+        Err(error) => Err(refusal(text, &error)),
     }
 }
 
@@ -80,7 +80,13 @@ fn whole_file(problem: String) -> SpecError {
     SpecError { line: None, key: String::new(), problem }
 }
 
-fn refusal(error: &serde_saphyr::Error) -> SpecError {
+fn refusal(text: &str, error: &serde_saphyr::Error) -> SpecError {
+    let line = error.location().and_then(|location| u32::try_from(location.line()).ok()).filter(|line| *line > 0);
+    // The library may name the line before, whose value the tab seems to continue.
+    if let Some(line) = line.and_then(|line| [line, line + 1].into_iter().find(|&line| tab_indents(text, line))) {
+        let problem = "not valid YAML: a tab indents this line, where YAML wants spaces".to_owned();
+        return SpecError { line: Some(line), key: String::new(), problem };
+    }
     let problem = match error.without_snippet() {
         Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key {} stands here twice", shorten(key)),
         Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => "a sweep file is one YAML document".to_owned(),
@@ -88,12 +94,25 @@ fn refusal(error: &serde_saphyr::Error) -> SpecError {
         other => {
             let message = other.to_string();
             let line = message.lines().next().unwrap_or_default();
-            let line = line.rfind(" at line ").map_or(line, |place| &line[..place]);
-            format!("not valid YAML: {}", line.trim_end_matches('.'))
+            let line = [" at line ", " (defined at", " (used at"]
+                .iter()
+                .fold(line, |line, place| line.find(place).map_or(line, |place| &line[..place]));
+            if line.contains("alias replay") || line.contains("alias expansion") {
+                "its aliases stand for more values than a sweep file may hold".to_owned()
+            } else if line.starts_with("budget breached") || line.starts_with("recursion limit") {
+                "larger or more deeply nested than a sweep file may be".to_owned()
+            } else {
+                format!("not valid YAML: {}", line.trim_end_matches('.'))
+            }
         }
     };
-    let line = error.location().and_then(|location| u32::try_from(location.line()).ok());
-    SpecError { line: line.filter(|line| *line > 0), key: String::new(), problem }
+    SpecError { line, key: String::new(), problem }
+}
+
+/// Whether line `number` (from 1) begins with a tab, or with spaces and one.
+fn tab_indents(text: &str, number: u32) -> bool {
+    let line = text.lines().nth(number as usize - 1).unwrap_or_default();
+    line.trim_start_matches(' ').starts_with('\t') && !line.trim().is_empty()
 }
 
 fn node(spanned: Spanned<Kind>) -> Node {
@@ -232,6 +251,7 @@ mod tests {
         {
             let error = read(text).unwrap_err();
             assert!(!error.problem.contains('\n'), "{error}");
+            assert!(!error.problem.contains(['{', '(', '=']), "{error}");
         }
     }
 

@@ -9,6 +9,7 @@ mod artifacts;
 mod assignment;
 mod attempt;
 pub mod data;
+mod network;
 mod random;
 mod slot;
 pub mod train;

@@ -1,15 +1,13 @@
 //! The subcommands, one file each.
 
 mod best;
-mod cancel;
 mod completions;
 mod coordinator;
 mod dataset;
-mod pause;
-mod resume;
 mod run;
 mod runs;
 mod sql;
+mod steer;
 mod submit;
 mod sweeps;
 mod watch;
@@ -55,11 +53,11 @@ enum Command {
     /// List the workers
     Workers(workers::Args),
     /// Hand out no more jobs of a sweep; running ones finish
-    Pause(pause::Args),
+    Pause(steer::Args),
     /// Hand out the jobs of a paused sweep again
-    Resume(resume::Args),
+    Resume(steer::Args),
     /// End a sweep: its unfinished jobs are cancelled
-    Cancel(cancel::Args),
+    Cancel(steer::Args),
     /// Look at datasets, or fetch them ahead of time
     Dataset(dataset::Args),
     /// Ask the store in SQL (views: runs, best_runs, history, sweep_progress, worker_status)
@@ -90,9 +88,9 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Runs(args) => runs::run(args, &settings).await,
         Command::Best(args) => best::run(args, &settings).await,
         Command::Workers(args) => workers::run(args, &settings).await,
-        Command::Pause(args) => pause::run(args, &settings).await,
-        Command::Resume(args) => resume::run(args, &settings).await,
-        Command::Cancel(args) => cancel::run(args, &settings).await,
+        Command::Pause(args) => steer::run(steer::Steer::Pause, args, &settings).await,
+        Command::Resume(args) => steer::run(steer::Steer::Resume, args, &settings).await,
+        Command::Cancel(args) => steer::run(steer::Steer::Cancel, args, &settings).await,
         Command::Dataset(args) => dataset::run(args, &settings).await,
         Command::Sql(args) => sql::run(args, &settings).await,
         Command::Completions(args) => completions::run(&args),

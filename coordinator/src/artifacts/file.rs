@@ -2,7 +2,8 @@
 //!
 //! A file under its final name is always whole: bytes go to a temporary file in the same folder while they are hashed, and
 //! the rename follows the fsync. Only then does the database's table `artifacts` name it. Temporary files of a process
-//! that was killed are swept by the next one that holds the database's lock.
+//! that was killed are swept by the next one that holds the database's lock. A file that turns out damaged when it is read
+//! is put aside, so that whoever has the right bytes can put them again.
 
 use std::{
     fs::{self, File},
@@ -17,6 +18,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use tokio::task::spawn_blocking;
+use tracing::warn;
 use uuid::Uuid;
 
 use super::{ArtifactError, ArtifactKind, ArtifactStore, CHUNK, verify::Verifier};
@@ -24,6 +26,9 @@ use crate::{domain::Digest, store::sqlite::SqliteArtifactIndex};
 
 /// What the names of unfinished files begin with; no digest does.
 const TEMPORARY: &str = ".tmp-";
+
+/// What the names of damaged files end with; they stay for whoever wants to find out why.
+const DAMAGED: &str = "damaged";
 
 /// Files in one folder.
 pub struct FileArtifacts {
@@ -59,18 +64,29 @@ impl FileArtifacts {
     fn path(&self, digest: &Digest) -> PathBuf {
         self.dir.join(&digest.as_str()[..2]).join(digest.as_str())
     }
+
+    async fn file_size(&self, digest: &Digest) -> io::Result<Option<u64>> {
+        let path = self.path(digest);
+        blocking(move || match fs::metadata(&path) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(at(&path, &error)),
+        })
+        .await
+    }
 }
 
 #[async_trait]
 impl ArtifactStore for FileArtifacts {
     async fn size(&self, digest: &Digest) -> Result<Option<u64>, ArtifactError> {
-        let path = self.path(digest);
-        Ok(blocking(move || match fs::metadata(&path) {
-            Ok(metadata) => Ok(Some(metadata.len())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(at(&path, &error)),
-        })
-        .await?)
+        // A process killed between the file and its row leaves a file that no result may name: who asks has to put it
+        // again, which then only adds the row.
+        if let Some(index) = &self.index
+            && !index.contains(digest).await?
+        {
+            return Ok(None);
+        }
+        Ok(self.file_size(digest).await?)
     }
 
     async fn put(
@@ -81,7 +97,7 @@ impl ArtifactStore for FileArtifacts {
         mut chunks: BoxStream<'static, Result<Bytes, io::Error>>,
     ) -> Result<(), ArtifactError> {
         let Some(index) = &self.index else { return Err(ArtifactError::read_only()) };
-        if self.size(digest).await? != Some(size) {
+        if self.file_size(digest).await? != Some(size) {
             let (path, digest) = (self.path(digest), digest.clone());
             let mut unfinished = blocking(move || Unfinished::create(path, Verifier::new(digest, size))).await?;
             while let Some(chunk) = chunks.next().await {
@@ -95,7 +111,8 @@ impl ArtifactStore for FileArtifacts {
 
     async fn get(&self, digest: &Digest) -> Result<BoxStream<'static, Result<Bytes, ArtifactError>>, ArtifactError> {
         let (path, digest) = (self.path(digest), digest.clone());
-        let reader = spawn(move || Reader::open(&path, digest)).await?;
+        let aside = self.index.is_some();
+        let reader = spawn(move || Reader::open(path, digest, aside)).await?;
         Ok(stream::try_unfold(reader, |reader| spawn(move || reader.next())).boxed())
     }
 }
@@ -148,19 +165,22 @@ impl Drop for Unfinished {
 /// A file being read.
 struct Reader {
     file: File,
+    path: PathBuf,
+    /// Whether to put the file aside if it is damaged; who only reads must not.
+    aside: bool,
     verifier: Verifier,
     ended: bool,
 }
 
 impl Reader {
-    fn open(path: &Path, digest: Digest) -> Result<Self, ArtifactError> {
-        let file = match File::open(path) {
+    fn open(path: PathBuf, digest: Digest, aside: bool) -> Result<Self, ArtifactError> {
+        let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ArtifactError::NotFound(digest)),
-            Err(error) => return Err(at(path, &error).into()),
+            Err(error) => return Err(at(&path, &error).into()),
         };
-        let size = file.metadata().map_err(|error| at(path, &error))?.len();
-        Ok(Self { file, verifier: Verifier::new(digest, size), ended: false })
+        let size = file.metadata().map_err(|error| at(&path, &error))?.len();
+        Ok(Self { file, path, aside, verifier: Verifier::new(digest, size), ended: false })
     }
 
     fn next(mut self) -> Result<Option<(Bytes, Self)>, ArtifactError> {
@@ -172,9 +192,41 @@ impl Reader {
         self.verifier.update(&chunk)?;
         if chunk.len() < CHUNK {
             self.ended = true;
-            self.verifier.finish()?;
+            if let Err(damage) = self.verifier.finish() {
+                self.put_aside();
+                return Err(damage);
+            }
         }
         Ok((!chunk.is_empty()).then(|| (Bytes::from(chunk), self)))
+    }
+}
+
+impl Reader {
+    /// Frees the name for the right bytes. Several readers may find the damage; the first one puts it aside.
+    fn put_aside(&self) {
+        if !self.aside || !self.is_current() {
+            return;
+        }
+        let aside = self.path.with_extension(DAMAGED);
+        match fs::rename(&self.path, &aside) {
+            Ok(()) => warn!(path = %aside.display(), "a damaged artifact was put aside"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => warn!(path = %self.path.display(), %error, "a damaged artifact could not be put aside"),
+        }
+    }
+
+    /// Whether the name still is that of this file: others may have put it aside, and the right bytes in its place.
+    fn is_current(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let (Ok(mine), Ok(named)) = (self.file.metadata(), fs::metadata(&self.path)) else { return false };
+            (mine.dev(), mine.ino()) == (named.dev(), named.ino())
+        }
+        #[cfg(not(unix))]
+        {
+            self.path.exists()
+        }
     }
 }
 

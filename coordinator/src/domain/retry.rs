@@ -37,9 +37,9 @@ impl RetryPolicy {
     /// After the `losses`-th lost lease (from 1). The first loss waits for nothing: the worker died, not the job.
     pub fn after_loss(&self, losses: u32, spread: f64) -> RetryDecision {
         match losses {
-            1 => RetryDecision::Again(Duration::ZERO),
-            _ if losses < self.max_losses => again(losses - 1, spread),
-            _ => RetryDecision::GiveUp,
+            _ if losses >= self.max_losses => RetryDecision::GiveUp,
+            0 | 1 => RetryDecision::Again(Duration::ZERO),
+            _ => again(losses - 1, spread),
         }
     }
 }
@@ -72,6 +72,13 @@ mod tests {
         assert_eq!(outcomes(&|n| policy.after_failure(n, true, 0.5)), 3);
         assert_eq!(outcomes(&|n| policy.after_loss(n, 0.5)), 5);
         assert_eq!(policy.after_failure(1, false, 0.5), RetryDecision::GiveUp);
+    }
+
+    #[test]
+    fn a_job_that_may_be_lost_once_fails_at_its_first_loss() {
+        let policy = RetryPolicy { max_failures: 1, max_losses: 1 };
+        assert_eq!(policy.after_failure(1, true, 0.5), RetryDecision::GiveUp);
+        assert_eq!(policy.after_loss(1, 0.5), RetryDecision::GiveUp);
     }
 
     #[test]

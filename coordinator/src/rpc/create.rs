@@ -75,6 +75,7 @@ fn draft(request: v1::CreateSweepRequest) -> Result<Draft, Status> {
 
 fn new_sweep(draft: &Draft, dataset: v1::DatasetRef) -> Result<NewSweep, Status> {
     let digest = convert::digest("dataset.digest", &dataset.digest)?;
+    convert::text("besom.dataset.source", draft.spec.dataset.source.clone(), MAX_FILE)?;
     if !dataset.source_sha256.is_empty() {
         let given = convert::digest("dataset.source_sha256", &dataset.source_sha256)?;
         if let Some(wanted) = draft.spec.dataset.sha256.as_deref()

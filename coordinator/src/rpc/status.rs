@@ -3,11 +3,15 @@
 //! Codes follow what the caller can do; messages are for people and hold no SQL, paths or secrets. No call answers
 //! ABORTED for a stale attempt: every call about attempts takes several jobs and answers each of them by itself.
 
-use std::fmt::Display;
+use std::{
+    fmt::Display,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use besom_sweep::SpecError;
 use tonic::Status;
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 use crate::{artifacts::ArtifactError, store::StoreError};
 
@@ -32,10 +36,36 @@ pub(super) fn of_store(error: StoreError) -> Status {
             debug!(error = %source, "the database is not available");
             Status::unavailable(error.to_string())
         }
+        StoreError::Full(source) => {
+            if FULL.may_warn(Instant::now()) {
+                warn!(error = %source, "the disk of the store is full; nothing is written until there is room");
+            }
+            Status::resource_exhausted(error.to_string())
+        }
         StoreError::Corrupt { .. } => {
             error!(%error, "the database is damaged or this build has a bug");
             Status::internal("the database is damaged or besom has a bug; the coordinator's log says where")
         }
+    }
+}
+
+/// Reads still work on a full disk, so the reaper does not notice it, and every worker asks again and again.
+static FULL: Throttle = Throttle(Mutex::new(None));
+
+/// How long a full disk is not mentioned again.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// The last warning.
+struct Throttle(Mutex<Option<Instant>>);
+
+impl Throttle {
+    fn may_warn(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = last.is_none_or(|last| now.saturating_duration_since(last) >= QUIET);
+        if may {
+            *last = Some(now);
+        }
+        may
     }
 }
 
@@ -71,6 +101,7 @@ mod tests {
             (StoreError::AlreadyExists { what: text() }, Code::AlreadyExists),
             (StoreError::InvalidState { what: text() }, Code::FailedPrecondition),
             (StoreError::Unavailable("secret dsn".into()), Code::Unavailable),
+            (StoreError::Full("secret path".into()), Code::ResourceExhausted),
             (StoreError::Corrupt { table: "jobs", id: text(), problem: "secret".to_owned() }, Code::Internal),
         ];
         for (error, code) in cases {
@@ -78,5 +109,13 @@ mod tests {
             assert_eq!(status.code(), code);
             assert!(!status.message().contains("secret"), "{}", status.message());
         }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_once_a_minute() {
+        let (throttle, start) = (Throttle(Mutex::new(None)), Instant::now());
+        assert!(throttle.may_warn(start));
+        assert!(!throttle.may_warn(start + QUIET / 2));
+        assert!(throttle.may_warn(start + QUIET));
     }
 }

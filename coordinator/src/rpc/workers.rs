@@ -62,11 +62,15 @@ impl WorkerService for Workers {
             let span = debug_span!("rpc.complete", worker.id = %worker, job.id = %at.job, job.attempt = at.attempt);
             match self.scheduler.complete(completion).instrument(span).await {
                 Ok(result) => results.push((at, result)),
+                // Whoever repeats the call is told of the jobs before this one what they were told now.
+                Err(error) if error.is_retryable() => return Err(status::of_store(error)),
                 // The other jobs end all the same; the first refusal answers the call.
                 Err(StoreError::InvalidState { what }) => {
                     refused.get_or_insert_with(|| Status::failed_precondition(format!("jobs[{index}]: {what}")));
                 }
-                Err(error) => return Err(status::of_store(error)),
+                Err(error) => {
+                    refused.get_or_insert(status::of_store(error));
+                }
             }
         }
         match refused {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::StoreError;
+use super::{StoreError, trouble::plain};
 
 /// Why a transaction did not commit.
 #[derive(Debug)]
@@ -35,8 +35,10 @@ impl From<sqlx::Error> for Failure {
 pub(super) enum Class {
     /// Nothing happened; the whole transaction may be run again at once.
     Again,
-    /// The database is away, full or busy.
+    /// The database is away or busy.
     Away,
+    /// Its disk is full.
+    Full,
     /// A bug or a damaged database.
     Broken,
 }
@@ -55,7 +57,8 @@ pub(super) fn backoff(run: u32) -> Duration {
 /// The answer for a failure that is final.
 pub(super) fn answer(error: sqlx::Error, class: Class, operation: &'static str) -> StoreError {
     match class {
-        Class::Again | Class::Away => StoreError::Unavailable(Box::new(error)),
+        Class::Again | Class::Away => StoreError::Unavailable(plain(&error).into()),
+        Class::Full => StoreError::Full(plain(&error).into()),
         Class::Broken => {
             StoreError::Corrupt { table: "?", id: "?".to_owned(), problem: format!("{operation}: {error}") }
         }

@@ -15,7 +15,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::open::OpenError;
+use super::open::{OpenError, behind_links};
 
 /// The text always has this length: one write replaces it, and no reader sees it cut off.
 const TEXT_LENGTH: usize = 512;
@@ -120,9 +120,9 @@ fn nameless(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
-/// The database's path with `.lock` behind it.
+/// The database's path, behind any links, with `.lock` behind it: two names of one file must not have two locks.
 fn lock_path(database: &Path) -> PathBuf {
-    let mut name = OsString::from(database);
+    let mut name = OsString::from(behind_links(database));
     name.push(".lock");
     PathBuf::from(name)
 }
@@ -204,6 +204,18 @@ mod tests {
             }
             done.store(true, std::sync::atomic::Ordering::Relaxed);
         });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_database_has_the_same_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let (database, link) = (dir.path().join("besom.db"), dir.path().join("link.db"));
+        std::fs::write(&database, b"").unwrap();
+        std::os::unix::fs::symlink(&database, &link).unwrap();
+        let _lock = LockFile::take(&database).unwrap();
+        assert!(matches!(LockFile::take(&link), Err(OpenError::Held { .. })));
+        assert!(read_lock(&link).unwrap().is_some());
     }
 
     /// The other half of the test below, in a process of its own.

@@ -5,28 +5,32 @@ use sqlx::migrate::{MigrateError, Migrator};
 use super::open::OpenError;
 
 /// The answer where applying migrations failed. sqlx compares before it changes anything.
-pub(super) fn refused(error: MigrateError) -> OpenError {
+pub(super) fn refused(
+    error: MigrateError,
+    store: &str,
+    unavailable: impl FnOnce(sqlx::Error) -> OpenError,
+) -> OpenError {
     match error {
-        MigrateError::VersionMissing(version) => newer(version),
-        MigrateError::VersionMismatch(version) => other(version),
-        MigrateError::Execute(error) => OpenError::Unavailable(Box::new(error)),
-        error => OpenError::Unavailable(Box::new(error)),
+        MigrateError::VersionMissing(version) => newer(store, version),
+        MigrateError::VersionMismatch(version) => other(store, version),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => unavailable(error),
+        error => OpenError::Unavailable { store: store.to_owned(), problem: error.to_string() },
     }
 }
 
 /// Compares without changing anything; `applied` are versions and checksums.
-pub(super) fn check(migrator: &Migrator, applied: &[(i64, Vec<u8>)]) -> Result<(), OpenError> {
+pub(super) fn check(migrator: &Migrator, applied: &[(i64, Vec<u8>)], store: &str) -> Result<(), OpenError> {
     for (version, checksum) in applied {
         match migrator.iter().find(|known| known.version == *version) {
-            None => return Err(newer(*version)),
-            Some(known) if *known.checksum != **checksum => return Err(other(*version)),
+            None => return Err(newer(store, *version)),
+            Some(known) if *known.checksum != **checksum => return Err(other(store, *version)),
             Some(_) => {}
         }
     }
     match migrator.iter().find(|known| !applied.iter().any(|(version, _)| *version == known.version)) {
         Some(missing) => Err(OpenError::NotFound {
             what: format!(
-                "the database lacks migration {}: it was last used by an older besom; start a coordinator of this one",
+                "the database {store} lacks migration {}: it was last used by an older besom; start a coordinator of this one",
                 missing.version
             ),
         }),
@@ -34,14 +38,18 @@ pub(super) fn check(migrator: &Migrator, applied: &[(i64, Vec<u8>)]) -> Result<(
     }
 }
 
-fn newer(version: i64) -> OpenError {
+fn newer(store: &str, version: i64) -> OpenError {
     OpenError::Newer {
-        what: format!("the database has migration {version}, which this besom does not know: use a newer besom"),
+        what: format!(
+            "the database {store} has migration {version}, which this besom does not know: use a newer besom"
+        ),
     }
 }
 
-fn other(version: i64) -> OpenError {
+fn other(store: &str, version: i64) -> OpenError {
     OpenError::Newer {
-        what: format!("migration {version} of the database is not the one of this besom: use the build that made it"),
+        what: format!(
+            "migration {version} of the database {store} is not the one of this besom: use the build that made it"
+        ),
     }
 }

@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod query;
 mod rows;
 pub mod sqlite;
+mod trouble;
 
 use std::time::Duration;
 
@@ -46,6 +47,9 @@ pub enum StoreError {
     /// The database is away or busy; the same call may succeed later.
     #[error("the database is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No room for what is to be written; the same call may succeed once there is some. Nothing of it was stored.
+    #[error("the disk of the store is full; free some space, and all goes on by itself")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A row that does not parse, or a statement that the database refused: a bug or a damaged database.
     #[error("table {table}, row {id}: {problem}")]
     Corrupt {
@@ -61,7 +65,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
     }
 }
 
@@ -138,7 +142,8 @@ pub trait Store: Send + Sync + 'static {
     /// All, newest first.
     async fn list_sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
 
-    /// Sweeps whose jobs are not all created: expansion resumes with them after a restart.
+    /// Sweeps whose jobs are not all created, newest first: expansion resumes with them after a restart. Their `counts`
+    /// are zero: nobody asks for them here, and they cost a look at every job.
     async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
 
     /// Pauses, resumes or cancels.
@@ -181,7 +186,7 @@ pub trait Store: Send + Sync + 'static {
     /// attempts left goes back to the queue. The same outcome for the same attempt again is `Accepted`.
     ///
     /// # Errors
-    /// `InvalidState` if epochs are missing between the first record and the last, or a named model is not stored.
+    /// `InvalidState` if epochs are missing between 1 and the last record, or a named model is not stored.
     async fn complete(
         &self,
         completion: Completion,

@@ -6,11 +6,9 @@
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
-    str::FromStr,
     sync::Arc,
 };
 
-use sqlx::postgres::PgConnectOptions;
 use tokio::task::spawn_blocking;
 
 use super::{Store, lock::LockFile, postgres::PostgresStore, sqlite::SqliteStore};
@@ -51,9 +49,22 @@ pub enum OpenError {
         /// Which migration, and what to do.
         what: String,
     },
-    /// The database does not answer or refuses the connection.
-    #[error("the database is not available")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database does not answer, refuses the connection, or is no database.
+    #[error("store {store}: {problem}")]
+    Unavailable {
+        /// As its URL, without its password.
+        store: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A SQLite database of somebody else.
+    #[error("{} holds tables of another program (such as {table}); name another file", path.display())]
+    Foreign {
+        /// The file, which is untouched.
+        path: PathBuf,
+        /// One of its tables.
+        table: String,
+    },
     /// A text that names no store, or a place where none can be.
     #[error("store {url}: {problem}")]
     BadUrl {
@@ -95,7 +106,9 @@ pub async fn open(url: &StoreUrl) -> Result<Opened, OpenError> {
                 prepare_folder(&database)?;
                 LockFile::take(&database)
             });
-            let lock = lock.await.map_err(|error| OpenError::Unavailable(Box::new(error)))??;
+            let lock = lock
+                .await
+                .map_err(|error| OpenError::Unavailable { store: url.to_string(), problem: error.to_string() })??;
             let store = SqliteStore::open(path).await?;
             let artifacts = FileArtifacts::new(artifacts_folder(path), Some(store.artifact_index()));
             artifacts
@@ -133,7 +146,12 @@ pub async fn open_read_only(url: &StoreUrl) -> Result<Opened, OpenError> {
 
 /// Beside the database.
 fn artifacts_folder(database: &Path) -> PathBuf {
-    folder_of(database).join("artifacts")
+    folder_of(&behind_links(database)).join("artifacts")
+}
+
+/// The file that the path leads to, where it exists. SQLite keeps its own files beside that one, too.
+pub(super) fn behind_links(database: &Path) -> PathBuf {
+    database.canonicalize().unwrap_or_else(|_| database.to_owned())
 }
 
 /// Where state lives.
@@ -164,10 +182,8 @@ impl StoreUrl {
             };
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return match PgConnectOptions::from_str(text) {
-                Ok(_) => Ok(Self::Postgres(text.to_owned())),
-                Err(error) => Err(bad(&error.to_string())),
-            };
+            super::postgres::options(text)?;
+            return Ok(Self::Postgres(text.to_owned()));
         }
         Err(bad("neither sqlite:PATH nor postgres://USER@HOST/DATABASE"))
     }
@@ -189,7 +205,53 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
-/// Between the user's colon and the last `@`, and after `password=` in the query.
+/// Parameters of a Postgres URL whose values are no secrets. The driver knows these, `password` and `options[NAME]`.
+const PARAMETERS: [&str; 17] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "application_name",
+    "options",
+];
+
+/// What is wrong with the names of a Postgres URL's parameters. The driver would print those that it does not know with
+/// their values, and a password with a slip in its name is one.
+pub(super) fn unknown_parameter(url: &str) -> Option<String> {
+    let query = url.split_once('?')?.1;
+    let query = query.split('#').next().unwrap_or_default();
+    let known = |name: &str| {
+        PARAMETERS.contains(&name) || name == "password" || (name.starts_with("options[") && name.ends_with(']'))
+    };
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let (unknown, value) =
+        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).find(|(name, _)| !known(name))?;
+    // Without a value, or with an @ behind a question mark that should have been escaped, it may be (part of) a password.
+    let named = match is_word(unknown) && !value.is_empty() && !query.contains('@') {
+        true => format!("parameter {unknown}"),
+        false => "a parameter".to_owned(),
+    };
+    Some(format!(
+        "{named} is not known; there are host, port, dbname, user, password, sslmode, sslrootcert, sslcert, sslkey, options"
+    ))
+}
+
+fn is_word(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+/// Between the user's colon and the last `@`, and the values of the query but those that are known to be no secrets.
 pub(super) fn hide_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     // A password may hold a slash or a question mark that should have been escaped: rather hide too much.
@@ -202,8 +264,9 @@ pub(super) fn hide_password(url: &str) -> String {
     let (rest, query) = rest.split_once('?').map_or((rest.as_str(), None), |(rest, query)| (rest, Some(query)));
     let query = query.map(|query| {
         let hidden = |pair: &str| match pair.split_once('=') {
-            Some((key, _)) if key.contains("password") => format!("{key}=***"),
-            _ => pair.to_owned(),
+            Some((key, _)) if PARAMETERS.contains(&key) => pair.to_owned(),
+            Some((key, _)) if is_word(key) => format!("{key}=***"),
+            Some(_) | None => "***".to_owned(),
         };
         format!("?{}", query.split('&').map(hidden).collect::<Vec<_>>().join("&"))
     });
@@ -212,6 +275,10 @@ pub(super) fn hide_password(url: &str) -> String {
 
 /// The folder of the database, made (for its owner only) where it is missing.
 fn prepare_folder(database: &Path) -> Result<(), OpenError> {
+    if database.is_dir() {
+        let problem = "this is a folder; name the file in it, as in sqlite:DIR/besom.db".to_owned();
+        return Err(OpenError::BadUrl { url: StoreUrl::Sqlite(database.to_owned()).to_string(), problem });
+    }
     let folder = folder_of(database);
     let io = |source| OpenError::Io { path: folder.clone(), source };
     let mut builder = fs::DirBuilder::new();
@@ -219,7 +286,7 @@ fn prepare_folder(database: &Path) -> Result<(), OpenError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(&folder).map_err(io)?;
-    let folder = folder.canonicalize().map_err(io)?;
+    let folder = folder_of(&behind_links(database)).canonicalize().map_err(io)?;
     if let Ok(mounts) = fs::read_to_string(MOUNTS)
         && let Some(kind) = network_file_system(&mounts, &folder)
     {
@@ -291,6 +358,10 @@ mod tests {
             ("sqlite::memory:", "keeps nothing"),
             ("sqlite:/var/lib/", "this is a folder"),
             ("postgres://me:secret@host:notaport/besom", "port"),
+            ("postgres://me@host/besom?pasword=secret", "parameter pasword is not known"),
+            ("postgres://me@host/besom?sslmode=require&passwd=secret", "parameter passwd is not known"),
+            ("postgres://me:x?secret@host/besom", "a parameter is not known"),
+            ("postgres://me@host/besom?secret", "not known; there are host"),
         ] {
             let message = StoreUrl::parse(text).unwrap_err().to_string();
             assert!(message.contains(says), "{text}: {message}");
@@ -310,6 +381,7 @@ mod tests {
                 "postgres://host/besom?sslmode=require&password=secret&user=me",
                 "postgres://host/besom?sslmode=require&password=***&user=me",
             ),
+            ("postgres://me@host/besom?pasword=secret", "postgres://me@host/besom?pasword=***"),
         ] {
             let url = StoreUrl::Postgres(url.to_owned());
             assert_eq!(url.to_string(), shown);

@@ -3,7 +3,7 @@
 //! Acquisitions run side by side thanks to SKIP LOCKED; whoever ends a job holds its sweep's row first. Every session has
 //! limits on statements, locks and idle transactions, so that a coordinator that stalls cannot stop the others.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, PgConnection, PgPool, Row,
@@ -14,7 +14,8 @@ use sqlx::{
 use self::work::Handle;
 use super::{
     StoreError, failure, migrations,
-    open::{OpenError, hide_password},
+    open::{OpenError, hide_password, unknown_parameter},
+    trouble::{of_postgres, plain},
 };
 
 mod dialect;
@@ -45,6 +46,10 @@ const SESSION: [(&str, &str); 4] = [
     ("synchronous_commit", "on"),
 ];
 
+/// Of a whole transaction. Callers stop waiting long before, and the session's limits have by then ended whatever the server
+/// still works on: this is for a server that says nothing at all.
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// The store in a database that several coordinators share.
 pub struct PostgresStore {
     handle: Handle,
@@ -56,13 +61,15 @@ impl PostgresStore {
     /// # Errors
     /// `Newer` if another build of besom knows more about the database; it is then untouched.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let unavailable = |error| of_postgres(url, &error);
         let options = options(url)?;
-        let mut conn = connect(&options).await?;
-        refuse_old_postgres(&mut conn).await?;
-        MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(migrations::refused)?;
+        let mut conn = connect(url, &options, ACQUIRE_TIMEOUT).await?;
+        refuse_old_postgres(url, &mut conn).await?;
+        let migrated = MIGRATIONS.run_direct(None, &mut conn, false).await;
+        migrated.map_err(|error| migrations::refused(error, &hide_password(url), unavailable))?;
         conn.close().await.map_err(unavailable)?;
         let pool = pool(options);
-        Ok(Self { handle: Handle { writer: Some(pool.clone()), reader: pool, clock: Clock } })
+        Ok(Self { handle: Handle { writer: Some(pool.clone()), reader: pool, clock: Clock, limit: LIMIT } })
     }
 
     /// Connects for reading. Changes nothing.
@@ -70,9 +77,10 @@ impl PostgresStore {
     /// # Errors
     /// `NotFound` if there is no store in the database; `Newer` as for [`PostgresStore::open`].
     pub async fn open_read_only(url: &str) -> Result<Self, OpenError> {
+        let unavailable = |error| of_postgres(url, &error);
         let options = options(url)?;
-        let mut conn = connect(&options).await?;
-        refuse_old_postgres(&mut conn).await?;
+        let mut conn = connect(url, &options, ACQUIRE_TIMEOUT).await?;
+        refuse_old_postgres(url, &mut conn).await?;
         let found: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
             .fetch_one(&mut conn)
             .await
@@ -87,8 +95,8 @@ impl PostgresStore {
                 .await
                 .map_err(unavailable)?;
         conn.close().await.map_err(unavailable)?;
-        migrations::check(&MIGRATIONS, &applied)?;
-        Ok(Self { handle: Handle { writer: None, reader: pool(options), clock: Clock } })
+        migrations::check(&MIGRATIONS, &applied, &hide_password(url))?;
+        Ok(Self { handle: Handle { writer: None, reader: pool(options), clock: Clock, limit: LIMIT } })
     }
 
     /// The connections, for the artifacts in the same database.
@@ -107,49 +115,136 @@ pub(crate) fn store_error(error: sqlx::Error, operation: &'static str) -> StoreE
     failure::answer(error, class, operation)
 }
 
-fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
-    let options: PgConnectOptions = url
-        .parse()
-        .map_err(|error: sqlx::Error| OpenError::BadUrl { url: hide_password(url), problem: error.to_string() })?;
-    Ok(options.application_name("besom"))
+/// How to connect to the server of this URL.
+pub(super) fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
+    let bad = |problem| OpenError::BadUrl { url: hide_password(url), problem };
+    if let Some(problem) = unknown_parameter(url) {
+        return Err(bad(problem));
+    }
+    let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| bad(plain(&error)))?;
+    // The log is besom's own: no statements, and no notices such as that the table of migrations is there already.
+    Ok(options.application_name("besom").options([("client_min_messages", "warning")]).disable_statement_logging())
 }
 
 /// One connection, to learn at once whether the database answers: a pool would go on trying for its whole patience. It
 /// has no limits of its own: a migration may take its time, or wait for another coordinator's.
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
-    match tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await {
-        Ok(answer) => answer.map_err(unavailable),
-        Err(late) => Err(OpenError::Unavailable(Box::new(late))),
-    }
+pub(super) async fn connect(
+    url: &str,
+    options: &PgConnectOptions,
+    patience: Duration,
+) -> Result<PgConnection, OpenError> {
+    let answer = tokio::time::timeout(patience, options.connect()).await.unwrap_or_else(|_| {
+        let late = format!("no answer within {patience:?}");
+        Err(io::Error::new(io::ErrorKind::TimedOut, late).into())
+    });
+    answer.map_err(|error| of_postgres(url, &error))
 }
 
 fn pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_slow_threshold(Duration::MAX)
         // A transaction that was begun but never handed over would stay open on its connection, and the next borrower
         // would find itself inside. In a session without one, the transaction is as old as the statement.
         .after_release(|conn, _| {
             Box::pin(async move {
-                let row = sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(conn).await?;
-                row.try_get(0)
+                let asked = sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(conn);
+                match tokio::time::timeout(ACQUIRE_TIMEOUT, asked).await {
+                    Ok(row) => row?.try_get(0),
+                    Err(_) => Err(sqlx::Error::PoolTimedOut),
+                }
             })
         })
         .connect_lazy_with(options.options(SESSION))
 }
 
-async fn refuse_old_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
+async fn refuse_old_postgres(url: &str, conn: &mut PgConnection) -> Result<(), OpenError> {
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
         .fetch_one(conn)
         .await
-        .map_err(unavailable)?;
+        .map_err(|error| of_postgres(url, &error))?;
     if version < OLDEST_POSTGRES {
         let major = version / 10_000;
-        return Err(OpenError::Unavailable(format!("Postgres {major} is too old; 15 is needed").into()));
+        let problem = format!("Postgres {major} is too old; 15 is needed");
+        return Err(OpenError::Unavailable { store: hide_password(url), problem });
     }
     Ok(())
 }
 
-fn unavailable(error: sqlx::Error) -> OpenError {
-    OpenError::Unavailable(Box::new(error))
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::{
+        io::copy_bidirectional,
+        net::{TcpListener, TcpStream},
+        sync::watch,
+        task::JoinSet,
+    };
+
+    use super::*;
+    use crate::store::Store;
+
+    /// Passes connections on to `server`. What was connected before a change of `host` stays connected and says nothing
+    /// more, as after a failover that the network does not tell anybody of.
+    async fn pass_on(listener: TcpListener, server: (String, u16), host: watch::Receiver<u32>) {
+        let mut connections = JoinSet::new();
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let (server, mut host) = (server.clone(), host.clone());
+            host.mark_unchanged();
+            connections.spawn(async move {
+                let mut upstream = TcpStream::connect(server).await.unwrap();
+                tokio::select! {
+                    _ = copy_bidirectional(&mut client, &mut upstream) => {}
+                    _ = host.changed() => std::future::pending().await,
+                }
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_falls_silent_does_not_keep_its_connections() {
+        let database = besom_testkit::postgres::database().await;
+        let options = options(&database.url).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (failover, host) = watch::channel(0);
+        let server = (options.get_host().to_owned(), options.get_port());
+        let proxy = tokio::spawn(pass_on(listener, server, host));
+
+        let pool = pool(options.host("127.0.0.1").port(port));
+        let limit = Duration::from_secs(8);
+        let handle = Handle { writer: Some(pool.clone()), reader: pool, clock: Clock, limit };
+        let store = Arc::new(PostgresStore { handle });
+        let mut transactions = JoinSet::new();
+        for _ in 0..CONNECTIONS {
+            let store = store.clone();
+            transactions.spawn(async move {
+                let asleep = store.handle.write("sleep", None, (), |conn, _, ()| {
+                    Box::pin(async move {
+                        sqlx::query("SELECT pg_sleep(60)").execute(conn).await?;
+                        Ok(())
+                    })
+                });
+                asleep.await
+            });
+        }
+        let mut direct = PgConnection::connect(&database.url).await.unwrap();
+        let asleep = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND \
+                      query LIKE 'SELECT pg_sleep%'";
+        besom_testkit::eventually("every connection is busy", Duration::from_secs(10), async || {
+            let count: i64 = sqlx::query_scalar(asleep).fetch_one(&mut direct).await.unwrap();
+            count == i64::from(CONNECTIONS)
+        })
+        .await;
+        failover.send_modify(|host| *host += 1);
+        let patience = Duration::from_secs(20);
+        let ended = tokio::time::timeout(patience, transactions.join_all()).await.expect("transactions are given up");
+        assert!(ended.iter().all(|end| matches!(end, Err(StoreError::Unavailable(_)))), "{ended:?}");
+        besom_testkit::eventually("the store is served by the new host", patience, async || store.ping().await.is_ok())
+            .await;
+        proxy.abort();
+    }
 }

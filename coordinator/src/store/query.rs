@@ -14,6 +14,9 @@ use super::open::{OpenError, StoreUrl};
 /// What people ask for; named where a name is not found.
 const VIEWS: &str = "runs, best_runs, history, sweep_progress, worker_status";
 
+/// The most that a result may hold, in bytes of memory: a question without a LIMIT must not take the machine down.
+const MAX_RESULT: usize = 1 << 30;
+
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
@@ -88,6 +91,37 @@ pub async fn query(url: &StoreUrl, sql: &str) -> Result<QueryResult, QueryError>
     }
 }
 
+/// Rows as they come, and how much memory they take.
+struct Rows {
+    rows: Vec<Vec<Cell>>,
+    bytes: usize,
+    most: usize,
+}
+
+impl Rows {
+    fn new(most: usize) -> Self {
+        Self { rows: Vec::new(), bytes: 0, most }
+    }
+
+    fn push(&mut self, row: Vec<Cell>) -> Result<(), QueryError> {
+        let heap = |cell: &Cell| match cell {
+            Cell::Text(text) => text.len(),
+            Cell::Blob(bytes) => bytes.len(),
+            Cell::Null | Cell::Integer(_) | Cell::Float(_) | Cell::Boolean(_) => 0,
+        };
+        self.bytes += size_of_val(&row) + size_of_val(row.as_slice()) + row.iter().map(heap).sum::<usize>();
+        if self.bytes > self.most {
+            return Err(QueryError::Refused(format!(
+                "the result is too large: {} rows fill {} MiB; add a LIMIT, or choose fewer columns",
+                self.rows.len(),
+                self.most >> 20
+            )));
+        }
+        self.rows.push(row);
+        Ok(())
+    }
+}
+
 impl QueryError {
     fn writes() -> Self {
         Self::Refused(
@@ -143,6 +177,17 @@ fn views_hint() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_result_that_would_fill_the_memory_is_refused() {
+        let mut rows = Rows::new(1 << 20);
+        let text = || vec![Cell::Text("x".repeat(1_000)), Cell::Integer(1)];
+        for _ in 0..900 {
+            rows.push(text()).unwrap();
+        }
+        let error = (0..200).find_map(|_| rows.push(text()).err()).unwrap().to_string();
+        assert!(error.ends_with("rows fill 1 MiB; add a LIMIT, or choose fewer columns"), "{error}");
+    }
 
     #[test]
     fn positions_count_lines_and_characters() {

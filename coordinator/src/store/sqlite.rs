@@ -13,7 +13,7 @@ use sqlx::{
 };
 
 use self::work::Handle;
-use super::{StoreError, migrations, open::OpenError};
+use super::{StoreError, migrations, open::OpenError, trouble::of_sqlite};
 use crate::domain::Digest;
 
 mod clock;
@@ -36,6 +36,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a call waits for a connection of the pool before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// A file does not go away, and a transaction that is given up still holds the file while it works.
+const NO_LIMIT: Duration = Duration::MAX;
+
 /// Reads are short, and a page that is being written to disk must not hold up all of them.
 const READERS: u32 = 4;
 
@@ -50,18 +53,22 @@ impl SqliteStore {
     /// # Errors
     /// `Newer` if another build of besom knows more about the file; it is then untouched.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        let unavailable = |error| of_sqlite(path, &error);
+        refuse_foreign(path).await?;
         let options = options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_slow_threshold(Duration::MAX)
             .connect_with(options)
             .await
             .map_err(unavailable)?;
-        refuse_old_sqlite(&mut *writer.acquire().await.map_err(unavailable)?).await?;
-        MIGRATIONS.run(&writer).await.map_err(migrations::refused)?;
+        refuse_old_sqlite(path, &mut *writer.acquire().await.map_err(unavailable)?).await?;
+        let migrated = MIGRATIONS.run(&writer).await;
+        migrated.map_err(|error| migrations::refused(error, &path.display().to_string(), unavailable))?;
         let clock = Clock::start(&writer).await.map_err(unavailable)?;
-        let reader = readers(self::options(path).read_only(true)).await?;
-        Ok(Self { handle: Handle { writer: Some(writer), reader, clock } })
+        let reader = readers(self::options(path).read_only(true)).await.map_err(unavailable)?;
+        Ok(Self { handle: Handle { writer: Some(writer), reader, clock, limit: NO_LIMIT } })
     }
 
     /// Opens an existing file for reading, beside a coordinator or without one. Changes nothing, needs no lock.
@@ -69,18 +76,19 @@ impl SqliteStore {
     /// # Errors
     /// `NotFound` if there is no such file or no store in it; `Newer` as for [`SqliteStore::open`].
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
+        let unavailable = |error| of_sqlite(path, &error);
         if !path.exists() {
             return Err(OpenError::NotFound {
                 what: format!("no database {}: run or submit a sweep first", path.display()),
             });
         }
         let options = options(path).read_only(true);
-        let mut conn = options.connect().await.map_err(unreadable)?;
-        refuse_old_sqlite(&mut conn).await?;
+        let mut conn = options.connect().await.map_err(unavailable)?;
+        refuse_old_sqlite(path, &mut conn).await?;
         let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
             .fetch_one(&mut conn)
             .await
-            .map_err(unreadable)?;
+            .map_err(unavailable)?;
         if tables == 0 {
             return Err(OpenError::NotFound { what: format!("no besom store in {}", path.display()) });
         }
@@ -89,11 +97,11 @@ impl SqliteStore {
                 .fetch_all(&mut conn)
                 .await
                 .map_err(unavailable)?;
-        migrations::check(&MIGRATIONS, &applied)?;
+        migrations::check(&MIGRATIONS, &applied, &path.display().to_string())?;
         conn.close().await.map_err(unavailable)?;
-        let reader = readers(options).await?;
+        let reader = readers(options).await.map_err(unavailable)?;
         let clock = Clock::start(&reader).await.map_err(unavailable)?;
-        Ok(Self { handle: Handle { writer: None, reader, clock } })
+        Ok(Self { handle: Handle { writer: None, reader, clock, limit: NO_LIMIT } })
     }
 
     /// The rows of `artifacts`, for the files beside this database.
@@ -152,39 +160,89 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
+        // The log is besom's own.
+        .disable_statement_logging()
 }
 
-async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, OpenError> {
+async fn readers(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
     SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_slow_threshold(Duration::MAX)
         .connect_with(options)
         .await
-        .map_err(unavailable)
 }
 
-fn unavailable(error: sqlx::Error) -> OpenError {
-    OpenError::Unavailable(Box::new(error))
-}
-
-/// A file in write-ahead mode whose last user closed it cleanly can only be opened by somebody who may write beside it.
-fn unreadable(error: sqlx::Error) -> OpenError {
-    let no_directory = libsqlite3_sys::SQLITE_READONLY_DIRECTORY.to_string();
-    match &error {
-        sqlx::Error::Database(problem) if problem.code().is_some_and(|code| code == no_directory) => {
-            let advice = "no permission to write beside the database: start its coordinator, or read a copy";
-            OpenError::Unavailable(format!("{advice} ({problem})").into())
-        }
-        _ => unavailable(error),
+/// Refuses a file with tables but none of besom's, which a migration would silently add its own to. Reading changes
+/// nothing, not even the way the file keeps its journal.
+async fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let unavailable = |error| of_sqlite(path, &error);
+    let mut conn = options(path).read_only(true).connect().await.map_err(unavailable)?;
+    let table: Option<String> = sqlx::query_scalar(
+        "SELECT name FROM sqlite_schema
+         WHERE type = 'table' AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')
+         LIMIT 1",
+    )
+    .fetch_optional(&mut conn)
+    .await
+    .map_err(unavailable)?;
+    conn.close().await.map_err(unavailable)?;
+    match table {
+        Some(table) => Err(OpenError::Foreign { path: path.to_owned(), table }),
+        None => Ok(()),
     }
 }
 
-async fn refuse_old_sqlite(conn: &mut SqliteConnection) -> Result<(), OpenError> {
-    let text: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(conn).await.map_err(unavailable)?;
+async fn refuse_old_sqlite(path: &Path, conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    let text: String =
+        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(conn).await.map_err(|error| of_sqlite(path, &error))?;
     let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0);
     if (next(), next(), next()) < OLDEST_SQLITE {
-        return Err(OpenError::Unavailable(format!("SQLite {text} can damage a database; 3.51.3 is needed").into()));
+        let problem = format!("SQLite {text} can damage a database; 3.51.3 is needed");
+        return Err(OpenError::Unavailable { store: format!("sqlite:{}", path.display()), problem });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    fn digest(number: u64) -> Digest {
+        Digest::parse(&format!("{number:064x}")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_said_so_and_ends_when_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&dir.path().join("besom.db")).await.unwrap();
+        let writer = store.handle.writer.clone().unwrap();
+        // Not below what it has: the file cannot grow any more, for as long as this connection lives.
+        sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&writer).await.unwrap();
+        let index = store.artifact_index();
+        let mut noted = 0;
+        let error = loop {
+            match index.insert(&digest(noted), "model", 1).await {
+                Ok(()) => noted += 1,
+                Err(error) => break error,
+            }
+            assert!(noted < 10_000, "the file grew");
+        };
+        assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+        assert!(error.is_retryable());
+        assert!(!index.contains(&digest(noted)).await.unwrap());
+        // The limit went with the connection that met it, as a full disk would be freed.
+        for number in noted..noted + 100 {
+            index.insert(&digest(number), "model", 1).await.unwrap();
+        }
+        for number in 0..noted + 100 {
+            assert!(index.contains(&digest(number)).await.unwrap(), "{number}");
+        }
+        store.ping().await.unwrap();
+    }
 }

@@ -50,6 +50,19 @@ async fn the_same_file_again_is_the_same_sweep_and_another_file_is_refused() {
 }
 
 #[tokio::test]
+async fn a_source_that_not_every_database_can_store_is_refused() {
+    let bench = Bench::new().await;
+    let mut clients = bench.clients();
+    let text = grid(1).replace("'builtin:sketches'", r#""a\0b.npz""#);
+    let request = clients.request("grid", &text).await;
+    let error = clients.sweeps.create_sweep(request).await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.message()),
+        (Code::InvalidArgument, "besom.dataset.source: contains a NUL character")
+    );
+}
+
+#[tokio::test]
 async fn the_names_in_the_order_of_their_weight_are_override_file_and_stem() {
     let bench = Bench::new().await;
     let mut clients = bench.clients();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use besom_coordinator::CoordinatorConfig;
 use besom_proto::v1;
 use besom_sweep::TRAINER_VERSION;
+use sqlx::Connection;
 use tonic::Code;
 
 use crate::support::{Bench, LIMIT, named, record, registration, success, upload, wish};
@@ -131,6 +132,25 @@ async fn a_completion_that_is_refused_keeps_no_other_from_its_end() {
     assert!(error.message().starts_with("jobs[0]: "), "{}", error.message());
     let counts = clients.sweep("grid").await.counts.unwrap();
     assert_eq!((counts.running, counts.succeeded), (1, 1));
+}
+
+#[tokio::test]
+async fn a_damaged_row_keeps_no_other_job_from_its_end() {
+    let bench = Bench::new().await;
+    let mut clients = bench.clients();
+    clients.submit("damaged", 1).await;
+    clients.submit("sound", 1).await;
+    let worker = clients.register().await;
+    let (one, two) = (clients.acquire_one(worker).await, clients.acquire_one(worker).await);
+    let url = format!("sqlite:{}", bench.dir.path().join("besom.db").display());
+    let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    for damage in ["PRAGMA ignore_check_constraints = ON", "UPDATE sweeps SET metric = '?' WHERE name = 'damaged'"] {
+        sqlx::query(damage).execute(&mut database).await.unwrap();
+    }
+    let request = v1::CompleteRequest { worker, jobs: vec![success(one), success(two)] };
+    let error = clients.workers.complete(request).await.unwrap_err();
+    assert_eq!(error.code(), Code::Internal, "{error}");
+    assert_eq!(clients.sweep("sound").await.counts.unwrap().succeeded, 1);
 }
 
 #[tokio::test]

@@ -131,6 +131,8 @@ pub(crate) async fn a_gap_between_epochs_is_refused_and_changes_nothing(bench: B
     let sweep = bench.sweep("s", 1).await;
     let worker = bench.worker("w").await;
     let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
+    let headless = bench.store.complete(succeeded(job, vec![record(2, 0.5)]), RetryPolicy::default(), at(1.5)).await;
+    assert_invalid_state(headless, "no record of epoch 1");
     bench.report(worker, vec![reported(job, vec![record(1, 0.5)])], at(2.0)).await;
     let gap = bench.store.complete(succeeded(job, vec![record(3, 0.5)]), RetryPolicy::default(), at(3.0)).await;
     assert_invalid_state(gap, "no record of epoch 2");

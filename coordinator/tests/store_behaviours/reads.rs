@@ -167,3 +167,14 @@ pub(crate) async fn every_read_of_an_empty_store_is_empty(bench: Bench) {
         assert!(bench.query(&format!("SELECT * FROM {view}")).await.is_empty(), "{view}");
     }
 }
+
+pub(crate) async fn a_worker_that_only_waits_is_noted_every_five_seconds(bench: Bench) {
+    let worker = bench.store.register_worker(new_worker("w"), at(0.0)).await.unwrap();
+    let mut noted = Vec::new();
+    for quarter in 1..=60 {
+        bench.acquire(worker, 1, at(f64::from(quarter) * 0.25)).await;
+        noted.extend(bench.query("SELECT last_seen_at FROM workers").await.concat());
+    }
+    noted.dedup();
+    assert_eq!(noted.len(), 4, "each costs a commit: {noted:?}");
+}

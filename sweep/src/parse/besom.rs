@@ -126,7 +126,10 @@ fn model(section: &Section<'_>, parameters: &[Parameter]) -> Result<Params, Spec
 fn seeds(item: &Item<'_>) -> Result<Vec<i64>, SpecError> {
     let Kind::List(nodes) = &item.node.kind else {
         let count = integer(item.node, 1, MAX_JOBS).map_err(|_| {
-            item.refuse(format!("must be a number of seeds or a list of them, not {}", item.node.describe()))
+            item.refuse(format!(
+                "must be a number of seeds from 1 to {MAX_JOBS} or a list of them, not {}",
+                item.node.describe()
+            ))
         })?;
         return Ok((1..=count).map(|seed| i64::try_from(seed).expect("at most MAX_JOBS")).collect());
     };

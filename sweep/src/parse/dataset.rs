@@ -52,6 +52,12 @@ fn source(item: &Item<'_>) -> Result<String, SpecError> {
         return Ok(source.to_owned());
     }
     if let Some((scheme, rest)) = source.split_once("://") {
+        // The text of a sweep is stored and shown.
+        if rest[..rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len())].contains('@') {
+            let problem = "the URL holds a user name or password, which would be stored with the sweep: \
+                           download the file and give its path";
+            return Err(item.refuse(problem.to_owned()));
+        }
         match scheme.to_ascii_lowercase().as_str() {
             "https" if rest.is_empty() || rest.starts_with('/') => {
                 return Err(item.refuse("this https URL has no host".to_owned()));

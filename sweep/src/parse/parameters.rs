@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::section::{Item, to_json};
+use super::section::{Item, Section, to_json};
 use crate::expand::MAX_JOBS;
 use crate::hyperparameters::table::{self, Row};
 use crate::words::hint;
@@ -121,7 +121,7 @@ fn values(item: &Item<'_>, row: &Row, most: u64) -> Result<Vec<Value>, SpecError
         (Some(_), None, None, None) => "constant",
         (None, Some(_), None, None) => "categorical",
         (None, None, Some(_), Some(_)) => "int_uniform",
-        _ => return Err(item.refuse("needs `value`, or `values`, or `min` and `max`: one of these".to_owned())),
+        _ => return Err(item.refuse(wrong_form(&section))),
     };
     if let Some(at) = distribution
         && at.text()? != form
@@ -139,6 +139,20 @@ fn values(item: &Item<'_>, row: &Row, most: u64) -> Result<Vec<Value>, SpecError
         (_, Some(item), _, _) => list(&item, row),
         (_, _, Some(min), Some(max)) => range(&min, &max, row, most),
         _ => unreachable!("one form was found above"),
+    }
+}
+
+/// Names the keys that do not go together, or those that are missing.
+fn wrong_form(section: &Section<'_>) -> String {
+    let given = ["value", "values", "min", "max"].into_iter().filter(|key| section.get(key).is_some());
+    match given.collect::<Vec<_>>().as_slice() {
+        [] => "needs `value`, or `values`, or `min` and `max`".to_owned(),
+        ["min"] => "needs `max` beside `min`".to_owned(),
+        ["max"] => "needs `min` beside `max`".to_owned(),
+        [first @ .., last] => {
+            let first = first.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+            format!("{first} and `{last}` do not go together: give `value`, or `values`, or `min` and `max`")
+        }
     }
 }
 
@@ -180,7 +194,7 @@ fn range(min: &Item<'_>, max: &Item<'_>, row: &Row, most: u64) -> Result<Vec<Val
     };
     let (low, high) = (whole(min)?, whole(max)?);
     if low > high {
-        return Err(max.refuse(format!("must be at least min, which is {low}, not {high}")));
+        return Err(max.refuse(format!("{high} is below min, which is {low}")));
     }
     if i128::from(high) - i128::from(low) >= i128::from(most.max(1)) {
         return Err(max.refuse(format!("a sweep has at most {MAX_JOBS} points; fewer values from min to max")));

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tonic::{Code, Response, Status};
 
 use super::{Events, WorkerEvent};
+use crate::network::plain;
 
 /// What the coordinator answered to a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,13 +194,9 @@ impl Link {
 /// The status's message with the innermost cause, where that tells more ("connection refused"). The status's own text is
 /// for debugging.
 pub(crate) fn explain(status: &Status) -> String {
-    let mut innermost: Option<&dyn std::error::Error> = std::error::Error::source(status);
-    while let Some(cause) = innermost.and_then(std::error::Error::source) {
-        innermost = Some(cause);
-    }
-    match innermost.map(ToString::to_string) {
-        Some(cause) if !status.message().contains(&cause) => format!("{}: {cause}", status.message()),
-        Some(_) | None => status.message().to_owned(),
+    match std::error::Error::source(status) {
+        Some(cause) => plain(cause),
+        None => status.message().to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sources on the web: https only, checked hosts, bounded in size and time, hashed as they arrive.
 //!
-//! A download stands in `cache/downloads` under its SHA-256, complete or not at all (temporary file, fsync,
-//! rename), so a source with a pinned digest is fetched once. Authorities are the platform's; `SSL_CERT_FILE` is
+//! A download stands in `cache/downloads` under its SHA-256, complete and once parsed, or not at all (temporary file,
+//! fsync, rename), so a source with a pinned digest is fetched once. Authorities are the platform's; `SSL_CERT_FILE` is
 //! honoured. Proxies of the environment are not: behind one, no address could be checked.
 
 use std::fs::File;
@@ -15,8 +15,10 @@ use sha2::{Digest, Sha256};
 use super::dataset::hex;
 use super::hosts::{PrivateHost, PublicOnly, check_literal};
 use super::limits::MAX_SOURCE;
+use super::source::shown;
 use super::unfinished::Unfinished;
 use super::{DataError, LoadProgress};
+use crate::network::plain;
 
 /// Redirects followed: hosting sites need two or three.
 const MAX_REDIRECTS: usize = 5;
@@ -26,19 +28,36 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Longest download as a whole: 2 GiB at 5 Mbit/s.
 const TOTAL: Duration = Duration::from_secs(60 * 60);
 
-/// A downloaded file.
+/// A downloaded file. One that has just come is gone when this is dropped, unless it is kept.
 pub(super) struct Download {
-    pub(super) path: PathBuf,
+    /// Where it stands once it is kept.
+    kept: PathBuf,
+    fresh: Option<Unfinished>,
     pub(super) sha256: String,
 }
 
-/// Fetches `source`, or finds it in `folder` where `pinned` names its digest.
+impl Download {
+    /// Where the bytes are now.
+    pub(super) fn path(&self) -> &Path {
+        self.fresh.as_ref().map_or(&self.kept, Unfinished::path)
+    }
+
+    /// Keeps a file that proved to be a dataset, for the next time.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] where the folder cannot be written to.
+    pub(super) fn keep(self) -> Result<(), DataError> {
+        self.fresh.map_or(Ok(()), |file| file.finish(&self.kept))
+    }
+}
+
+/// Fetches `url`, or finds it in `folder` where `pinned` names its digest.
 ///
 /// # Errors
 /// [`DataError::Refused`] for a URL, host, size or digest that is not acceptable; [`DataError::Unavailable`] where
 /// the network or server failed.
 pub(super) async fn download(
-    source: &str,
+    url: &str,
     pinned: Option<&str>,
     folder: &Path,
     allow_private_hosts: bool,
@@ -49,8 +68,9 @@ pub(super) async fn download(
     {
         return Ok(found);
     }
+    let source = &*shown(url);
     let work = async {
-        let response = open(source, allow_private_hosts).await?;
+        let response = open(source, url, allow_private_hosts).await?;
         save(source, response, pinned, folder, progress).await
     };
     tokio::time::timeout(TOTAL, work).await.unwrap_or_else(|_| {
@@ -62,7 +82,7 @@ pub(super) async fn download(
 fn find(folder: &Path, sha256: &str) -> Result<Option<Download>, DataError> {
     let path = folder.join(sha256);
     match hash_file(&path) {
-        Ok(found) if found == sha256 => Ok(Some(Download { path, sha256: found })),
+        Ok(found) if found == sha256 => Ok(Some(Download { kept: path, fresh: None, sha256: found })),
         Ok(_) => {
             tracing::warn!(path = %path.display(), "a cached download has changed and is fetched again");
             std::fs::remove_file(&path).map_err(|error| DataError::io(&path, "remove", error))?;
@@ -87,11 +107,11 @@ pub(super) fn hash_file(path: &Path) -> std::io::Result<String> {
 }
 
 /// Follows redirects, each checked like the first URL, to a response with a body.
-async fn open(source: &str, allow_private_hosts: bool) -> Result<Response, DataError> {
+async fn open(source: &str, url: &str, allow_private_hosts: bool) -> Result<Response, DataError> {
     let client = client(source, allow_private_hosts)?;
-    let mut url = Url::parse(source).map_err(|error| DataError::refused(source, format!("is no URL: {error}")))?;
-    for _ in 0..=MAX_REDIRECTS {
-        check_url(source, &url, allow_private_hosts)?;
+    let mut url = Url::parse(url).map_err(|error| DataError::refused(source, format!("is no URL: {error}")))?;
+    for redirects in 0..=MAX_REDIRECTS {
+        check_url(source, &url, redirects, allow_private_hosts)?;
         let response = client.get(url.clone()).send().await.map_err(|error| explain(source, &error))?;
         let status = response.status();
         if status.is_success() {
@@ -125,10 +145,10 @@ fn client(source: &str, allow_private_hosts: bool) -> Result<Client, DataError> 
     builder.build().map_err(|error| explain(source, &error))
 }
 
-fn check_url(source: &str, url: &Url, allow_private_hosts: bool) -> Result<(), DataError> {
+fn check_url(source: &str, url: &Url, redirects: usize, allow_private_hosts: bool) -> Result<(), DataError> {
     if url.scheme() != "https" {
-        let how = if url.as_str() == source { "" } else { "redirects to " };
-        return Err(DataError::refused(source, format!("{how}{url}: only https is fetched")));
+        let target = if redirects == 0 { String::new() } else { format!("redirects to {}: ", shown(url.as_str())) };
+        return Err(DataError::refused(source, format!("{target}only https is fetched")));
     }
     match url.host_str() {
         Some(_) if allow_private_hosts => Ok(()),
@@ -146,19 +166,20 @@ fn refusal(source: &str, status: StatusCode) -> DataError {
     }
 }
 
-/// A network error with its whole chain: the first of it alone says nothing ("error sending request").
+/// A network error by its cause: the outermost error says nothing ("error sending request") and shows the URL.
 fn explain(source: &str, error: &reqwest::Error) -> DataError {
-    let mut causes = Vec::new();
     let mut next: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(cause) = next {
         if let Some(private) = cause.downcast_ref::<PrivateHost>() {
             return DataError::refused(source, private.to_string());
         }
-        causes.push(cause.to_string());
         next = cause.source();
     }
-    causes.dedup();
-    let problem = if causes.is_empty() { error.to_string() } else { causes.join(": ") };
+    let problem = match std::error::Error::source(error) {
+        _ if error.is_timeout() => "the server did not answer in time".to_owned(),
+        Some(cause) => plain(cause),
+        None => "the request could not be made".to_owned(),
+    };
     DataError::unavailable(source, format!("download failed: {problem}"))
 }
 
@@ -189,9 +210,7 @@ async fn save(
     }
     let sha256 = hex(&hash.finalize());
     check_pin(source, &sha256, pinned)?;
-    let path = folder.join(&sha256);
-    file.finish(&path)?;
-    Ok(Download { path, sha256 })
+    Ok(Download { kept: folder.join(&sha256), fresh: Some(file), sha256 })
 }
 
 /// Compares a digest with the one that the sweep file gives.
@@ -213,7 +232,8 @@ mod tests {
 
     #[test]
     fn every_hop_of_a_redirect_is_checked() {
-        let check = |target: &str, private| check_url("https://example.org/a.npz", &target.parse().unwrap(), private);
+        let check =
+            |target: &str, private| check_url("https://example.org/a.npz", &target.parse().unwrap(), 1, private);
         check("https://example.net/b.npz", false).unwrap();
         check("https://127.0.0.1/b.npz", true).unwrap();
         for target in

@@ -9,13 +9,23 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// A host that only this machine or its network can reach.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{host} is {address}, an address of this machine or a private network: give --allow-private-hosts if that is meant"
-)]
+#[derive(Debug)]
 pub(super) struct PrivateHost {
     pub(super) host: String,
     pub(super) address: IpAddr,
+}
+
+impl std::error::Error for PrivateHost {}
+
+impl std::fmt::Display for PrivateHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { host, address } = self;
+        match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+            Ok(literal) if *address == literal => write!(f, "{address} is")?,
+            _ => write!(f, "{host} is {address},")?,
+        }
+        f.write_str(" an address of this machine or a private network: give --allow-private-hosts if that is meant")
+    }
 }
 
 /// Resolves names by the system and leaves out addresses that are not public.
@@ -112,7 +122,8 @@ mod tests {
 
     #[test]
     fn literal_addresses_in_urls_are_checked() {
-        assert!(check_literal("127.0.0.1").is_err());
+        let text = check_literal("127.0.0.1").unwrap_err().to_string();
+        assert!(text.starts_with("127.0.0.1 is an address of this machine"), "{text}");
         assert!(check_literal("[::1]").is_err());
         assert!(check_literal("8.8.8.8").is_ok());
         assert!(check_literal("example.org").is_ok());

@@ -1,7 +1,7 @@
 //! From `besom.dataset` to a dataset: finds the source, checks its digest, knows its format by its first bytes.
 
 use std::fs::{File, Metadata};
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use super::blocking::blocking;
 use super::download::{check_pin, download, hash_file};
 use super::limits::{Bounded, MAX_SOURCE, unpacked_limit};
 use super::samples::{Parsed, assemble};
+use super::source::{check, shown};
 use super::{DataError, Dataset, idx, npz, sketches, table};
 
 /// Where to look and what is allowed.
@@ -60,32 +61,37 @@ pub async fn load(
     progress: &(dyn Fn(LoadProgress) + Send + Sync),
 ) -> Result<Loaded, DataError> {
     let source = spec.source.as_str();
+    check(source)?;
     let pinned = spec.sha256.as_deref();
     if let Some(pinned) = pinned
         && !is_digest(pinned)
     {
-        return Err(DataError::refused(source, format!("sha256 must be 64 lower-case hex digits, not `{pinned}`")));
+        return Err(DataError::refused(
+            shown(source),
+            format!("sha256 must be 64 lower-case hex digits, not `{pinned}`"),
+        ));
     }
     if source.starts_with("builtin:") {
         return load_sketches(spec, progress).await;
     }
     if spec.samples.is_some() || spec.seed.is_some() {
-        return Err(DataError::refused(source, format!("samples and seed belong to {} only", sketches::SOURCE)));
+        return Err(DataError::refused(shown(source), format!("samples and seed belong to {} only", sketches::SOURCE)));
     }
     let Some((scheme, _)) = source.split_once("://") else {
         let path = options.base_dir.join(source);
         progress(LoadProgress::Reading);
         return read(path, None, spec).await;
     };
-    if scheme != "https" {
-        return Err(DataError::refused(source, "only https URLs and local paths are read"));
+    if !scheme.eq_ignore_ascii_case("https") {
+        return Err(DataError::refused(shown(source), "only https URLs and local paths are read"));
     }
     let folder = options.home.join("cache").join("downloads");
     let file = download(source, pinned, &folder, options.allow_private_hosts, progress).await?;
     progress(LoadProgress::Reading);
-    let mut loaded = read(file.path, Some(file.sha256), spec).await?;
+    let mut loaded = read(file.path().to_owned(), Some(file.sha256.clone()), spec).await?;
+    file.keep()?;
     if let (None, Some(sha256)) = (pinned, &loaded.source_sha256) {
-        loaded.notes.push(format!("{source}: pinned to sha256 {sha256}"));
+        loaded.notes.push(format!("{}: pinned to sha256 {sha256}", shown(source)));
     }
     Ok(loaded)
 }
@@ -117,14 +123,17 @@ async fn load_sketches(
 async fn read(path: PathBuf, downloaded: Option<String>, spec: &DatasetSpec) -> Result<Loaded, DataError> {
     let spec = spec.clone();
     let (dataset, source_sha256) = blocking(move || {
-        let what = if downloaded.is_some() { spec.source.clone() } else { path.display().to_string() };
+        let what = if downloaded.is_some() { shown(&spec.source) } else { path.display().to_string() };
         if path.is_dir() {
             if spec.sha256.is_some() {
                 return Err(DataError::refused(&what, "sha256 belongs to a single file; this is a directory"));
             }
             return Ok((assemble(&what, idx::read_directory(&path)?, &spec, false)?, None));
         }
-        let metadata = path.metadata().map_err(|error| DataError::io(&path, "open", error))?;
+        let metadata = path.metadata().map_err(|error| match error.kind() {
+            ErrorKind::NotFound => DataError::refused(&what, "no such file or folder"),
+            _ => DataError::io(&path, "open", error),
+        })?;
         if !metadata.is_file() {
             return Err(DataError::refused(&what, "is neither a file nor a directory"));
         }

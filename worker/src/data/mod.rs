@@ -19,6 +19,7 @@ mod npy;
 mod npz;
 mod samples;
 mod sketches;
+mod source;
 mod split;
 mod table;
 mod unfinished;

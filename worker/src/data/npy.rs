@@ -211,7 +211,7 @@ impl OddValues {
             format!("value {index} is not a number")
         } else if self.fractions && min >= -1.0 && max <= 1.0 {
             format!(
-                "values lie in {min}..{max} ({descr}) and look already scaled: give the pixels as whole numbers 0..255"
+                "value {index} is {value} and all lie in {min}..{max} ({descr}): they look already scaled, give whole numbers 0..255"
             )
         } else {
             format!("value {index} is {value} ({descr}): values must be whole numbers 0..255")

@@ -56,6 +56,7 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
                 .map_err(|_| DataError::refused(what, format!("more than {} samples", u32::MAX)))?;
             let fraction = spec.test_fraction.unwrap_or(DEFAULT_TEST_FRACTION);
             let Split { train, test } = split(what, count, fraction, spec.split_seed)?;
+            check_variety(what, train.iter().map(|&index| labels[index as usize]))?;
             let header = header(samples.shape, classes, train.len(), test.len(), synthetic);
             let width = header.features as usize;
             Dataset::build(what, header, |out| {
@@ -80,6 +81,7 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
                 ));
             }
             let (classes, labels) = classes(what, &[&train.labels, &test.labels], spec.classes.as_deref())?;
+            check_variety(what, labels[..train.labels.len()].iter().copied())?;
             let header = header(train.shape, classes, train.labels.len(), test.labels.len(), synthetic);
             Dataset::build(what, header, |out| {
                 out.extend_from_slice(&train.rows);
@@ -104,6 +106,15 @@ fn check_counts(what: &str, samples: &Samples) -> Result<(), DataError> {
         return Err(DataError::refused(what, "holds no samples"));
     }
     check_label_count(what, (samples.rows.len() / width) as u64, count as u64)
+}
+
+/// With one class alone every guess is right, and no figure of a run means anything.
+fn check_variety(what: &str, mut train: impl Iterator<Item = u8>) -> Result<(), DataError> {
+    let first = train.next();
+    if train.any(|label| Some(label) != first) {
+        return Ok(());
+    }
+    Err(DataError::refused(what, "the training split holds one class only: a classifier needs samples of at least 2"))
 }
 
 /// The class names and, for the samples of all `parts` one after the other, the class index.
@@ -146,9 +157,9 @@ fn classes(what: &str, parts: &[&Labels], given: Option<&[String]>) -> Result<(V
             return Err(DataError::refused(
                 what,
                 format!(
-                    "classes names {} classes, but there are {} labels ({})",
-                    given.len(),
-                    order.len(),
+                    "classes names {}, but the data have {} ({})",
+                    counted(given.len(), "class"),
+                    counted(order.len(), "label"),
                     preview(&order)
                 ),
             ));
@@ -182,6 +193,16 @@ fn named_classes(
         .map(|name| order.iter().position(|other| other == name).expect("both hold the same names") as u8)
         .collect();
     Ok((order, indices.iter().map(|&index| new[usize::from(index)]).collect()))
+}
+
+/// `1 class`, `2 classes`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    let end = match what {
+        _ if count == 1 => "",
+        what if what.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{count} {what}{end}")
 }
 
 fn preview<T: ToString>(values: &[T]) -> String {

@@ -1,6 +1,7 @@
 //! Shuffle and split: which sample goes to which split, for ever the same for one seed.
 
 use super::DataError;
+use super::samples::counted;
 use crate::random::Stream;
 
 /// Share of samples in the test split where none is given.
@@ -26,7 +27,10 @@ pub(super) fn split(what: &str, samples: u32, test_fraction: f64, seed: u64) -> 
     if test == 0 || test >= samples {
         return Err(DataError::refused(
             what,
-            format!("{samples} samples with test_fraction {test_fraction} leave no sample for one of the splits"),
+            format!(
+                "{} with test_fraction {test_fraction}: no sample is left for one of the splits",
+                counted(samples as usize, "sample")
+            ),
         ));
     }
     let mut order = Stream::new(*b"besom/data/split", seed, 0).permutation(samples);

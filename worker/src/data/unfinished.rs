@@ -26,6 +26,11 @@ impl Unfinished {
         file.map(Self).map_err(|error| DataError::io(folder, "create a file", error))
     }
 
+    /// Where it is until then.
+    pub(super) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     /// Appends to it.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         self.0.write_all(bytes).map_err(|error| DataError::io(self.0.path(), "write", error))

@@ -1,6 +1,6 @@
 //! Where each layer's parameters lie in the flat vector.
 //!
-//! Layer after layer, from the input on: the kernel as [out, in], row by row, then the bias [out]. That is PyTorch's
+//! Layer after layer, from the input on: the kernel as `[out, in]`, row by row, then the bias `[out]`. That is PyTorch's
 //! layout, so every piece is a tensor of the exported file as it stands.
 
 use std::ops::Range;
@@ -20,7 +20,7 @@ pub(crate) struct Layer {
     pub(crate) outputs: usize,
     /// The kernel, [outputs, inputs], in the flat vector.
     pub(crate) kernel: Range<usize>,
-    /// The bias, [outputs], in the flat vector.
+    /// The bias, `[outputs]`, in the flat vector.
     pub(crate) bias: Range<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! A model as a safetensors file, with PyTorch's names and layout: `layers.0.weight` [out, in], `layers.0.bias` [out].
+//! A model as a safetensors file, with PyTorch's names and layout: `layers.0.weight` `[out, in]`, `layers.0.bias` `[out]`.
 //!
 //! Written here rather than by the safetensors crate, whose metadata are a hash map: its bytes change from call to call,
 //! and a model's digest must not. Nor are they left to serde_json's maps, whose order is a feature that any crate may

@@ -43,11 +43,13 @@ pub(crate) fn peer(peer: Option<v1::Peer>) -> Result<(), Status> {
     Ok(())
 }
 
-/// A text of at most `most` bytes that is not empty.
+/// A text of at most `most` bytes that is not empty and that every database can store.
 pub(crate) fn text(field: &str, given: String, most: usize) -> Result<String, Status> {
     match given.len() {
         0 => Err(invalid(field, "missing")),
         length if length > most => Err(invalid(field, format!("{length} bytes; at most {most}"))),
+        // Postgres has no place for it, in text or in JSON.
+        _ if given.contains('\0') => Err(invalid(field, "contains a NUL character")),
         _ => Ok(given),
     }
 }
@@ -327,6 +329,16 @@ mod tests {
         }
         let error = completion_of(|job| job.epochs = vec![record(2), record(2)]).unwrap_err();
         assert_eq!(error.message(), "jobs[0].epochs[1].epoch: 2; they count up from 1");
+    }
+
+    #[test]
+    fn a_text_that_not_every_database_can_store_is_refused() {
+        let name = text("name", "wor\0ker".to_owned(), MAX_TEXT).unwrap_err();
+        assert_eq!(name.message(), "name: contains a NUL character");
+        let metrics = [("a\0b".to_owned(), 1.0)].into();
+        let record = v1::EpochRecord { epoch: 1, metrics, ..v1::EpochRecord::default() };
+        let error = completion_of(move |job| job.epochs = vec![record]).unwrap_err();
+        assert_eq!(error.message(), "jobs[0].epochs[0].metrics: contains a NUL character");
     }
 
     #[test]

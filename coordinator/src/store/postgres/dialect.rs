@@ -103,7 +103,8 @@ fn classify_code(code: &str) -> Class {
         "25006" => Class::Away,
         // A connection left in a failed transaction: the pool closes it, the next call gets another.
         "25P02" => Class::Away,
-        // Connections (08), shutdown and start-up (57P), too many of something or a full disk (53), I/O (58).
+        "53100" => Class::Full,
+        // Connections (08), shutdown and start-up (57P), too many of something or too little memory (53), I/O (58).
         _ if ["08", "57P", "53", "58"].iter().any(|class| code.starts_with(class)) => Class::Away,
         _ => Class::Broken,
     }
@@ -118,10 +119,11 @@ mod tests {
         for code in ["40001", "40P01"] {
             assert_eq!(classify_code(code), Class::Again, "{code}");
         }
-        for code in ["57P01", "57P02", "57P03", "08006", "08007", "53300", "53100", "58030", "55P03", "57014", "25P03"]
+        for code in ["57P01", "57P02", "57P03", "08006", "08007", "53200", "53300", "58030", "55P03", "57014", "25P03"]
         {
             assert_eq!(classify_code(code), Class::Away, "{code}");
         }
+        assert_eq!(classify_code("53100"), Class::Full);
         for code in ["23505", "23514", "42P01", "42703", "22P02"] {
             assert_eq!(classify_code(code), Class::Broken, "{code}");
         }

@@ -3,16 +3,19 @@
 //! The statement is prepared first: that takes one statement only and tells names and types even where no row comes. It
 //! then runs under the simple protocol, whose answers are text: every type has one, `numeric` included.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, Row, SqlSafeStr, Statement, TypeInfo,
-    ValueRef,
-    postgres::{PgConnectOptions, PgDatabaseError, PgErrorPosition, PgRow},
+    AssertSqlSafe, Column, Connection, Either, Executor, Row, SqlSafeStr, Statement, TypeInfo, ValueRef,
+    postgres::{PgDatabaseError, PgErrorPosition, PgRow},
 };
 
-use super::{Cell, Position, QueryError, QueryResult, views_hint};
-use crate::store::open::OpenError;
+use super::{Cell, MAX_RESULT, Position, QueryError, QueryResult, Rows, views_hint};
+use crate::store::{
+    postgres::{connect, options},
+    trouble::plain,
+};
 
 /// A host that does not answer at all must not look like a long question.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,12 +39,8 @@ pub(super) async fn query(url: &str, sql: &str) -> Result<QueryResult, QueryErro
         Some(word) if QUERIES.iter().any(|query| word.eq_ignore_ascii_case(query)) => {}
         Some(_) => return Err(QueryError::writes()),
     }
-    let unavailable = |error| OpenError::Unavailable(Box::new(error));
-    let options = PgConnectOptions::from_str(url).map_err(unavailable)?.application_name("besom sql").options(SESSION);
-    let mut connection = match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-        Ok(connection) => connection.map_err(unavailable)?,
-        Err(late) => return Err(OpenError::Unavailable(Box::new(late)).into()),
-    };
+    let options = options(url)?.application_name("besom sql").options(SESSION);
+    let mut connection = connect(url, &options, CONNECT_TIMEOUT).await?;
     let failed = |error| failed(sql, error);
     sqlx::raw_sql("BEGIN READ ONLY").execute(&mut connection).await.map_err(failed)?;
     let text = || AssertSqlSafe(sql.to_owned());
@@ -51,11 +50,15 @@ pub(super) async fn query(url: &str, sql: &str) -> Result<QueryResult, QueryErro
     }
     let columns = statement.columns();
     let types: Vec<&str> = columns.iter().map(|column| column.type_info().name()).collect();
-    let rows = sqlx::raw_sql(text()).fetch_all(&mut connection).await.map_err(failed)?;
-    let rows = rows.iter().map(|row| cells(row, &types)).collect::<Result<_, _>>().map_err(failed)?;
+    let mut rows = Rows::new(MAX_RESULT);
+    let mut found = sqlx::raw_sql(text()).fetch(&mut connection);
+    while let Some(row) = found.try_next().await.map_err(failed)? {
+        rows.push(cells(&row, &types).map_err(failed)?)?;
+    }
+    drop(found);
     let columns = columns.iter().map(|column| column.name().to_owned()).collect();
     connection.close().await.map_err(failed)?;
-    Ok(QueryResult { columns, rows })
+    Ok(QueryResult { columns, rows: rows.rows })
 }
 
 /// Behind space, comments and parentheses.
@@ -132,15 +135,15 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 fn failed(sql: &str, error: sqlx::Error) -> QueryError {
-    let sqlx::Error::Database(problem) = &error else { return QueryError::Unavailable(Box::new(error)) };
+    let sqlx::Error::Database(problem) = &error else { return QueryError::Unavailable(plain(&error).into()) };
     let Some(problem) = problem.try_downcast_ref::<PgDatabaseError>() else {
-        return QueryError::Unavailable(Box::new(error));
+        return QueryError::Unavailable(plain(&error).into());
     };
     match problem.code() {
         "25006" => QueryError::writes(),
         "42601" if problem.message().contains("multiple commands") => QueryError::several(),
         code if code.starts_with("57P") || code.starts_with("08") || code.starts_with("53") => {
-            QueryError::Unavailable(Box::new(error))
+            QueryError::Unavailable(plain(&error).into())
         }
         code => QueryError::Sql {
             message: problem.message().to_owned(),

@@ -2,17 +2,21 @@
 
 use std::path::Path;
 
+use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row, SqlSafeStr, Statement, TypeInfo, ValueRef,
     sqlite::{SqliteConnectOptions, SqliteRow},
 };
 
 use super::{
-    Cell, Position, QueryError, QueryResult,
+    Cell, MAX_RESULT, Position, QueryError, QueryResult, Rows,
     authorizer::{self, Refusal},
     views_hint,
 };
-use crate::store::open::OpenError;
+use crate::store::{
+    open::OpenError,
+    trouble::{of_sqlite, plain},
+};
 
 /// The extended code for a database in WAL mode whose -wal file this user would have to make and may not.
 const READONLY_CANTINIT: &str = "1544";
@@ -22,19 +26,27 @@ pub(super) async fn query(path: &Path, sql: &str) -> Result<QueryResult, QueryEr
         let what = format!("no database {}: run or submit a sweep first", path.display());
         return Err(OpenError::NotFound { what }.into());
     }
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).pragma("query_only", "on");
-    let mut connection = options.connect().await.map_err(|error| OpenError::Unavailable(Box::new(error)))?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .pragma("query_only", "on")
+        .disable_statement_logging();
+    let mut connection = options.connect().await.map_err(|error| of_sqlite(path, &error))?;
     authorizer::guard(&mut connection.lock_handle().await.map_err(failed)?, sql)
         .map_err(|refusal| refused(path, sql, refusal))?;
     let text = || AssertSqlSafe(sql.to_owned());
     let statement = (&mut connection).prepare(text().into_sql_str()).await.map_err(failed)?;
     let columns: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
     drop(statement);
-    let rows = sqlx::query(text()).fetch_all(&mut connection).await.map_err(failed)?;
-    let rows = rows.iter().map(|row| (0..row.len()).map(|index| cell(row, index)).collect()).collect::<Result<_, _>>();
-    let rows = rows.map_err(failed)?;
+    let mut rows = Rows::new(MAX_RESULT);
+    let mut found = sqlx::query(text()).fetch(&mut connection);
+    while let Some(row) = found.try_next().await.map_err(failed)? {
+        let cells: Result<_, _> = (0..row.len()).map(|index| cell(&row, index)).collect();
+        rows.push(cells.map_err(failed)?)?;
+    }
+    drop(found);
     connection.close().await.map_err(failed)?;
-    Ok(QueryResult { columns, rows })
+    Ok(QueryResult { columns, rows: rows.rows })
 }
 
 /// SQLite has types of values, not of columns.
@@ -62,11 +74,9 @@ fn refused(path: &Path, sql: &str, refusal: Refusal) -> QueryError {
         Refusal::Nothing => QueryError::nothing(),
         Refusal::Parameters => QueryError::parameters(),
         Refusal::Sql { code, .. } if code.to_string() == READONLY_CANTINIT => {
-            let problem = format!(
-                "{} cannot be read without the right to write beside it: start the coordinator, or copy the file",
-                path.display()
-            );
-            OpenError::Unavailable(problem.into()).into()
+            let problem =
+                "it cannot be read without the right to write beside it: start the coordinator, or copy the file";
+            OpenError::Unavailable { store: format!("sqlite:{}", path.display()), problem: problem.to_owned() }.into()
         }
         Refusal::Sql { message, offset, .. } => {
             let index = offset.and_then(|offset| sql.get(..offset)).map(|before| before.chars().count());
@@ -82,6 +92,6 @@ fn failed(error: sqlx::Error) -> QueryError {
         sqlx::Error::Database(error) if error.code().as_deref() != Some("5") => {
             QueryError::Sql { message: error.message().to_owned(), position: None, hint: None }
         }
-        error => QueryError::Unavailable(Box::new(error)),
+        error => QueryError::Unavailable(plain(&error).into()),
     }
 }

@@ -95,8 +95,8 @@ pub(super) fn classify(error: &sqlx::Error) -> Class {
             // The low byte is the kind of error; the rest says more about it.
             match code & 0xff {
                 libsqlite3_sys::SQLITE_BUSY | libsqlite3_sys::SQLITE_LOCKED => Class::Again,
-                libsqlite3_sys::SQLITE_FULL
-                | libsqlite3_sys::SQLITE_IOERR
+                libsqlite3_sys::SQLITE_FULL => Class::Full,
+                libsqlite3_sys::SQLITE_IOERR
                 | libsqlite3_sys::SQLITE_CANTOPEN
                 | libsqlite3_sys::SQLITE_NOMEM
                 | libsqlite3_sys::SQLITE_READONLY => Class::Away,

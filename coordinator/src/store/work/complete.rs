@@ -213,14 +213,9 @@ async fn accept(
     records: &[EpochRecord],
 ) -> Result<(), Failure> {
     let at = completion.at;
-    if let Some(gap) = records.windows(2).find(|pair| pair[1].epoch != pair[0].epoch + 1) {
-        let what = format!(
-            "job {}, attempt {}: no record of epoch {}, but of {}",
-            at.job,
-            at.attempt,
-            gap[0].epoch + 1,
-            gap[1].epoch
-        );
+    if let Some((missing, found)) = (1..).zip(records).find(|(epoch, record)| record.epoch != *epoch) {
+        let what =
+            format!("job {}, attempt {}: no record of epoch {missing}, but of {}", at.job, at.attempt, found.epoch);
         return Err(StoreError::InvalidState { what }.into());
     }
     let summary = summarize(records, job.metric, job.objective, state != JobState::Diverged);

@@ -42,11 +42,11 @@ impl Store for Backend {
     }
 
     async fn list_sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
-        self.handle().read("list sweeps", (), |conn, _, ()| Box::pin(sweeps::list(conn, false))).await
+        self.handle().read("list sweeps", (), |conn, _, ()| Box::pin(sweeps::list(conn))).await
     }
 
     async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
-        self.handle().read("list unexpanded sweeps", (), |conn, _, ()| Box::pin(sweeps::list(conn, true))).await
+        self.handle().read("list unexpanded sweeps", (), |conn, _, ()| Box::pin(sweeps::unexpanded(conn))).await
     }
 
     async fn command_sweep(

@@ -85,9 +85,16 @@ pub(super) async fn get(conn: &mut Conn, id: SweepId) -> Result<Sweep, Failure> 
     with_counts(conn, row).await
 }
 
-/// All, or those whose jobs are not all created, newest first.
-pub(super) async fn list(conn: &mut Conn, unexpanded: bool) -> Result<Vec<Sweep>, Failure> {
-    let sweeps = rows(conn, None, None, unexpanded.then_some(1)).await?;
+/// Those whose jobs are not all created, newest first. Without counts, which would read all jobs of all sweeps before
+/// every batch that is added.
+pub(super) async fn unexpanded(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
+    let sweeps = rows(conn, None, None, Some(1)).await?;
+    Ok(sweeps.into_iter().map(|row| row.with(JobCounts::default())).collect::<Result<_, StoreError>>()?)
+}
+
+/// All, newest first.
+pub(super) async fn list(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
+    let sweeps = rows(conn, None, None, None).await?;
     let mut totals: std::collections::HashMap<i64, Totals> = std::collections::HashMap::new();
     if !sweeps.is_empty() {
         for row in sqlx::query_as::<_, CountRow>(ALL_COUNTS).fetch_all(&mut *conn).await? {

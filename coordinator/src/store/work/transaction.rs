@@ -3,8 +3,10 @@
 //! A request whose client hangs up is dropped at any await. Dropped inside a `BEGIN` it would leave an open transaction
 //! on a pooled connection, so every transaction runs in a task of its own that nobody cancels; the caller only waits.
 
+use std::{io, time::Duration};
+
 use futures_util::future::BoxFuture;
-use sqlx::{Pool, Transaction};
+use sqlx::{Connection, Pool};
 
 use super::dialect::{self, Clock, Conn, Db};
 use crate::{
@@ -22,6 +24,9 @@ pub(in super::super) struct Handle {
     pub(in super::super) writer: Option<Pool<Db>>,
     pub(in super::super) reader: Pool<Db>,
     pub(in super::super) clock: Clock,
+    /// How long a transaction may take. Beyond it its connection counts as broken: a host that went away without a word
+    /// would otherwise keep it, and its place in the pool, for ever.
+    pub(in super::super) limit: Duration,
 }
 
 /// What happens between begin and commit, at the time that the database's clock (or a test) gives.
@@ -71,11 +76,11 @@ impl Handle {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let clock = self.clock;
+        let (clock, limit) = (self.clock, self.limit);
         let task = tokio::spawn(async move {
             let mut run = 1;
             loop {
-                let failure = match once(&pool, begin, &clock, now, &args, body).await {
+                let failure = match once(&pool, begin, &clock, now, limit, &args, body).await {
                     Ok(value) => return Ok(value),
                     Err(failure) => failure,
                 };
@@ -95,15 +100,11 @@ impl Handle {
                 run += 1;
             }
         });
-        let result = match task.await {
+        match task.await {
             Ok(result) => result,
             // The runtime is going down, or a bug panicked; either way nothing was committed that was not before.
             Err(error) => Err(StoreError::Unavailable(Box::new(error))),
-        };
-        if let Err(error @ StoreError::Corrupt { .. }) = &result {
-            tracing::error!(operation, %error, "the store is damaged or the statement is wrong");
         }
-        result
     }
 }
 
@@ -112,10 +113,46 @@ async fn once<A, T>(
     begin: &'static str,
     clock: &Clock,
     now: Option<Timestamp>,
+    limit: Duration,
     args: &A,
     body: Body<A, T>,
 ) -> Result<T, Failure> {
-    let mut transaction: Transaction<'static, Db> = pool.begin_with(begin).await?;
+    let mut connection = pool.acquire().await?;
+    let work = transact(&mut connection, begin, clock, now, args, body);
+    match tokio::time::timeout(limit, work).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(Unsound(failure))) => {
+            connection.close_on_drop();
+            Err(failure)
+        }
+        Err(_) => {
+            connection.close_on_drop();
+            let late = format!("a transaction did not end within {limit:?}");
+            Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, late)).into())
+        }
+    }
+}
+
+/// Why a transaction did not end as it should: nobody knows what its connection is in now, so it must not be used again.
+/// SQLite ends a transaction by itself when the disk is full or fails; there is then nothing to roll back, and the
+/// connection would count itself inside one for ever.
+struct Unsound(Failure);
+
+impl From<sqlx::Error> for Unsound {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error.into())
+    }
+}
+
+async fn transact<A, T>(
+    connection: &mut Conn,
+    begin: &'static str,
+    clock: &Clock,
+    now: Option<Timestamp>,
+    args: &A,
+    body: Body<A, T>,
+) -> Result<Result<T, Failure>, Unsound> {
+    let mut transaction = connection.begin_with(begin).await?;
     let result = async {
         let now = dialect::now(&mut transaction, clock, now).await?;
         body(&mut transaction, now, args).await
@@ -124,14 +161,15 @@ async fn once<A, T>(
     match result {
         Ok(value) => {
             transaction.commit().await?;
-            Ok(value)
+            Ok(Ok(value))
         }
-        Err(failure) => {
-            // The failure is the news; a rollback that fails too closes the connection, which rolls back as well.
-            if let Err(error) = transaction.rollback().await {
+        Err(failure) => match transaction.rollback().await {
+            Ok(()) => Ok(Err(failure)),
+            // The failure is the news; closing the connection rolls back as well.
+            Err(error) => {
                 tracing::debug!(%error, "rollback failed");
+                Err(Unsound(failure))
             }
-            Err(failure)
-        }
+        },
     }
 }

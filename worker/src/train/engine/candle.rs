@@ -62,7 +62,7 @@ struct Perceptron {
     layout: Layout,
     activation: Activation,
     smoothing: f32,
-    /// Kernel [out, in] and bias [out] of each layer.
+    /// Kernel `[out, in]` and bias `[out]` of each layer.
     vars: Vec<(Var, Var)>,
 }
 
