@@ -55,7 +55,7 @@ impl Connection {
     pub(crate) async fn open(settings: &Settings, flags: &Where, access: Access) -> anyhow::Result<Self> {
         match settings.target(flags)? {
             Target::Coordinator(url) => Self::remote(&url).await,
-            Target::Store(url) => Self::store(&parse_store(&url)?, access).await.map_err(with_advice),
+            Target::Store(url) => Self::store(&parse_store(&url)?, access).await,
         }
     }
 
@@ -194,14 +194,6 @@ pub(crate) async fn open_or_wait(url: &StoreUrl) -> anyhow::Result<Opened> {
             opened => return Ok(opened?),
         }
     }
-}
-
-/// Says of a store that is not there how one comes to be.
-pub(crate) fn with_advice(error: anyhow::Error) -> anyhow::Error {
-    if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(OpenError::NotFound { .. }))) {
-        return anyhow::anyhow!("{error:#}; `besom run FILE` makes one, --store or --coordinator names another");
-    }
-    error
 }
 
 /// Reads a store's URL.

@@ -45,10 +45,10 @@ pub(crate) async fn load(
     let header = loaded.dataset.header();
     let synthetic = if header.synthetic { " (synthetic data)" } else { "" };
     say(format_args!(
-        "dataset: {}{synthetic}: {} training and {} test samples, {}",
+        "dataset: {}{synthetic}: {} training and {} test, {}",
         shown(&spec.source),
         header.train,
-        header.test,
+        number::plural(header.test.into(), "sample"),
         number::plural(header.classes.len() as u64, "class")
     ));
     for note in &loaded.notes {

@@ -280,7 +280,7 @@ fn a_store_that_is_not_there_is_said_to_be_missing() {
         [&["sweeps"][..], &["best", "x"], &["workers"], &["watch", "x"], &["sql", "SELECT 1"], &["pause", "x"]]
     {
         let ended = home.besom(command).expect(1);
-        assert!(ended.stderr.contains("besom.db") && ended.stderr.contains("`besom run FILE`"), "{ended}");
+        assert!(ended.stderr.contains("besom.db") && ended.stderr.contains("run or submit a sweep first"), "{ended}");
     }
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "neither reading nor steering makes a store");
 }
@@ -440,9 +440,14 @@ fn no_text_carries_control_characters_to_the_terminal() {
 #[test]
 fn the_secrets_of_a_source_are_not_shown() {
     let home = Home::new();
-    let source = "{source: 'https://user:sesame@127.0.0.1:1/x.npz?token=sesame'}";
-    let text = tiny_sweep("tiny", 1, 1).replace("{source: 'builtin:sketches', samples: 300}", source);
-    let file = home.write("tiny.yaml", &text);
+    let with_source = |user: &str| {
+        let source = format!("{{source: 'https://{user}127.0.0.1:1/x.npz?token=sesame'}}");
+        tiny_sweep("tiny", 1, 1).replace("{source: 'builtin:sketches', samples: 300}", &source)
+    };
+    let file = home.write("user.yaml", &with_source("user:sesame@"));
+    let refused = home.besom([Path::new("run"), &file]).expect(2);
+    assert!(!refused.stderr.contains("sesame"), "{refused}");
+    let file = home.write("tiny.yaml", &with_source(""));
     let commands = [
         (&["run", "--plan"][..], 0),
         (&["run", "--plan", "--json"], 0),

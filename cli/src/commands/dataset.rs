@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     dataset,
     output::{self, Exit, usage},
-    render::{json, table::Table},
+    render::{json, number, table::Table},
     settings::Settings,
     sweep_file,
 };
@@ -202,9 +202,18 @@ fn print(source: &str, source_sha256: Option<&str>, description: &Description) -
         output::line(format_args!("sha256   {sha256}"))?;
     }
     output::line(format_args!("dataset  {} ({} bytes)", description.digest, description.bytes))?;
-    output::line(format_args!("shape    {} = {} features a sample", shape.join(" x "), header.features))?;
+    output::line(format_args!(
+        "shape    {} = {} a sample",
+        shape.join(" x "),
+        number::plural(header.features.into(), "feature")
+    ))?;
     for (name, split) in [("train  ", &description.train), ("test   ", &description.test)] {
-        output::line(format_args!("{name}  {} samples, values {} to {}", split.samples, split.min, split.max))?;
+        output::line(format_args!(
+            "{name}  {}, values {} to {}",
+            number::plural(split.samples.into(), "sample"),
+            split.min,
+            split.max
+        ))?;
     }
     let mut table = Table::new(["label", "class", "train", "test"]);
     for (label, class) in classes(description).enumerate() {

@@ -1,6 +1,6 @@
 //! `besom sql "SELECT ..."`: straight to the store, read-only, also while a coordinator writes to it.
 
-use besom_coordinator::store::query::{QueryError, QueryResult, query};
+use besom_coordinator::store::query::{QueryResult, query};
 
 use crate::{
     connect,
@@ -34,11 +34,7 @@ enum Format {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
-    let result = match query(&url, &args.statement).await {
-        // The store's own words, so that they are found in the chain.
-        Err(QueryError::Open(error)) => return Err(connect::with_advice(error.into())),
-        result => result?,
-    };
+    let result = query(&url, &args.statement).await?;
     match args.format {
         Format::Table => output::line(table(&result))?,
         Format::Csv => output::bytes(&sql::csv(&result)?)?,
