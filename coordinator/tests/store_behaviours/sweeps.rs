@@ -34,10 +34,22 @@ pub(crate) async fn a_name_that_belongs_to_another_sweep_is_refused(bench: Bench
     bench.store.create_sweep(new_sweep("s", 2), at(0.0)).await.unwrap();
     let other = NewSweep { digest: "another".to_owned(), ..new_sweep("s", 2) };
     match bench.store.create_sweep(other, at(1.0)).await {
-        Err(StoreError::AlreadyExists { what }) => assert!(what.contains("--name"), "{what}"),
+        Err(StoreError::AlreadyExists { what }) => {
+            assert!(what.contains("--name") && what.contains("is another one"), "{what}");
+        }
         answer => panic!("{answer:?}"),
     }
-    assert_eq!(bench.store.list_sweeps().await.unwrap().len(), 1);
+    let with = |name: &str, bytes: &str, digest: &str| NewSweep {
+        dataset_sha256: bytes.repeat(32),
+        digest: digest.to_owned(),
+        ..new_sweep(name, 2)
+    };
+    bench.store.create_sweep(with("t", "ab", "one"), at(2.0)).await.unwrap();
+    match bench.store.create_sweep(with("t", "cd", "two"), at(3.0)).await {
+        Err(StoreError::AlreadyExists { what }) => assert!(what.contains("have changed since"), "{what}"),
+        answer => panic!("{answer:?}"),
+    }
+    assert_eq!(bench.store.list_sweeps().await.unwrap().len(), 2);
 }
 
 pub(crate) async fn the_same_sweep_from_many_clients_at_once_is_made_once(bench: Bench) {

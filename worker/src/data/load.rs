@@ -131,7 +131,10 @@ async fn read(path: PathBuf, downloaded: Option<String>, spec: &DatasetSpec) -> 
             return Ok((assemble(&what, idx::read_directory(&path)?, &spec, false)?, None));
         }
         let metadata = path.metadata().map_err(|error| match error.kind() {
-            ErrorKind::NotFound => DataError::refused(&what, "no such file or folder"),
+            ErrorKind::NotFound => DataError::refused(
+                &what,
+                "no such file or folder (a relative besom.dataset.source counts from the folder of its sweep file)",
+            ),
             _ => DataError::io(&path, "open", error),
         })?;
         if !metadata.is_file() {

@@ -47,6 +47,7 @@ pub(crate) struct State {
     /// Accepted completions.
     pub(crate) completed: Vec<v1::Completion>,
     pub(crate) completions_received: u32,
+    pub(crate) reports_received: u32,
     pub(crate) released: Vec<v1::ReleaseRequest>,
     pub(crate) gets: u32,
     pub(crate) puts: u32,
@@ -189,6 +190,7 @@ impl WorkerService for Fake {
 
     async fn report(&self, request: Request<v1::ReportRequest>) -> Result<Response<v1::ReportResponse>, Status> {
         self.with(|state| {
+            state.reports_received += 1;
             state.reachable("report")?;
             let request = request.into_inner();
             let directive = |report: &v1::JobReport| {

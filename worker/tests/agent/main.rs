@@ -177,6 +177,34 @@ async fn a_completion_is_repeated_until_it_is_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_coordinator_without_room_or_store_is_waited_for_at_every_call() {
+    for status in [tonic::Status::resource_exhausted("no space left"), tonic::Status::unavailable("the store is away")]
+    {
+        let fake = coordinator(LONG, []);
+        fake.with(|state| {
+            state.refused = ["register", "acquire", "report", "complete"].map(|kind| (kind, status.clone())).into();
+        });
+        let mut worker = work(&fake, 1, Script::default());
+        worker.told("registrations fail", |event| matches!(event, WorkerEvent::Away { .. })).await;
+        fake.with(|state| state.refused.remove("register"));
+        fake.until("wishes fail", |state| state.acquired.len() >= 3).await;
+        fake.with(|state| {
+            state.refused.remove("acquire");
+            state.jobs.push(job(1));
+        });
+        fake.until("reports fail", |state| state.reports_received >= 3).await;
+        fake.with(|state| state.refused.remove("report"));
+        fake.until("completions fail", |state| state.completions_received >= 3).await;
+        fake.with(|state| {
+            assert!(state.completed.is_empty(), "{:?}", state.completed);
+            state.refused.clear();
+        });
+        assert_eq!(worker.outcome(1).await.0, "succeeded");
+        worker.drain().await;
+    }
+}
+
+#[tokio::test]
 async fn a_finished_result_outlives_an_outage_longer_than_its_lease() {
     let fake = coordinator(SHORT, [1]);
     fake.with(|state| state.failing.extend(["complete", "report"]));

@@ -44,13 +44,27 @@ pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> R
     let row = row_by_name(conn, &new.name).await?.ok_or_else(|| missing(format!("sweep {:?}", new.name)))?;
     let sweep = with_counts(conn, row).await?;
     if sweep.new.digest != new.digest {
+        let why = if same_source_with_other_bytes(&sweep.new, new) {
+            "was made of other data: the bytes of besom.dataset.source have changed since;"
+        } else {
+            "is another one:"
+        };
         let what = format!(
-            "sweep {:?} exists and is another one: give this one a name of its own (name: in the file, or --name)",
+            "sweep {:?} exists and {why} give this one a name of its own (name: in the file, or --name)",
             new.name
         );
         return Err(StoreError::AlreadyExists { what }.into());
     }
     Ok((sweep, made))
+}
+
+/// Whether the data themselves changed, rather than the file's wishes: a source without a digest of its own (a folder)
+/// can only be told by what the same text made of it.
+fn same_source_with_other_bytes(old: &NewSweep, new: &NewSweep) -> bool {
+    let (before, now) = (&old.dataset_sha256, &new.dataset_sha256);
+    let known = !before.is_empty() && !now.is_empty();
+    old.dataset_source == new.dataset_source
+        && if known { before != now } else { old.text == new.text && old.dataset != new.dataset }
 }
 
 pub(super) async fn find(conn: &mut Conn, name_or_number: &str) -> Result<Sweep, Failure> {
