@@ -4,6 +4,7 @@
 //! JSON. What [`Hyperparameters::to_params`] gives is normalised: equal hyperparameters, equal text.
 
 mod optimizer;
+mod owner;
 mod schedule;
 pub(crate) mod table;
 mod value;

@@ -17,7 +17,7 @@ fn parameter() -> impl Strategy<Value = (&'static str, Vec<Value>)> {
         vec(value, 1..5).prop_map(move |values| (name, values.into_iter().map(Into::into).collect())).boxed()
     }
     prop_oneof![
-        several("optimizer", select(vec!["sgd", "adam", "adadelta", "Adam"])),
+        several("optimizer", select(vec!["sgd", "adam", "adadelta", "Adam", "lion"])),
         several("learning_rate", prop_oneof![Just(json!(1)), Just(json!(1.0)), (1e-9..10.0).prop_map(|v| json!(v))]),
         several("momentum", prop_oneof![Just(0.0), Just(0.9), 0.0..1.0]),
         several("rho", prop_oneof![Just(0.95), 0.0..1.0]),
@@ -97,6 +97,7 @@ fn plainly(spec: &SweepSpec) -> Vec<Hyperparameters> {
         let foreign: &[&str] = match optimizer.as_str() {
             "sgd" => &["beta_1", "beta_2", "rho", "epsilon"],
             "adam" => &["momentum", "nesterov", "rho"],
+            "lion" => &["momentum", "nesterov", "rho", "epsilon"],
             _ => &["momentum", "nesterov", "beta_1", "beta_2"],
         };
         for name in foreign {

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+pub(crate) use super::owner::{Choice, Owner};
 pub(crate) use super::value::{describe, integer};
 use super::value::{number, widths};
 use crate::words::{hint, nearest};
@@ -17,43 +18,6 @@ pub(crate) struct Row {
     pub(crate) range: Range,
     pub(crate) default: Default,
     pub(crate) owner: Owner,
-}
-
-/// What a hyperparameter belongs to; a point that has chosen otherwise does not have it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// The model or its training: every point has it.
-    Job,
-    /// These optimizers.
-    Optimizer(&'static [&'static str]),
-    /// These schedules.
-    Schedule(&'static [&'static str]),
-    /// Early stopping: points with a patience.
-    Stopping,
-}
-
-/// What decides which hyperparameters a point has.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Choice {
-    pub(crate) optimizer: String,
-    pub(crate) schedule: String,
-    /// Whether there is a patience.
-    pub(crate) stopping: bool,
-}
-
-impl Choice {
-    /// The hyperparameters that decide.
-    pub(crate) const NAMES: [&'static str; 3] = ["optimizer", "schedule", "patience"];
-
-    /// From the normalised values of [`Choice::NAMES`]; `None`: the default.
-    pub(crate) fn new([optimizer, schedule, patience]: [Option<&Value>; 3]) -> Self {
-        let word = |value: Option<&Value>, default: &str| value.and_then(Value::as_str).unwrap_or(default).to_owned();
-        Self {
-            optimizer: word(optimizer, DEFAULT_OPTIMIZER),
-            schedule: word(schedule, DEFAULT_SCHEDULE),
-            stopping: patience.is_some_and(|value| !value.is_null()),
-        }
-    }
 }
 
 /// Which values are possible.
@@ -94,8 +58,8 @@ const SCHEDULES: [&str; 5] = ["constant", "exponential", "cosine", "step", "plat
 
 const INITIALIZERS: [&str; 4] = ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"];
 
-const DEFAULT_OPTIMIZER: &str = "sgd";
-const DEFAULT_SCHEDULE: &str = "constant";
+pub(super) const DEFAULT_OPTIMIZER: &str = "sgd";
+pub(super) const DEFAULT_SCHEDULE: &str = "constant";
 
 /// Ways to bound a gradient, of which a point may have one.
 pub(crate) const CLIPPING: [&str; 3] = ["clipnorm", "clipvalue", "global_clipnorm"];
