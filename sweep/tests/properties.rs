@@ -23,6 +23,9 @@ fn parameter() -> impl Strategy<Value = (&'static str, Vec<Value>)> {
         several("rho", prop_oneof![Just(0.95), 0.0..1.0]),
         several("epsilon", prop_oneof![Just(1e-7), 1e-12..1.0]),
         several("nesterov", any::<bool>()),
+        several("schedule", select(vec!["constant", "step", "cosine"])),
+        several("decay_rate", prop_oneof![Just(0.5), 1e-3..1.0]),
+        several("min_delta", prop_oneof![Just(0.0), Just(0.01)]),
         several("batch_size", prop_oneof![Just(json!(32)), Just(json!(32.0)), (1_u32..10_000).prop_map(|v| json!(v))]),
         several("hidden", vec(1_u32..100, 0..4)),
         several("patience", prop_oneof![Just(json!(null)), (0_u32..5).prop_map(|v| json!(v))]),
@@ -102,6 +105,12 @@ fn plainly(spec: &SweepSpec) -> Vec<Hyperparameters> {
         };
         for name in foreign {
             point.remove(*name);
+        }
+        if point.get("schedule").and_then(Value::as_str) != Some("step") {
+            point.remove("decay_rate");
+        }
+        if point.get("patience").is_none_or(Value::is_null) {
+            point.remove("min_delta");
         }
         let point = Hyperparameters::from_params(&point).expect("a right point");
         if !distinct.contains(&point) {
