@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::hyperparameters::table::{self, Row};
+use crate::hyperparameters::table::{self, Choice, Owner, Row};
 use crate::spec::Method;
 use crate::{Params, SweepSpec};
 
@@ -23,7 +23,7 @@ pub(crate) struct Axes {
     axes: Vec<Axis>,
     /// What all points share.
     fixed: Params,
-    /// Options of optimizers that this sweep names, swept or not.
+    /// Hyperparameters that only some choices have and that this sweep names, swept or not.
     options: Vec<&'static Row>,
 }
 
@@ -57,7 +57,7 @@ impl Axes {
             axes.sort_by(|a, b| a.name.cmp(&b.name));
         }
         let named = |row: &&Row| fixed.contains_key(row.name) || axes.iter().any(|axis| axis.name == row.name);
-        let options = table::TABLE.iter().filter(|row| !row.optimizers.is_empty()).filter(named).collect();
+        let options = table::TABLE.iter().filter(|row| row.owner != Owner::Job).filter(named).collect();
         Self { method: spec.method, axes, fixed, options }
     }
 
@@ -97,38 +97,47 @@ impl Axes {
         }
     }
 
-    /// The hyperparameters of the point, without the options that its optimizer does not have.
+    /// The hyperparameters of the point, without those that its choices do not have.
     pub(crate) fn params(&self, index: u64) -> Params {
+        let digits = self.digits(index);
+        let choice = self.choice(&digits);
         let mut params = self.fixed.clone();
-        for (axis, digit) in self.axes.iter().zip(self.digits(index)) {
+        for (axis, digit) in self.axes.iter().zip(digits) {
             params.insert(axis.name.clone(), axis.values[digit as usize].clone());
         }
-        let optimizer = optimizer_of(params.get("optimizer"));
         for option in &self.options {
-            if !option.applies_to(&optimizer) {
+            if !option.applies_to(&choice) {
                 params.remove(option.name);
             }
         }
         params
     }
 
-    /// Equal for equal points, different for different ones. Counts in `dropped` (one number an option) what the
-    /// point's optimizer does not have.
-    pub(crate) fn identity(&self, index: u64, dropped: &mut [u64]) -> Box<[u32]> {
+    /// What the point of these digits has chosen.
+    fn choice(&self, digits: &[u32]) -> Choice {
+        Choice::new(Choice::NAMES.map(|name| match self.axes.iter().zip(digits).find(|(axis, _)| axis.name == name) {
+            Some((axis, digit)) => Some(&axis.values[*digit as usize]),
+            None => self.fixed.get(name),
+        }))
+    }
+
+    /// Equal for equal points, different for different ones. Counts in `dropped` (one entry an option) what the point's
+    /// choices do not have, and notes who has not.
+    pub(crate) fn identity(&self, index: u64, dropped: &mut [Dropped]) -> Box<[u32]> {
         let mut digits = self.digits(index);
-        let mut optimizer = self.fixed.get("optimizer");
+        let choice = self.choice(&digits);
         for (digit, axis) in digits.iter_mut().zip(&self.axes) {
-            if axis.name == "optimizer" {
-                optimizer = Some(&axis.values[*digit as usize]);
-            }
             *digit = axis.same_as[*digit as usize];
         }
-        let optimizer = optimizer_of(optimizer);
-        for (option, count) in self.options.iter().zip(dropped) {
-            if option.applies_to(&optimizer) {
+        for (option, dropped) in self.options.iter().zip(dropped) {
+            if option.applies_to(&choice) {
                 continue;
             }
-            *count += 1;
+            dropped.points += 1;
+            let without = option.missing_in(&choice);
+            if !dropped.without.contains(&without) {
+                dropped.without.push(without);
+            }
             if let Some(place) = self.axes.iter().position(|axis| axis.name == option.name) {
                 digits[place] = u32::MAX;
             }
@@ -136,29 +145,18 @@ impl Axes {
         digits.into_boxed_slice()
     }
 
-    /// Options of optimizers that this sweep names.
+    /// Hyperparameters that only some choices have and that this sweep names.
     pub(crate) fn options(&self) -> &[&'static Row] {
         &self.options
     }
-
-    /// The optimizers that this sweep trains with.
-    pub(crate) fn optimizers(&self) -> Vec<String> {
-        let swept = self.axes.iter().find(|axis| axis.name == "optimizer");
-        match swept {
-            Some(axis) => {
-                let first = |(index, same_as): (usize, &u32)| index == *same_as as usize;
-                let places = axis.same_as.iter().enumerate().filter(|place| first(*place));
-                places.map(|(index, _)| optimizer_of(Some(&axis.values[index]))).collect()
-            }
-            None => vec![optimizer_of(self.fixed.get("optimizer"))],
-        }
-    }
 }
 
-/// The optimizer's name, the default where none is named.
-fn optimizer_of(value: Option<&Value>) -> String {
-    let default = || table::find("optimizer").map(|row| row.default_for("")).expect("the table has it");
-    value.cloned().unwrap_or_else(default).as_str().expect("the table makes the optimizer a word").to_owned()
+/// From how many points an option was dropped.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Dropped {
+    pub(crate) points: u64,
+    /// Who has no such option, each once, in order of first sight.
+    pub(crate) without: Vec<String>,
 }
 
 /// For each value the index of the first that is equal to it.

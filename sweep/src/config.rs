@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::canonical::{canonical, sha256};
-use crate::hyperparameters::table;
+use crate::hyperparameters::table::{self, Owner};
 use crate::{Hyperparameters, Params};
 
 /// The one trainer: a multilayer perceptron.
@@ -95,7 +95,7 @@ impl JobConfig {
     pub fn shape_hash(&self) -> String {
         let mut params = self.params();
         for row in &table::TABLE {
-            if !row.optimizers.is_empty() || matches!(row.name, "optimizer" | "learning_rate") {
+            if matches!(row.owner, Owner::Optimizer(_)) || matches!(row.name, "optimizer" | "learning_rate") {
                 params.remove(row.name);
             }
         }

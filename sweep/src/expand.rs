@@ -7,8 +7,9 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use crate::axes::{self, Axes};
+use crate::axes::{self, Axes, Dropped};
 use crate::canonical::{canonical, sha256};
+use crate::hyperparameters::table;
 use crate::spec::Method;
 use crate::{Engine, Hyperparameters, JobConfig, SpecError, SweepSpec};
 
@@ -59,8 +60,9 @@ impl Expansion {
     /// Works out the points of `spec`. `engine` is the command line's choice and beats the file's.
     ///
     /// # Errors
-    /// More than [`Expansion::MAX_JOBS`] points or jobs.
+    /// More than [`Expansion::MAX_JOBS`] points or jobs, or more than one way to bound the gradient.
     pub fn new(spec: &SweepSpec, engine: Option<Engine>) -> Result<Self, SpecError> {
+        one_clipping(spec)?;
         let listed = axes::count(spec).filter(|count| *count <= MAX_JOBS).ok_or_else(|| SpecError {
             line: None,
             key: "parameters".to_owned(),
@@ -170,19 +172,33 @@ impl Expansion {
     }
 }
 
+/// Refuses what might combine into a point with two ways to bound the gradient, which Keras refuses too.
+fn one_clipping(spec: &SweepSpec) -> Result<(), SpecError> {
+    let bounds = |name: &str| {
+        let swept = spec.parameters.iter().filter(|parameter| parameter.name == name).flat_map(|p| &p.values);
+        swept.chain(spec.base.get(name)).chain(spec.model.get(name)).any(|bound| bound.as_f64() != Some(0.0))
+    };
+    match table::CLIPPING.iter().filter(|name| bounds(name)).nth(1) {
+        Some(second) => {
+            let problem = table::ONE_CLIPPING.to_owned();
+            Err(SpecError { line: None, key: format!("parameters.{second}"), problem })
+        }
+        None => Ok(()),
+    }
+}
+
 /// The first of equal points, or `None` where all differ; notes say what was dropped.
 fn distinct(axes: &Axes, listed: u64, notes: &mut Vec<String>) -> Option<Vec<u32>> {
     let mut seen = HashSet::new();
     let mut kept = Vec::new();
-    let mut dropped = vec![0_u64; axes.options().len()];
+    let mut dropped = vec![Dropped::default(); axes.options().len()];
     for index in 0..listed {
         if seen.insert(axes.identity(index, &mut dropped)) {
             kept.push(u32::try_from(index).expect("at most MAX_JOBS points"));
         }
     }
-    for (option, count) in axes.options().iter().zip(dropped) {
+    for (option, Dropped { points: count, without }) in axes.options().iter().zip(dropped) {
         if count > 0 {
-            let without: Vec<_> = axes.optimizers().into_iter().filter(|name| !option.applies_to(name)).collect();
             let points = if count == 1 { "point" } else { "points" };
             let without = without.join(", ");
             notes.push(format!("{} does not apply to {without}: dropped from {count} {points}", option.name));

@@ -3,9 +3,18 @@
 //! `table` holds names, ranges and defaults; here stand the types that the trainer reads and their way from and to
 //! JSON. What [`Hyperparameters::to_params`] gives is normalised: equal hyperparameters, equal text.
 
+mod optimizer;
+mod owner;
+mod schedule;
 pub(crate) mod table;
+mod value;
 
 use serde_json::{Map, Value};
+
+pub use optimizer::{Clipping, Optimizer};
+pub use schedule::{EarlyStopping, Schedule};
+
+use table::Choice;
 
 use crate::ConfigError;
 
@@ -18,8 +27,14 @@ pub type Params = Map<String, Value>;
 pub struct Hyperparameters {
     /// The update rule with its own options.
     pub optimizer: Optimizer,
-    /// Step size, above 0. Default: the optimizer's own in Keras (sgd 0.01, adam 0.001, adadelta 0.001).
+    /// Step size, above 0. Default: the optimizer's own in Keras (sgd 0.01, the others 0.001).
     pub learning_rate: f64,
+    /// Share of each parameter times the learning rate that goes before a step. Default 0, with adamw 0.004.
+    pub weight_decay: f64,
+    /// Default: none.
+    pub clipping: Clipping,
+    /// Default constant.
+    pub schedule: Schedule,
     /// Samples a step, at least 1. Default 32.
     pub batch_size: u32,
     /// Passes over the training split, at least 1. Default 1, as in Keras's `fit`.
@@ -28,6 +43,8 @@ pub struct Hyperparameters {
     pub hidden: Vec<u32>,
     /// After every hidden layer. Default relu.
     pub activation: Activation,
+    /// Distribution of the first kernels. Default glorot_uniform.
+    pub initializer: Initializer,
     /// Share of each hidden activation dropped in training, in [0, 1). Default 0.
     pub dropout: f64,
     /// Penalty on the sum of absolute kernel weights. Default 0.
@@ -36,36 +53,8 @@ pub struct Hyperparameters {
     pub l2: f64,
     /// Share of each target spread evenly over all classes, in [0, 1). Default 0.
     pub label_smoothing: f64,
-    /// Epochs without a better val_loss before training ends; `None`: no early stopping (the default).
-    pub patience: Option<u32>,
-}
-
-/// An update rule with its options, named and defaulted as in Keras 3.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Optimizer {
-    /// Gradient descent. Keras: `momentum=0.0, nesterov=False`.
-    Sgd {
-        /// In [0, 1).
-        momentum: f64,
-        /// Looks ahead along the velocity.
-        nesterov: bool,
-    },
-    /// Keras: `beta_1=0.9, beta_2=0.999, epsilon=1e-7`.
-    Adam {
-        /// Decay of the first moment, in [0, 1).
-        beta_1: f64,
-        /// Decay of the second moment, in [0, 1).
-        beta_2: f64,
-        /// Added to the root of the second moment.
-        epsilon: f64,
-    },
-    /// Keras: `rho=0.95, epsilon=1e-7`.
-    Adadelta {
-        /// Decay of both accumulators, in [0, 1).
-        rho: f64,
-        /// Added below both roots.
-        epsilon: f64,
-    },
+    /// `None`: all epochs are trained (the default).
+    pub stopping: Option<EarlyStopping>,
 }
 
 /// What follows each hidden layer.
@@ -83,93 +72,87 @@ pub enum Activation {
     Elu,
 }
 
+/// What the kernels are drawn from before the first epoch; biases are 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Initializer {
+    /// Evenly within ±sqrt(6 / (inputs + outputs)).
+    GlorotUniform,
+    /// Normal, cut at two standard deviations, of the standard deviation sqrt(2 / (inputs + outputs)).
+    GlorotNormal,
+    /// Evenly within ±sqrt(6 / inputs).
+    HeUniform,
+    /// Normal, cut at two standard deviations, of the standard deviation sqrt(2 / inputs).
+    HeNormal,
+}
+
 impl Hyperparameters {
     /// Reads complete or partial params, filling in defaults.
     ///
     /// # Errors
     /// Names the first hyperparameter that is unknown, of the wrong type, out of range, or not an option of the
-    /// optimizer.
+    /// optimizer, the schedule or early stopping; or more than one way to bound the gradient.
     pub fn from_params(params: &Params) -> Result<Self, ConfigError> {
-        let optimizer = match params.get("optimizer") {
-            Some(value) => normalised("optimizer", value)?,
-            None => row("optimizer").default_for(""),
-        };
-        let optimizer = optimizer.as_str().expect("the table makes the optimizer a word").to_owned();
+        let chosen = Choice::NAMES.map(|name| params.get(name).map(|value| normalised(name, value)).transpose());
+        let [optimizer, schedule, patience] = chosen;
+        let choice = Choice::new([optimizer?.as_ref(), schedule?.as_ref(), patience?.as_ref()]);
         for name in params.keys() {
             let known = table::TABLE.iter().find(|row| row.name == name);
             let known = known.ok_or_else(|| ConfigError { name: name.clone(), problem: table::why_unknown(name) })?;
-            if !known.applies_to(&optimizer) {
-                return Err(ConfigError { name: name.clone(), problem: format!("{optimizer} has no such option") });
+            if !known.applies_to(&choice) {
+                let problem = format!("{} has no such option", known.missing_in(&choice));
+                return Err(ConfigError { name: name.clone(), problem });
             }
         }
-        let values = Values { params, optimizer: &optimizer };
+        let values = Values { params, optimizer: &choice.optimizer };
         Ok(Self {
-            optimizer: match optimizer.as_str() {
-                "sgd" => Optimizer::Sgd { momentum: values.number("momentum")?, nesterov: values.boolean("nesterov")? },
-                "adam" => Optimizer::Adam {
-                    beta_1: values.number("beta_1")?,
-                    beta_2: values.number("beta_2")?,
-                    epsilon: values.number("epsilon")?,
-                },
-                "adadelta" => Optimizer::Adadelta { rho: values.number("rho")?, epsilon: values.number("epsilon")? },
-                other => unreachable!("{other} is in the table of optimizers"),
-            },
+            optimizer: Optimizer::read(&choice.optimizer, &values)?,
             learning_rate: values.number("learning_rate")?,
-            batch_size: values.integer("batch_size")?.expect("batch_size is never null"),
-            epochs: values.integer("epochs")?.expect("epochs is never null"),
+            weight_decay: values.number("weight_decay")?,
+            clipping: Clipping::read(&values)?,
+            schedule: Schedule::read(&choice.schedule, &values)?,
+            batch_size: values.present("batch_size")?,
+            epochs: values.present("epochs")?,
             hidden: values.widths("hidden")?,
             activation: values.activation()?,
+            initializer: values.initializer()?,
             dropout: values.number("dropout")?,
             l1: values.number("l1")?,
             l2: values.number("l2")?,
             label_smoothing: values.number("label_smoothing")?,
-            patience: values.integer("patience")?,
+            stopping: EarlyStopping::read(&values)?,
         })
     }
 
-    /// Every hyperparameter that applies, by its full name: options of other optimizers are absent, `patience` is null
-    /// where there is no early stopping.
+    /// Every hyperparameter that applies, by its full name: options of other optimizers and schedules are absent,
+    /// `patience` is null where there is no early stopping.
     pub fn to_params(&self) -> Params {
         let mut params = Params::new();
         let mut put = |name: &str, value: Value| params.insert(name.to_owned(), value);
         put("optimizer", Value::from(self.optimizer.name()));
-        match self.optimizer {
-            Optimizer::Sgd { momentum, nesterov } => {
-                put("momentum", Value::from(momentum));
-                put("nesterov", Value::from(nesterov));
-            }
-            Optimizer::Adam { beta_1, beta_2, epsilon } => {
-                put("beta_1", Value::from(beta_1));
-                put("beta_2", Value::from(beta_2));
-                put("epsilon", Value::from(epsilon));
-            }
-            Optimizer::Adadelta { rho, epsilon } => {
-                put("rho", Value::from(rho));
-                put("epsilon", Value::from(epsilon));
-            }
+        for (name, value) in self.optimizer.options().into_iter().chain(self.clipping.options()) {
+            put(name, value);
+        }
+        put("weight_decay", Value::from(self.weight_decay));
+        put("schedule", Value::from(self.schedule.name()));
+        for (name, value) in self.schedule.options() {
+            put(name, value);
         }
         put("learning_rate", Value::from(self.learning_rate));
         put("batch_size", Value::from(self.batch_size));
         put("epochs", Value::from(self.epochs));
         put("hidden", Value::from(self.hidden.clone()));
         put("activation", Value::from(self.activation.as_str()));
+        put("kernel_initializer", Value::from(self.initializer.as_str()));
         put("dropout", Value::from(self.dropout));
         put("l1", Value::from(self.l1));
         put("l2", Value::from(self.l2));
         put("label_smoothing", Value::from(self.label_smoothing));
-        put("patience", self.patience.map_or(Value::Null, Value::from));
-        params
-    }
-}
-
-impl Optimizer {
-    /// `sgd`, `adam` or `adadelta`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Sgd { .. } => "sgd",
-            Self::Adam { .. } => "adam",
-            Self::Adadelta { .. } => "adadelta",
+        put("patience", self.stopping.map_or(Value::Null, |stopping| stopping.patience.into()));
+        if let Some(stopping) = self.stopping {
+            put("min_delta", Value::from(stopping.min_delta));
+            put("restore_best_weights", Value::from(stopping.restore_best_weights));
         }
+        params
     }
 }
 
@@ -182,6 +165,18 @@ impl Activation {
             Self::Sigmoid => "sigmoid",
             Self::Gelu => "gelu",
             Self::Elu => "elu",
+        }
+    }
+}
+
+impl Initializer {
+    /// Keras's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GlorotUniform => "glorot_uniform",
+            Self::GlorotNormal => "glorot_normal",
+            Self::HeUniform => "he_uniform",
+            Self::HeNormal => "he_normal",
         }
     }
 }
@@ -217,6 +212,11 @@ impl Values<'_> {
         Ok(value.as_u64().map(|value| u32::try_from(value).expect("the table bounds it")))
     }
 
+    /// An integer that is never null.
+    fn present(&self, name: &str) -> Result<u32, ConfigError> {
+        Ok(self.integer(name)?.expect("the table makes it an integer"))
+    }
+
     fn boolean(&self, name: &str) -> Result<bool, ConfigError> {
         Ok(self.get(name)?.as_bool().expect("the table makes it a boolean"))
     }
@@ -235,6 +235,16 @@ impl Values<'_> {
             "gelu" => Activation::Gelu,
             "elu" => Activation::Elu,
             other => unreachable!("{other} is in the table of activations"),
+        })
+    }
+
+    fn initializer(&self) -> Result<Initializer, ConfigError> {
+        Ok(match self.get("kernel_initializer")?.as_str().expect("the table makes it a word") {
+            "glorot_uniform" => Initializer::GlorotUniform,
+            "glorot_normal" => Initializer::GlorotNormal,
+            "he_uniform" => Initializer::HeUniform,
+            "he_normal" => Initializer::HeNormal,
+            other => unreachable!("{other} is in the table of initializers"),
         })
     }
 }

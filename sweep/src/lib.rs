@@ -15,7 +15,9 @@ mod yaml;
 
 pub use config::{ConfigError, Engine, JobConfig, TRAINER, TRAINER_VERSION};
 pub use expand::{Expansion, Plan, PlannedJob};
-pub use hyperparameters::{Activation, Hyperparameters, Optimizer, Params};
+pub use hyperparameters::{
+    Activation, Clipping, EarlyStopping, Hyperparameters, Initializer, Optimizer, Params, Schedule,
+};
 pub use parse::{check_name, parse};
 pub use spec::{
     DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, SpecError, SweepSpec,

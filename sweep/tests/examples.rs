@@ -87,10 +87,17 @@ fn every_example_of_the_reference_is_a_right_sweep_file() {
 #[test]
 fn the_reference_names_every_hyperparameter_with_its_default() {
     let page = include_str!("../../docs/sweep-file.md");
-    for optimizer in ["sgd", "adam", "adadelta"] {
+    let optimizers = ["sgd", "rmsprop", "adam", "adamw", "adadelta", "adagrad", "adamax", "nadam", "ftrl", "lion"]
+        .map(|o| ("optimizer", o));
+    let schedules = ["constant", "exponential", "cosine", "step", "plateau"].map(|schedule| ("schedule", schedule));
+    for (name, word) in optimizers.into_iter().chain(schedules) {
         let mut params = besom_sweep::Params::new();
-        params.insert("optimizer".to_owned(), optimizer.into());
-        let defaults = Hyperparameters::from_params(&params).expect("an optimizer alone is enough").to_params();
+        params.insert(name.to_owned(), word.into());
+        params.insert("patience".to_owned(), 5.into());
+        let mut defaults = Hyperparameters::from_params(&params).expect("a word alone is enough").to_params();
+        defaults.insert("optimizer".to_owned(), "sgd".into());
+        defaults.insert("schedule".to_owned(), "constant".into());
+        defaults.insert("patience".to_owned(), serde_json::Value::Null);
         for (name, default) in defaults {
             let row = page.lines().find(|line| line.starts_with(&format!("| `{name}`")));
             let row = row.unwrap_or_else(|| panic!("{name} is not in the table"));

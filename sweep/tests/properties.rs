@@ -17,12 +17,15 @@ fn parameter() -> impl Strategy<Value = (&'static str, Vec<Value>)> {
         vec(value, 1..5).prop_map(move |values| (name, values.into_iter().map(Into::into).collect())).boxed()
     }
     prop_oneof![
-        several("optimizer", select(vec!["sgd", "adam", "adadelta", "Adam"])),
+        several("optimizer", select(vec!["sgd", "adam", "adadelta", "Adam", "lion"])),
         several("learning_rate", prop_oneof![Just(json!(1)), Just(json!(1.0)), (1e-9..10.0).prop_map(|v| json!(v))]),
         several("momentum", prop_oneof![Just(0.0), Just(0.9), 0.0..1.0]),
         several("rho", prop_oneof![Just(0.95), 0.0..1.0]),
         several("epsilon", prop_oneof![Just(1e-7), 1e-12..1.0]),
         several("nesterov", any::<bool>()),
+        several("schedule", select(vec!["constant", "step", "cosine"])),
+        several("decay_rate", prop_oneof![Just(0.5), 1e-3..1.0]),
+        several("min_delta", prop_oneof![Just(0.0), Just(0.01)]),
         several("batch_size", prop_oneof![Just(json!(32)), Just(json!(32.0)), (1_u32..10_000).prop_map(|v| json!(v))]),
         several("hidden", vec(1_u32..100, 0..4)),
         several("patience", prop_oneof![Just(json!(null)), (0_u32..5).prop_map(|v| json!(v))]),
@@ -97,10 +100,17 @@ fn plainly(spec: &SweepSpec) -> Vec<Hyperparameters> {
         let foreign: &[&str] = match optimizer.as_str() {
             "sgd" => &["beta_1", "beta_2", "rho", "epsilon"],
             "adam" => &["momentum", "nesterov", "rho"],
+            "lion" => &["momentum", "nesterov", "rho", "epsilon"],
             _ => &["momentum", "nesterov", "beta_1", "beta_2"],
         };
         for name in foreign {
             point.remove(*name);
+        }
+        if point.get("schedule").and_then(Value::as_str) != Some("step") {
+            point.remove("decay_rate");
+        }
+        if point.get("patience").is_none_or(Value::is_null) {
+            point.remove("min_delta");
         }
         let point = Hyperparameters::from_params(&point).expect("a right point");
         if !distinct.contains(&point) {

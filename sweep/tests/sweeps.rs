@@ -1,10 +1,10 @@
 //! What a sweep file means: defaults, one spelling for equal values, limits, digests.
 
 use besom_sweep::{
-    Activation, Engine, Expansion, Goal, Hyperparameters, JobConfig, KeepModels, Method, MetricName, Objective,
-    Optimizer, Params, SweepSpec, parse,
+    Activation, Clipping, Engine, Expansion, Goal, Hyperparameters, Initializer, JobConfig, KeepModels, Method,
+    MetricName, Objective, Optimizer, Params, Schedule, SweepSpec, parse,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn spec(text: &str) -> SweepSpec {
     parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
@@ -50,19 +50,23 @@ fn keras_defaults_fill_in_what_a_point_leaves_out() {
         Hyperparameters {
             optimizer: Optimizer::Sgd { momentum: 0.0, nesterov: false },
             learning_rate: 0.01,
+            weight_decay: 0.0,
+            clipping: Clipping::None,
+            schedule: Schedule::Constant,
             batch_size: 32,
             epochs: 1,
             hidden: vec![32, 32],
             activation: Activation::Relu,
+            initializer: Initializer::GlorotUniform,
             dropout: 0.0,
             l1: 0.0,
             l2: 0.0,
             label_smoothing: 0.0,
-            patience: None,
+            stopping: None,
         }
     );
     let adam = config(json!({"optimizer": "adam"})).hyperparameters;
-    assert_eq!(adam.optimizer, Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 });
+    assert_eq!(adam.optimizer, Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false });
     assert_eq!(adam.learning_rate, 0.001);
     let adadelta = config(json!({"optimizer": "adadelta"})).hyperparameters;
     assert_eq!(adadelta.optimizer, Optimizer::Adadelta { rho: 0.95, epsilon: 1e-7 });
@@ -102,8 +106,10 @@ fn the_canonical_form_is_this_text() {
         config(json!({"epochs": 25})).canonical_json(),
         concat!(
             r#"{"dataset":"0123","device":"cpu","engine":"candle","hyperparameters":{"activation":"relu","#,
-            r#""batch_size":32,"dropout":0.0,"epochs":25,"hidden":[32,32],"l1":0.0,"l2":0.0,"label_smoothing":0.0,"#,
-            r#""learning_rate":0.01,"momentum":0.0,"nesterov":false,"optimizer":"sgd","patience":null},"#,
+            r#""batch_size":32,"clipnorm":0.0,"clipvalue":0.0,"dropout":0.0,"epochs":25,"global_clipnorm":0.0,"#,
+            r#""hidden":[32,32],"kernel_initializer":"glorot_uniform","l1":0.0,"l2":0.0,"label_smoothing":0.0,"#,
+            r#""learning_rate":0.01,"momentum":0.0,"nesterov":false,"optimizer":"sgd","patience":null,"#,
+            r#""schedule":"constant","weight_decay":0.0},"#,
             r#""scaling":"training_maximum","trainer":"mlp","trainer_version":1}"#
         )
     );
@@ -117,7 +123,7 @@ fn the_hash_is_the_sha256_of_the_canonical_text() {
     // printf %s '{"dataset":...}' | sha256sum
     assert_eq!(
         config(json!({"epochs": 25})).config_hash(),
-        "e7ff9d2f2a2e935a0d9e6c6679de432fb91b4356a07b3c796ada0adb8e18b647"
+        "6dcfd83c79b5a1b0cd3b140e41225493d9fb57f1ecee88bc0427615f4ebde9a0"
     );
 }
 
@@ -220,7 +226,7 @@ besom:
         optimizers,
         [
             Optimizer::Sgd { momentum: 0.0, nesterov: false },
-            Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-6 },
+            Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-6, amsgrad: false },
             Optimizer::Adadelta { rho: 0.95, epsilon: 1e-6 },
             Optimizer::Sgd { momentum: 0.9, nesterov: false },
         ]
@@ -340,4 +346,78 @@ besom:
   model: {optimizer: adam}
 ";
     assert_eq!(expand(text).plan().points, 4);
+}
+
+#[test]
+fn an_option_of_another_schedule_or_of_no_early_stopping_is_dropped() {
+    let expansion = expand(
+        r#"
+method: grid
+parameters:
+  schedule: {values: [constant, step, plateau, exponential]}
+  decay_rate: {values: [0.5, 0.9]}
+  patience: {values: [null, 4]}
+  min_delta: {value: 0.01}
+besom: {dataset: {source: x}}
+"#,
+    );
+    assert_eq!(
+        expansion.plan().notes[..2],
+        [
+            "decay_rate does not apply to schedule constant, schedule plateau: dropped from 8 points",
+            "min_delta does not apply to a job without patience: dropped from 8 points",
+        ]
+    );
+    assert_eq!((expansion.plan().points, expansion.plan().merged), (12, 4));
+    let rates: Vec<_> = (0..12)
+        .map(|index| expansion.point(index))
+        .filter(|point| point.stopping.is_none_or(|stopping| stopping.min_delta == 0.01))
+        .map(|point| match point.schedule {
+            Schedule::Step { decay_rate, .. } | Schedule::Exponential { decay_rate, .. } => decay_rate,
+            _ => 0.0,
+        })
+        .collect();
+    assert_eq!(rates.iter().filter(|rate| **rate == 0.5).count(), 4);
+    assert_eq!(rates.iter().filter(|rate| **rate == 0.0).count(), 4);
+}
+
+#[test]
+fn only_one_way_to_bound_the_gradient_may_be_set() {
+    let text = |parameters: &str| format!("method: grid\nparameters:\n{parameters}besom: {{dataset: {{source: x}}}}\n");
+    let both = text("  clipnorm: {values: [0, 1]}\n  global_clipnorm: {values: [0, 2]}\n");
+    let error = Expansion::new(&spec(&both), None).expect_err("a point would have two");
+    assert_eq!(error.problem, "only one of clipnorm, clipvalue and global_clipnorm may be above 0");
+    let one = expand(&text("  clipnorm: {values: [0, 1]}\n  global_clipnorm: {value: 0}\n"));
+    assert_eq!((one.point(0).clipping, one.point(1).clipping), (Clipping::None, Clipping::Norm(1.0)));
+    let Value::Object(two) = json!({"clipvalue": 1.0, "global_clipnorm": 1.0}) else { unreachable!() };
+    assert_eq!(Hyperparameters::from_params(&two).expect_err("two").problem, error.problem);
+}
+
+#[test]
+fn every_optimizer_and_schedule_reads_back_what_it_writes() {
+    for choice in [
+        json!({"optimizer": "rmsprop", "rho": 0.7, "momentum": 0.1, "epsilon": 1e-3, "centered": true}),
+        json!({"optimizer": "adam", "beta_1": 0.7, "beta_2": 0.8, "epsilon": 1e-3, "amsgrad": true}),
+        json!({"optimizer": "adamw", "beta_1": 0.7, "weight_decay": 0.5, "clipvalue": 1.5}),
+        json!({"optimizer": "adagrad", "initial_accumulator_value": 0.5, "global_clipnorm": 2.0}),
+        json!({"optimizer": "adamax", "beta_2": 0.8}),
+        json!({"optimizer": "nadam", "beta_1": 0.8}),
+        json!({"optimizer": "ftrl", "learning_rate_power": -0.7, "initial_accumulator_value": 0.2,
+            "l1_regularization_strength": 0.3, "l2_regularization_strength": 0.4}),
+        json!({"optimizer": "lion", "beta_1": 0.8, "beta_2": 0.7}),
+        json!({"schedule": "exponential", "decay_rate": 0.9, "decay_steps": 100}),
+        json!({"schedule": "cosine", "decay_steps": 100, "warmup_steps": 7}),
+        json!({"schedule": "step", "decay_rate": 0.9, "step_epochs": 3}),
+        json!({"schedule": "plateau", "plateau_factor": 0.2, "plateau_patience": 3, "min_learning_rate": 1e-4}),
+        json!({"patience": 3, "min_delta": 0.1, "restore_best_weights": true, "kernel_initializer": "he_normal"}),
+    ] {
+        let written = config(choice.clone());
+        let Value::Object(choice) = choice else { unreachable!() };
+        for (name, value) in &choice {
+            assert_eq!(written.params().get(name), Some(value), "{name}");
+        }
+        assert_eq!(JobConfig::from_canonical_json(&written.canonical_json()), Ok(written));
+    }
+    let adamw = config(json!({"optimizer": "adamw"})).hyperparameters;
+    assert_eq!((adamw.weight_decay, adamw.learning_rate), (0.004, 0.001));
 }

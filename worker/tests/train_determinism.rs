@@ -9,7 +9,7 @@ use besom_worker::data::Dataset;
 use besom_worker::train::{TrainJob, train};
 use train_support::{Watcher, config, data, job, repeatable, run};
 
-const ADAM: Optimizer = Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
+const ADAM: Optimizer = Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false };
 
 /// Wide enough that candle would like to share the work among threads, and with every random stream in use.
 fn wide(data: &Dataset) -> JobConfig {

@@ -2,21 +2,29 @@
 
 mod train_support;
 
-use besom_sweep::{Objective, Optimizer};
+use besom_sweep::{EarlyStopping, Hyperparameters, Objective, Schedule};
 use besom_worker::train::{Control, Ending, train};
+use serde_json::{Value, json};
 use train_support::{VAL_LOSS, Watcher, config, data, job, run, tensor};
 
 #[test]
 fn every_optimizer_learns_and_every_epoch_is_reported() {
     let data = data(20, 4);
     for (optimizer, learning_rate) in [
-        (Optimizer::Sgd { momentum: 0.0, nesterov: false }, 0.3),
-        (Optimizer::Sgd { momentum: 0.9, nesterov: true }, 0.05),
-        (Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, 0.01),
-        (Optimizer::Adadelta { rho: 0.95, epsilon: 1e-7 }, 2.0),
+        (json!({"optimizer": "sgd"}), 0.3),
+        (json!({"optimizer": "sgd", "momentum": 0.9, "nesterov": true}), 0.05),
+        (json!({"optimizer": "rmsprop"}), 0.01),
+        (json!({"optimizer": "adam"}), 0.01),
+        (json!({"optimizer": "adamw"}), 0.01),
+        (json!({"optimizer": "adadelta"}), 2.0),
+        (json!({"optimizer": "adagrad"}), 0.1),
+        (json!({"optimizer": "adamax"}), 0.01),
+        (json!({"optimizer": "nadam"}), 0.01),
+        (json!({"optimizer": "lion"}), 0.003),
     ] {
         let config = config(&data, |h| {
-            h.optimizer = optimizer;
+            let Value::Object(options) = optimizer.clone() else { unreachable!() };
+            h.optimizer = Hyperparameters::from_params(&options).unwrap().optimizer;
             h.learning_rate = learning_rate;
             h.epochs = 25;
         });
@@ -26,8 +34,8 @@ fn every_optimizer_learns_and_every_epoch_is_reported() {
         assert_eq!(trained.records, watcher.told);
         assert_eq!(trained.records.iter().map(|r| r.epoch).collect::<Vec<_>>(), (1..=25).collect::<Vec<_>>());
         let (first, last) = (&trained.records[0], &trained.records[24]);
-        assert!(last.val_accuracy.unwrap() > 0.6, "{optimizer:?}: {last:?}");
-        assert!(last.loss.unwrap() < 0.7 * first.loss.unwrap(), "{optimizer:?}: {first:?} {last:?}");
+        assert!(last.val_accuracy.unwrap() > 0.6, "{optimizer}: {last:?}");
+        assert!(last.loss.unwrap() < 0.7 * first.loss.unwrap(), "{optimizer}: {first:?} {last:?}");
         assert_eq!(last.learning_rate, learning_rate);
     }
 }
@@ -51,7 +59,7 @@ fn patience_ends_a_job_as_succeeded() {
     let config = config(&data, |h| {
         h.learning_rate = 0.5;
         h.epochs = 300;
-        h.patience = Some(3);
+        h.stopping = Some(EarlyStopping { patience: 3, min_delta: 0.0, restore_best_weights: false });
     });
     let trained = run(job(&config), &data);
     assert_eq!(trained.ending, Ending::Succeeded);
@@ -59,6 +67,46 @@ fn patience_ends_a_job_as_succeeded() {
     let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
     assert!(losses.len() < 300);
     assert_eq!(losses.iter().position(|&loss| loss == best).unwrap() + 1 + 3, losses.len(), "{losses:?}");
+}
+
+#[test]
+fn the_best_weights_are_restored_and_the_records_stay() {
+    let data = data(20, 4);
+    let with = |restore_best_weights| {
+        let config = config(&data, |h| {
+            h.learning_rate = 0.8;
+            h.epochs = 30;
+            h.stopping = Some(EarlyStopping { patience: 3, min_delta: 0.0, restore_best_weights });
+        });
+        train_support::repeatable(run(job(&config), &data))
+    };
+    let (last, restored) = (with(false), with(true));
+    assert_eq!(last.records, restored.records);
+    let losses: Vec<f64> = last.records.iter().map(|r| r.val_loss.unwrap()).collect();
+    let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let epoch = losses.iter().position(|&loss| loss == best).unwrap() + 1;
+    assert!(epoch < losses.len(), "the test needs a job whose best epoch is not its last");
+    let short = config(&data, |h| {
+        h.learning_rate = 0.8;
+        h.epochs = epoch as u32;
+    });
+    let until_then = run(job(&short), &data);
+    assert_eq!((&restored.final_model, &restored.confusion), (&until_then.final_model, &until_then.confusion));
+    assert_ne!(restored.final_model, last.final_model);
+}
+
+#[test]
+fn an_epoch_reports_the_learning_rate_of_its_last_step() {
+    let data = data(20, 4);
+    let config = config(&data, |h| h.schedule = Schedule::Step { decay_rate: 0.5, step_epochs: 2 });
+    let rates: Vec<f64> = run(job(&config), &data).records.iter().map(|r| r.learning_rate).collect();
+    assert_eq!(rates, [0.1, 0.1, 0.05, 0.05]);
+    let config =
+        train_support::config(&data, |h| h.schedule = Schedule::Cosine { decay_steps: None, warmup_steps: 17 });
+    let rates: Vec<f64> = run(job(&config), &data).records.iter().map(|r| r.learning_rate).collect();
+    // 16 steps an epoch: the last step of the first is the 15th of the warmup, counted from 0.
+    assert_eq!(rates[0], 0.1 * (15.0 / 17.0));
+    assert!(rates[1] > rates[2] && rates[3] < 0.001 && rates[3] > 0.0, "{rates:?}");
 }
 
 #[test]

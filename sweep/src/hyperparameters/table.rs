@@ -1,10 +1,13 @@
-//! The one table of hyperparameters: name, aliases, range, default, and which optimizers have it.
+//! The one table of hyperparameters: name, aliases, range, default, and which choices have it.
 //!
 //! Reading a value ([`Row::normalise`]) gives it its one spelling, so that equal configurations have equal text.
 
 use serde_json::Value;
 
-use crate::words::{hint, nearest, shorten};
+pub(crate) use super::owner::{Choice, Owner};
+pub(crate) use super::value::{describe, integer};
+use super::value::{number, widths};
+use crate::words::{hint, nearest};
 
 /// A hyperparameter as the trainer knows it.
 #[derive(Debug)]
@@ -14,8 +17,7 @@ pub(crate) struct Row {
     pub(crate) aliases: &'static [&'static str],
     pub(crate) range: Range,
     pub(crate) default: Default,
-    /// The optimizers that have this option; empty: not an option of the optimizer.
-    pub(crate) optimizers: &'static [&'static str],
+    pub(crate) owner: Owner,
 }
 
 /// Which values are possible.
@@ -44,12 +46,26 @@ pub(crate) enum Default {
     Word(&'static str),
     Widths(&'static [u64]),
     Null,
-    /// Keras's own for each optimizer, in the order of [`OPTIMIZERS`].
-    ByOptimizer([f64; OPTIMIZERS.len()]),
+    /// Keras's own: the usual one, and that of some optimizers.
+    ByOptimizer(f64, &'static [(&'static str, f64)]),
 }
 
 /// The optimizers of this build.
-pub(crate) const OPTIMIZERS: [&str; 3] = ["sgd", "adam", "adadelta"];
+pub(crate) const OPTIMIZERS: [&str; 10] =
+    ["sgd", "rmsprop", "adam", "adamw", "adadelta", "adagrad", "adamax", "nadam", "ftrl", "lion"];
+
+const SCHEDULES: [&str; 5] = ["constant", "exponential", "cosine", "step", "plateau"];
+
+const INITIALIZERS: [&str; 4] = ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"];
+
+pub(super) const DEFAULT_OPTIMIZER: &str = "sgd";
+pub(super) const DEFAULT_SCHEDULE: &str = "constant";
+
+/// Ways to bound a gradient, of which a point may have one.
+pub(crate) const CLIPPING: [&str; 3] = ["clipnorm", "clipvalue", "global_clipnorm"];
+
+/// What to say where a point has more than one of [`CLIPPING`].
+pub(crate) const ONE_CLIPPING: &str = "only one of clipnorm, clipvalue and global_clipnorm may be above 0";
 
 pub(crate) const ACTIVATIONS: [&str; 5] = ["relu", "tanh", "sigmoid", "gelu", "elu"];
 
@@ -65,80 +81,103 @@ const UNIT: Range = Range::Number { min: 0.0, above: false, max: 1.0, below: tru
 const EPSILON: Range = Range::Number { min: 0.0, above: true, max: 1.0, below: false };
 const PENALTY: Range = Range::Number { min: 0.0, above: false, max: 1000.0, below: false };
 
-const fn row(name: &'static str, range: Range, default: Default, optimizers: &'static [&'static str]) -> Row {
-    Row { name, aliases: &[], range, default, optimizers }
+const NOT_NEGATIVE: Range = Range::Number { min: 0.0, above: false, max: 1e6, below: false };
+const FACTOR: Range = Range::Number { min: 0.0, above: true, max: 1.0, below: false };
+
+/// With a running mean of gradients as in Adam.
+const MOMENTS: Owner = Owner::Optimizer(&["adam", "adamw", "adamax", "nadam", "lion"]);
+const ROOTS: Owner = Owner::Optimizer(&["rmsprop", "adam", "adamw", "adadelta", "adagrad", "adamax", "nadam"]);
+const FTRL: Owner = Owner::Optimizer(&["ftrl"]);
+const EVERY_OPTIMIZER: Owner = Owner::Optimizer(&OPTIMIZERS);
+const DECAYING: Owner = Owner::Schedule(&["exponential", "cosine"]);
+const PLATEAU: Owner = Owner::Schedule(&["plateau"]);
+
+const fn row(name: &'static str, range: Range, default: Default, owner: Owner) -> Row {
+    Row { name, aliases: &[], range, default, owner }
+}
+
+/// Another name that files may use.
+const fn alias(row: Row, aliases: &'static [&'static str]) -> Row {
+    Row { aliases, ..row }
+}
+
+const fn whole(min: u64, max: u64) -> Range {
+    Range::Integer { min, max }
 }
 
 /// Every hyperparameter. Keras's names and defaults; upper bounds only keep one file from asking for terabytes.
-pub(crate) static TABLE: [Row; 17] = [
-    row("optimizer", Range::Word(&OPTIMIZERS), Default::Word("sgd"), &[]),
-    Row {
-        name: "learning_rate",
-        aliases: &["lr"],
-        range: Range::Number { min: 0.0, above: true, max: 1e6, below: false },
-        default: Default::ByOptimizer([0.01, 0.001, 0.001]),
-        optimizers: &[],
-    },
-    row("momentum", UNIT, Default::Number(0.0), &["sgd"]),
-    row("nesterov", Range::Boolean, Default::Boolean(false), &["sgd"]),
-    row("beta_1", UNIT, Default::Number(0.9), &["adam"]),
-    row("beta_2", UNIT, Default::Number(0.999), &["adam"]),
-    row("rho", UNIT, Default::Number(0.95), &["adadelta"]),
-    row("epsilon", EPSILON, Default::Number(1e-7), &["adam", "adadelta"]),
-    Row {
-        name: "batch_size",
-        aliases: &["batch"],
-        range: Range::Integer { min: 1, max: 1 << 20 },
-        default: Default::Integer(32),
-        optimizers: &[],
-    },
-    Row {
-        name: "epochs",
-        aliases: &["epoch"],
-        range: Range::Integer { min: 1, max: 100_000 },
-        default: Default::Integer(1),
-        optimizers: &[],
-    },
-    row("hidden", Range::Widths, Default::Widths(&[32, 32]), &[]),
-    row("activation", Range::Word(&ACTIVATIONS), Default::Word("relu"), &[]),
-    row("dropout", UNIT, Default::Number(0.0), &[]),
-    row("l1", PENALTY, Default::Number(0.0), &[]),
-    row("l2", PENALTY, Default::Number(0.0), &[]),
-    row("label_smoothing", UNIT, Default::Number(0.0), &[]),
-    row("patience", Range::OptionalInteger { min: 0, max: 100_000 }, Default::Null, &[]),
+pub(crate) static TABLE: [Row; 38] = [
+    row("optimizer", Range::Word(&OPTIMIZERS), Default::Word(DEFAULT_OPTIMIZER), Owner::Job),
+    alias(
+        row(
+            "learning_rate",
+            Range::Number { min: 0.0, above: true, max: 1e6, below: false },
+            Default::ByOptimizer(0.001, &[("sgd", 0.01)]),
+            Owner::Job,
+        ),
+        &["lr"],
+    ),
+    row("momentum", UNIT, Default::Number(0.0), Owner::Optimizer(&["sgd", "rmsprop"])),
+    row("nesterov", Range::Boolean, Default::Boolean(false), Owner::Optimizer(&["sgd"])),
+    row("beta_1", UNIT, Default::Number(0.9), MOMENTS),
+    row("beta_2", UNIT, Default::ByOptimizer(0.999, &[("lion", 0.99)]), MOMENTS),
+    row("rho", UNIT, Default::ByOptimizer(0.95, &[("rmsprop", 0.9)]), Owner::Optimizer(&["rmsprop", "adadelta"])),
+    row("epsilon", EPSILON, Default::Number(1e-7), ROOTS),
+    row("centered", Range::Boolean, Default::Boolean(false), Owner::Optimizer(&["rmsprop"])),
+    row("amsgrad", Range::Boolean, Default::Boolean(false), Owner::Optimizer(&["adam", "adamw"])),
+    row("initial_accumulator_value", PENALTY, Default::Number(0.1), Owner::Optimizer(&["adagrad", "ftrl"])),
+    row(
+        "learning_rate_power",
+        Range::Number { min: -10.0, above: false, max: 0.0, below: false },
+        Default::Number(-0.5),
+        FTRL,
+    ),
+    row("l1_regularization_strength", PENALTY, Default::Number(0.0), FTRL),
+    row("l2_regularization_strength", PENALTY, Default::Number(0.0), FTRL),
+    row("weight_decay", PENALTY, Default::ByOptimizer(0.0, &[("adamw", 0.004)]), EVERY_OPTIMIZER),
+    row("clipnorm", NOT_NEGATIVE, Default::Number(0.0), EVERY_OPTIMIZER),
+    row("clipvalue", NOT_NEGATIVE, Default::Number(0.0), EVERY_OPTIMIZER),
+    row("global_clipnorm", NOT_NEGATIVE, Default::Number(0.0), EVERY_OPTIMIZER),
+    row("schedule", Range::Word(&SCHEDULES), Default::Word(DEFAULT_SCHEDULE), Owner::Job),
+    row("decay_rate", FACTOR, Default::Number(0.1), Owner::Schedule(&["exponential", "step"])),
+    row("decay_steps", Range::OptionalInteger { min: 1, max: u32::MAX as u64 }, Default::Null, DECAYING),
+    row("warmup_steps", whole(0, u32::MAX as u64), Default::Integer(0), Owner::Schedule(&["cosine"])),
+    row("step_epochs", whole(1, 100_000), Default::Integer(10), Owner::Schedule(&["step"])),
+    row("plateau_factor", UNIT, Default::Number(0.1), PLATEAU),
+    row("plateau_patience", whole(0, 100_000), Default::Integer(10), PLATEAU),
+    row("min_learning_rate", NOT_NEGATIVE, Default::Number(0.0), PLATEAU),
+    alias(row("batch_size", whole(1, 1 << 20), Default::Integer(32), Owner::Job), &["batch"]),
+    alias(row("epochs", whole(1, 100_000), Default::Integer(1), Owner::Job), &["epoch"]),
+    row("hidden", Range::Widths, Default::Widths(&[32, 32]), Owner::Job),
+    row("activation", Range::Word(&ACTIVATIONS), Default::Word("relu"), Owner::Job),
+    alias(
+        row("kernel_initializer", Range::Word(&INITIALIZERS), Default::Word("glorot_uniform"), Owner::Job),
+        &["initializer"],
+    ),
+    row("dropout", UNIT, Default::Number(0.0), Owner::Job),
+    row("l1", PENALTY, Default::Number(0.0), Owner::Job),
+    row("l2", PENALTY, Default::Number(0.0), Owner::Job),
+    row("label_smoothing", UNIT, Default::Number(0.0), Owner::Job),
+    row("patience", Range::OptionalInteger { min: 0, max: 100_000 }, Default::Null, Owner::Job),
+    row("min_delta", NOT_NEGATIVE, Default::Number(0.0), Owner::Stopping),
+    row("restore_best_weights", Range::Boolean, Default::Boolean(false), Owner::Stopping),
 ];
 
 /// Optimizers that Keras has and this build does not.
-const LATER_OPTIMIZERS: [&str; 10] =
-    ["rmsprop", "adamw", "adagrad", "adamax", "nadam", "ftrl", "lion", "adafactor", "lamb", "muon"];
+const LATER_OPTIMIZERS: [&str; 3] = ["adafactor", "lamb", "muon"];
 
-/// Options that Keras, W&B and their users know and this build does not have.
-const LATER_NAMES: [&str; 24] = [
-    "weight_decay",
-    "amsgrad",
-    "clipnorm",
-    "clipvalue",
-    "global_clipnorm",
+/// Options that Keras and its users know and this build does not have.
+const LATER_NAMES: [&str; 6] = [
     "use_ema",
     "ema_momentum",
     "ema_overwrite_frequency",
     "loss_scale_factor",
     "gradient_accumulation_steps",
-    "centered",
-    "initial_accumulator_value",
-    "learning_rate_power",
-    "l1_regularization_strength",
-    "l2_regularization_strength",
     "l2_shrinkage_regularization_strength",
-    "schedule",
-    "scheduler",
-    "lr_schedule",
-    "learning_rate_schedule",
-    "decay",
-    "warmup",
-    "min_delta",
-    "restore_best_weights",
 ];
+
+/// Words for the course of the learning rate that people know from elsewhere.
+const LIKE_SCHEDULE: [&str; 5] = ["scheduler", "lr_schedule", "lr_scheduler", "learning_rate_schedule", "decay"];
 
 /// Words for the hidden layers that people know from elsewhere.
 const LIKE_HIDDEN: [&str; 8] =
@@ -163,6 +202,9 @@ pub(crate) fn why_unknown(name: &str) -> String {
     if LIKE_HIDDEN.contains(&lower.as_str()) {
         return "unknown hyperparameter; the widths of the hidden layers are `hidden: [32, 32]`".to_owned();
     }
+    if LIKE_SCHEDULE.contains(&lower.as_str()) {
+        return "unknown hyperparameter; the course of the learning rate is `schedule: cosine`".to_owned();
+    }
     if LATER_NAMES.contains(&lower.as_str()) {
         return format!("not supported yet; supported: {}", names().join(", "));
     }
@@ -176,9 +218,23 @@ pub(crate) fn why_unknown(name: &str) -> String {
 }
 
 impl Row {
-    /// Whether a point with this optimizer has this hyperparameter.
-    pub(crate) fn applies_to(&self, optimizer: &str) -> bool {
-        self.optimizers.is_empty() || self.optimizers.contains(&optimizer)
+    /// Whether a point of this choice has this hyperparameter.
+    pub(crate) fn applies_to(&self, choice: &Choice) -> bool {
+        match self.owner {
+            Owner::Job => true,
+            Owner::Optimizer(names) => names.contains(&choice.optimizer.as_str()),
+            Owner::Schedule(names) => names.contains(&choice.schedule.as_str()),
+            Owner::Stopping => choice.stopping,
+        }
+    }
+
+    /// Why a point of this choice does not have it, where [`Row::applies_to`] is false: who has no such option.
+    pub(crate) fn missing_in(&self, choice: &Choice) -> String {
+        match self.owner {
+            Owner::Job | Owner::Optimizer(_) => choice.optimizer.clone(),
+            Owner::Schedule(_) => format!("schedule {}", choice.schedule),
+            Owner::Stopping => "a job without patience".to_owned(),
+        }
     }
 
     /// The default of a point with this optimizer, normalised.
@@ -190,9 +246,9 @@ impl Row {
             Default::Word(word) => Value::from(*word),
             Default::Widths(widths) => Value::from(widths.to_vec()),
             Default::Null => Value::Null,
-            Default::ByOptimizer(values) => {
-                let index = OPTIMIZERS.iter().position(|name| *name == optimizer);
-                Value::from(values[index.expect("an optimizer is checked before its options")])
+            Default::ByOptimizer(usual, others) => {
+                let own = others.iter().find(|(name, _)| *name == optimizer);
+                Value::from(own.map_or(*usual, |(_, value)| *value))
             }
         }
     }
@@ -232,65 +288,5 @@ impl Row {
             None => hint(text, words),
         };
         Err(format!("unknown {} {}; {near}", self.name, describe(value)))
-    }
-}
-
-/// An integer, also one written as a float, within inclusive bounds.
-pub(crate) fn integer(value: &Value, min: u64, max: u64) -> Result<u64, String> {
-    let wrong = || {
-        let range = if max == u64::MAX { format!("at least {min}") } else { format!("from {min} to {max}") };
-        format!("must be an integer {range}, not {}", describe(value))
-    };
-    let Value::Number(number) = value else { return Err(wrong()) };
-    let integer = match number.as_u64() {
-        Some(integer) => integer,
-        // Below 2^53 every integral f64 is the integer that was meant.
-        None => match number.as_f64() {
-            Some(float) if float.fract() == 0.0 && (0.0..9e15).contains(&float) => float as u64,
-            _ => return Err(wrong()),
-        },
-    };
-    if (min..=max).contains(&integer) { Ok(integer) } else { Err(wrong()) }
-}
-
-fn number(value: &Value, (min, above): (f64, bool), (max, below): (f64, bool)) -> Result<f64, String> {
-    let wrong = || {
-        let low = if above { format!("above {min}") } else { format!("at least {min}") };
-        let high = if below { format!("below {max}") } else { format!("at most {max}") };
-        format!("must be a number {low} and {high}, not {}", describe(value))
-    };
-    let number = value.as_f64().filter(|number| number.is_finite()).ok_or_else(wrong)?;
-    let low = if above { number > min } else { number >= min };
-    let high = if below { number < max } else { number <= max };
-    // Zero has one spelling.
-    if low && high { Ok(if number == 0.0 { 0.0 } else { number }) } else { Err(wrong()) }
-}
-
-fn widths(value: &Value) -> Result<Value, String> {
-    let Value::Array(items) = value else {
-        return Err(format!("must be a list of layer widths such as [32, 32], not {}", describe(value)));
-    };
-    if items.len() > MAX_LAYERS {
-        return Err(format!("{} hidden layers; at most {MAX_LAYERS}", items.len()));
-    }
-    let mut widths = Vec::with_capacity(items.len());
-    for item in items {
-        widths.push(integer(item, 1, MAX_WIDTH).map_err(|problem| format!("each width {problem}"))?);
-    }
-    let weights: u64 = widths.windows(2).map(|pair| pair[0] * pair[1]).sum();
-    if weights > MAX_WEIGHTS {
-        return Err(format!("{weights} weights between the hidden layers; at most {MAX_WEIGHTS}"));
-    }
-    Ok(Value::from(widths))
-}
-
-/// A value as a message shows it.
-pub(crate) fn describe(value: &Value) -> String {
-    match value {
-        Value::Null => "nothing".to_owned(),
-        Value::Array(items) if items.is_empty() => "an empty list".to_owned(),
-        Value::Object(_) => "a mapping".to_owned(),
-        Value::String(text) => format!("\"{}\"", shorten(text)),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) => shorten(&value.to_string()),
     }
 }

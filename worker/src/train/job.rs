@@ -32,7 +32,7 @@ pub struct EpochRecord {
     pub val_loss: Option<f64>,
     /// Share of the test split that is right after the epoch, in [0, 1].
     pub val_accuracy: Option<f64>,
-    /// The step size in force.
+    /// The step size of the epoch's last step.
     pub learning_rate: f64,
     /// Wall time of the epoch, validation included: the one number that is not repeatable.
     pub seconds: f64,
@@ -89,11 +89,12 @@ pub struct Trained {
     pub ending: Ending,
     /// One an epoch, in order.
     pub records: Vec<EpochRecord>,
-    /// safetensors of the last full epoch's parameters; empty if there was none or the job was aborted.
+    /// safetensors of the last full epoch's parameters, or with `restore_best_weights` of those of the epoch with the
+    /// best val_loss; empty if there was none or the job was aborted.
     pub final_model: Vec<u8>,
     /// safetensors of the parameters of the earliest best epoch by the job's metric; empty as `final_model`.
     pub best_model: Vec<u8>,
-    /// Of the job's model: the last full epoch's or, with [`Objective::Best`], the best epoch's. `None` without a model.
+    /// Of the job's model: the final or, with [`Objective::Best`], the best epoch's. `None` without a model.
     pub confusion: Option<Confusion>,
     /// Wall time of the whole training.
     pub seconds: f64,

@@ -5,6 +5,9 @@
 
 use std::ops::Range;
 
+use besom_sweep::Initializer;
+
+use super::initial;
 use super::job::TrainError;
 use super::random::Purpose;
 
@@ -77,16 +80,14 @@ impl Layout {
         self.layers.iter().skip(1).map(|layer| layer.inputs)
     }
 
-    /// Glorot uniform kernels (within ±sqrt(6 / (inputs + outputs)), Keras's `glorot_uniform`) and zero biases.
-    pub(crate) fn initial_parameters(&self, seed: i64) -> Vec<f32> {
+    /// Kernels drawn as `initializer` says, and biases of zero.
+    pub(crate) fn initial_parameters(&self, initializer: Initializer, seed: i64) -> Vec<f32> {
         let mut parameters = vec![0.0; self.parameters()];
         for (index, layer) in (0..).zip(&self.layers) {
             // A stream for each layer: one more layer leaves the draws of the others as they are.
             let mut stream = Purpose::Initialisation.stream(seed, index);
-            let limit = (6.0 / (layer.inputs + layer.outputs) as f64).sqrt() as f32;
-            for weight in &mut parameters[layer.kernel.clone()] {
-                *weight = (2.0 * stream.unit() - 1.0) * limit;
-            }
+            let kernel = &mut parameters[layer.kernel.clone()];
+            initial::fill(initializer, layer.inputs, layer.outputs, &mut stream, kernel);
         }
         parameters
     }
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn initial_kernels_fill_glorots_interval_and_biases_are_zero() {
         let layout = Layout::new(784, &[32], 10).unwrap();
-        let parameters = layout.initial_parameters(3);
+        let parameters = layout.initial_parameters(Initializer::GlorotUniform, 3);
         let limit = (6.0_f32 / 816.0).sqrt();
         let kernel = &parameters[layout.layers[0].kernel.clone()];
         let largest = kernel.iter().fold(0.0_f32, |a, w| a.max(w.abs()));

@@ -7,13 +7,16 @@
 
 mod activation;
 mod engine;
+mod initial;
 mod job;
 mod layout;
 mod loss;
+mod math;
 mod model;
 mod optimizer;
 mod penalty;
 mod random;
+mod schedule;
 mod state;
 mod threads;
 mod trainer;

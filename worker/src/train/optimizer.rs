@@ -3,98 +3,137 @@
 //! State that decays is set to zero below 1e-30: exact-zero gradients (blank pixels, dead units) would otherwise walk it
 //! through subnormal numbers, where arithmetic is several times slower. That is part of the definition, for every engine.
 
-use besom_sweep::Optimizer;
+mod clip;
+mod descent;
+mod moments;
+mod squares;
+
+use besom_sweep::{Clipping, Hyperparameters, Optimizer};
 use serde::{Deserialize, Serialize};
+
+use super::layout::Layout;
+use super::math::power;
+use squares::Ftrl;
 
 /// Below this, decaying state is zero.
 const TINY: f32 = 1e-30;
+
+/// What a step does, from the job.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rule {
+    pub(crate) optimizer: Optimizer,
+    /// Share of each parameter times the learning rate that goes before the step.
+    pub(crate) weight_decay: f64,
+    pub(crate) clipping: Clipping,
+}
+
+impl Rule {
+    /// The rule of a job.
+    pub(crate) fn new(hyperparameters: &Hyperparameters) -> Self {
+        let Hyperparameters { optimizer, weight_decay, clipping, .. } = *hyperparameters;
+        Self { optimizer, weight_decay, clipping }
+    }
+}
 
 /// The state of an update rule; the rule itself and its options come from the job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OptimizerState {
     /// Steps so far.
     step: u64,
-    /// As many as the rule has, each as long as the parameters: momentum; first and second moment; mean squared gradient
-    /// and mean squared update.
+    /// Nadam's product of momentum weights; 1 with every other rule.
+    product: f32,
+    /// As many as the rule has, each as long as the parameters, in the order of the rule's function.
     vectors: Vec<Vec<f32>>,
 }
 
 impl OptimizerState {
     /// Before the first step on `parameters` parameters.
     pub(crate) fn new(optimizer: Optimizer, parameters: usize) -> Self {
-        let vectors = match optimizer {
-            Optimizer::Sgd { momentum: 0.0, .. } => 0,
-            Optimizer::Sgd { .. } => 1,
-            Optimizer::Adam { .. } | Optimizer::Adadelta { .. } => 2,
+        let first: &[f64] = match optimizer {
+            Optimizer::Sgd { momentum: 0.0, .. } => &[],
+            Optimizer::Sgd { .. } | Optimizer::Lion { .. } => &[0.0],
+            Optimizer::Rmsprop { momentum, centered, .. } => {
+                &[0.0; 3][..1 + usize::from(centered) + usize::from(momentum > 0.0)]
+            }
+            Optimizer::Adam { amsgrad, .. } | Optimizer::Adamw { amsgrad, .. } => &[0.0; 3][..2 + usize::from(amsgrad)],
+            Optimizer::Adadelta { .. } | Optimizer::Adamax { .. } | Optimizer::Nadam { .. } => &[0.0; 2],
+            Optimizer::Adagrad { initial_accumulator_value, .. } => &[initial_accumulator_value],
+            Optimizer::Ftrl { initial_accumulator_value, .. } => &[initial_accumulator_value, 0.0],
         };
-        Self { step: 0, vectors: vec![vec![0.0; parameters]; vectors] }
+        let vectors = first.iter().map(|&value| vec![value as f32; parameters]).collect();
+        Self { step: 0, product: 1.0, vectors }
     }
 
-    /// One step of `optimizer`, which is the rule that this state was made for, along `gradient`.
-    pub(crate) fn step(&mut self, optimizer: Optimizer, learning_rate: f64, params: &mut [f32], gradient: &[f32]) {
+    /// Steps so far.
+    pub(crate) fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// One step of `rule`, which is the one that this state was made for, along `gradient`, which is clipped in place.
+    pub(crate) fn step(&mut self, rule: &Rule, layout: &Layout, lr: f64, params: &mut [f32], gradient: &mut [f32]) {
         self.step += 1;
-        let lr = learning_rate as f32;
-        match (optimizer, self.vectors.as_mut_slice()) {
-            (Optimizer::Sgd { .. }, []) => sgd(params, gradient, lr),
-            (Optimizer::Sgd { momentum, nesterov }, [m]) => {
-                sgd_momentum(params, gradient, m, lr, momentum as f32, nesterov);
+        let lr = lr as f32;
+        clip::clip(rule.clipping, layout, gradient);
+        decay(params, rule.weight_decay as f32, lr);
+        self.update(rule.optimizer, lr, params, gradient);
+    }
+
+    /// The rule proper.
+    fn update(&mut self, optimizer: Optimizer, lr: f32, params: &mut [f32], gradient: &[f32]) {
+        let pair = |a: f64, b: f64| [a as f32, b as f32];
+        let mut vectors = self.vectors.iter_mut().map(Vec::as_mut_slice);
+        let mut next = || vectors.next().expect("state made for this rule");
+        match optimizer {
+            Optimizer::Sgd { momentum: 0.0, .. } => descent::sgd(params, gradient, lr),
+            Optimizer::Sgd { momentum, nesterov } => {
+                descent::momentum(params, gradient, next(), lr, momentum as f32, nesterov);
             }
-            (Optimizer::Adam { beta_1, beta_2, epsilon }, [m, v]) => {
-                // lr sqrt(1 - beta_2^t) / (1 - beta_1^t)
+            Optimizer::Rmsprop { rho, momentum, epsilon, centered } => {
+                let v = next();
+                let average = centered.then(&mut next);
+                let momentum = (momentum > 0.0).then(|| (momentum as f32, next()));
+                let options = [rho as f32, (1.0 - rho) as f32, epsilon as f32];
+                squares::rmsprop(params, gradient, v, average, momentum, lr, options);
+            }
+            Optimizer::Adam { beta_1, beta_2, epsilon, amsgrad }
+            | Optimizer::Adamw { beta_1, beta_2, epsilon, amsgrad } => {
+                let alpha = moments::adam_alpha(lr, pair(beta_1, beta_2), self.step);
+                let rest = pair(1.0 - beta_1, 1.0 - beta_2);
+                if amsgrad {
+                    moments::amsgrad(params, gradient, [next(), next(), next()], alpha, rest, epsilon as f32);
+                } else {
+                    moments::adam(params, gradient, [next(), next()], alpha, rest, epsilon as f32);
+                }
+            }
+            Optimizer::Adadelta { rho, epsilon } => {
+                squares::adadelta(params, gradient, [next(), next()], lr, pair(rho, 1.0 - rho), epsilon as f32);
+            }
+            Optimizer::Adagrad { epsilon, .. } => squares::adagrad(params, gradient, next(), lr, epsilon as f32),
+            Optimizer::Adamax { beta_1, beta_2, epsilon } => {
                 let power_1 = power(beta_1 as f32, self.step);
-                let power_2 = power(beta_2 as f32, self.step);
-                let alpha = lr * (1.0 - power_2).sqrt() / (1.0 - power_1);
-                adam(params, gradient, m, v, alpha, [(1.0 - beta_1) as f32, (1.0 - beta_2) as f32], epsilon as f32);
+                let factors = pair(1.0 - beta_1, beta_2);
+                moments::adamax(params, gradient, [next(), next()], lr, factors, power_1, epsilon as f32);
             }
-            (Optimizer::Adadelta { rho, epsilon }, [squares, deltas]) => {
-                adadelta(params, gradient, squares, deltas, lr, [rho as f32, (1.0 - rho) as f32], epsilon as f32);
+            Optimizer::Nadam { beta_1, beta_2, epsilon } => {
+                let betas = pair(beta_1, beta_2);
+                let step = moments::NadamStep::new(betas, self.step, &mut self.product);
+                let rest = betas.map(|beta| 1.0 - beta);
+                moments::nadam(params, gradient, [next(), next()], lr, rest, &step, epsilon as f32);
             }
-            (Optimizer::Sgd { .. } | Optimizer::Adam { .. } | Optimizer::Adadelta { .. }, _) => {
-                unreachable!("state made for another optimizer")
+            Optimizer::Ftrl { learning_rate_power, l1_regularization_strength, l2_regularization_strength, .. } => {
+                let [l1, l2] = pair(l1_regularization_strength, l2_regularization_strength);
+                let options = Ftrl { power: -learning_rate_power, l1, l2 };
+                squares::ftrl(params, gradient, [next(), next()], lr, &options);
             }
+            Optimizer::Lion { beta_1, beta_2 } => moments::lion(params, gradient, next(), lr, pair(beta_1, beta_2)),
         }
     }
 }
 
-/// `sgd.py`: w -= g lr
-fn sgd(params: &mut [f32], gradient: &[f32], lr: f32) {
-    for (w, &g) in params.iter_mut().zip(gradient) {
-        *w -= g * lr;
-    }
-}
-
-/// `sgd.py`: m = m momentum - g lr; w += m, or with nesterov w += m momentum - g lr
-fn sgd_momentum(params: &mut [f32], gradient: &[f32], m: &mut [f32], lr: f32, momentum: f32, nesterov: bool) {
-    for ((w, &g), m) in params.iter_mut().zip(gradient).zip(m) {
-        *m = flush(*m * momentum - g * lr);
-        *w += if nesterov { *m * momentum - g * lr } else { *m };
-    }
-}
-
-/// `adam.py`: m += (g - m)(1 - beta_1); v += (g² - v)(1 - beta_2); w -= m alpha / (sqrt(v) + epsilon)
-fn adam(params: &mut [f32], gradient: &[f32], m: &mut [f32], v: &mut [f32], alpha: f32, rest: [f32; 2], epsilon: f32) {
-    for (((w, &g), m), v) in params.iter_mut().zip(gradient).zip(m).zip(v) {
-        *m = flush(*m + (g - *m) * rest[0]);
-        *v = flush(*v + (g * g - *v) * rest[1]);
-        *w -= (*m * alpha) / (v.sqrt() + epsilon);
-    }
-}
-
-/// `adadelta.py`: s = rho s + (1 - rho) g²; d = -(sqrt(a + epsilon) g / sqrt(s + epsilon)); a = rho a + (1 - rho) d²; w += lr d
-fn adadelta(
-    params: &mut [f32],
-    gradient: &[f32],
-    squares: &mut [f32],
-    deltas: &mut [f32],
-    lr: f32,
-    [rho, rest]: [f32; 2],
-    epsilon: f32,
-) {
-    for (((w, &g), s), a) in params.iter_mut().zip(gradient).zip(squares).zip(deltas) {
-        *s = flush(rho * *s + rest * (g * g));
-        let delta = -(((*a + epsilon).sqrt() * g) / (*s + epsilon).sqrt());
-        *a = flush(rho * *a + rest * (delta * delta));
-        *w += lr * delta;
+/// `base_optimizer.py`: w -= w weight_decay lr, for kernels and biases
+fn decay(params: &mut [f32], weight_decay: f32, lr: f32) {
+    if weight_decay != 0.0 {
+        params.iter_mut().for_each(|w| *w -= *w * weight_decay * lr);
     }
 }
 
@@ -103,100 +142,5 @@ fn flush(x: f32) -> f32 {
     if x.abs() < TINY { 0.0 } else { x }
 }
 
-/// `base` to the power `exponent`, rounded to `f32` once. Products of `f64` alone, so the same on every platform, which
-/// the system's `pow` is not.
-fn power(base: f32, mut exponent: u64) -> f32 {
-    let mut square = f64::from(base);
-    let mut product = 1.0;
-    while exponent > 0 {
-        if exponent & 1 == 1 {
-            product *= square;
-        }
-        square *= square;
-        exponent >>= 1;
-    }
-    product as f32
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Deserialize)]
-    struct Trace {
-        optimizer: String,
-        config: serde_json::Map<String, serde_json::Value>,
-        initial: Vec<f32>,
-        gradients: Vec<Vec<f32>>,
-        parameters_after_each_step: Vec<Vec<f32>>,
-    }
-
-    #[test]
-    fn every_step_is_that_of_keras() {
-        #[derive(Deserialize)]
-        struct File {
-            traces: Vec<Trace>,
-        }
-        let file: File = serde_json::from_str(include_str!("../../tests/data/keras_optimizers.json")).unwrap();
-        assert_eq!(file.traces.len(), 7);
-        for trace in file.traces {
-            let option = |name: &str, default: f64| trace.config.get(name).map_or(default, |v| v.as_f64().unwrap());
-            let optimizer = match trace.optimizer.as_str() {
-                "SGD" => Optimizer::Sgd {
-                    momentum: option("momentum", 0.0),
-                    nesterov: trace.config.get("nesterov").is_some_and(|v| v.as_bool().unwrap()),
-                },
-                "Adam" => Optimizer::Adam {
-                    beta_1: option("beta_1", 0.9),
-                    beta_2: option("beta_2", 0.999),
-                    epsilon: option("epsilon", 1e-7),
-                },
-                "Adadelta" => Optimizer::Adadelta { rho: option("rho", 0.95), epsilon: option("epsilon", 1e-7) },
-                other => panic!("unknown optimizer {other}"),
-            };
-            let learning_rate = trace.config["learning_rate"].as_f64().unwrap();
-            let mut params = trace.initial.clone();
-            let mut state = OptimizerState::new(optimizer, params.len());
-            for (step, (gradient, expected)) in
-                trace.gradients.iter().zip(&trace.parameters_after_each_step).enumerate()
-            {
-                state.step(optimizer, learning_rate, &mut params, gradient);
-                for (i, (&a, &b)) in params.iter().zip(expected).enumerate() {
-                    assert!(
-                        (a - b).abs() <= 1e-7 + 1e-5 * b.abs(),
-                        "{} {:?} step {step} parameter {i}: {a}, Keras {b}",
-                        trace.optimizer,
-                        trace.config
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn decaying_state_becomes_zero_and_never_subnormal() {
-        for optimizer in [
-            Optimizer::Sgd { momentum: 0.9, nesterov: false },
-            Optimizer::Adam { beta_1: 0.9, beta_2: 0.9, epsilon: 1e-7 },
-            Optimizer::Adadelta { rho: 0.9, epsilon: 1e-7 },
-        ] {
-            let mut params = vec![1.0];
-            let mut state = OptimizerState::new(optimizer, 1);
-            state.step(optimizer, 0.01, &mut params, &[1.0]);
-            assert!(state.vectors.iter().all(|v| v[0] != 0.0));
-            for _ in 0..1000 {
-                state.step(optimizer, 0.01, &mut params, &[0.0]);
-                assert!(state.vectors.iter().all(|v| !v[0].is_subnormal()));
-            }
-            assert!(state.vectors.iter().all(|v| v[0] == 0.0), "{optimizer:?} {state:?}");
-        }
-    }
-
-    #[test]
-    fn powers_are_those_of_repeated_multiplication() {
-        assert_eq!(power(0.9, 0), 1.0);
-        assert_eq!(power(0.9, 1), 0.9);
-        let exact = (1..=1000).fold(1.0_f64, |p, _| p * f64::from(0.999_f32));
-        assert!((f64::from(power(0.999, 1000)) - exact).abs() < 1e-7 * exact);
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use super::job::{Confusion, Control, Ending, EpochRecord, Observer, TrainError, 
 use super::layout::Layout;
 use super::loss::{Score, argmax, cross_entropy};
 use super::model::safetensors;
-use super::optimizer::OptimizerState;
+use super::optimizer::{OptimizerState, Rule};
 use super::penalty::Penalty;
 use super::random::Purpose;
 use super::state::State;
@@ -68,7 +68,8 @@ impl<'a> Training<'a> {
             EngineKind::Candle => Box::new(CandleEngine::new(data, layout.clone(), hyperparameters)?),
         };
         let optimizer = OptimizerState::new(hyperparameters.optimizer, layout.parameters());
-        let state = State::new(layout.initial_parameters(job.seed), optimizer);
+        let params = layout.initial_parameters(hyperparameters.initializer, job.seed);
+        let state = State::new(params, optimizer, hyperparameters.learning_rate);
         Ok(Self { job, data, layout, engine, penalty: Penalty::new(hyperparameters), state })
     }
 
@@ -102,7 +103,7 @@ impl<'a> Training<'a> {
     fn is_over(&self) -> bool {
         let hyperparameters = self.hyperparameters();
         self.state.epochs_done() >= hyperparameters.epochs
-            || hyperparameters.patience.is_some_and(|patience| self.state.patience.is_over(patience))
+            || hyperparameters.stopping.is_some_and(|stopping| self.state.waiting.is_over(stopping))
     }
 
     /// The next epoch.
@@ -110,13 +111,13 @@ impl<'a> Training<'a> {
         let start = Instant::now();
         let hyperparameters = self.hyperparameters();
         let epoch = self.state.epochs_done() + 1;
-        let record = |training: Mean, validation: Option<Mean>| EpochRecord {
+        let record = |learning_rate: f64, training: Mean, validation: Option<Mean>| EpochRecord {
             epoch,
             loss: training.loss,
             accuracy: training.accuracy,
             val_loss: validation.and_then(|mean| mean.loss),
             val_accuracy: validation.and_then(|mean| mean.accuracy),
-            learning_rate: hyperparameters.learning_rate,
+            learning_rate,
             seconds: start.elapsed().as_secs_f64(),
             metrics: std::collections::BTreeMap::new(),
         };
@@ -126,32 +127,37 @@ impl<'a> Training<'a> {
         let mut params = self.state.params.clone();
         let mut optimizer = self.state.optimizer.clone();
         let mut gradient = vec![0.0; params.len()];
+        let rule = Rule::new(hyperparameters);
         let mut score = Score::default();
-        for rows in order.chunks(hyperparameters.batch_size.max(1) as usize) {
+        let batches = order.chunks(hyperparameters.batch_size.max(1) as usize);
+        let batches_per_epoch = batches.len() as u64;
+        let mut learning_rate = hyperparameters.learning_rate;
+        for rows in batches {
             match observer.control() {
                 Control::Continue => {}
                 Control::StopEarly => return Ok(EpochEnd::Stopped),
                 Control::Abort => return Ok(EpochEnd::Aborted),
             }
+            learning_rate = self.state.course.rate(hyperparameters, optimizer.steps(), batches_per_epoch);
             let masks = self.masks(&mut dropout, rows.len());
             let mut batch = self.engine.loss_gradient(&params, rows, &masks, &mut gradient)?;
             batch.loss_sum += self.penalty.value(&self.layout, &params) * batch.n as f64;
             score.add(batch);
             if !score.loss_sum.is_finite() {
-                return Ok(EpochEnd::Diverged(record(Mean::of(score), None)));
+                return Ok(EpochEnd::Diverged(record(learning_rate, Mean::of(score), None)));
             }
             self.penalty.add_gradient(&self.layout, &params, &mut gradient);
-            optimizer.step(hyperparameters.optimizer, hyperparameters.learning_rate, &mut params, &gradient);
+            optimizer.step(&rule, &self.layout, learning_rate, &mut params, &mut gradient);
         }
 
         let Some(validation) = self.validate(&params, observer)? else {
             return Ok(EpochEnd::Aborted);
         };
-        let record = record(Mean::of(score), Some(Mean::of(validation)));
+        let record = record(learning_rate, Mean::of(score), Some(Mean::of(validation)));
         if record.val_loss.is_none() {
             return Ok(EpochEnd::Diverged(record));
         }
-        self.state.advance(params, optimizer, record.clone(), self.job.metric);
+        self.state.advance(params, optimizer, record.clone(), self.job.metric, hyperparameters);
         Ok(EpochEnd::Full(record))
     }
 
@@ -207,6 +213,7 @@ impl<'a> Training<'a> {
         };
         if let (Some(best), true) = (self.state.best.take(), ending != Ending::Aborted) {
             let last = std::mem::take(&mut self.state.params);
+            let last = self.state.restorable.take().unwrap_or(last);
             let model = |params| safetensors(&self.layout, params, self.job.config, self.data);
             trained.final_model = model(&last);
             trained.best_model = model(&best.params);
@@ -246,7 +253,7 @@ mod train_support;
 
 #[cfg(test)]
 mod tests {
-    use besom_sweep::Optimizer;
+    use serde_json::json;
 
     use super::train_support::{Watcher, config, data, job, repeatable, run};
     use super::*;
@@ -254,17 +261,34 @@ mod tests {
     #[test]
     fn a_training_resumed_from_its_state_ends_with_the_same_bits() {
         let data = data(20, 4);
-        for optimizer in [
-            Optimizer::Sgd { momentum: 0.0, nesterov: false },
-            Optimizer::Sgd { momentum: 0.9, nesterov: true },
-            Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 },
-            Optimizer::Adadelta { rho: 0.95, epsilon: 1e-7 },
-        ] {
+        let optimizers = [
+            json!({"optimizer": "sgd"}),
+            json!({"optimizer": "sgd", "momentum": 0.9, "nesterov": true, "clipnorm": 0.5}),
+            json!({"optimizer": "rmsprop", "momentum": 0.5, "centered": true}),
+            json!({"optimizer": "adam", "amsgrad": true}),
+            json!({"optimizer": "adamw"}),
+            json!({"optimizer": "adadelta"}),
+            json!({"optimizer": "adagrad"}),
+            json!({"optimizer": "adamax"}),
+            json!({"optimizer": "nadam"}),
+            json!({"optimizer": "ftrl", "learning_rate_power": -0.6}),
+            json!({"optimizer": "lion"}),
+        ];
+        let schedules = [
+            json!({"schedule": "exponential"}),
+            json!({"schedule": "cosine", "warmup_steps": 20}),
+            json!({"schedule": "step", "step_epochs": 3}),
+            json!({"schedule": "plateau", "plateau_patience": 1, "learning_rate": 0.5}),
+            json!({"restore_best_weights": true, "learning_rate": 0.5}),
+        ];
+        for options in optimizers.into_iter().chain(schedules) {
+            let serde_json::Value::Object(mut params) = options.clone() else { unreachable!() };
+            params.insert("patience".to_owned(), json!(8));
             let config = config(&data, |h| {
-                h.optimizer = optimizer;
+                *h = Hyperparameters { hidden: vec![8, 6], ..Hyperparameters::from_params(&params).unwrap() };
                 h.epochs = 9;
                 h.dropout = 0.1;
-                h.patience = Some(8);
+                h.batch_size = 16;
             });
             let job = job(&config);
             let uninterrupted = repeatable(run(job, &data));
@@ -277,7 +301,7 @@ mod tests {
             after.state = serde_json::from_slice(&checkpoint).unwrap();
             assert_eq!(after.state, before.state);
             let resumed = after.run(0, &mut Watcher::silent()).unwrap();
-            assert_eq!(repeatable(resumed), uninterrupted, "{optimizer:?}");
+            assert_eq!(repeatable(resumed), uninterrupted, "{options}");
         }
     }
 }

@@ -146,11 +146,10 @@ fn failed(error: candle_core::Error) -> TrainError {
 
 #[cfg(test)]
 mod tests {
-    use besom_sweep::Optimizer;
     use serde::Deserialize;
 
     use super::*;
-    use crate::train::optimizer::OptimizerState;
+    use crate::train::optimizer::{OptimizerState, Rule};
 
     #[derive(Deserialize)]
     struct File {
@@ -202,22 +201,21 @@ mod tests {
     #[test]
     fn losses_gradients_and_weights_are_those_of_keras() {
         let file: File = serde_json::from_str(include_str!("../../../tests/data/keras_models.json")).unwrap();
-        assert_eq!(file.traces.len(), 2);
+        assert_eq!(file.traces.len(), 3);
         for trace in file.traces {
-            let optimizer = match trace.optimizer.as_str() {
-                "SGD" => Optimizer::Sgd { momentum: 0.0, nesterov: false },
-                "Adam" => Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 },
-                other => panic!("unknown optimizer {other}"),
-            };
-            let model = Perceptron::new(Layout::new(8, &[6, 5], 3).unwrap(), Activation::Relu, 0.0).unwrap();
+            let mut params = besom_sweep::Params::new();
+            params.insert("optimizer".to_owned(), trace.optimizer.to_lowercase().into());
+            let rule = Rule::new(&besom_sweep::Hyperparameters::from_params(&params).unwrap());
+            let layout = Layout::new(8, &[6, 5], 3).unwrap();
+            let model = Perceptron::new(layout.clone(), Activation::Relu, 0.0).unwrap();
             let mut params = flat(&trace.initial_weights);
-            let mut state = OptimizerState::new(optimizer, params.len());
+            let mut state = OptimizerState::new(rule.optimizer, params.len());
             let mut gradient = vec![0.0; params.len()];
             for ((x, y), step) in trace.x.iter().zip(&trace.y).zip(&trace.steps) {
                 let score = model.loss_gradient(&params, x.concat(), y, &[], &mut gradient).unwrap();
                 assert_close("loss", &[(score.loss_sum / score.n as f64) as f32], &[step.loss as f32]);
                 assert_close("gradient", &gradient, &flat(&step.gradients));
-                state.step(optimizer, trace.config.learning_rate, &mut params, &gradient);
+                state.step(&rule, &layout, trace.config.learning_rate, &mut params, &mut gradient);
                 assert_close("weight", &params, &flat(&step.weights_after));
             }
         }
@@ -226,7 +224,7 @@ mod tests {
     #[test]
     fn the_gradient_is_the_slope_of_the_loss_for_every_activation_and_with_dropout() {
         let layout = Layout::new(3, &[4, 5], 3).unwrap();
-        let params = layout.initial_parameters(1);
+        let params = layout.initial_parameters(besom_sweep::Initializer::GlorotUniform, 1);
         let x = vec![0.1, 0.9, 0.4, 0.8, 0.0, 0.3];
         let masks = [vec![1.5, 0.0, 1.5, 1.5, 1.5, 1.5, 0.0, 1.5], vec![1.0; 10]];
         for activation in [Activation::Relu, Activation::Tanh, Activation::Sigmoid, Activation::Gelu, Activation::Elu] {
