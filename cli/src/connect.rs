@@ -126,6 +126,9 @@ impl Connection {
         if let Some(local) = self.local {
             local.stop().await;
         }
+        if let Some(opened) = self.opened {
+            opened.close().await;
+        }
     }
 }
 

@@ -167,7 +167,7 @@ impl Place {
             tracing::error!(%error, "the server ended badly");
         }
         // Only now may another process have the store.
-        drop(host.opened);
+        host.opened.close().await;
     }
 }
 

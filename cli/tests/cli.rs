@@ -143,6 +143,17 @@ fn the_classic_sweep_has_nine_distinct_points() {
 }
 
 #[test]
+fn after_a_run_the_database_file_alone_holds_everything() {
+    let home = Home::new();
+    let file = home.write("alone.yaml", &tiny_sweep("alone", 2, 1));
+    home.besom(["run", file.to_str().unwrap()]).expect(0);
+    let copy = Home::new();
+    std::fs::copy(home.path().join("besom.db"), copy.path().join("besom.db")).unwrap();
+    let count = copy.besom(["sql", "--format", "csv", "SELECT count(*) AS runs FROM runs"]).expect(0);
+    assert_eq!(count.stdout, "runs\r\n2\r\n");
+}
+
+#[test]
 fn a_sweep_is_run_once_and_shown_again() {
     let home = Home::new();
     let file = home.write("tiny.yaml", &tiny_sweep("tiny", 3, 2));

@@ -95,6 +95,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     output::say(format_args!("besom coordinator is listening on http://{address}, store {url}"));
     let served = coordinator.serve(listener, signal).await;
     coordinator.stop().await;
+    opened.close().await;
     served.context("the server ended")?;
     Ok(Exit::Success)
 }

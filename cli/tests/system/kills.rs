@@ -22,7 +22,7 @@ fn a_worker_killed_in_mid_epoch_costs_nothing_but_time(backend: Backend) {
     let doomed = world.worker(&homes[0], "doomed");
     let _second = world.worker(&homes[1], "second");
     let _third = world.worker(&homes[2], "third");
-    world.wait_until_training("doomed");
+    world.freeze_in_mid_job(&doomed, "doomed");
     doomed.kill();
     world.wait_until_completed();
     world.assert_as_undisturbed();
@@ -36,8 +36,8 @@ fn a_coordinator_killed_and_restarted_loses_nothing(backend: Backend) {
     let homes = [Home::new(), Home::new(), Home::new()];
     let workers = ["first", "second", "third"];
     let _workers: Vec<_> = homes.iter().zip(workers).map(|(home, name)| world.worker(home, name)).collect();
-    for worker in ["first", "third"] {
-        world.wait_until_training(worker);
+    for _ in 0..2 {
+        world.wait_until_training();
         let before = world.sql(EPOCHS);
         world.kill_coordinator();
         world.start_coordinator();
@@ -62,7 +62,7 @@ fn a_database_killed_and_restarted_loses_nothing() {
     let workers = ["first", "second", "third"];
     let _workers: Vec<_> = homes.iter().zip(workers).map(|(home, name)| world.worker(home, name)).collect();
     for stop in [Stop::Immediate, Stop::Fast] {
-        world.wait_until_training("second");
+        world.wait_until_training();
         server.stop(stop);
         server.start();
     }
@@ -75,8 +75,10 @@ fn a_worker_that_is_stopped_politely_gives_its_job_back_at_once(backend: Backend
     world.submit();
     let homes = [Home::new(), Home::new()];
     let leaving = world.worker(&homes[0], "leaving");
-    world.wait_until_training("leaving");
-    leaving.terminate().expect(0);
+    world.freeze_in_mid_job(&leaving, "leaving");
+    leaving.signal("TERM");
+    leaving.signal("CONT");
+    leaving.wait().expect(0);
     let outcome = world.sql(
         "SELECT a.outcome FROM attempts a JOIN workers w ON w.id = a.worker_id WHERE w.name = 'leaving' \
                              AND a.outcome <> 'succeeded'",
@@ -92,8 +94,7 @@ fn a_worker_that_slept_past_its_lease_changes_nothing(backend: Backend) {
     world.submit();
     let homes = [Home::new(), Home::new()];
     let sleeper = world.worker(&homes[0], "sleeper");
-    world.wait_until_training("sleeper");
-    sleeper.signal("STOP");
+    world.freeze_in_mid_job(&sleeper, "sleeper");
     let _other = world.worker(&homes[1], "other");
     wait_for_row(&world.hub, "the loss of the sleeper's lease", "SELECT job_id FROM attempts WHERE outcome = 'lost'");
     sleeper.signal("CONT");

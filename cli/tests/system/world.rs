@@ -11,7 +11,7 @@ method: grid
 parameters:
   optimizer: {values: [sgd, adam]}
   batch_size: {values: [16, 64]}
-  epochs: {value: 40}
+  epochs: {value: 120}
 besom:
   dataset: {source: drawings.npz}
   model: {hidden: [16]}
@@ -55,6 +55,14 @@ pub(crate) fn wait_for_row(home: &Home, what: &str, query: &str) {
         let ended = home.besom(["sql", "--format", "csv", query]);
         ended.code() == Some(0) && ended.stdout.lines().count() > 1
     });
+}
+
+/// Running jobs of the workers of this name pattern that have epochs behind them and far more to come.
+fn half_done(worker: &str) -> String {
+    format!(
+        "SELECT r.job FROM runs r JOIN history h ON h.job = r.job WHERE r.state = 'running' AND r.worker LIKE '{worker}' \
+         GROUP BY r.job HAVING max(h.epoch) BETWEEN 2 AND 80"
+    )
 }
 
 /// A coordinator on a store of its own. The hub's home names the store, so that its `sql` asks the same one.
@@ -118,17 +126,28 @@ impl World {
         sql(&self.hub, query)
     }
 
-    /// Waits until a job is in the middle of its work on this worker.
+    /// Waits until some worker is in the middle of a job.
     #[track_caller]
-    pub(crate) fn wait_until_training(&self, worker: &str) {
-        wait_for_row(
-            &self.hub,
-            &format!("a job half done on {worker}"),
-            &format!(
-                "SELECT r.job FROM runs r JOIN history h ON h.job = r.job \
-                 WHERE r.state = 'running' AND r.worker = '{worker}' AND h.epoch >= 2"
-            ),
-        );
+    pub(crate) fn wait_until_training(&self) {
+        wait_for_row(&self.hub, "a job half done", &half_done("%"));
+    }
+
+    /// Freezes this worker in the middle of a job, so that whatever follows hits it there.
+    #[track_caller]
+    pub(crate) fn freeze_in_mid_job(&self, worker: &Process, name: &str) {
+        eventually(&format!("a job half done on {name}"), || {
+            let is_training = || self.sql(&half_done(name)).lines().count() > 1;
+            if !is_training() {
+                return false;
+            }
+            worker.signal("STOP");
+            // It may have delivered the job's end in the meantime; the answer is the same from now on.
+            if is_training() {
+                return true;
+            }
+            worker.signal("CONT");
+            false
+        });
     }
 
     #[track_caller]

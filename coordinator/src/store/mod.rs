@@ -237,4 +237,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Asks the database for nothing: whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Closes all connections. With SQLite the write-ahead log is folded into the file, which can then be copied alone.
+    async fn close(&self);
 }

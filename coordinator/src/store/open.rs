@@ -14,6 +14,9 @@ use tokio::task::spawn_blocking;
 use super::{Store, lock::LockFile, postgres::PostgresStore, sqlite::SqliteStore};
 use crate::artifacts::{ArtifactStore, FileArtifacts, PostgresArtifacts};
 
+/// What closing a store may take: folding the largest write-ahead log into its file takes a moment.
+const CLOSING: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Where the mounted file systems are listed; other systems than Linux have no such file and are not checked.
 const MOUNTS: &str = "/proc/self/mounts";
 
@@ -91,6 +94,15 @@ pub struct Opened {
     pub artifacts: Arc<dyn ArtifactStore>,
     /// SQLite, opened for writing: the right to do so, for as long as this lives.
     pub lock: Option<LockFile>,
+}
+
+impl Opened {
+    /// Closes the store and only then gives the right to it away. What does not close in time ends with the process.
+    pub async fn close(self) {
+        if tokio::time::timeout(CLOSING, self.store.close()).await.is_err() {
+            tracing::warn!("the store did not close in time; nothing is lost by it");
+        }
+    }
 }
 
 /// Opens for writing and brings the database to this build's migrations. A missing SQLite database is made, with its

@@ -109,14 +109,6 @@ impl SqliteStore {
         SqliteArtifactIndex { handle: self.handle.clone() }
     }
 
-    /// Closes all connections; the write-ahead log is folded into the file.
-    pub async fn close(&self) {
-        self.handle.reader.close().await;
-        if let Some(writer) = &self.handle.writer {
-            writer.close().await;
-        }
-    }
-
     fn handle(&self) -> &Handle {
         &self.handle
     }

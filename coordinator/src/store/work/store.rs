@@ -176,4 +176,8 @@ impl Store for Backend {
     async fn ping(&self) -> Result<(), StoreError> {
         self.handle().read("ping", (), |conn, _, ()| Box::pin(reads::ping(conn))).await
     }
+
+    async fn close(&self) {
+        self.handle().close().await;
+    }
 }

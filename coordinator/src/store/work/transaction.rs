@@ -33,6 +33,15 @@ pub(in super::super) struct Handle {
 pub(in super::super) type Body<A, T> = for<'c> fn(&'c mut Conn, Timestamp, &'c A) -> BoxFuture<'c, Result<T, Failure>>;
 
 impl Handle {
+    /// Closes the pools, the writer's last: SQLite folds its log into the file when the last connection closes, which
+    /// one that only reads cannot do.
+    pub(in super::super) async fn close(&self) {
+        self.reader.close().await;
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
+    }
+
     /// Runs a transaction that changes something, again where another one came in between.
     pub(in super::super) async fn write<A, T>(
         &self,
