@@ -44,8 +44,9 @@ async fn a_clean_connection_is_used_again() {
         let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(store.pool()).await.unwrap();
         sessions.insert(pid);
     }
-    // A second one may be opened while the first is being looked at after its use.
-    assert!(sessions.len() <= 3, "{sessions:?}");
+    // Others may be opened while one is being looked at after its use, up to the pool's ten; were connections thrown away
+    // after their use, each of the thirty rounds would have brought new ones.
+    assert!(sessions.len() <= 10, "{sessions:?}");
 }
 
 #[tokio::test]
