@@ -56,7 +56,7 @@ pub(crate) struct FileArgs {
 }
 
 fn parse_engine(text: &str) -> Result<Engine, String> {
-    Engine::parse(text).ok_or_else(|| "no such engine; known: candle".to_owned())
+    Engine::parse(text).ok_or_else(|| "no such engine; known: native, candle".to_owned())
 }
 
 impl FileArgs {

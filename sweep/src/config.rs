@@ -13,7 +13,7 @@ use crate::{Hyperparameters, Params};
 pub const TRAINER: &str = "mlp";
 
 /// Raised whenever the same configuration would give other numbers than before.
-pub const TRAINER_VERSION: u32 = 1;
+pub const TRAINER_VERSION: u32 = 2;
 
 /// Pixels are divided by the largest value of the training split.
 const SCALING: &str = "training_maximum";
@@ -23,6 +23,8 @@ const SCALING: &str = "training_maximum";
 pub enum Engine {
     /// Autograd on candle-nn layers: the definition of the model.
     Candle,
+    /// Dense layers on the CPU, with the same bits on every CPU.
+    Native,
 }
 
 /// Everything that a job's numbers depend on, but the seed.
@@ -134,14 +136,15 @@ impl Engine {
     /// The class of device that it computes on; part of what a job's numbers depend on.
     pub fn device(self) -> &'static str {
         match self {
-            Self::Candle => "cpu",
+            Self::Candle | Self::Native => "cpu",
         }
     }
 
-    /// `candle`.
+    /// `candle` or `native`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Candle => "candle",
+            Self::Native => "native",
         }
     }
 
@@ -149,6 +152,7 @@ impl Engine {
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "candle" => Some(Self::Candle),
+            "native" => Some(Self::Native),
             _ => None,
         }
     }

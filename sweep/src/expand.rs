@@ -98,7 +98,7 @@ impl Expansion {
         let swept = spec.parameters.iter().filter(|parameter| parameter.values.len() > 1);
         let swept = swept.map(|parameter| parameter.name.clone()).collect();
         Ok(Self {
-            engine: engine.or(spec.engine).unwrap_or(Engine::Candle),
+            engine: engine.or(spec.engine).unwrap_or(Engine::Native),
             spec: spec.clone(),
             axes,
             distinct,

@@ -110,7 +110,7 @@ fn the_canonical_form_is_this_text() {
             r#""hidden":[32,32],"kernel_initializer":"glorot_uniform","l1":0.0,"l2":0.0,"label_smoothing":0.0,"#,
             r#""learning_rate":0.01,"momentum":0.0,"nesterov":false,"optimizer":"sgd","patience":null,"#,
             r#""schedule":"constant","weight_decay":0.0},"#,
-            r#""scaling":"training_maximum","trainer":"mlp","trainer_version":1}"#
+            r#""scaling":"training_maximum","trainer":"mlp","trainer_version":2}"#
         )
     );
     let small = config(json!({"optimizer": "adam", "learning_rate": 1e-5}));
@@ -123,7 +123,7 @@ fn the_hash_is_the_sha256_of_the_canonical_text() {
     // printf %s '{"dataset":...}' | sha256sum
     assert_eq!(
         config(json!({"epochs": 25})).config_hash(),
-        "6dcfd83c79b5a1b0cd3b140e41225493d9fb57f1ecee88bc0427615f4ebde9a0"
+        "3e4c42488073f3edc6ed564b4cee8da6a05f8e28b1fe17c3cf50a364627cdef5"
     );
 }
 
@@ -162,10 +162,10 @@ fn a_configuration_of_another_build_is_refused() {
     let text = config(json!({})).canonical_json();
     JobConfig::from_canonical_json(&text).expect("its own");
     for (piece, replacement, message) in [
-        (r#""trainer_version":1"#, r#""trainer_version":2"#, "trainer_version: 2 cannot be trained by this build"),
+        (r#""trainer_version":2"#, r#""trainer_version":3"#, "trainer_version: 3 cannot be trained by this build"),
         (r#""trainer":"mlp""#, r#""trainer":"cnn""#, "trainer: \"cnn\" cannot be trained by this build"),
         (r#""device":"cpu""#, r#""device":"cuda""#, "device: \"cuda\" cannot be trained"),
-        (r#""engine":"candle""#, r#""engine":"native""#, "engine: \"native\" is unknown to this build"),
+        (r#""engine":"candle""#, r#""engine":"torch""#, "engine: \"torch\" is unknown to this build"),
         (r#","trainer":"mlp""#, "", "trainer: missing"),
         (r#""device""#, r#""extra":1,"device""#, "extra: unknown key of a configuration"),
         (r#""batch_size":32"#, r#""batch_size":0"#, "batch_size: must be an integer from 1 to 1048576, not 0"),
@@ -294,7 +294,7 @@ fn the_digest_is_of_what_the_sweep_means() {
         SMALL.replace("method", "# a comment\nname: other\ndescription: for people\nmethod"),
         SMALL.replace("learning_rate:", "lr:").replace("[8, 16]", "[8.0, 16]"),
         SMALL.replace("data.npz", "elsewhere.npz"),
-        SMALL.replace("method: grid\n", "").replace("besom:", "method: grid\nbesom:\n  seeds: [1]\n  engine: candle"),
+        SMALL.replace("method: grid\n", "").replace("besom:", "method: grid\nbesom:\n  seeds: [1]\n  engine: native"),
         SMALL
             .replace("  learning_rate: {values: [0.1, 0.01]}\n", "")
             .replace("besom:", "  learning_rate: {values: [0.1, 0.01]}\nbesom:"),

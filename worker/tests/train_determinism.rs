@@ -4,7 +4,7 @@ mod train_support;
 
 use std::process::Command;
 
-use besom_sweep::{JobConfig, Optimizer};
+use besom_sweep::{Engine, JobConfig, Optimizer};
 use besom_worker::data::Dataset;
 use besom_worker::train::{TrainJob, train};
 use train_support::{Watcher, config, data, job, repeatable, run};
@@ -12,8 +12,8 @@ use train_support::{Watcher, config, data, job, repeatable, run};
 const ADAM: Optimizer = Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false };
 
 /// Wide enough that candle would like to share the work among threads, and with every random stream in use.
-fn wide(data: &Dataset) -> JobConfig {
-    config(data, |h| {
+fn wide(data: &Dataset, engine: Engine) -> JobConfig {
+    let config = config(data, |h| {
         h.optimizer = ADAM;
         h.learning_rate = 0.003;
         h.hidden = vec![400, 96];
@@ -21,31 +21,37 @@ fn wide(data: &Dataset) -> JobConfig {
         h.epochs = 3;
         h.dropout = 0.2;
         h.l2 = 1e-4;
-    })
+    });
+    JobConfig { engine, ..config }
 }
+
+/// Both.
+const ENGINES: [Engine; 2] = [Engine::Native, Engine::Candle];
 
 #[test]
 fn a_job_gives_the_same_bits_alone_beside_others_and_in_any_thread() {
     let data = data(784, 10);
-    let wide = wide(&data);
-    let small = config(&data, |h| h.batch_size = 8);
-    let alone = repeatable(run(job(&wide), &data));
-    std::thread::scope(|scope| {
-        let again: Vec<_> = (0..2).map(|_| scope.spawn(|| repeatable(run(job(&wide), &data)))).collect();
-        let others: Vec<_> = (2..4)
-            .map(|seed| {
-                scope.spawn({
-                    let (small, data) = (&small, &data);
-                    move || run(TrainJob { seed, ..job(small) }, data)
+    for engine in ENGINES {
+        let wide = wide(&data, engine);
+        let small = JobConfig { engine, ..config(&data, |h| h.batch_size = 8) };
+        let alone = repeatable(run(job(&wide), &data));
+        std::thread::scope(|scope| {
+            let again: Vec<_> = (0..2).map(|_| scope.spawn(|| repeatable(run(job(&wide), &data)))).collect();
+            let others: Vec<_> = (2..4)
+                .map(|seed| {
+                    scope.spawn({
+                        let (small, data) = (&small, &data);
+                        move || run(TrainJob { seed, ..job(small) }, data)
+                    })
                 })
-            })
-            .collect();
-        for trained in again {
-            assert_eq!(trained.join().unwrap(), alone);
-        }
-        let [a, b] = others.into_iter().map(|other| other.join().unwrap()).collect::<Vec<_>>().try_into().unwrap();
-        assert_ne!(a.final_model, b.final_model, "another seed is another training");
-    });
+                .collect();
+            for trained in again {
+                assert_eq!(trained.join().unwrap(), alone, "{engine:?}");
+            }
+            let [a, b] = others.into_iter().map(|other| other.join().unwrap()).collect::<Vec<_>>().try_into().unwrap();
+            assert_ne!(a.final_model, b.final_model, "another seed is another training");
+        });
+    }
 }
 
 #[test]
@@ -79,9 +85,11 @@ fn bits_do_not_depend_on_the_number_of_threads() {
 fn print_the_bits() {
     use sha2::Digest;
     let data = data(784, 10);
-    let trained = repeatable(run(job(&wide(&data)), &data));
     let mut hash = sha2::Sha256::new();
-    hash.update(&trained.final_model);
-    hash.update(serde_json::to_vec(&trained.records).unwrap());
+    for engine in ENGINES {
+        let trained = repeatable(run(job(&wide(&data, engine)), &data));
+        hash.update(&trained.final_model);
+        hash.update(serde_json::to_vec(&trained.records).unwrap());
+    }
     println!("bits={:x?}", hash.finalize().as_slice());
 }

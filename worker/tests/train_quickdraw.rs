@@ -39,7 +39,7 @@ async fn final_accuracies_are_those_of_keras() {
             "optimizer": optimizer, "learning_rate": learning_rate, "batch_size": batch_size, "epochs": 25,
         });
         let hyperparameters = Hyperparameters::from_params(params.as_object().unwrap()).unwrap();
-        let config = JobConfig { hyperparameters, dataset: data.digest().to_owned(), engine: Engine::Candle };
+        let config = JobConfig { hyperparameters, dataset: data.digest().to_owned(), engine: Engine::Native };
         let mut sum = 0.0;
         for seed in 1..=3 {
             let trained = run(TrainJob { seed, ..job(&config) }, &data);

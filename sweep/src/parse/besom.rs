@@ -150,10 +150,6 @@ fn seeds(item: &Item<'_>) -> Result<Vec<i64>, SpecError> {
 
 fn engine(item: &Item<'_>) -> Result<Engine, SpecError> {
     let word = item.text()?;
-    Engine::parse(word).ok_or_else(|| {
-        item.refuse(match word {
-            "native" => "native is not supported yet; supported: candle".to_owned(),
-            _ => format!("unknown engine {}; {}", item.node.describe(), hint(word, &["candle"])),
-        })
-    })
+    let unknown = || format!("unknown engine {}; {}", item.node.describe(), hint(word, &["native", "candle"]));
+    Engine::parse(word).ok_or_else(|| item.refuse(unknown()))
 }

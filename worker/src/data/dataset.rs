@@ -6,6 +6,7 @@
 //! digest. The bytes are held once; rows and labels are views into them.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -80,6 +81,7 @@ pub struct Dataset {
     rows: Range<usize>,
     labels: Range<usize>,
     digest: String,
+    blank: OnceLock<Vec<bool>>,
 }
 
 impl std::fmt::Debug for Dataset {
@@ -105,6 +107,20 @@ impl Dataset {
     #[must_use]
     pub fn labels(&self) -> &[u8] {
         &self.bytes[self.labels.clone()]
+    }
+
+    /// For each feature whether it is 0 in every training row. Worked out once.
+    pub(crate) fn blank_columns(&self) -> &[bool] {
+        self.blank.get_or_init(|| {
+            let features = self.header.features as usize;
+            let mut blank = vec![true; features];
+            for row in self.rows().chunks_exact(features).take(self.header.train as usize) {
+                for (blank, &value) in blank.iter_mut().zip(row) {
+                    *blank &= value == 0;
+                }
+            }
+            blank
+        })
     }
 
     /// SHA-256 of [`Dataset::artifact`], lower-case hex.
@@ -162,7 +178,7 @@ impl Dataset {
             return refuse(format!("claims a training maximum of {}, but it is {max}", header.max));
         }
         let digest = hex(&Sha256::digest(&bytes));
-        Ok(Self { header, bytes, rows, labels, digest })
+        Ok(Self { header, bytes, rows, labels, digest, blank: OnceLock::new() })
     }
 
     /// Lays out a dataset: `fill` appends the rows, then the labels, to the bytes given.

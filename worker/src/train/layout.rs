@@ -1,7 +1,7 @@
 //! Where each layer's parameters lie in the flat vector.
 //!
-//! Layer after layer, from the input on: the kernel as `[out, in]`, row by row, then the bias `[out]`. That is PyTorch's
-//! layout, so every piece is a tensor of the exported file as it stands.
+//! Layer after layer, from the input on: the kernel as `[in, out]`, row by row, then the bias `[out]`. That is Keras's
+//! layout, and that of the native engine's kernels, whose lanes are outputs.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ pub(crate) struct Layer {
     pub(crate) inputs: usize,
     /// Values that go out.
     pub(crate) outputs: usize,
-    /// The kernel, [outputs, inputs], in the flat vector.
+    /// The kernel, `[inputs, outputs]`, in the flat vector.
     pub(crate) kernel: Range<usize>,
     /// The bias, `[outputs]`, in the flat vector.
     pub(crate) bias: Range<usize>,

@@ -6,6 +6,7 @@
 //! every sum has one order, and each job computes on one thread. Knows nothing of leases or the wire: the agent does.
 
 mod activation;
+mod elementary;
 mod engine;
 mod initial;
 mod job;
@@ -17,6 +18,7 @@ mod optimizer;
 mod penalty;
 mod random;
 mod schedule;
+mod simd;
 mod state;
 mod threads;
 mod trainer;

@@ -65,6 +65,12 @@ pub(crate) fn safetensors(layout: &Layout, params: &[f32], config: &JobConfig, d
     let mut file = Vec::with_capacity(8 + text.len() + params.len() * 4);
     file.extend_from_slice(&(text.len() as u64).to_le_bytes());
     file.extend_from_slice(text.as_bytes());
-    file.extend(params.iter().flat_map(|param| param.to_le_bytes()));
+    for layer in &layout.layers {
+        let kernel = &params[layer.kernel.clone()];
+        for output in 0..layer.outputs {
+            file.extend(kernel[output..].iter().step_by(layer.outputs).flat_map(|weight| weight.to_le_bytes()));
+        }
+        file.extend(params[layer.bias.clone()].iter().flat_map(|weight| weight.to_le_bytes()));
+    }
     file
 }

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
 use super::math::power;
+use super::simd::{Isa, Simd, dispatched};
+pub(crate) use descent::sgd;
 use squares::Ftrl;
 
 /// Below this, decaying state is zero.
@@ -32,6 +34,13 @@ impl Rule {
     pub(crate) fn new(hyperparameters: &Hyperparameters) -> Self {
         let Hyperparameters { optimizer, weight_decay, clipping, .. } = *hyperparameters;
         Self { optimizer, weight_decay, clipping }
+    }
+
+    /// Whether a step is [`sgd`] and nothing else.
+    pub(crate) fn is_plain_sgd(&self) -> bool {
+        matches!(self.optimizer, Optimizer::Sgd { momentum: 0.0, .. })
+            && self.weight_decay == 0.0
+            && self.clipping == Clipping::None
     }
 }
 
@@ -71,14 +80,17 @@ impl OptimizerState {
 
     /// One step of `rule`, which is the one that this state was made for, along `gradient`, which is clipped in place.
     pub(crate) fn step(&mut self, rule: &Rule, layout: &Layout, lr: f64, params: &mut [f32], gradient: &mut [f32]) {
+        self.count_step();
+        step(Isa::detect(), self, rule, layout, lr as f32, params, gradient);
+    }
+
+    /// One more step, which somebody else makes: [`Rule::is_plain_sgd`].
+    pub(crate) fn count_step(&mut self) {
         self.step += 1;
-        let lr = lr as f32;
-        clip::clip(rule.clipping, layout, gradient);
-        decay(params, rule.weight_decay as f32, lr);
-        self.update(rule.optimizer, lr, params, gradient);
     }
 
     /// The rule proper.
+    #[inline(always)]
     fn update(&mut self, optimizer: Optimizer, lr: f32, params: &mut [f32], gradient: &[f32]) {
         let pair = |a: f64, b: f64| [a as f32, b as f32];
         let mut vectors = self.vectors.iter_mut().map(Vec::as_mut_slice);
@@ -130,7 +142,36 @@ impl OptimizerState {
     }
 }
 
+dispatched!(
+    fn step(
+        state: &mut OptimizerState,
+        rule: &Rule,
+        layout: &Layout,
+        lr: f32,
+        params: &mut [f32],
+        gradient: &mut [f32],
+    ) = step_with
+);
+
+/// The instructions do not matter to a result: the loops have the same operations in the same order with each, only
+/// more of them at once.
+#[inline(always)]
+fn step_with<S: Simd>(
+    _s: S,
+    state: &mut OptimizerState,
+    rule: &Rule,
+    layout: &Layout,
+    lr: f32,
+    params: &mut [f32],
+    gradient: &mut [f32],
+) {
+    clip::clip(rule.clipping, layout, gradient);
+    decay(params, rule.weight_decay as f32, lr);
+    state.update(rule.optimizer, lr, params, gradient);
+}
+
 /// `base_optimizer.py`: w -= w weight_decay lr, for kernels and biases
+#[inline(always)]
 fn decay(params: &mut [f32], weight_decay: f32, lr: f32) {
     if weight_decay != 0.0 {
         params.iter_mut().for_each(|w| *w -= *w * weight_decay * lr);
@@ -138,6 +179,7 @@ fn decay(params: &mut [f32], weight_decay: f32, lr: f32) {
 }
 
 /// Zero where the magnitude is below [`TINY`]; not a number stays one.
+#[inline(always)]
 fn flush(x: f32) -> f32 {
     if x.abs() < TINY { 0.0 } else { x }
 }

@@ -17,9 +17,14 @@ impl Penalty {
         Self { l1: hyperparameters.l1 as f32, l2: hyperparameters.l2 as f32 }
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_none(self) -> bool {
+        self.l1 == 0.0 && self.l2 == 0.0
+    }
+
     /// What is added to the loss of every sample.
     pub(crate) fn value(self, layout: &Layout, params: &[f32]) -> f64 {
-        if self.l1 == 0.0 && self.l2 == 0.0 {
+        if self.is_none() {
             return 0.0;
         }
         let kernels = || layout.layers.iter().flat_map(|layer| &params[layer.kernel.clone()]).map(|&w| f64::from(w));
@@ -29,7 +34,7 @@ impl Penalty {
 
     /// Adds the penalty's gradient: l1 sign(w) + 2 l2 w, where sign(0) is 0.
     pub(crate) fn add_gradient(self, layout: &Layout, params: &[f32], gradient: &mut [f32]) {
-        if self.l1 == 0.0 && self.l2 == 0.0 {
+        if self.is_none() {
             return;
         }
         for layer in &layout.layers {

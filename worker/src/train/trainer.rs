@@ -4,21 +4,21 @@ use std::time::Instant;
 
 use besom_sweep::{Engine as EngineKind, Hyperparameters, Objective};
 
-use super::engine::{CandleEngine, Engine};
+use super::engine::{Batch, CandleEngine, Engine, Masks, NativeEngine};
 use super::job::{Confusion, Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
 use super::layout::Layout;
-use super::loss::{Score, argmax, cross_entropy};
+use super::loss::{Score, Targets, argmax, cross_entropy};
 use super::model::safetensors;
 use super::optimizer::{OptimizerState, Rule};
 use super::penalty::Penalty;
 use super::random::Purpose;
+use super::simd::Aligned;
 use super::state::State;
 use super::threads::single_thread;
 use crate::data::Dataset;
 use crate::random::Stream;
 
-/// Rows a validation batch. Fixed, because the rounding of a matrix product depends on its size; large enough to be fast,
-/// small enough to cost little memory beside the dataset.
+/// Rows between two questions whether to go on, in validation.
 const VALIDATION_BATCH: usize = 512;
 
 /// Trains `jobs`, one after the other, on the calling thread's time (it blocks), and answers in their order.
@@ -64,8 +64,9 @@ impl<'a> Training<'a> {
         let hyperparameters = &job.config.hyperparameters;
         let header = data.header();
         let layout = Layout::new(header.features, &hyperparameters.hidden, header.classes.len() as u32)?;
-        let engine = match job.config.engine {
+        let engine: Box<dyn Engine> = match job.config.engine {
             EngineKind::Candle => Box::new(CandleEngine::new(data, layout.clone(), hyperparameters)?),
+            EngineKind::Native => Box::new(NativeEngine::new(data, layout.clone(), hyperparameters)),
         };
         let optimizer = OptimizerState::new(hyperparameters.optimizer, layout.parameters());
         let params = layout.initial_parameters(hyperparameters.initializer, job.seed);
@@ -124,30 +125,37 @@ impl<'a> Training<'a> {
 
         let order = Purpose::Shuffle.stream(self.job.seed, epoch).permutation(self.data.header().train);
         let mut dropout = Purpose::Dropout.stream(self.job.seed, epoch);
-        let mut params = self.state.params.clone();
+        let mut params = Aligned::from(&self.state.params[..]);
         let mut optimizer = self.state.optimizer.clone();
-        let mut gradient = vec![0.0; params.len()];
+        let mut gradient = Aligned::zeros(params.len());
         let rule = Rule::new(hyperparameters);
         let mut score = Score::default();
-        let batches = order.chunks(hyperparameters.batch_size.max(1) as usize);
+        let mut masks = self.layout.hidden().map(|_| Vec::new()).collect();
+        let mut batches = order.chunks(hyperparameters.batch_size.max(1) as usize).peekable();
         let batches_per_epoch = batches.len() as u64;
         let mut learning_rate = hyperparameters.learning_rate;
-        for rows in batches {
+        while let Some(rows) = batches.next() {
             match observer.control() {
                 Control::Continue => {}
                 Control::StopEarly => return Ok(EpochEnd::Stopped),
                 Control::Abort => return Ok(EpochEnd::Aborted),
             }
             learning_rate = self.state.course.rate(hyperparameters, optimizer.steps(), batches_per_epoch);
-            let masks = self.masks(&mut dropout, rows.len());
-            let mut batch = self.engine.loss_gradient(&params, rows, &masks, &mut gradient)?;
-            batch.loss_sum += self.penalty.value(&self.layout, &params) * batch.n as f64;
-            score.add(batch);
+            let next = batches.peek().copied().unwrap_or(&[]);
+            let batch = Batch { rows, next, masks: self.masks(&mut dropout, rows.len(), &mut masks) };
+            if self.penalty.is_none() && rule.is_plain_sgd() {
+                score.add(self.engine.descend(&mut params, &batch, learning_rate as f32, &mut gradient)?);
+                optimizer.count_step();
+            } else {
+                let mut loss = self.engine.loss_gradient(&params, &batch, &mut gradient)?;
+                loss.loss_sum += self.penalty.value(&self.layout, &params) * loss.n as f64;
+                score.add(loss);
+                self.penalty.add_gradient(&self.layout, &params, &mut gradient);
+                optimizer.step(&rule, &self.layout, learning_rate, &mut params, &mut gradient);
+            }
             if !score.loss_sum.is_finite() {
                 return Ok(EpochEnd::Diverged(record(learning_rate, Mean::of(score), None)));
             }
-            self.penalty.add_gradient(&self.layout, &params, &mut gradient);
-            optimizer.step(&rule, &self.layout, learning_rate, &mut params, &mut gradient);
         }
 
         let Some(validation) = self.validate(&params, observer)? else {
@@ -157,32 +165,38 @@ impl<'a> Training<'a> {
         if record.val_loss.is_none() {
             return Ok(EpochEnd::Diverged(record));
         }
-        self.state.advance(params, optimizer, record.clone(), self.job.metric, hyperparameters);
+        self.state.advance(params.to_vec(), optimizer, record.clone(), self.job.metric, hyperparameters);
         Ok(EpochEnd::Full(record))
     }
 
-    /// Dropout factors of a batch, in the order layer, row, unit; none without dropout.
-    fn masks(&self, stream: &mut Stream, rows: usize) -> Vec<Vec<f32>> {
+    /// Dropout factors of a batch, drawn in the order layer, row, unit into `masks`, which has a vector for each hidden
+    /// layer; none without dropout.
+    fn masks<'m>(&self, stream: &mut Stream, rows: usize, masks: &'m mut Vec<Vec<f32>>) -> &'m Masks {
         let rate = self.hyperparameters().dropout as f32;
         if rate == 0.0 {
-            return Vec::new();
+            return &[];
         }
         let kept = 1.0 / (1.0 - rate);
-        let mut factor = || if stream.unit() < rate { 0.0 } else { kept };
-        self.layout.hidden().map(|width| (0..rows * width).map(|_| factor()).collect()).collect()
+        for (mask, width) in masks.iter_mut().zip(self.layout.hidden()) {
+            mask.resize(rows * width, 0.0);
+            mask.fill_with(|| if stream.unit() < rate { 0.0 } else { kept });
+        }
+        masks
     }
 
     /// Scores the test split, penalties included; `None` if aborted.
     fn validate(&mut self, params: &[f32], observer: &mut dyn Observer) -> Result<Option<Score>, TrainError> {
         let smoothing = self.hyperparameters().label_smoothing as f32;
+        let classes = self.layout.classes();
         let mut score = Score::default();
+        let mut logits = Vec::new();
         for rows in test_rows(self.data).chunks(VALIDATION_BATCH) {
             if observer.control() == Control::Abort {
                 return Ok(None);
             }
-            let logits = self.engine.logits(params, rows)?;
+            self.engine.logits(params, rows, &mut logits)?;
             let labels = &self.data.labels()[rows[0] as usize..][..rows.len()];
-            score.add(cross_entropy(&logits, labels, self.layout.classes(), smoothing, None));
+            score.add(cross_entropy(&mut logits, &Targets { labels, smoothing, classes }, false));
         }
         score.loss_sum += self.penalty.value(&self.layout, params) * score.n as f64;
         Ok(Some(score))
@@ -192,8 +206,9 @@ impl<'a> Training<'a> {
     fn confusion(&mut self, params: &[f32]) -> Result<Confusion, TrainError> {
         let classes = self.layout.classes();
         let mut counts = vec![0; classes * classes];
+        let mut logits = Vec::new();
         for rows in test_rows(self.data).chunks(VALIDATION_BATCH) {
-            let logits = self.engine.logits(params, rows)?;
+            self.engine.logits(params, rows, &mut logits)?;
             for (&row, logits) in rows.iter().zip(logits.chunks_exact(classes)) {
                 counts[usize::from(self.data.labels()[row as usize]) * classes + argmax(logits)] += 1;
             }
@@ -249,10 +264,11 @@ fn test_rows(data: &Dataset) -> Vec<u32> {
 
 #[cfg(test)]
 #[path = "../../tests/train_support/mod.rs"]
-mod train_support;
+pub(in crate::train) mod train_support;
 
 #[cfg(test)]
 mod tests {
+    use besom_sweep::JobConfig;
     use serde_json::json;
 
     use super::train_support::{Watcher, config, data, job, repeatable, run};
@@ -281,7 +297,9 @@ mod tests {
             json!({"schedule": "plateau", "plateau_patience": 1, "learning_rate": 0.5}),
             json!({"restore_best_weights": true, "learning_rate": 0.5}),
         ];
-        for options in optimizers.into_iter().chain(schedules) {
+        let engines = [EngineKind::Native, EngineKind::Candle];
+        let cases = optimizers.into_iter().chain(schedules);
+        for (options, engine) in cases.flat_map(|options| engines.map(|engine| (options.clone(), engine))) {
             let serde_json::Value::Object(mut params) = options.clone() else { unreachable!() };
             params.insert("patience".to_owned(), json!(8));
             let config = config(&data, |h| {
@@ -290,6 +308,7 @@ mod tests {
                 h.dropout = 0.1;
                 h.batch_size = 16;
             });
+            let config = JobConfig { engine, ..config };
             let job = job(&config);
             let uninterrupted = repeatable(run(job, &data));
             let mut before = Training::new(&job, &data).unwrap();
@@ -301,7 +320,7 @@ mod tests {
             after.state = serde_json::from_slice(&checkpoint).unwrap();
             assert_eq!(after.state, before.state);
             let resumed = after.run(0, &mut Watcher::silent()).unwrap();
-            assert_eq!(repeatable(resumed), uninterrupted, "{options}");
+            assert_eq!(repeatable(resumed), uninterrupted, "{options} {engine:?}");
         }
     }
 }

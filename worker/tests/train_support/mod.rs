@@ -42,7 +42,7 @@ pub(crate) fn data(features: u32, classes: u32) -> Dataset {
     Dataset::from_artifact(artifact).unwrap()
 }
 
-/// A configuration on `data`: 8-6 hidden units, batches of 16, 4 epochs, sgd 0.1; `change` adapts it.
+/// A configuration on `data`: 8-6 hidden units, batches of 16, 4 epochs, sgd 0.1, the native engine; `change` adapts it.
 pub(crate) fn config(data: &Dataset, change: impl FnOnce(&mut Hyperparameters)) -> JobConfig {
     let mut hyperparameters = Hyperparameters::from_params(&besom_sweep::Params::new()).unwrap();
     hyperparameters.learning_rate = 0.1;
@@ -50,7 +50,7 @@ pub(crate) fn config(data: &Dataset, change: impl FnOnce(&mut Hyperparameters)) 
     hyperparameters.epochs = 4;
     hyperparameters.hidden = vec![8, 6];
     change(&mut hyperparameters);
-    JobConfig { hyperparameters, dataset: data.digest().to_owned(), engine: Engine::Candle }
+    JobConfig { hyperparameters, dataset: data.digest().to_owned(), engine: Engine::Native }
 }
 
 pub(crate) fn job(config: &JobConfig) -> TrainJob<'_> {

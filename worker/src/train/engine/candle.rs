@@ -9,11 +9,14 @@ use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{Linear, Module};
 
 use super::ops::{Activate, Assign, InputProduct, KnownGradient, Mask, read};
-use super::{Engine, Masks};
+use super::{Batch, Engine, Masks};
 use crate::data::Dataset;
 use crate::train::job::TrainError;
 use crate::train::layout::Layout;
-use crate::train::loss::{Score, cross_entropy};
+use crate::train::loss::{Score, Targets, cross_entropy};
+
+/// Rows of which logits are computed at once: enough to be fast, few enough to cost little memory beside the dataset.
+const LOGITS_BATCH: usize = 512;
 
 /// Gradients of the model on rows of a dataset.
 pub(crate) struct CandleEngine<'a> {
@@ -38,22 +41,25 @@ impl<'a> CandleEngine<'a> {
 }
 
 impl Engine for CandleEngine<'_> {
-    fn loss_gradient(
-        &mut self,
-        params: &[f32],
-        rows: &[u32],
-        masks: &Masks,
-        gradient: &mut [f32],
-    ) -> Result<Score, TrainError> {
-        let labels: Vec<u8> = rows.iter().map(|&row| self.data.labels()[row as usize]).collect();
-        self.model.loss_gradient(params, gather(self.data, rows), &labels, masks, gradient).map_err(failed)
+    fn loss_gradient(&mut self, params: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) -> Result<Score, TrainError> {
+        let labels: Vec<u8> = batch.rows.iter().map(|&row| self.data.labels()[row as usize]).collect();
+        let x = gather(self.data, batch.rows);
+        self.model.loss_gradient(params, x, &labels, batch.masks, gradient).map_err(failed)
     }
 
-    fn logits(&mut self, params: &[f32], rows: &[u32]) -> Result<Vec<f32>, TrainError> {
-        self.model
-            .logits(params, gather(self.data, rows), &[])
-            .and_then(|z| read(&z, |z| Ok(z.to_vec())))
-            .map_err(failed)
+    fn logits(&mut self, params: &[f32], rows: &[u32], into: &mut Vec<f32>) -> Result<(), TrainError> {
+        into.clear();
+        // The rounding of candle's products depends on their size: a fixed one, or predictions would depend on what else
+        // is asked for.
+        for rows in rows.chunks(LOGITS_BATCH) {
+            let logits = self.model.logits(params, gather(self.data, rows), &[]).map_err(failed)?;
+            read(&logits, |z| {
+                into.extend_from_slice(z);
+                Ok(())
+            })
+            .map_err(failed)?;
+        }
+        Ok(())
     }
 }
 
@@ -62,7 +68,7 @@ struct Perceptron {
     layout: Layout,
     activation: Activation,
     smoothing: f32,
-    /// Kernel `[out, in]` and bias `[out]` of each layer.
+    /// Kernel `[in, out]` and bias `[out]` of each layer.
     vars: Vec<(Var, Var)>,
 }
 
@@ -72,7 +78,7 @@ impl Perceptron {
         let vars = layout
             .layers
             .iter()
-            .map(|layer| Ok((zeros(&[layer.outputs, layer.inputs])?, zeros(&[layer.outputs])?)))
+            .map(|layer| Ok((zeros(&[layer.inputs, layer.outputs])?, zeros(&[layer.outputs])?)))
             .collect::<candle_core::Result<_>>()?;
         Ok(Self { layout, activation, smoothing, vars })
     }
@@ -92,7 +98,7 @@ impl Perceptron {
             if let Some(mask) = masks.get(hidden) {
                 values = values.apply_op1(Mask(mask.clone()))?;
             }
-            values = Linear::new(kernel.as_tensor().clone(), Some(bias.as_tensor().clone())).forward(&values)?;
+            values = Linear::new(kernel.t()?, Some(bias.as_tensor().clone())).forward(&values)?;
         }
         Ok(values)
     }
@@ -107,9 +113,8 @@ impl Perceptron {
     ) -> candle_core::Result<Score> {
         let classes = self.layout.classes();
         let logits = self.logits(params, x, masks)?;
-        let mut known = vec![0.0; labels.len() * classes];
-        let score =
-            read(&logits, |logits| Ok(cross_entropy(logits, labels, classes, self.smoothing, Some(&mut known))))?;
+        let mut known = read(&logits, |logits| Ok(logits.to_vec()))?;
+        let score = cross_entropy(&mut known, &Targets { labels, smoothing: self.smoothing, classes }, true);
         let known = Tensor::from_vec(known, logits.shape(), logits.device())?;
         let gradients = logits.apply_op1(KnownGradient(known))?.backward()?;
         for ((kernel, bias), layer) in self.vars.iter().zip(&self.layout.layers) {
@@ -127,14 +132,14 @@ impl Perceptron {
     }
 }
 
-/// The rows as `f32`, divided by the training maximum.
+/// The rows as `f32`, times one over the training maximum.
 fn gather(data: &Dataset, rows: &[u32]) -> Vec<f32> {
     let features = data.header().features as usize;
-    let max = f32::from(data.header().max);
+    let scale = 1.0 / f32::from(data.header().max);
     let mut values = Vec::with_capacity(rows.len() * features);
     for &row in rows {
         let bytes = &data.rows()[row as usize * features..][..features];
-        values.extend(bytes.iter().map(|&byte| f32::from(byte) / max));
+        values.extend(bytes.iter().map(|&byte| f32::from(byte) * scale));
     }
     values
 }
@@ -146,79 +151,14 @@ fn failed(error: candle_core::Error) -> TrainError {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
-    use crate::train::optimizer::{OptimizerState, Rule};
-
-    #[derive(Deserialize)]
-    struct File {
-        traces: Vec<Trace>,
-    }
-
-    #[derive(Deserialize)]
-    struct Trace {
-        optimizer: String,
-        config: Config,
-        initial_weights: Vec<serde_json::Value>,
-        x: Vec<Vec<Vec<f32>>>,
-        y: Vec<Vec<u8>>,
-        steps: Vec<Step>,
-    }
-
-    #[derive(Deserialize)]
-    struct Config {
-        learning_rate: f64,
-    }
-
-    #[derive(Deserialize)]
-    struct Step {
-        loss: f64,
-        gradients: Vec<serde_json::Value>,
-        weights_after: Vec<serde_json::Value>,
-    }
-
-    /// Keras's list of kernels [in, out] and biases as one flat vector of kernels [out, in] and biases.
-    fn flat(tensors: &[serde_json::Value]) -> Vec<f32> {
-        let mut flat = Vec::new();
-        for tensor in tensors {
-            if let Ok(kernel) = Vec::<Vec<f32>>::deserialize(tensor) {
-                flat.extend((0..kernel[0].len()).flat_map(|out| kernel.iter().map(move |row| row[out])));
-            } else {
-                flat.extend(Vec::<f32>::deserialize(tensor).unwrap());
-            }
-        }
-        flat
-    }
-
-    fn assert_close(what: &str, got: &[f32], expected: &[f32]) {
-        assert_eq!(got.len(), expected.len());
-        for (i, (&a, &b)) in got.iter().zip(expected).enumerate() {
-            assert!((a - b).abs() <= 1e-6 + 1e-4 * b.abs(), "{what} {i}: {a}, Keras {b}");
-        }
-    }
+    use crate::train::engine::traces::follow;
 
     #[test]
     fn losses_gradients_and_weights_are_those_of_keras() {
-        let file: File = serde_json::from_str(include_str!("../../../tests/data/keras_models.json")).unwrap();
-        assert_eq!(file.traces.len(), 3);
-        for trace in file.traces {
-            let mut params = besom_sweep::Params::new();
-            params.insert("optimizer".to_owned(), trace.optimizer.to_lowercase().into());
-            let rule = Rule::new(&besom_sweep::Hyperparameters::from_params(&params).unwrap());
-            let layout = Layout::new(8, &[6, 5], 3).unwrap();
-            let model = Perceptron::new(layout.clone(), Activation::Relu, 0.0).unwrap();
-            let mut params = flat(&trace.initial_weights);
-            let mut state = OptimizerState::new(rule.optimizer, params.len());
-            let mut gradient = vec![0.0; params.len()];
-            for ((x, y), step) in trace.x.iter().zip(&trace.y).zip(&trace.steps) {
-                let score = model.loss_gradient(&params, x.concat(), y, &[], &mut gradient).unwrap();
-                assert_close("loss", &[(score.loss_sum / score.n as f64) as f32], &[step.loss as f32]);
-                assert_close("gradient", &gradient, &flat(&step.gradients));
-                state.step(&rule, &layout, trace.config.learning_rate, &mut params, &mut gradient);
-                assert_close("weight", &params, &flat(&step.weights_after));
-            }
-        }
+        let layout = Layout::new(8, &[6, 5], 3).unwrap();
+        let model = Perceptron::new(layout.clone(), Activation::Relu, 0.0).unwrap();
+        follow(&layout, |params, x, y, gradient| model.loss_gradient(params, x.concat(), y, &[], gradient).unwrap());
     }
 
     #[test]

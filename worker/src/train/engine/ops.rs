@@ -5,8 +5,9 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp1, Layout, Result, Shape, Tensor, bail};
 
 use crate::train::activation;
+use crate::train::simd::Isa;
 
-/// x wᵀ for a batch x [rows, in] and a kernel w [out, in]. Plain autograd would also compute the gradient with respect
+/// x w for a batch x [rows, in] and a kernel w [in, out]. Plain autograd would also compute the gradient with respect
 /// to the batch, a third of the first layer's work, and throw it away.
 pub(super) struct InputProduct;
 
@@ -17,13 +18,13 @@ impl CustomOp2 for InputProduct {
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, inputs) = lx.shape().dims2()?;
-        let (outputs, _) = lw.shape().dims2()?;
-        let product = x.matmul(w, (1, rows, outputs, inputs), lx, &lw.transpose(0, 1)?)?;
+        let (_, outputs) = lw.shape().dims2()?;
+        let product = x.matmul(w, (1, rows, outputs, inputs), lx, lw)?;
         Ok((product, Shape::from((rows, outputs))))
     }
 
     fn bwd(&self, x: &Tensor, _w: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        Ok((None, Some(grad.t()?.matmul(x)?)))
+        Ok((None, Some(x.t()?.matmul(grad)?)))
     }
 }
 
@@ -36,12 +37,19 @@ impl CustomOp1 for Activate {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let ys = activation::values(self.0, slice(x, layout)?);
+        let mut ys = slice(x, layout)?.to_vec();
+        activation::values(Isa::detect(), self.0, &mut ys);
         Ok((CpuStorage::F32(ys), layout.shape().clone()))
     }
 
     fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let gradient = read(x, |x| read(y, |y| read(grad, |grad| Ok(activation::backward(self.0, x, y, grad)))))?;
+        let mut gradient = read(grad, |grad| Ok(grad.to_vec()))?;
+        read(x, |x| {
+            read(y, |y| {
+                activation::backward(Isa::detect(), self.0, x, y, &mut gradient);
+                Ok(())
+            })
+        })?;
         Ok(Some(Tensor::from_vec(gradient, x.shape(), x.device())?))
     }
 }

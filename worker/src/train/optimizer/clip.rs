@@ -7,6 +7,7 @@ use besom_sweep::Clipping;
 use crate::train::layout::Layout;
 
 /// Bounds `gradient` in place.
+#[inline(always)]
 pub(super) fn clip(clipping: Clipping, layout: &Layout, gradient: &mut [f32]) {
     match clipping {
         Clipping::None => {}

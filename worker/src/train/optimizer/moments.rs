@@ -5,6 +5,7 @@ use crate::train::math::power;
 
 /// `adam.py`: m += (g - m)(1 - beta_1); v += (g² - v)(1 - beta_2); w -= m alpha / (sqrt(v) + epsilon), where alpha is
 /// lr sqrt(1 - beta_2^t) / (1 - beta_1^t)
+#[inline(always)]
 pub(super) fn adam(
     params: &mut [f32],
     gradient: &[f32],
@@ -21,6 +22,7 @@ pub(super) fn adam(
 }
 
 /// `adam.py` with amsgrad: as [`adam`], with the largest v so far, `largest`, in place of v
+#[inline(always)]
 pub(super) fn amsgrad(
     params: &mut [f32],
     gradient: &[f32],
@@ -43,6 +45,7 @@ pub(super) fn adam_alpha(lr: f32, betas: [f32; 2], t: u64) -> f32 {
 }
 
 /// `adamax.py`: m += (g - m)(1 - beta_1); u = max(beta_2 u, |g|); w -= (lr m) / ((1 - beta_1^t)(u + epsilon))
+#[inline(always)]
 pub(super) fn adamax(
     params: &mut [f32],
     gradient: &[f32],
@@ -83,6 +86,7 @@ impl NadamStep {
 /// `nadam.py`: m += (g - m)(1 - beta_1); v += (g² - v)(1 - beta_2);
 /// m' = mu_{t+1} m / (1 - mu_1 ... mu_{t+1}) + (1 - mu_t) g / (1 - mu_1 ... mu_t); v' = v / (1 - beta_2^t);
 /// w -= m' lr / (sqrt(v') + epsilon)
+#[inline(always)]
 pub(super) fn nadam(
     params: &mut [f32],
     gradient: &[f32],
@@ -103,6 +107,7 @@ pub(super) fn nadam(
 }
 
 /// `lion.py`: w -= lr sign(m beta_1 + g (1 - beta_1)); m = m beta_2 + g (1 - beta_2), where sign(0) is 0
+#[inline(always)]
 pub(super) fn lion(params: &mut [f32], gradient: &[f32], m: &mut [f32], lr: f32, betas: [f32; 2]) {
     for ((w, &g), m) in params.iter_mut().zip(gradient).zip(m) {
         let direction = *m * betas[0] + g * (1.0 - betas[0]);

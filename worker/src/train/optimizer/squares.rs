@@ -5,6 +5,7 @@ use crate::train::math::pow;
 
 /// `rmsprop.py`: v = rho v + (1 - rho) g²; i = lr g / sqrt(v + epsilon); w -= i, or with momentum
 /// p = momentum p + i; w -= p. Centered: a = rho a + (1 - rho) g, and v - a² in place of v.
+#[inline(always)]
 pub(super) fn rmsprop(
     params: &mut [f32],
     gradient: &[f32],
@@ -35,6 +36,7 @@ pub(super) fn rmsprop(
 }
 
 /// `adadelta.py`: s = rho s + (1 - rho) g²; d = -(sqrt(a + epsilon) g / sqrt(s + epsilon)); a = rho a + (1 - rho) d²; w += lr d
+#[inline(always)]
 pub(super) fn adadelta(
     params: &mut [f32],
     gradient: &[f32],
@@ -52,6 +54,7 @@ pub(super) fn adadelta(
 }
 
 /// `adagrad.py`: s += g²; w -= lr g / sqrt(s + epsilon)
+#[inline(always)]
 pub(super) fn adagrad(params: &mut [f32], gradient: &[f32], sum: &mut [f32], lr: f32, epsilon: f32) {
     for ((w, &g), s) in params.iter_mut().zip(gradient).zip(sum) {
         *s += g * g;
@@ -69,6 +72,7 @@ pub(super) struct Ftrl {
 
 /// `ftrl.py`: s' = s + g²; z += g - (s'^p - s^p) / lr w; w = (clip(z, -l1, l1) - z) / (s'^p / lr + 2 l2); s = s',
 /// where p is -learning_rate_power
+#[inline(always)]
 pub(super) fn ftrl(params: &mut [f32], gradient: &[f32], [sum, linear]: [&mut [f32]; 2], lr: f32, options: &Ftrl) {
     let raised = |x: f32| match options.power {
         // Of the power that nearly everybody uses, the correctly rounded one.

@@ -1,0 +1,387 @@
+//! Dense layers on the CPU: kernels shaped for small models, with the same bits on every CPU.
+//!
+//! A batch passes in chunks of rows through the whole step (scaling, forward, loss, backward), and the sums of the gradient
+//! go on from chunk to chunk, so that the scratch memory is small whatever the batch and the size of a chunk cannot change
+//! a result. Pixels that are 0 in every training row take no part in training: their products are exactly 0. Nothing
+//! allocates after [`NativeEngine::new`].
+
+mod kernels;
+
+use besom_sweep::{Activation, Hyperparameters};
+
+use self::kernels::{
+    Ahead, Factors, Outer, Piece, Rows, column_sums, gather, input_width, outer_product, pieces, product, transpose,
+};
+use super::{Batch, Engine, Masks};
+use crate::data::Dataset;
+use crate::train::activation;
+use crate::train::job::TrainError;
+use crate::train::layout::Layout;
+use crate::train::loss::{Score, Targets, score};
+use crate::train::optimizer::sgd;
+use crate::train::simd::{Isa, LANES};
+
+/// Rows that pass through a step together: enough to amortise the reading of the weights, few enough that everything
+/// in between stays in the second-level cache.
+const CHUNK: usize = 48;
+
+/// Pixels of which every training row has 0 are left out in stretches of at least so many: shorter ones cost more to jump
+/// over than to multiply.
+const SHORTEST_GAP: usize = 4;
+
+/// Gradients of the model on rows of a dataset.
+pub(crate) struct NativeEngine<'a> {
+    isa: Isa,
+    data: &'a Dataset,
+    chunk: usize,
+    layout: Layout,
+    activation: Activation,
+    smoothing: f32,
+    /// Inputs that training looks at.
+    active: Columns,
+    /// All inputs.
+    all: Columns,
+    layers: Vec<Layer>,
+    /// Scaled inputs of a chunk.
+    inputs: Rows,
+    labels: Vec<u8>,
+    /// Scratch of the loss.
+    classes: Vec<[f32; LANES]>,
+}
+
+/// Some of the inputs.
+struct Columns {
+    /// Stretches `(start, length)` of a row of the dataset.
+    runs: Vec<(u32, u32)>,
+    /// How they are read.
+    pieces: Vec<Piece>,
+    /// Where the weights of each input begin in the first kernel.
+    starts: Vec<u32>,
+}
+
+/// Scratch memory of a layer.
+struct Layer {
+    /// Where the weights of each input begin in the kernel.
+    starts: Vec<u32>,
+    /// Its results before the activation, where the slope needs them.
+    before: Option<Rows>,
+    /// Its results; of the last layer the logits, and then their gradient.
+    values: Rows,
+    /// The results times the dropout mask, where there is one.
+    kept: Option<Rows>,
+    /// The gradient with respect to what comes before the activation.
+    delta: Rows,
+    /// The kernel turned, `[outputs, inputs]`; of all but the first layer.
+    turned: Option<(Rows, Vec<u32>)>,
+}
+
+impl<'a> NativeEngine<'a> {
+    /// An engine for the model `layout` on `data`, whose labels are below the number of classes.
+    pub(crate) fn new(data: &'a Dataset, layout: Layout, hyperparameters: &Hyperparameters) -> Self {
+        Self::with(Isa::detect(), CHUNK, data, layout, hyperparameters)
+    }
+
+    fn with(isa: Isa, chunk: usize, data: &'a Dataset, layout: Layout, hyperparameters: &Hyperparameters) -> Self {
+        let features = data.header().features;
+        let outputs = layout.layers[0].outputs;
+        let dropout = hyperparameters.dropout > 0.0;
+        let gelu = hyperparameters.activation == Activation::Gelu;
+        let last = layout.layers.len() - 1;
+        let layers = layout.layers.iter().enumerate().map(|(index, layer)| {
+            let rows = |width| Rows::new(chunk, width);
+            let turned = Rows::new(if index > 0 { layer.outputs } else { 0 }, layer.inputs);
+            let turned_starts = starts(layer.outputs, turned.stride);
+            Layer {
+                starts: starts(layer.inputs, layer.outputs),
+                before: (gelu && index < last).then(|| rows(layer.outputs)),
+                values: rows(layer.outputs),
+                kept: (dropout && index < last).then(|| rows(layer.outputs)),
+                delta: rows(if index < last { layer.outputs } else { 0 }),
+                turned: (index > 0).then_some((turned, turned_starts)),
+            }
+        });
+        Self {
+            isa,
+            data,
+            chunk,
+            activation: hyperparameters.activation,
+            smoothing: hyperparameters.label_smoothing as f32,
+            active: Columns::new(active_runs(data.blank_columns()), outputs),
+            all: Columns::new(vec![(0, features)], outputs),
+            layers: layers.collect(),
+            inputs: Rows::new(chunk, input_width(features as usize)),
+            labels: vec![0; chunk],
+            classes: vec![[0.0; LANES]; layout.classes()],
+            layout,
+        }
+    }
+}
+
+/// Where `n` rows begin that are `stride` long.
+fn starts(n: usize, stride: usize) -> Vec<u32> {
+    // A model has fewer than 2^32 parameters.
+    (0..n).map(|i| (i * stride) as u32).collect()
+}
+
+/// Stretches of columns that are not blank, or only in short gaps; at least one.
+fn active_runs(blank: &[bool]) -> Vec<(u32, u32)> {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for (column, _) in blank.iter().enumerate().filter(|&(_, &blank)| !blank) {
+        match runs.last_mut() {
+            Some((start, length)) if column < *start + *length + SHORTEST_GAP => *length = column + 1 - *start,
+            _ => runs.push((column, 1)),
+        }
+    }
+    runs.into_iter().map(|(start, length)| (start as u32, length as u32)).collect()
+}
+
+impl Columns {
+    fn new(runs: Vec<(u32, u32)>, outputs: usize) -> Self {
+        let columns = runs.iter().flat_map(|&(start, length)| start..start + length);
+        let starts = columns.map(|column| column * outputs as u32).collect();
+        Self { pieces: pieces(&runs), runs, starts }
+    }
+
+    /// Zeroes what belongs to the other columns in the gradient of the first kernel.
+    fn clear_gaps(&self, kernel: &mut [f32], outputs: usize) {
+        let mut end = 0;
+        for &(start, length) in &self.runs {
+            kernel[end..start as usize * outputs].fill(0.0);
+            end = (start + length) as usize * outputs;
+        }
+        kernel[end..].fill(0.0);
+    }
+}
+
+/// What a step reads and writes.
+enum Target<'a> {
+    /// The gradient, which is overwritten.
+    Gradient(&'a [f32], &'a mut [f32]),
+    /// The parameters, moved down the gradient times the rate; the gradient's memory is scratch.
+    Descent(&'a mut [f32], f32, &'a mut [f32]),
+}
+
+impl Target<'_> {
+    fn params(&self) -> &[f32] {
+        match self {
+            Self::Gradient(params, _) => params,
+            Self::Descent(params, ..) => params,
+        }
+    }
+
+    fn gradient(&mut self) -> &mut [f32] {
+        match self {
+            Self::Gradient(_, gradient) | Self::Descent(_, _, gradient) => gradient,
+        }
+    }
+}
+
+impl Engine for NativeEngine<'_> {
+    fn loss_gradient(&mut self, params: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) -> Result<Score, TrainError> {
+        Ok(self.step(Target::Gradient(params, gradient), batch))
+    }
+
+    fn descend(
+        &mut self,
+        params: &mut [f32],
+        batch: &Batch<'_>,
+        lr: f32,
+        gradient: &mut [f32],
+    ) -> Result<Score, TrainError> {
+        Ok(self.step(Target::Descent(params, lr, gradient), batch))
+    }
+
+    fn logits(&mut self, params: &[f32], rows: &[u32], into: &mut Vec<f32>) -> Result<(), TrainError> {
+        into.clear();
+        for rows in rows.chunks(self.chunk) {
+            self.read(rows, false);
+            let pass = Pass { rows: rows.len(), training: false, masks: &[], from: 0 };
+            self.forward(params, &pass, &mut Ahead::default());
+            let logits = &self.layers[self.layers.len() - 1].values;
+            for row in 0..rows.len() {
+                into.extend_from_slice(logits.row(row, self.layout.classes()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A chunk on its way through the layers.
+struct Pass<'a> {
+    rows: usize,
+    /// Whether only the active columns count and masks apply.
+    training: bool,
+    /// Dropout of the whole batch.
+    masks: &'a Masks,
+    /// The chunk's first row within the batch.
+    from: usize,
+}
+
+impl NativeEngine<'_> {
+    /// A step on a batch.
+    fn step(&mut self, mut target: Target<'_>, batch: &Batch<'_>) -> Score {
+        self.turn(target.params());
+        let features = self.data.header().features as usize;
+        let mut total = Score::default();
+        let mut done = 0;
+        for rows in batch.rows.chunks(self.chunk) {
+            self.read(rows, true);
+            let later = &batch.rows[done + rows.len()..];
+            let later = if later.is_empty() { batch.next } else { later };
+            let mut ahead = Ahead::new(self.data.rows(), features, &later[..later.len().min(self.chunk)]);
+            let pass = Pass { rows: rows.len(), training: true, masks: batch.masks, from: done };
+            total.add(self.step_chunk(&mut target, &pass, batch.rows.len(), &mut ahead));
+            done += rows.len();
+        }
+        let first = &self.layout.layers[0];
+        match target {
+            Target::Gradient(_, gradient) => self.active.clear_gaps(&mut gradient[first.kernel.clone()], first.outputs),
+            // The first kernel has moved already.
+            Target::Descent(params, lr, gradient) => {
+                let rest = first.kernel.end..;
+                sgd(&mut params[rest.clone()], &gradient[rest], lr);
+            }
+        }
+        total
+    }
+
+    /// Turns the kernels that gradients pass through backwards.
+    fn turn(&mut self, params: &[f32]) {
+        for (layer, place) in self.layers.iter_mut().zip(&self.layout.layers) {
+            if let Some((turned, _)) = &mut layer.turned {
+                transpose(&params[place.kernel.clone()], place.outputs, turned);
+            }
+        }
+    }
+
+    /// The part of a step of `batch` rows that is about the chunk in `inputs` and `labels`.
+    fn step_chunk(&mut self, target: &mut Target<'_>, pass: &Pass<'_>, batch: usize, ahead: &mut Ahead<'_>) -> Score {
+        self.forward(target.params(), pass, ahead);
+        let labels = &self.labels[..pass.rows];
+        let targets = Targets { labels, smoothing: self.smoothing, classes: self.layout.classes() };
+        let last = self.layers.len() - 1;
+        let logits = &mut self.layers[last].values;
+        let (stride, used, share) = (logits.stride, pass.rows * logits.stride, 1.0 / batch as f32);
+        let score = score(self.isa, &mut logits.values[..used], stride, &targets, Some(share), &mut self.classes);
+        self.backward(target, pass, pass.from + pass.rows == batch);
+        score
+    }
+
+    /// Scales the pixels of `rows` and gathers their labels.
+    fn read(&mut self, rows: &[u32], training: bool) {
+        let columns = if training { &self.active } else { &self.all };
+        let features = self.data.header().features as usize;
+        let scale = 1.0 / f32::from(self.data.header().max);
+        gather(self.isa, self.data.rows(), features, rows, &columns.pieces, scale, &mut self.inputs);
+        for (label, &row) in self.labels.iter_mut().zip(rows) {
+            *label = self.data.labels()[row as usize];
+        }
+    }
+
+    /// From the inputs to the logits.
+    fn forward(&mut self, params: &[f32], pass: &Pass<'_>, ahead: &mut Ahead<'_>) {
+        let hidden = self.layers.len() - 1;
+        for index in 0..=hidden {
+            let place = &self.layout.layers[index];
+            let (earlier, later) = self.layers.split_at_mut(index);
+            let layer = &mut later[0];
+            let relu = self.activation == Activation::Relu && index < hidden;
+            let (x, starts) = match earlier.last() {
+                None if pass.training => (&self.inputs, &self.active.starts),
+                None => (&self.inputs, &self.all.starts),
+                Some(before) => (before.output(pass.training), &layer.starts),
+            };
+            let factors = Factors {
+                x,
+                rows: pass.rows,
+                starts,
+                weights: &params[place.kernel.clone()],
+                outputs: place.outputs,
+                bias: Some(&params[place.bias.clone()]),
+                relu,
+            };
+            let nothing = &mut Ahead::default();
+            product(self.isa, &factors, &mut layer.values, if index == 0 { &mut *ahead } else { nothing });
+            if index == hidden {
+                return;
+            }
+            let used = pass.rows * layer.values.stride;
+            if !relu {
+                if let Some(before) = &mut layer.before {
+                    before.values[..used].copy_from_slice(&layer.values.values[..used]);
+                }
+                activation::values(self.isa, self.activation, &mut layer.values.values[..used]);
+            }
+            if let (Some(kept), true) = (&mut layer.kept, pass.training) {
+                kept.values[..used].copy_from_slice(&layer.values.values[..used]);
+                pass.drop_out(index, place.outputs, kept);
+            }
+        }
+    }
+
+    /// From the gradient of the logits to those of all parameters; `last`: the batch ends with this chunk.
+    fn backward(&mut self, target: &mut Target<'_>, pass: &Pass<'_>, last: bool) {
+        let rows = pass.rows;
+        // The sums of earlier chunks.
+        let go_on = pass.from > 0;
+        for index in (0..self.layers.len()).rev() {
+            let place = &self.layout.layers[index];
+            let (earlier, later) = self.layers.split_at_mut(index);
+            let layer = &later[0];
+            let delta = if later.len() == 1 { &layer.values } else { &layer.delta };
+            column_sums(self.isa, delta, rows, go_on, &mut target.gradient()[place.bias.clone()]);
+            let (x, starts) = match earlier.last() {
+                None => (&self.inputs, &self.active.starts),
+                Some(before) => (before.output(true), &layer.starts),
+            };
+            let outer = Outer { x, rows, starts, delta, outputs: place.outputs, go_on };
+            match target {
+                Target::Descent(params, lr, gradient) if index == 0 && last => {
+                    let descend = Some((&mut params[place.kernel.clone()], *lr));
+                    outer_product(self.isa, &outer, &mut gradient[place.kernel.clone()], descend);
+                }
+                _ => outer_product(self.isa, &outer, &mut target.gradient()[place.kernel.clone()], None),
+            }
+            let (Some(before), Some((turned, starts))) = (earlier.last_mut(), &layer.turned) else { return };
+            let factors = Factors {
+                x: delta,
+                rows,
+                starts,
+                weights: &turned.values,
+                outputs: place.inputs,
+                bias: None,
+                relu: false,
+            };
+            product(self.isa, &factors, &mut before.delta, &mut Ahead::default());
+            if before.kept.is_some() {
+                pass.drop_out(index - 1, place.inputs, &mut before.delta);
+            }
+            let used = rows * before.values.stride;
+            let ys = &before.values.values[..used];
+            let xs = before.before.as_ref().map_or(ys, |before| &before.values[..used]);
+            activation::backward(self.isa, self.activation, xs, ys, &mut before.delta.values[..used]);
+        }
+    }
+}
+
+impl Layer {
+    /// What the next layer sees.
+    fn output(&self, training: bool) -> &Rows {
+        self.kept.as_ref().filter(|_| training).unwrap_or(&self.values)
+    }
+}
+
+impl Pass<'_> {
+    /// Multiplies the numbers of a hidden layer, `width` a row, by their dropout factors.
+    fn drop_out(&self, hidden: usize, width: usize, values: &mut Rows) {
+        for row in 0..self.rows {
+            let factors = &self.masks[hidden][(self.from + row) * width..][..width];
+            for (value, factor) in values.padded_mut(row).iter_mut().zip(factors) {
+                *value *= factor;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! Every kernel beside plain code, bit for bit, and the engine beside candle's and the slope of the loss.
+
+use besom_sweep::{Initializer, Params};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::train::engine::CandleEngine;
+use crate::train::engine::traces::follow;
+use crate::train::trainer::train_support;
+
+/// A stream of numbers in [-1, 1), with zeros among them.
+fn numbers(mut seed: u64) -> impl FnMut() -> f32 {
+    move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let number = (seed >> 40) as f32 / 8_388_608.0 - 1.0;
+        if number.abs() < 0.1 { 0.0 } else { number }
+    }
+}
+
+fn vector(n: usize, next: &mut impl FnMut() -> f32) -> Vec<f32> {
+    (0..n).map(|_| next()).collect()
+}
+
+fn rows(n: usize, width: usize, next: &mut impl FnMut() -> f32) -> Rows {
+    let mut rows = Rows::new(n, width);
+    for row in 0..n {
+        rows.padded_mut(row)[..width].fill_with(&mut *next);
+    }
+    rows
+}
+
+fn assert_same(what: &str, isa: Isa, got: &[f32], expected: &[f32]) {
+    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(got), bits(expected), "{what} with {}", isa.name());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn products_are_those_of_plain_code(
+        n in 1_usize..60, inputs in 1_usize..420, outputs in 1_usize..70, seed: u64, relu: bool, biased: bool,
+        skip in 1_usize..4,
+    ) {
+        let next = &mut numbers(seed);
+        // Every skip-th row of the weights.
+        let starts: Vec<u32> = (0..inputs).map(|input| (input * skip * outputs) as u32).collect();
+        let (x, weights) = (rows(n, inputs, next), vector(inputs * skip * outputs, next));
+        let bias = vector(outputs, next);
+        let mut expected = Vec::new();
+        for row in 0..n {
+            for o in 0..outputs {
+                let mut sum = if biased { bias[o] } else { 0.0 };
+                for (i, &start) in starts.iter().enumerate() {
+                    sum = x.row(row, inputs)[i].mul_add(weights[start as usize + o], sum);
+                }
+                expected.push(if relu && sum < 0.0 { 0.0 } else { sum });
+            }
+        }
+        for isa in Isa::all() {
+            let bias = biased.then_some(bias.as_slice());
+            let factors = Factors { x: &x, rows: n, starts: &starts, weights: &weights, outputs, bias, relu };
+            let mut out = rows(n, outputs, &mut || 9.0);
+            product(isa, &factors, &mut out, &mut Ahead::default());
+            let got: Vec<f32> = (0..n).flat_map(|row| out.row(row, outputs).to_vec()).collect();
+            assert_same("product", isa, &got, &expected);
+        }
+    }
+
+    #[test]
+    fn gradients_are_those_of_plain_code(
+        n in 1_usize..60, inputs in 1_usize..80, outputs in 1_usize..70, seed: u64, go_on: bool, descend: bool,
+    ) {
+        let next = &mut numbers(seed);
+        let starts: Vec<u32> = (0..inputs).map(|input| (input * outputs) as u32).collect();
+        let (x, delta) = (rows(n, inputs, next), rows(n, outputs, next));
+        let (before, weights) = (vector(inputs * outputs, next), vector(inputs * outputs, next));
+        let (mut gradient, mut moved) = (before.clone(), weights.clone());
+        for i in 0..inputs {
+            for o in 0..outputs {
+                let mut sum = if go_on { before[i * outputs + o] } else { 0.0 };
+                for row in 0..n {
+                    sum = x.row(row, inputs)[i].mul_add(delta.row(row, outputs)[o], sum);
+                }
+                gradient[i * outputs + o] = sum;
+                moved[i * outputs + o] -= sum * 0.3;
+            }
+        }
+        for isa in Isa::all() {
+            let outer = Outer { x: &x, rows: n, starts: &starts, delta: &delta, outputs, go_on };
+            let (mut g, mut w) = (before.clone(), weights.clone());
+            outer_product(isa, &outer, &mut g, descend.then_some((&mut w[..], 0.3)));
+            if descend {
+                assert_same("descent", isa, &w, &moved);
+            } else {
+                assert_same("gradient", isa, &g, &gradient);
+            }
+            let mut sums = before[..outputs].to_vec();
+            column_sums(isa, &delta, n, go_on, &mut sums);
+            let expected: Vec<f32> = (0..outputs)
+                .map(|o| (0..n).fold(if go_on { before[o] } else { 0.0 }, |sum, row| sum + delta.row(row, outputs)[o]))
+                .collect();
+            assert_same("bias", isa, &sums, &expected);
+        }
+        let mut turned = Rows::new(outputs, inputs);
+        transpose(&weights, outputs, &mut turned);
+        for o in 0..outputs {
+            for i in 0..inputs {
+                prop_assert_eq!(turned.row(o, inputs)[i], weights[i * outputs + o]);
+            }
+        }
+    }
+
+    #[test]
+    fn gathered_rows_are_the_bytes_of_their_stretches(
+        gaps in prop::collection::vec((0_u32..20, 1_u32..40), 1..6), behind in 0_u32..20, seed: u64,
+    ) {
+        let (mut runs, mut features) = (Vec::new(), 0);
+        for (gap, length) in gaps {
+            runs.push((features + gap, length));
+            features += gap + length;
+        }
+        features += behind;
+        let next = &mut numbers(seed);
+        let bytes: Vec<u8> = (0..3 * features).map(|_| (next() * 120.0 + 125.0) as u8).collect();
+        let scale = 1.0 / 255.0;
+        for isa in Isa::all() {
+            let mut out = Rows::new(2, input_width(features as usize));
+            gather(isa, &bytes, features as usize, &[2, 0], &pieces(&runs), scale, &mut out);
+            for (at, row) in [2, 0].into_iter().enumerate() {
+                let columns = runs.iter().flat_map(|&(start, length)| start..start + length);
+                let expected: Vec<f32> =
+                    columns.map(|column| f32::from(bytes[(row * features + column) as usize]) * scale).collect();
+                assert_same("gather", isa, out.row(at, expected.len()), &expected);
+            }
+        }
+    }
+}
+
+/// A random model and what it is trained with.
+#[derive(Debug, Clone)]
+struct Case {
+    hidden: Vec<u32>,
+    batch: usize,
+    params: Params,
+    features: u32,
+    seed: i64,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let activation = prop::sample::select(vec!["relu", "tanh", "sigmoid", "gelu", "elu"]);
+    let hidden = prop::collection::vec(1_u32..50, 0..4);
+    let chance = |value: f64| prop::sample::select(vec![0.0, value]);
+    let options = (activation, chance(0.3), chance(0.1), chance(1e-3));
+    (hidden, 1_usize..130, options, 3_u32..40, 0_i64..1000).prop_map(
+        |(hidden, batch, (activation, dropout, smoothing, l2), features, seed)| {
+            let params = json!({
+                "activation": activation, "dropout": dropout, "label_smoothing": smoothing, "l2": l2, "l1": l2 / 2.0,
+            });
+            let serde_json::Value::Object(params) = params else { unreachable!() };
+            Case { hidden, batch, params, features, seed }
+        },
+    )
+}
+
+/// Loss, correct predictions and gradient of a case's first batch, and the logits of the test split.
+fn step_of(engine: &mut dyn Engine, layout: &Layout, case: &Case, dropout: f64) -> (Score, Vec<f32>, Vec<f32>) {
+    let params = layout.initial_parameters(Initializer::GlorotUniform, case.seed);
+    let next = &mut numbers(case.seed.cast_unsigned());
+    let rows: Vec<u32> = (0..case.batch).map(|_| ((next() + 1.0) * 124.0) as u32).collect();
+    let keep = |number: f32| if number < 0.3 { 1.0 / 0.7 } else { 0.0 };
+    let mask = |width: usize| (0..case.batch * width).map(|_| keep(next())).collect::<Vec<f32>>();
+    let masks: Vec<Vec<f32>> = if dropout > 0.0 { layout.hidden().map(mask).collect() } else { Vec::new() };
+    let mut gradient = vec![7.0; params.len()];
+    let batch = Batch { rows: &rows, next: &[3, 4], masks: &masks };
+    let score = engine.loss_gradient(&params, &batch, &mut gradient).unwrap();
+    let mut logits = Vec::new();
+    engine.logits(&params, &(250..325).collect::<Vec<_>>(), &mut logits).unwrap();
+    (score, gradient, logits)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn the_engines_agree_to_rounding(case in cases()) {
+        let data = train_support::data(case.features, 4);
+        let hyperparameters = Hyperparameters::from_params(&case.params).unwrap();
+        let layout = Layout::new(case.features, &case.hidden, 4).unwrap();
+        let dropout = hyperparameters.dropout;
+        let mut native = NativeEngine::new(&data, layout.clone(), &hyperparameters);
+        let mut candle = CandleEngine::new(&data, layout.clone(), &hyperparameters).unwrap();
+        let (a, a_gradient, a_logits) = step_of(&mut native, &layout, &case, dropout);
+        let (b, b_gradient, b_logits) = step_of(&mut candle, &layout, &case, dropout);
+        prop_assert!((a.loss_sum - b.loss_sum).abs() <= 1e-5 * b.loss_sum.abs() + 1e-6, "{a:?} {b:?}");
+        prop_assert_eq!(a.n, b.n);
+        // A tie of two logits may fall either way.
+        prop_assert!(a.correct.abs_diff(b.correct) <= 1, "{a:?} {b:?}");
+        let largest = b_gradient.iter().fold(0.0_f32, |most, g| most.max(g.abs()));
+        for (i, (&a, &b)) in a_gradient.iter().zip(&b_gradient).enumerate() {
+            prop_assert!((a - b).abs() <= 1e-5 * largest.max(0.01), "gradient {i}: native {a}, candle {b}");
+        }
+        for (&a, &b) in a_logits.iter().zip(&b_logits) {
+            prop_assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "logits: native {a}, candle {b}");
+        }
+    }
+
+    #[test]
+    fn a_step_has_the_same_bits_with_every_set_of_instructions_and_chunk(case in cases()) {
+        let data = train_support::data(case.features, 4);
+        let hyperparameters = Hyperparameters::from_params(&case.params).unwrap();
+        let layout = Layout::new(case.features, &case.hidden, 4).unwrap();
+        let mut expected = None;
+        for isa in Isa::all() {
+            for chunk in [1, 7, CHUNK] {
+                let mut engine = NativeEngine::with(isa, chunk, &data, layout.clone(), &hyperparameters);
+                let (score, gradient, logits) = step_of(&mut engine, &layout, &case, hyperparameters.dropout);
+                let expected = expected.get_or_insert_with(|| (score, gradient.clone(), logits.clone()));
+                prop_assert_eq!(score, expected.0, "{} {}", isa.name(), chunk);
+                assert_same("gradient", isa, &gradient, &expected.1);
+                assert_same("logits", isa, &logits, &expected.2);
+            }
+        }
+    }
+
+    #[test]
+    fn a_descent_is_the_gradient_and_then_the_step_bit_for_bit(case in cases()) {
+        let data = train_support::data(case.features, 4);
+        let hyperparameters = Hyperparameters::from_params(&case.params).unwrap();
+        let layout = Layout::new(case.features, &case.hidden, 4).unwrap();
+        let params = layout.initial_parameters(Initializer::GlorotUniform, case.seed);
+        let rows: Vec<u32> = (0..case.batch as u32).collect();
+        let masks: Vec<Vec<f32>> = layout.hidden().map(|width| vec![1.5; case.batch * width]).collect();
+        let masks = if hyperparameters.dropout > 0.0 { &masks[..] } else { &[] };
+        let batch = Batch { rows: &rows, next: &[], masks };
+        let mut engine = NativeEngine::new(&data, layout, &hyperparameters);
+        let mut gradient = vec![0.0; params.len()];
+        let mut expected = params.clone();
+        let score = engine.loss_gradient(&params, &batch, &mut gradient).unwrap();
+        sgd(&mut expected, &gradient, 0.1);
+        let mut moved = params;
+        prop_assert_eq!(engine.descend(&mut moved, &batch, 0.1, &mut gradient).unwrap(), score);
+        assert_same("parameters", engine.isa, &moved, &expected);
+    }
+}
+
+#[test]
+fn losses_gradients_and_weights_are_those_of_keras() {
+    let layout = Layout::new(8, &[6, 5], 3).unwrap();
+    let data = train_support::data(8, 3);
+    let hyperparameters = Hyperparameters::from_params(&Params::new()).unwrap();
+    let mut engine = NativeEngine::new(&data, layout.clone(), &hyperparameters);
+    follow(&layout, |params, x, y, gradient| {
+        assert!(x.len() <= CHUNK);
+        for (row, x) in x.iter().enumerate() {
+            engine.inputs.padded_mut(row)[..8].copy_from_slice(x);
+        }
+        engine.labels[..y.len()].copy_from_slice(y);
+        engine.turn(params);
+        let pass = Pass { rows: y.len(), training: true, masks: &[], from: 0 };
+        engine.step_chunk(&mut Target::Gradient(params, gradient), &pass, y.len(), &mut Ahead::default())
+    });
+}
+
+#[test]
+fn short_gaps_are_not_worth_a_jump() {
+    let blank = |text: &str| active_runs(&text.bytes().map(|byte| byte == b'.').collect::<Vec<_>>());
+    assert_eq!(blank("xxxx"), [(0, 4)]);
+    assert_eq!(blank("..x...x....xx.."), [(2, 5), (11, 2)]);
+}
