@@ -53,7 +53,7 @@ def measure_peer(setup: Setup, point: Point, arguments: argparse.Namespace) -> l
         "--seed": arguments.seed,
     }
     flat = [str(part) for option in options.items() for part in option]
-    _, stdout = processes.python(setup.script, *flat, *(["--one-core"] if setup.one_core else []))
+    _, stdout = processes.python(setup.script, *flat, cores=processes.last_core() if setup.one_core else None)
     return json.loads(stdout.splitlines()[-1])
 
 
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="an npz file")
     parser.add_argument("--besom", default=str(processes.REPOSITORY / "target/release/besom"))
     parser.add_argument("--engine", help="passed to besom run; default: besom's own choice")
-    parser.add_argument("--epochs", type=int, default=5, help="per process, the first of which is not counted")
+    parser.add_argument("--epochs", type=int, default=4, help="per process, the first of which is not counted")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cores", type=int, default=2, help="how many of this machine's cores may be used")

@@ -51,11 +51,18 @@ def say(message: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {message}", file=sys.stderr, flush=True)
 
 
-def timed(command: list[str], extra: dict[str, str] | None = None) -> tuple[float, str]:
-    """Runs a command to its end; its wall seconds and its stdout."""
+def timed(
+    command: list[str], extra: dict[str, str] | None = None, cores: set[int] | None = None
+) -> tuple[float, str]:
+    """Runs a command to its end, bound to `cores` where given; its wall seconds and its stdout."""
+
+    def bind() -> None:
+        if cores is not None:
+            os.sched_setaffinity(0, cores)
+
     start = time.perf_counter()
     done = subprocess.run(
-        command, env=environment() | (extra or {}), capture_output=True, text=True, check=False
+        command, env=environment() | (extra or {}), preexec_fn=bind, capture_output=True, text=True, check=False
     )
     seconds = time.perf_counter() - start
     if done.returncode != 0:
@@ -64,9 +71,14 @@ def timed(command: list[str], extra: dict[str, str] | None = None) -> tuple[floa
     return seconds, done.stdout
 
 
-def python(script: str, *arguments: str) -> tuple[float, str]:
+def python(script: str, *arguments: str, cores: set[int] | None = None) -> tuple[float, str]:
     """Runs a script of this folder with the python that runs this one."""
-    return timed([sys.executable, str(HERE / script), *arguments])
+    return timed([sys.executable, str(HERE / script), *arguments], cores=cores)
+
+
+def last_core() -> set[int]:
+    """The last core that this process may use: what wakes up now and then on a machine tends to do so on the first."""
+    return {max(os.sched_getaffinity(0))}
 
 
 def use_cores(count: int) -> None:

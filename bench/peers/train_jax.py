@@ -5,17 +5,13 @@ The last partial batch is a step of its own in the same function. Compiling fall
 
 import time
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import dataset
 import trainer
-
-if __name__ == "__main__":
-    ARGUMENTS = trainer.arguments("JAX")
-
-import jax  # noqa: E402 - the cores are bound before it counts them
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
-
-import dataset  # noqa: E402
-from configurations import HIDDEN  # noqa: E402
+from configurations import HIDDEN
 
 Params = list[tuple[jax.Array, jax.Array]]
 
@@ -72,7 +68,8 @@ def compiled_epoch(optimizer: str, learning_rate: float, batch_size: int):
     return jax.jit(epoch, donate_argnums=0)
 
 
-def main(arguments) -> None:
+def main() -> None:
+    arguments = trainer.arguments("JAX")
     split = dataset.load(arguments.data)
     x_train, y_train, x_test, y_test = map(
         jnp.asarray, (split.x_train, split.y_train, split.x_test, split.y_test)
@@ -103,4 +100,4 @@ def main(arguments) -> None:
 
 
 if __name__ == "__main__":
-    main(ARGUMENTS)
+    main()

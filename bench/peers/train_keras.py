@@ -2,15 +2,11 @@
 
 import time
 
+import keras
+
+import dataset
 import trainer
-
-if __name__ == "__main__":
-    ARGUMENTS = trainer.arguments("Keras")
-
-import keras  # noqa: E402 - the cores are bound before it counts them
-
-import dataset  # noqa: E402
-from configurations import HIDDEN, Point  # noqa: E402
+from configurations import HIDDEN, Point
 
 OPTIMIZERS = {
     "adadelta": keras.optimizers.Adadelta,
@@ -51,7 +47,8 @@ class Clock(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self._start)
 
 
-def main(arguments) -> None:
+def main() -> None:
+    arguments = trainer.arguments("Keras")
     split = dataset.load(arguments.data)
     keras.utils.set_random_seed(arguments.seed)
     point = Point(arguments.optimizer, arguments.learning_rate, arguments.batch_size)
@@ -70,4 +67,4 @@ def main(arguments) -> None:
 
 
 if __name__ == "__main__":
-    main(ARGUMENTS)
+    main()

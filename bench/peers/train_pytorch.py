@@ -5,15 +5,11 @@ Batches are rows of one shuffled index (a DataLoader would gather sample by samp
 
 import time
 
+import torch
+
+import dataset
 import trainer
-
-if __name__ == "__main__":
-    ARGUMENTS = trainer.arguments("PyTorch")
-
-import torch  # noqa: E402 - the cores are bound before it counts them
-
-import dataset  # noqa: E402
-from configurations import HIDDEN  # noqa: E402
+from configurations import HIDDEN
 
 
 def network(inputs: int, classes: int) -> torch.nn.Sequential:
@@ -27,11 +23,10 @@ def network(inputs: int, classes: int) -> torch.nn.Sequential:
     return torch.nn.Sequential(*layers[:-1])
 
 
-def main(arguments) -> None:
+def main() -> None:
+    arguments = trainer.arguments("PyTorch")
     split = dataset.load(arguments.data)
     torch.manual_seed(arguments.seed)
-    if arguments.one_core:
-        torch.set_num_threads(1)
     x_train, x_test = torch.from_numpy(split.x_train), torch.from_numpy(split.x_test)
     y_train, y_test = torch.from_numpy(split.y_train).long(), torch.from_numpy(split.y_test).long()
     model = network(split.inputs, split.classes)
@@ -64,4 +59,4 @@ def main(arguments) -> None:
 
 
 if __name__ == "__main__":
-    main(ARGUMENTS)
+    main()

@@ -1,11 +1,7 @@
-"""What the three training scripts of the first comparison share: their arguments and their output.
-
-Imported before any framework: `--one-core` must bind the process before a framework counts the cores.
-"""
+"""What the three training scripts of the first comparison share: their arguments and their output."""
 
 import argparse
 import json
-import os
 from dataclasses import asdict, dataclass
 
 
@@ -21,7 +17,7 @@ class Epoch:
 
 
 def arguments(framework: str) -> argparse.Namespace:
-    """Reads the command line and binds the process to one core where asked."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=f"Trains 784-32-32-10 with {framework}; prints epochs as JSON.")
     parser.add_argument("--data", required=True, help="an npz file")
     parser.add_argument("--optimizer", choices=["sgd", "adam"], required=True)
@@ -29,11 +25,7 @@ def arguments(framework: str) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--one-core", action="store_true", help="run on one core of those allowed")
-    chosen = parser.parse_args()
-    if chosen.one_core:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    return chosen
+    return parser.parse_args()
 
 
 def report(epochs: list[Epoch]) -> None:
