@@ -27,15 +27,16 @@ class Setup:
 BESOM = "besom, one slot (one thread)"
 
 
-def setups(cores: int) -> list[Setup]:
-    """All frameworks with their default threads, and then on one core."""
+def setups(cores: int, skipped: list[str]) -> list[Setup]:
+    """Each framework with its default threads, and then on one core; without those whose names have a skipped text."""
     scripts = [
         ("Keras (TensorFlow), model.fit", "train_keras.py"),
         ("PyTorch, eager", "train_pytorch.py"),
         ("JAX, compiled epoch", "train_jax.py"),
     ]
     kinds = [(f"{cores} cores", False)] * (cores > 1) + [("1 core", True)]
-    return [Setup(f"{name}, {kind}", script, one) for name, script in scripts for kind, one in kinds]
+    every = [Setup(f"{name}, {kind}", script, one) for name, script in scripts for kind, one in kinds]
+    return [setup for setup in every if not any(text in setup.name for text in skipped)]
 
 
 # A record has seconds and val_accuracy.
@@ -80,7 +81,7 @@ def measure(program: besom.Besom, arguments: argparse.Namespace) -> tuple[str, R
         for point, epochs in records.items():
             results.setdefault(BESOM, {}).setdefault(point, []).append(epochs)
         for point in EPOCH_POINTS:
-            for setup in setups(arguments.cores):
+            for setup in setups(arguments.cores, arguments.skip):
                 processes.say(f"round {number} of {arguments.rounds}: {point}: {setup.name}")
                 epochs = measure_peer(setup, point, arguments)
                 results.setdefault(setup.name, {}).setdefault(point, []).append(epochs)
@@ -129,10 +130,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cores", type=int, default=2, help="how many of this machine's cores may be used")
+    parser.add_argument("--skip", action="append", default=[], help="a text in the names of setups to leave out")
     parser.add_argument("--json", default=str(processes.REPOSITORY / "target/peers/epochs.json"))
     arguments = parser.parse_args()
     if arguments.epochs < 2 or arguments.rounds < 1:
         parser.error("--epochs must be at least 2 (the first is not counted), --rounds at least 1")
+    if not setups(arguments.cores, arguments.skip):
+        parser.error("--skip leaves nobody to compare with")
     processes.use_cores(arguments.cores)
     program = besom.found(arguments.besom, arguments.data, arguments.engine)
     facts = report.machine(program.version())

@@ -1,4 +1,4 @@
-"""The classic sweep as the tutorial runs it: one script, a loop over the models, `model.fit` each, a table at the end."""
+"""The classic sweep as the tutorial runs it: a loop over the models, `model.fit` each, a table at the end."""
 
 import argparse
 import json

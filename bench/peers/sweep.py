@@ -44,8 +44,10 @@ def run_besom(program: besom.Besom, arguments: argparse.Namespace) -> tuple[floa
 
 
 def check_all_epochs(side: str, results: dict[Point, dict], epochs: int) -> None:
-    """Both sides train the same eleven models for all epochs, or there is nothing to compare: a model that besom ends as
-    diverged, where Keras goes on with not-a-number, would be an epoch less to train."""
+    """Both sides train the same eleven models for all epochs, or there is nothing to compare.
+
+    A model that besom ended as diverged in an earlier epoch, where Keras goes on, would be less work for besom.
+    """
     for point in CLASSIC_POINTS:
         result = results[point]
         if result["epochs_done"] != epochs:
@@ -105,7 +107,8 @@ def main() -> None:
 
     median = {side: statistics.median(times) for side, times in seconds.items()}
     print(report.heading(facts))
-    print(f"engine {facts['engine']}; {arguments.epochs} epochs, seed {arguments.seed}, order {','.join(arguments.order)}\n")
+    sides = ",".join(arguments.order)
+    print(f"engine {facts['engine']}; {arguments.epochs} epochs, seed {arguments.seed}, order {sides}\n")
     print(rendered(results["keras"], results["besom"]))
     print(f"\nKeras loop: {median['keras']:.1f} s ({', '.join(f'{took:.1f}' for took in seconds['keras'])})")
     print(f"besom run:  {median['besom']:.2f} s ({', '.join(f'{took:.2f}' for took in seconds['besom'])})")

@@ -1,6 +1,7 @@
 """PyTorch, eager: the loop that people write for data in memory, without its slow parts.
 
-Batches are rows of one shuffled index (a DataLoader would gather sample by sample), and no number is read back within an epoch.
+Batches are rows of one shuffled index (a DataLoader would gather sample by sample), and no number is read back within an
+epoch.
 """
 
 import time
