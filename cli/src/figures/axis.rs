@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(texts(Scale::Linear { low: 0.43, high: 0.91 }, 5), ["0.5", "0.6", "0.7", "0.8", "0.9"]);
         assert_eq!(texts(Scale::Linear { low: 0.0, high: 25.0 }, 6), ["0", "5", "10", "15", "20", "25"]);
         assert_eq!(texts(Scale::Linear { low: -0.002, high: 0.011 }, 3), ["0.000", "0.005", "0.010"]);
-        assert_eq!(texts(Scale::Log { low: 0.00005, high: 2.0 }, 6), ["1e-4", "0.001", "0.01", "0.1", "1"]);
+        assert_eq!(texts(Scale::Log { low: 0.00005, high: 2.0 }, 6), ["0.0001", "0.001", "0.01", "0.1", "1"]);
         assert_eq!(texts(Scale::Log { low: 1e-9, high: 1e9 }, 6).len(), 5);
     }
 

@@ -14,7 +14,7 @@ use kuva::{
 };
 use resvg::{tiny_skia, usvg};
 
-use super::style::{Color, FAMILIES, FONT, INK, WHITE};
+use super::style::{Color, FAMILIES, FONT, WHITE};
 
 /// Pixels of a PNG for one unit of the drawing: sharp on a dense screen and in print.
 const SCALE: f32 = 2.0;
@@ -266,12 +266,9 @@ fn path(points: &[(f64, f64)]) -> String {
     text
 }
 
-/// The colour of texts in general.
-pub(super) const TEXT: Color = INK;
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::style::INK, *};
 
     fn drawing() -> Canvas {
         let mut canvas = Canvas::new(200.0, 100.0, "a < b & c");
@@ -295,11 +292,10 @@ mod tests {
 
     #[test]
     fn a_png_has_letters_without_any_font_of_the_machine() {
-        let mut blank = Canvas::new(200.0, 100.0, "");
+        let blank = Canvas::new(200.0, 100.0, "");
         let mut written = Canvas::new(200.0, 100.0, "");
         written.text(10.0, 50.0, "letters", 12, Align::Start, INK);
         assert!(written.png().unwrap().len() > blank.png().unwrap().len() + 200);
         assert_eq!(written.png().unwrap(), written.png().unwrap());
-        blank.text(10.0, 50.0, "", 12, Align::Start, INK);
     }
 }
