@@ -247,3 +247,165 @@ impl Effects {
         self.share(squares.sum::<f64>() / sums.len() as f64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn spec(method: &str, parameters: &str, base: &str) -> SweepSpec {
+        let text = format!(
+            "{{method: {method}, parameters: {{epochs: {{value: 1}}, {parameters}}}, \
+             besom: {{{base} dataset: {{source: 'builtin:sketches'}}}}}}"
+        );
+        besom_sweep::parse(&text).unwrap()
+    }
+
+    const GRID: &str = "optimizer: {values: [sgd, adam, rmsprop]}, batch_size: {values: [32, 64]}, \
+                        learning_rate: {values: [0.001, 0.01, 0.1, 1]}";
+
+    fn config(swept: Value, mean: f64) -> ConfigMean {
+        let Value::Object(swept) = swept else { panic!("{swept}") };
+        ConfigMean { swept, mean }
+    }
+
+    /// All cells of [`GRID`].
+    fn cells() -> Vec<ConfigMean> {
+        let means = [
+            0.812, 0.834, 0.741, 0.799, 0.655, 0.731, 0.822, 0.851, 0.768, 0.701, 0.644, 0.777, 0.512, 0.688, 0.433,
+            0.721, 0.398, 0.605, 0.590, 0.612, 0.480, 0.744, 0.366, 0.650,
+        ];
+        let mut means = means.into_iter();
+        let mut cells = Vec::new();
+        for optimizer in ["sgd", "adam", "rmsprop"] {
+            for batch_size in [32, 64] {
+                for learning_rate in [0.001, 0.01, 0.1, 1.0] {
+                    let swept =
+                        json!({"optimizer": optimizer, "batch_size": batch_size, "learning_rate": learning_rate});
+                    cells.push(config(swept, means.next().unwrap()));
+                }
+            }
+        }
+        cells
+    }
+
+    #[track_caller]
+    fn assert_values(importances: &[Importance], expected: &[(&str, Option<&str>, f64)]) {
+        let names: Vec<_> = importances.iter().map(|row| (row.parameter.as_str(), row.second.as_deref())).collect();
+        assert_eq!(names, expected.iter().map(|&(first, second, _)| (first, second)).collect::<Vec<_>>());
+        for (row, (_, _, value)) in importances.iter().zip(expected) {
+            assert!((row.value - value).abs() < 1e-12, "{row:?} is not {value}");
+        }
+    }
+
+    #[test]
+    fn shares_of_variance_are_those_of_a_regression_on_dummies() {
+        let (kind, rows) = importance(&spec("grid", GRID, ""), &cells());
+        assert_eq!(kind, ImportanceKind::VarianceShare);
+        // numpy.linalg.lstsq on dummy variables: what each term takes away from the residual sum of squares.
+        let expected = [
+            ("optimizer", None, 0.4451837819041861),
+            ("batch_size", None, 0.0359751841431302),
+            ("learning_rate", None, 0.20530075342973084),
+            ("optimizer", Some("batch_size"), 0.04739411975260049),
+            ("optimizer", Some("learning_rate"), 0.09167677065473483),
+            ("batch_size", Some("learning_rate"), 0.05034030037213582),
+        ];
+        assert_values(&rows, &expected);
+        assert!(rows.iter().all(|row| (row.cells, row.cells_total) == (24, 24)));
+    }
+
+    #[test]
+    fn two_parameters_and_their_pair_share_out_all_of_the_variance() {
+        let spec = spec("grid", "batch_size: {values: [8, 16]}, activation: {values: [relu, tanh]}", "");
+        let cells: Vec<_> = [(8, "relu", 0.9), (8, "tanh", 0.7), (16, "relu", 0.8), (16, "tanh", 0.2)]
+            .map(|(size, activation, mean)| config(json!({"batch_size": size, "activation": activation}), mean))
+            .into();
+        let (_, rows) = importance(&spec, &cells);
+        let expected = [
+            ("batch_size", None, 0.31034482758620685),
+            ("activation", None, 0.5517241379310346),
+            ("batch_size", Some("activation"), 0.1379310344827585),
+        ];
+        assert_values(&rows, &expected);
+    }
+
+    #[test]
+    fn values_with_cells_that_have_no_score_are_left_out() {
+        // At a learning rate of 1 one optimizer diverged: what is left is the grid without that value.
+        let without = |cell: &ConfigMean| cell.swept["learning_rate"] == 1.0 && cell.swept["optimizer"] == "adam";
+        let holed: Vec<_> = cells().into_iter().filter(|cell| !without(cell)).collect();
+        let whole: Vec<_> = cells().into_iter().filter(|cell| cell.swept["learning_rate"] != 1.0).collect();
+        let narrower = GRID.replace(", 1]", "]");
+        let (_, rows) = importance(&spec("grid", GRID, ""), &holed);
+        let (_, expected) = importance(&spec("grid", &narrower, ""), &whole);
+        assert!(rows.iter().all(|row| (row.cells, row.cells_total) == (18, 24)), "{rows:?}");
+        let values = |rows: &[Importance]| rows.iter().map(|row| row.value).collect::<Vec<_>>();
+        assert_eq!(values(&rows), values(&expected));
+    }
+
+    #[test]
+    fn a_parameter_of_one_remaining_value_has_no_share() {
+        let one: Vec<_> = cells().into_iter().filter(|cell| cell.swept["optimizer"] == "sgd").collect();
+        let (_, rows) = importance(&spec("grid", GRID, ""), &one);
+        let names: Vec<_> = rows.iter().map(|row| (row.parameter.as_str(), row.second.as_deref())).collect();
+        let expected = [("batch_size", None), ("learning_rate", None), ("batch_size", Some("learning_rate"))];
+        assert_eq!(names, expected);
+        assert_eq!(importance(&spec("grid", GRID, ""), &one[..1]).1, []);
+        assert_eq!(importance(&spec("grid", GRID, ""), &[]).1, []);
+    }
+
+    #[test]
+    fn where_all_cells_are_equal_nothing_matters() {
+        let equal: Vec<_> = cells().into_iter().map(|cell| ConfigMean { mean: 0.1, ..cell }).collect();
+        let (_, rows) = importance(&spec("grid", GRID, ""), &equal);
+        assert_eq!(rows.len(), 6);
+        assert!(rows.iter().all(|row| row.value == 0.0));
+    }
+
+    #[test]
+    fn a_configuration_without_an_option_stands_for_all_of_its_values() {
+        let spec = spec("grid", "optimizer: {values: [sgd, adam]}, momentum: {values: [0, 0.9]}", "");
+        let cells = [
+            config(json!({"optimizer": "sgd", "momentum": 0.0}), 0.5),
+            config(json!({"optimizer": "sgd", "momentum": 0.9}), 0.7),
+            config(json!({"optimizer": "adam"}), 0.8),
+        ];
+        let (_, rows) = importance(&spec, &cells);
+        // Of the cells 0.5, 0.7 and twice 0.8: main effects 0.1 and 0.05, their interaction 0.05.
+        let squares = 0.01 + 0.0025 + 0.0025;
+        let expected = [
+            ("optimizer", None, 0.01 / squares),
+            ("momentum", None, 0.0025 / squares),
+            ("optimizer", Some("momentum"), 0.0025 / squares),
+        ];
+        assert_values(&rows, &expected);
+        assert!(rows.iter().all(|row| (row.cells, row.cells_total) == (4, 4)));
+    }
+
+    #[test]
+    fn one_at_a_time_gives_the_range_of_each_parameter_with_the_others_at_their_base() {
+        let parameters = "optimizer: {values: [adam, sgd]}, batch_size: {values: [8, 32, 512]}, \
+                          learning_rate: {values: [0.1, 0.5, 1.0]}";
+        let base = "base: {optimizer: sgd, batch_size: 32, learning_rate: 0.01},";
+        let point = |optimizer: &str, batch_size: u32, learning_rate: f64, mean: f64| {
+            let swept = json!({"optimizer": optimizer, "batch_size": batch_size, "learning_rate": learning_rate});
+            config(swept, mean)
+        };
+        let configs = [
+            point("adam", 32, 0.01, 0.9),
+            point("sgd", 32, 0.01, 0.6),
+            point("sgd", 8, 0.01, 0.7),
+            point("sgd", 512, 0.01, 0.4),
+            point("sgd", 32, 0.1, 0.8),
+            // 0.5 diverged.
+            point("sgd", 32, 1.0, 0.1),
+        ];
+        let (kind, rows) = importance(&spec("one_at_a_time", parameters, base), &configs);
+        assert_eq!(kind, ImportanceKind::Range);
+        // The base point lists 0.01 for no parameter of its own: it is not among the learning rates.
+        assert_values(&rows, &[("optimizer", None, 0.3), ("batch_size", None, 0.3), ("learning_rate", None, 0.7)]);
+        assert_eq!(rows.iter().map(|row| (row.cells, row.cells_total)).collect::<Vec<_>>(), [(2, 2), (3, 3), (2, 3)]);
+    }
+}

@@ -35,6 +35,7 @@ const MEANS: &str = include_str!("../sql/config_means.sql");
 const IMPORTANCE_DUE: &str = include_str!("../sql/importance_due.sql");
 const IMPORTANCES_DROP: &str = include_str!("../sql/importances_drop.sql");
 const IMPORTANCE_INSERT: &str = include_str!("../sql/importance_insert.sql");
+const CLASS_COUNTS: &str = include_str!("../sql/class_counts_insert.sql");
 const UNSUMMED: &str = include_str!("../sql/sweep_unsummed.sql");
 const UNSUMMED_JOBS: &str = include_str!("../sql/unsummed_jobs.sql");
 const SUMMED: &str = include_str!("../sql/sweep_summed.sql");
@@ -80,6 +81,12 @@ fn write(sql: &'static str, sweep: SweepId, first: i64, sums: &ConfigSums) -> St
         .bind(i64::from(sums.failed));
     let statement = bind(statement, sums.final_val_accuracy);
     bind(statement, sums.best_val_accuracy).bind(sums.mean_seconds).bind(sums.objective_mean)
+}
+
+/// Counts by class what the confusion matrices of the sweep's jobs after `after` up to `last` hold.
+pub(super) async fn count_classes(conn: &mut Conn, sweep: SweepId, after: JobId, last: JobId) -> Result<(), Failure> {
+    sqlx::query(CLASS_COUNTS).bind(sweep.0).bind(after.0).bind(last.0).execute(conn).await?;
+    Ok(())
 }
 
 /// So long an importance stays as it is while its sweep goes on.
@@ -135,6 +142,9 @@ pub(super) async fn catch_up(conn: &mut Conn, now: Timestamp, limit: u32) -> Res
         sqlx::query_as(UNSUMMED_JOBS).bind(id).bind(after).bind(i64::from(limit)).fetch_all(&mut *conn).await?;
     for &(job, _) in jobs.iter().filter(|(_, earlier)| *earlier == 0) {
         sum_up(conn, sweep, JobId(job)).await?;
+    }
+    if let Some(&(last, _)) = jobs.last() {
+        count_classes(conn, sweep, JobId(after), JobId(last)).await?;
     }
     let last = jobs.last().map(|&(job, _)| job).filter(|_| jobs.len() == limit as usize);
     sqlx::query(SUMMED).bind(id).bind(last).execute(&mut *conn).await?;
