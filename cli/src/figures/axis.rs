@@ -23,11 +23,18 @@ impl Scale {
             return Self::Linear { low: 0.0, high: 1.0 };
         }
         if low > 0.0 && high / low > DECADES {
-            let room = (high / low).powf(margin);
-            return Self::Log { low: low / room, high: high * room };
+            return Self::log_around(values, margin);
         }
         let room = if high > low { (high - low) * margin } else { (high.abs() * 0.05).max(0.005) };
         Self::Linear { low: low - room, high: high + room }
+    }
+
+    /// A logarithmic scale that holds all `values`, which are positive, with so much of the whole as margin.
+    pub(super) fn log_around(values: &[f64], margin: f64) -> Self {
+        let (low, high) =
+            values.iter().fold((f64::INFINITY, 0f64), |(low, high), value| (low.min(*value), high.max(*value)));
+        let room = (high / low).powf(margin);
+        Self::Log { low: low / room, high: high * room }
     }
 
     pub(super) fn slots(count: usize) -> Self {

@@ -60,7 +60,6 @@ impl Stroke {
 pub(super) struct Canvas {
     scene: Scene,
     title: String,
-    clips: u32,
 }
 
 impl Canvas {
@@ -68,7 +67,7 @@ impl Canvas {
     pub(super) fn new(width: f64, height: f64, title: &str) -> Self {
         let mut scene = Scene::new(width, height);
         scene.font_family = Some(FAMILIES.to_owned());
-        Self { scene, title: clean(title), clips: 0 }
+        Self { scene, title: clean(title) }
     }
 
     pub(super) fn text(&mut self, x: f64, y: f64, text: &str, size: u32, align: Align, color: Color) {
@@ -114,17 +113,27 @@ impl Canvas {
     }
 
     pub(super) fn polyline(&mut self, points: &[(f64, f64)], stroke: Stroke) {
-        if points.len() < 2 {
+        // A line without length cannot be stroked.
+        if points.windows(2).all(|pair| pair[0] == pair[1]) {
             return;
+        }
+        // The crate gives fills an opacity, lines none.
+        let faint = stroke.opacity < 1.0;
+        if faint {
+            let attributes = Some(format!("stroke-opacity=\"{:.2}\"", stroke.opacity));
+            self.scene.add(Primitive::GroupStart { transform: None, title: None, extra_attrs: attributes });
         }
         self.path(PathData {
             d: path(points),
             fill: None,
             stroke: paint(stroke.color),
             stroke_width: stroke.width,
-            opacity: (stroke.opacity < 1.0).then_some(stroke.opacity),
+            opacity: None,
             stroke_dasharray: stroke.dash.map(str::to_owned),
         });
+        if faint {
+            self.scene.add(Primitive::GroupEnd);
+        }
     }
 
     /// A closed shape without an outline.
@@ -192,8 +201,14 @@ impl Canvas {
 
     /// Draws with `draw`, and nothing outside the rectangle.
     pub(super) fn within(&mut self, x: f64, y: f64, width: f64, height: f64, draw: impl FnOnce(&mut Self)) {
-        self.clips += 1;
-        self.scene.add(Primitive::ClipStart { x, y, width, height, id: format!("clip{}", self.clips) });
+        // Named by its place, so that figures put into one page do not clip each other.
+        let id = format!("clip-{x:.0}-{y:.0}-{width:.0}-{height:.0}");
+        let rect = format!("<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\"/>");
+        let clip = format!("<clipPath id=\"{id}\">{rect}</clipPath>");
+        if !self.scene.defs.contains(&clip) {
+            self.scene.defs.push(clip);
+        }
+        self.scene.add(Primitive::ClipStart { x, y, width, height, id });
         draw(self);
         self.scene.add(Primitive::ClipEnd);
     }

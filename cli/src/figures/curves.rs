@@ -171,7 +171,11 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
                     curve(canvas, panel, &metric(&entry.line, at), Stroke::new(color, 0.8).faint(opacity));
                 }
             } else {
-                let opacity = if row.lines.len() > 5 { 0.08 } else { 0.16 };
+                let opacity = match row.lines.len() {
+                    0..=3 => 0.15,
+                    4 | 5 => 0.1,
+                    _ => 0.06,
+                };
                 for (place, color, _) in &looks {
                     band(canvas, panel, &metric(&row.lines[*place].line, at), *color, opacity);
                 }

@@ -128,8 +128,8 @@ impl SweepData {
         // A file that a later build wrote may say what this one does not know: then nothing is a base.
         let spec = besom_sweep::parse(&sweep.text).ok();
         let listed = |name: &str| {
-            let parameters = spec.iter().flat_map(|spec| &spec.parameters);
-            parameters.filter(|parameter| parameter.name == name).flat_map(|parameter| parameter.values.clone())
+            let mut parameters = spec.iter().flat_map(|spec| &spec.parameters);
+            parameters.find(|parameter| parameter.name == name).map_or_else(Vec::new, |parameter| parameter.values.clone())
         };
         let parameters: Vec<Parameter> = sweep
             .swept

@@ -54,12 +54,18 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     if !effects.iter().any(|effect| effect.all().next().is_some()) {
         return None;
     }
+    let estimates = || effects.iter().flat_map(|effect| effect.all().filter_map(|config| config.accuracy));
+    let means = || estimates().map(|estimate| estimate.mean);
+    let (least, most) = (means().fold(f64::INFINITY, f64::min), means().fold(f64::NEG_INFINITY, f64::max));
+    // An interval of two seeds can be wider than all differences: it may be cut, not flatten them.
+    let room = ((most - least) * 0.5).max(0.02);
+    let kept = |end: f64| end.clamp(least - room, most + room);
+    let crowded = effects.iter().any(|effect| effect.all().count() > CROWD);
     let ends = |estimate: Estimate| match estimate.interval {
-        Some((low, high)) if effects.iter().all(|effect| effect.all().count() <= CROWD) => vec![low, estimate.mean, high],
+        Some((low, high)) if !crowded => vec![kept(low), estimate.mean, kept(high)],
         _ => vec![estimate.mean],
     };
-    let accuracies: Vec<f64> =
-        effects.iter().flat_map(|e| e.all().filter_map(|config| config.accuracy)).flat_map(ends).collect();
+    let accuracies: Vec<f64> = estimates().flat_map(ends).collect();
     let up = match Scale::around(&accuracies, 0.08) {
         // A share that spreads over decades is still a share.
         Scale::Log { high, .. } => Scale::Linear { low: 0.0, high },
@@ -69,7 +75,8 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let columns = effects.len().clamp(1, COLUMNS);
     let sheet = 2.0 * MARGIN + columns as f64 * (LEFT + WIDTH) + 12.0;
     let page = Page::new(data, "final validation accuracy by hyperparameter", sheet.max(560.0), &notes(data, &effects));
-    let row = ABOVE + HEIGHT + STRIP + BELOW;
+    let lost = effects.iter().any(|effect| (0..effect.configs.len()).any(|value| effect.lost(value) != (0, 0)));
+    let row = ABOVE + HEIGHT + if lost { STRIP } else { 0.0 } + BELOW;
     let mut canvas = page.canvas(effects.len().div_ceil(columns) as f64 * row);
     for (at, effect) in effects.iter().enumerate() {
         let (column, line) = ((at % columns) as f64, (at / columns) as f64);
@@ -111,7 +118,7 @@ fn notes(data: &SweepData, effects: &[Effect<'_>]) -> Vec<String> {
         );
     }
     if intervals {
-        notes.push("Bars are 95 % intervals of the mean (Student's t).".to_owned());
+        notes.push("Bars are 95 % intervals of the mean (Student's t); one without a cap goes on beyond the panel.".to_owned());
     } else if data.seeds == 1 {
         notes.push("One seed: no intervals.".to_owned());
     }
@@ -139,19 +146,20 @@ fn points(canvas: &mut Canvas, data: &SweepData, effect: &Effect<'_>, panel: &Pa
         }
     }
     for (value, configs) in effect.configs.iter().enumerate() {
-        let room = room(places, panel, value) * SPREAD;
+        let edge = (x(value) - panel.x).min(panel.x + panel.width - x(value)) - 4.0;
+        let room = (room(places, panel, value) * SPREAD).min(edge);
         for (at, config) in configs.iter().enumerate() {
             let Some(estimate) = config.accuracy else { continue };
             let part = if configs.len() > 1 { at as f64 / (configs.len() - 1) as f64 * 2.0 - 1.0 } else { 0.0 };
             let (x, y) = (x(value) + part * room, panel.at_y(estimate.mean));
             if let (Some((low, high)), false) = (estimate.interval, crowd) {
-                let (low, high) = (panel.inside_y(low), panel.inside_y(high));
-                let stroke = if configs.len() > 1 { Stroke::new(BLUE, 1.0).faint(0.45) } else { Stroke::new(BLUE, 1.5) };
-                canvas.line((x, low), (x, high), stroke);
-                let cap = if configs.len() > 6 { 0.0 } else { 4.0 };
-                if cap > 0.0 {
-                    canvas.line((x - cap, low), (x + cap, low), stroke);
-                    canvas.line((x - cap, high), (x + cap, high), stroke);
+                let stroke = if configs.len() > 1 { Stroke::new(BLUE, 1.0).faint(0.4) } else { Stroke::new(BLUE, 1.5) };
+                let cap = if configs.len() > 1 { 2.0 } else { 4.0 };
+                canvas.line((x, panel.inside_y(low)), (x, panel.inside_y(high)), stroke);
+                for end in [low, high].map(|end| panel.at_y(end)) {
+                    if (panel.y..=panel.bottom()).contains(&end) {
+                        canvas.line((x - cap, end), (x + cap, end), stroke);
+                    }
                 }
             }
             let (radius, opacity) = if crowd { (2.0, 0.45) } else if rest { (3.0, 0.8) } else { (4.5, 1.0) };

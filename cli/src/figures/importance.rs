@@ -9,7 +9,7 @@ use super::{
     data::SweepData,
     page::{MARGIN, Page},
     panel::Panel,
-    style::{BLUE, INK, LABEL, ORANGE, SOFT, fit, width},
+    style::{BLUE, GRID, INK, LABEL, ORANGE, SOFT, fit, width},
 };
 
 const SHEET: f64 = 760.0;
@@ -39,7 +39,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     bars.truncate(MOST);
     let metric = &data.sweep.metric;
     let (what, axis) = if shares {
-        ("importance by share of variance", format!("share of the variance of {metric} between configurations"))
+        ("importance by share of variance", format!("share of the variance of {metric} between configurations, in %"))
     } else {
         ("importance by range", format!("range of the mean {metric} over the values"))
     };
@@ -47,7 +47,8 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let mut canvas = page.canvas(bars.len() as f64 * STEP + BELOW + 8.0);
     let names: Vec<String> = bars.iter().map(|bar| fit(&name(bar), LABEL, NAME)).collect();
     let widest = names.iter().map(|name| width(name, LABEL)).fold(0.0, f64::max);
-    let most = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
+    let unit = if shares { 0.01 } else { 1.0 };
+    let most = bars.iter().map(|bar| bar.value / unit).fold(0.0, f64::max);
     let panel = Panel {
         x: MARGIN + widest + 12.0,
         y: page.top() + 6.0,
@@ -56,9 +57,14 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         across: Scale::Linear { low: 0.0, high: if most > 0.0 { most } else { 1.0 } },
         up: Scale::slots(1),
     };
+    let ticks = panel.across.ticks(5);
+    for (value, _) in &ticks {
+        let x = panel.at_x(*value);
+        canvas.line((x, panel.y), (x, panel.bottom()), Stroke::new(GRID, 1.0));
+    }
     for (at, (bar, name)) in bars.iter().zip(&names).enumerate() {
         let y = panel.y + at as f64 * STEP + (STEP - BAR) / 2.0;
-        let end = panel.at_x(bar.value.max(0.0));
+        let end = panel.at_x(bar.value.max(0.0) / unit);
         let color = if bar.second.is_some() { ORANGE } else { BLUE };
         canvas.rect(panel.x, y, (end - panel.x).max(1.0), BAR, color, 1.0);
         canvas.text(panel.x - 8.0, y + BAR / 2.0 + 4.0, name, LABEL, Align::End, INK);
@@ -68,11 +74,6 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
             let partial = format!("({} of {})", bar.cells, bar.cells_total);
             canvas.text(end + 13.0 + width(&text, LABEL), y + BAR / 2.0 + 4.0, &partial, LABEL, Align::Start, SOFT);
         }
-    }
-    let ticks = panel.across.ticks(5);
-    for (value, _) in &ticks {
-        let x = panel.at_x(*value);
-        canvas.line((x, panel.y), (x, panel.bottom()), Stroke::new(SOFT, 0.5).faint(0.3));
     }
     panel.lower_axis(&mut canvas, &ticks, &axis);
     Some(canvas)

@@ -56,8 +56,8 @@ impl Panel {
         canvas.upright(self.x - widest - 14.0, self.y + self.height / 2.0, &name, LABEL, INK);
     }
 
-    /// The lower axis with ticks at these numbers and its name; texts that would touch are left out, the first and the
-    /// last stay.
+    /// The lower axis with ticks at these numbers and its name. Texts that would touch stand in two rows; what does not fit
+    /// then is left out, the first and the last stay.
     pub(super) fn lower_axis(&self, canvas: &mut Canvas, ticks: &[(f64, String)], name: &str) {
         let bottom = self.bottom();
         canvas.line((self.x, bottom), (self.x + self.width, bottom), Stroke::new(RULE, 1.0));
@@ -65,17 +65,25 @@ impl Panel {
             let x = self.at_x(*value);
             canvas.line((x, bottom), (x, bottom + 4.0), Stroke::new(RULE, 1.0));
         }
-        for index in apart(&ticks.iter().map(|(value, text)| (self.at_x(*value), width(text, SMALL))).collect::<Vec<_>>())
-        {
-            let (value, text) = &ticks[index];
-            canvas.text(self.at_x(*value), bottom + 17.0, text, SMALL, Align::Middle, SOFT);
+        let places: Vec<(f64, f64)> =
+            ticks.iter().map(|(value, text)| (self.at_x(*value), width(text, SMALL))).collect();
+        let upper = apart(&places);
+        let others: Vec<usize> = (0..ticks.len()).filter(|index| !upper.contains(index)).collect();
+        let lower = apart(&others.iter().map(|index| places[*index]).collect::<Vec<_>>());
+        let lower: Vec<usize> = lower.into_iter().map(|at| others[at]).collect();
+        let name_at = if lower.is_empty() { 34.0 } else { 45.0 };
+        for (row, indices) in [(17.0, upper), (29.0, lower)] {
+            for index in indices {
+                let (value, text) = &ticks[index];
+                canvas.text(self.at_x(*value), bottom + row, text, SMALL, Align::Middle, SOFT);
+            }
         }
         let name = match self.across {
             Scale::Log { .. } => format!("{name}, log scale"),
             Scale::Linear { .. } | Scale::Slots { .. } => name.to_owned(),
         };
         let name = fit(&name, LABEL, self.width + 30.0);
-        canvas.text(self.x + self.width / 2.0, bottom + 34.0, &name, LABEL, Align::Middle, INK);
+        canvas.text(self.x + self.width / 2.0, bottom + name_at, &name, LABEL, Align::Middle, INK);
     }
 
     /// The lower axis of epochs.

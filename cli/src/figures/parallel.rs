@@ -33,7 +33,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let page = Page::new(
         data,
         "final validation accuracy, all hyperparameters",
-        left + gap * axes as f64 + 40.0 + KEY + MARGIN,
+        left + gap * axes as f64 + 70.0 + KEY + MARGIN,
         &notes(data),
     );
     let mut canvas = page.canvas(ABOVE + HEIGHT + BELOW);
@@ -78,8 +78,8 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         parameter_axis(&mut canvas, data, axis, x(axis), top, gap);
     }
     result_axis(&mut canvas, up, x(axes), top, data.configs.iter().any(|config| config.accuracy.is_none()), nowhere);
-    key(&mut canvas, data, &best, x(axes) + 66.0, top);
-    heatmap::color_bar(&mut canvas, colors, x(axes) + 66.0, top + 190.0, HEIGHT - 190.0);
+    key(&mut canvas, data, &best, x(axes) + 96.0, top);
+    heatmap::color_bar(&mut canvas, colors, x(axes) + 96.0, top + 190.0, HEIGHT - 190.0);
     Some(canvas)
 }
 
