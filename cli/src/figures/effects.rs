@@ -74,7 +74,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let up = up.clamped(0.0, 1.0);
     let columns = effects.len().clamp(1, COLUMNS);
     let sheet = 2.0 * MARGIN + columns as f64 * (LEFT + WIDTH) + 12.0;
-    let page = Page::new(data, "final validation accuracy by hyperparameter", sheet.max(560.0), &notes(data, &effects));
+    let page = Page::new(data, "final validation accuracy by hyperparameter", sheet.max(640.0), &notes(data, &effects));
     let lost = effects.iter().any(|effect| (0..effect.configs.len()).any(|value| effect.lost(value) != (0, 0)));
     let row = ABOVE + HEIGHT + if lost { STRIP } else { 0.0 } + BELOW;
     let mut canvas = page.canvas(effects.len().div_ceil(columns) as f64 * row);
@@ -111,11 +111,12 @@ fn notes(data: &SweepData, effects: &[Effect<'_>]) -> Vec<String> {
     if data.one_at_a_time {
         notes.push("Points are means over the seeds; the ring is the base, where all other points start from.".to_owned());
     } else {
-        notes.push(
-            "A point is a configuration (mean over its seeds), spread sideways where several share a value; the line \
-             goes through the means of each value."
-                .to_owned(),
-        );
+        let of = if data.seeds > 1 { " (mean over its seeds)" } else { "" };
+        let several = effects.iter().any(|effect| effect.configs.iter().any(|configs| configs.len() > 1));
+        notes.push(format!("A point is a configuration{of}."));
+        if several {
+            notes.push("Points that share a value are spread sideways; orange is the mean of each value.".to_owned());
+        }
     }
     if intervals {
         notes.push("Bars are 95 % intervals of the mean (Student's t); one without a cap goes on beyond the panel.".to_owned());
@@ -141,7 +142,11 @@ fn points(canvas: &mut Canvas, data: &SweepData, effect: &Effect<'_>, panel: &Pa
     if parameter.is_numeric() {
         for piece in means.split(Option::is_none) {
             let piece: Vec<_> = piece.iter().copied().flatten().collect();
-            let stroke = if rest { Stroke::new(ORANGE, 2.0) } else { Stroke::new(BLUE, 1.2).faint(0.5) };
+            let stroke = match (rest, crowd) {
+                (true, _) => Stroke::new(ORANGE, 2.0),
+                (false, true) => Stroke::new(BLUE, 0.7).faint(0.3),
+                (false, false) => Stroke::new(BLUE, 1.2).faint(0.5),
+            };
             canvas.polyline(&piece, stroke);
         }
     }
@@ -199,7 +204,7 @@ fn lower_axis(canvas: &mut Canvas, data: &SweepData, effect: &Effect<'_>, panel:
     } else {
         panel.across.ticks(6)
     };
-    lowered.lower_axis(canvas, &ticks, &parameter.name);
+    lowered.lower_axis(canvas, &ticks, &parameter.axis_name());
     if !any {
         return;
     }

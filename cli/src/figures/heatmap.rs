@@ -36,7 +36,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         (0..rows).map(|value| fit(&data.parameters[standing].text(value), SMALL, 130.0)).collect();
     let left = MARGIN + 26.0 + names.iter().map(|name| width(name, SMALL)).fold(0.0, f64::max) + 8.0;
     let (wide, high) = (cell_width * columns as f64, cell_height * rows as f64);
-    let page = Page::new(data, "final validation accuracy", (left + wide + KEY + MARGIN).max(560.0), &notes(data));
+    let page = Page::new(data, "final validation accuracy", (left + wide + KEY + MARGIN).max(640.0), &notes(data));
     let (labels, depth) = column_labels(data, lying, cell_width);
     let mut canvas = page.canvas(high + depth + 40.0);
     let top = page.top() + 8.0;

@@ -137,6 +137,8 @@ fn parameter_axis(canvas: &mut Canvas, data: &SweepData, axis: usize, x: f64, to
     canvas.text(x, top - 22.0, &name, LABEL, Align::Middle, INK);
     if matches!(scale, Scale::Log { .. }) {
         canvas.text(x, top - 8.0, "log scale", SMALL, Align::Middle, SOFT);
+    } else if parameter.is_numeric() && matches!(scale, Scale::Slots { .. }) {
+        canvas.text(x, top - 8.0, "evenly spaced", SMALL, Align::Middle, SOFT);
     }
     let ticks: Vec<(f64, String)> = if places.len() <= 14 || !parameter.is_numeric() {
         places.iter().enumerate().map(|(value, place)| (*place, parameter.text(value))).collect()

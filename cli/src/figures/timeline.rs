@@ -111,7 +111,8 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         }
         let places = slot.bars.iter().map(|bar| (panel.at_x(bar.start / unit), panel.at_x(bar.end / unit), bar));
         for (start, end, kind, of) in merged(places) {
-            draw_bar(&mut canvas, (start, y + row * 0.1, (end - start).max(0.8), row * 0.8), kind, of);
+            // A hair's breadth between neighbours.
+            draw_bar(&mut canvas, (start, y + row * 0.1, (end - start - 0.5).max(0.8), row * 0.8), kind, of);
         }
     }
     for (at, text) in &labels {
@@ -206,9 +207,12 @@ fn unit(seconds: f64) -> (f64, &'static str) {
 fn draw_bar(canvas: &mut Canvas, (x, y, wide, high): (f64, f64, f64, f64), kind: End, of: Option<(i64, u32)>) {
     let (_, color) = kind.look();
     canvas.rect(x, y, wide, high, color, 1.0);
-    if wide > 3.0 {
-        let edge = if matches!(kind, End::Lost) { VERMILLION } else { INK };
-        canvas.frame(x, y, wide, high, Stroke::new(edge, 0.6));
+    match kind {
+        End::Lost | End::GivenBack => {
+            let edge = if kind == End::Lost { VERMILLION } else { SOFT };
+            canvas.frame(x, y, wide, high, Stroke::new(edge, 0.8));
+        }
+        End::Done | End::Diverged | End::Failed | End::Running => {}
     }
     match kind {
         End::Lost => {
