@@ -215,7 +215,9 @@ pub(super) fn curve(canvas: &mut Canvas, panel: &Panel, points: &[Option<Band>],
     let place = |(epoch, band): (usize, &Option<Band>)| {
         // Beyond a screen's height nothing is seen, and some readers of SVG stumble over huge numbers.
         let far = 3.0 * panel.height;
-        band.map(|band| (panel.at_x((epoch + 1) as f64), panel.at_y(band.mean).clamp(panel.y - far, panel.bottom() + far)))
+        band.map(|band| {
+            (panel.at_x((epoch + 1) as f64), panel.at_y(band.mean).clamp(panel.y - far, panel.bottom() + far))
+        })
     };
     let places: Vec<Option<(f64, f64)>> = points.iter().enumerate().map(place).collect();
     for piece in places.split(Option::is_none) {
@@ -263,7 +265,8 @@ fn key_height(row: &Row) -> f64 {
 fn key(canvas: &mut Canvas, row: &Row, x: f64, y: f64) {
     let right = x + KEY;
     let text = x + 38.0;
-    let title = if is_many(row) { format!("best {} of {}", looks(row).len(), row.lines.len()) } else { "value".to_owned() };
+    let title =
+        if is_many(row) { format!("best {} of {}", looks(row).len(), row.lines.len()) } else { "value".to_owned() };
     canvas.text(x, y + 9.0, &title, SMALL, Align::Start, SOFT);
     canvas.text(right, y + 9.0, "last val_accuracy", SMALL, Align::End, SOFT);
     let mut y = y + FIRST_ENTRY + 4.0;

@@ -59,15 +59,11 @@ impl Parameter {
     pub(super) fn scale(&self) -> (Scale, Vec<f64>) {
         const MARGIN: f64 = 0.09;
         match &self.numbers {
-            Some(numbers) if numbers.len() > 1 => {
-                match Scale::around(numbers, MARGIN) {
-                    Scale::Linear { .. } if is_geometric(numbers) => {
-                        (Scale::log_around(numbers, MARGIN), numbers.clone())
-                    }
-                    Scale::Linear { .. } if numbers.len() <= 15 && smallest_gap(numbers) < 0.05 => self.even(),
-                    scale => (scale, numbers.clone()),
-                }
-            }
+            Some(numbers) if numbers.len() > 1 => match Scale::around(numbers, MARGIN) {
+                Scale::Linear { .. } if is_geometric(numbers) => (Scale::log_around(numbers, MARGIN), numbers.clone()),
+                Scale::Linear { .. } if numbers.len() <= 15 && smallest_gap(numbers) < 0.05 => self.even(),
+                scale => (scale, numbers.clone()),
+            },
             _ => self.even(),
         }
     }
