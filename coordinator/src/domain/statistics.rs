@@ -165,7 +165,10 @@ mod tests {
     fn estimates_are_those_of_numpy_and_scipy() {
         // numpy.mean, numpy.std(ddof=1), scipy.stats.t.interval(0.95, n - 1, mean, deviation / sqrt(n))
         for (values, [mean, deviation, low, high]) in [
-            (&[0.8123, 0.8341, 0.8239][..], [0.8234333333333334, 0.01090748978149109, 0.7963376266266, 0.8505290400400667]),
+            (
+                &[0.8123, 0.8341, 0.8239][..],
+                [0.8234333333333334, 0.01090748978149109, 0.7963376266266, 0.8505290400400667],
+            ),
             (&[0.81, 0.83], [0.82, 0.014142135623730885, 0.6929379526382538, 0.9470620473617464]),
             // Their squares have no digits left for the differences.
             (
