@@ -2,7 +2,7 @@
 //!
 //! Not part of the tests: it takes minutes, and a busy machine would fail it.
 //!
-//!     cargo test --release -p besom-coordinator --test store_speed -- --ignored --nocapture
+//!     cargo test -p besom-coordinator --test store_speed -- --ignored --nocapture
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on fails, and this one reports")]
 
