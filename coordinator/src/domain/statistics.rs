@@ -113,15 +113,17 @@ impl ConfigSums {
     }
 }
 
-/// Mean, standard deviation and 95 % interval of the mean; `None` of nothing. By Welford's updates: equal numbers have
-/// no spread, and close ones lose no digits.
+/// Mean, standard deviation and 95 % interval of the mean; `None` of nothing. By Welford's updates, about the first
+/// number: equal ones have no spread, and close ones lose no digits.
 pub fn estimate(values: &[f64]) -> Option<Estimate> {
+    let origin = values.first().copied().unwrap_or_default();
     let (mut mean, mut squares) = (0.0, 0.0);
-    for (before, &value) in values.iter().enumerate() {
+    for (before, value) in values.iter().map(|value| value - origin).enumerate() {
         let off = value - mean;
         mean += off / (before + 1) as f64;
         squares += off * (value - mean);
     }
+    let mean = origin + mean;
     let n = values.len() as f64;
     let spread = (values.len() > 1).then(|| {
         let deviation = (squares / (n - 1.0)).max(0.0).sqrt();

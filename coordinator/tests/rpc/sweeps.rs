@@ -216,7 +216,8 @@ async fn what_workers_reported_comes_back_in_streams() {
     assert_eq!((first.n, first.diverged, first.failed, first.mean_seconds), (1, 0, 0, Some(1.5)));
     assert_eq!((&first.final_val_accuracy, &first.best_val_accuracy), (&Some(expected), &Some(expected)));
     assert_eq!((first.objective_mean, first.config_hash.len()), (Some(0.5), 64));
-    assert!(first.params.contains(r#""learning_rate":1e-5,"#), "{}", first.params);
+    let params: serde_json::Value = serde_json::from_str(&first.params).unwrap();
+    assert_eq!(params["learning_rate"], 0.00001);
 
     let before = clients.sweeps.get_importance(named("grid")).await.unwrap().into_inner();
     assert_eq!(before, v1::ImportanceResponse::default());

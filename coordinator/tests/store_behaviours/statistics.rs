@@ -78,7 +78,10 @@ pub(crate) async fn a_configuration_is_summed_over_its_seeds(bench: Bench) {
     bench.complete(completion(jobs[2].at, JobOutcome::Diverged, vec![record(1, 0.1)]), at(3.0)).await;
 
     let all = stats(&bench, sweep.id).await;
-    assert_eq!(all.iter().map(|config| config.job).collect::<Vec<_>>(), [jobs[0], jobs[1], jobs[2]].map(|j| j.at.job));
+    assert_eq!(
+        all.iter().map(|config| config.job).collect::<Vec<_>>(),
+        [0, 1, 2].map(|index: usize| jobs[index].at.job)
+    );
     let sums = &all[0].sums;
     assert_eq!((sums.n, sums.diverged, sums.failed, sums.mean_seconds), (3, 0, 0, Some(2.5)));
     let spread = (0.01090748978149109, 0.7963376266266, 0.8505290400400667);
