@@ -139,6 +139,10 @@ fn notes(data: &SweepData, rows: &[Row]) -> Vec<String> {
     if rows.iter().any(is_many) {
         notes.push("Thin lines are all values; those with the best last val_accuracy stand out.".to_owned());
     }
+    let every = rows.iter().map(|row| style::thinned(row.lines.len())).max().unwrap_or(1);
+    if every > 1 {
+        notes.push(format!("One thin line in {every} is drawn."));
+    }
     if lines().count() > CROWD {
         notes.push("The highest 2 % of the losses are beyond the panel.".to_owned());
     }
@@ -176,7 +180,7 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
         canvas.within(panel.x, panel.y - 2.0, panel.width + 3.0, panel.height + 4.0, |canvas| {
             if is_many(row) {
                 let opacity = (18.0 / row.lines.len() as f64).clamp(0.12, 0.5);
-                for entry in &row.lines {
+                for entry in row.lines.iter().step_by(style::thinned(row.lines.len())) {
                     let color = if entry.line.kind == Kind::Diverged { VERMILLION } else { BLUE };
                     curve(canvas, panel, &metric(&entry.line, at), Stroke::new(color, 0.8).faint(opacity));
                 }
@@ -196,7 +200,7 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
         });
         // Above everything, and over the panel's edge where the line left it.
         let places: Vec<(usize, Color)> = if is_many(row) {
-            (0..row.lines.len()).map(|place| (place, VERMILLION)).collect()
+            (0..row.lines.len()).step_by(style::thinned(row.lines.len())).map(|place| (place, VERMILLION)).collect()
         } else {
             looks.iter().map(|(place, color, _)| (*place, *color)).collect()
         };

@@ -9,7 +9,7 @@ use super::{
     data::{Config, Estimate, SweepData},
     page::{MARGIN, Page, heading},
     panel::Panel,
-    style::{BLUE, INK, ORANGE, SMALL, SOFT, VERMILLION, fit, width},
+    style::{BLUE, INK, ORANGE, SMALL, SOFT, VERMILLION, fit, thinned, width},
 };
 
 const COLUMNS: usize = 3;
@@ -116,6 +116,10 @@ fn notes(data: &SweepData, effects: &[Effect<'_>]) -> Vec<String> {
         let of = if data.seeds > 1 { " (mean over its seeds)" } else { "" };
         let several = effects.iter().any(|effect| effect.configs.iter().any(|configs| configs.len() > 1));
         notes.push(format!("A point is a configuration{of}."));
+        let every = effects.iter().map(|effect| thinned(effect.all().count())).max().unwrap_or(1);
+        if every > 1 {
+            notes.push(format!("One point in {every} is drawn; the means are of all."));
+        }
         if several {
             notes.push("Points that share a value are spread sideways; orange is the mean of each value.".to_owned());
         }
@@ -156,11 +160,18 @@ fn points(canvas: &mut Canvas, data: &SweepData, effect: &Effect<'_>, panel: &Pa
             canvas.polyline(&piece, stroke);
         }
     }
+    // Which points are left out goes on from value to value: a value may have but one.
+    let every = thinned(effect.all().count());
+    let mut seen = 0;
     for (value, configs) in effect.configs.iter().enumerate() {
         let edge = (x(value) - panel.x).min(panel.x + panel.width - x(value)) - 4.0;
         let room = (room(places, panel, value) * SPREAD).min(edge);
         for (at, config) in configs.iter().enumerate() {
             let Some(estimate) = config.accuracy else { continue };
+            seen += 1;
+            if seen % every != 0 {
+                continue;
+            }
             let part = if configs.len() > 1 { at as f64 / (configs.len() - 1) as f64 * 2.0 - 1.0 } else { 0.0 };
             let (x, y) = (x(value) + part * room, panel.at_y(estimate.mean));
             if let (Some((low, high)), false) = (estimate.interval, crowd) {
