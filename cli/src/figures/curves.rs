@@ -77,7 +77,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let page = Page::new(data, "validation accuracy and loss by epoch", width(), &notes(data, &rows));
     let heights: Vec<f64> = rows.iter().map(|row| LEAST_HEIGHT.max(key_height(row))).collect();
     let mut canvas = page.canvas(heights.iter().map(|height| height + ABOVE + BELOW).sum());
-    let (accuracy, loss) = scales(all);
+    let (accuracy, loss) = scales(&rows);
     let mut y = page.top();
     for (row, height) in rows.iter().zip(heights) {
         heading(&mut canvas, MARGIN, y + 20.0, &row.title, page.width - 2.0 * MARGIN);
@@ -107,12 +107,16 @@ fn width() -> f64 {
 
 /// Of both metrics, over all rows, so that panels can be compared. Diverged lines may leave them: they would flatten
 /// all others.
-pub(super) fn scales<'a, I: Iterator<Item = &'a Line>>(all: impl Fn() -> I) -> (Scale, Scale) {
-    let steady = all().any(|line| matches!(line.kind, Kind::Finished | Kind::Running));
-    let drawn = || all().filter(|line| !steady || line.kind != Kind::Diverged);
-    let ends = |band: &Band| [band.low, band.mean, band.high];
-    let accuracy: Vec<f64> = drawn().flat_map(|line| line.val_accuracy.iter().flatten().flat_map(ends)).collect();
-    let mut loss: Vec<f64> = drawn().flat_map(|line| line.val_loss.iter().flatten().flat_map(ends)).collect();
+pub(super) fn scales(rows: &[Row]) -> (Scale, Scale) {
+    let all = || rows.iter().flat_map(|row| row.lines.iter().map(move |entry| (is_many(row), &entry.line)));
+    let steady = all().any(|(_, line)| matches!(line.kind, Kind::Finished | Kind::Running));
+    let drawn = || all().filter(|(_, line)| !steady || line.kind != Kind::Diverged);
+    // Many lines are drawn without their bands.
+    let ends = |many: bool, band: &Band| if many { [band.mean; 3] } else { [band.low, band.mean, band.high] };
+    let numbers = |metric: fn(&Line) -> &[Option<Band>]| -> Vec<f64> {
+        drawn().flat_map(|(many, line)| metric(line).iter().flatten().flat_map(move |band| ends(many, band))).collect()
+    };
+    let (accuracy, mut loss) = (numbers(|line| &line.val_accuracy), numbers(|line| &line.val_loss));
     if drawn().count() > CROWD {
         loss.sort_by(f64::total_cmp);
         loss.truncate((loss.len() as f64 * LOSSES).ceil() as usize);
@@ -124,11 +128,13 @@ fn notes(data: &SweepData, rows: &[Row]) -> Vec<String> {
     let lines = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
     let mut notes = Vec::new();
     if lines().any(|line| line.runs > 1) {
-        notes.push(if data.one_at_a_time || data.parameters.is_empty() {
-            "A line is the mean over the seeds, its band goes from the lowest seed to the highest.".to_owned()
+        let (mean, band) = if data.one_at_a_time || data.parameters.is_empty() {
+            ("over the seeds", "goes from the lowest seed to the highest")
         } else {
-            "A line is the mean over all runs with the value, its band holds the middle 80 % of them.".to_owned()
-        });
+            ("over all runs with the value", "holds the middle 80 % of them")
+        };
+        let band = if rows.iter().all(is_many) { String::new() } else { format!(", its band {band}") };
+        notes.push(format!("A line is the mean {mean}{band}."));
     }
     if lines().any(|line| line.prolonged) {
         notes.push("Runs that ended early count with their last epoch in the epochs after it.".to_owned());
@@ -194,8 +200,24 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
                     band(canvas, panel, &metric(&row.lines[*place].line, at), *color, opacity);
                 }
             }
-            for (place, color, dash) in looks.iter().rev() {
-                curve(canvas, panel, &metric(&row.lines[*place].line, at), Stroke::new(*color, 2.0).dashed(*dash));
+            // The best on top; of few lines the dashed ones, so that lines that coincide are all seen.
+            let mut order: Vec<usize> = (0..looks.len()).collect();
+            if is_many(row) {
+                order.reverse();
+            }
+            for look in order {
+                let (place, color, dash) = looks[look];
+                let points = metric(&row.lines[place].line, at);
+                let stroke = Stroke::new(color, 2.0).dashed(dash);
+                match points[..] {
+                    // In the order of the key, side by side: a dot has no dash.
+                    [Some(band)] => {
+                        let x = panel.at_x(1.0) + (look as f64 - (looks.len() - 1) as f64 / 2.0) * 16.0;
+                        canvas.line((x, panel.inside_y(band.low)), (x, panel.inside_y(band.high)), stroke.faint(0.4));
+                        canvas.dot(x, panel.inside_y(band.mean), 4.0, color, 1.0);
+                    }
+                    _ => curve(canvas, panel, &points, stroke),
+                }
             }
         });
         // Above everything, and over the panel's edge where the line left it.

@@ -221,7 +221,8 @@ fn lower_axis(canvas: &mut Canvas, data: &SweepData, effect: &Effect<'_>, panel:
     let lowered = Panel { height: panel.height + strip, ..*panel };
     let slots = matches!(panel.across, Scale::Slots { .. });
     let ticks: Vec<(f64, String)> = if slots || places.len() <= 9 {
-        let room = if slots { WIDTH / places.len() as f64 - 8.0 } else { 90.0 };
+        // What would touch its neighbour stands in a second row.
+        let room = if slots { WIDTH / places.len() as f64 * 1.9 - 8.0 } else { 90.0 };
         let text = |value| fit(&parameter.text(value), SMALL, room.max(24.0));
         places.iter().enumerate().map(|(value, place)| (*place, text(value))).collect()
     } else {

@@ -36,7 +36,8 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         left + gap * axes as f64 + 70.0 + KEY + MARGIN,
         &notes(data),
     );
-    let mut canvas = page.canvas(ABOVE + HEIGHT + BELOW);
+    let lost = data.configs.iter().any(|config| config.accuracy.is_none());
+    let mut canvas = page.canvas(ABOVE + HEIGHT + if lost { BELOW } else { 20.0 });
     let top = page.top() + ABOVE;
     let bottom = top + HEIGHT;
     let x = |axis: usize| left + axis as f64 * gap;
@@ -77,7 +78,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     for axis in 0..axes {
         parameter_axis(&mut canvas, data, axis, x(axis), top, gap);
     }
-    result_axis(&mut canvas, up, x(axes), top, data.configs.iter().any(|config| config.accuracy.is_none()), nowhere);
+    result_axis(&mut canvas, up, x(axes), top, lost, nowhere);
     key(&mut canvas, data, &best, x(axes) + 96.0, top);
     heatmap::color_bar(&mut canvas, colors, x(axes) + 96.0, top + 190.0, HEIGHT - 190.0);
     Some(canvas)
