@@ -210,9 +210,8 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
                 let points = metric(&row.lines[place].line, at);
                 let stroke = Stroke::new(color, 2.0).dashed(dash);
                 match points[..] {
-                    // In the order of the key, side by side: a dot has no dash.
-                    [Some(band)] => {
-                        let x = panel.at_x(1.0) + (look as f64 - (looks.len() - 1) as f64 / 2.0) * 16.0;
+                    [Some(band)] if is_lone(panel) => {
+                        let x = place_of(panel, 1, look, looks.len());
                         canvas.line((x, panel.inside_y(band.low)), (x, panel.inside_y(band.high)), stroke.faint(0.4));
                         canvas.dot(x, panel.inside_y(band.mean), 4.0, color, 1.0);
                     }
@@ -226,14 +225,30 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
         } else {
             looks.iter().map(|(place, color, _)| (*place, *color)).collect()
         };
-        for (place, color) in places.into_iter().filter(|(place, _)| row.lines[*place].line.kind == Kind::Diverged) {
+        let count = if is_many(row) { 1 } else { places.len() };
+        for (look, (place, color)) in places.into_iter().enumerate() {
+            if row.lines[place].line.kind != Kind::Diverged {
+                continue;
+            }
             let points = metric(&row.lines[place].line, at);
             if let Some((epoch, last)) = points.iter().enumerate().filter_map(|(e, p)| p.map(|p| (e, p))).next_back() {
-                let (x, y) = (panel.at_x((epoch + 1) as f64), panel.inside_y(last.mean));
-                canvas.cross(x, y, 4.0, Stroke::new(color, 1.8));
+                let x = place_of(panel, epoch + 1, look.min(count - 1), count);
+                canvas.cross(x, panel.inside_y(last.mean), 4.0, Stroke::new(color, 1.8));
             }
         }
     }
+}
+
+/// Whether there is but one epoch.
+fn is_lone(panel: &Panel) -> bool {
+    matches!(panel.across, Scale::Linear { low, .. } if low < 1.0)
+}
+
+/// The place of an epoch. Where there is but one, the lines stand side by side, in the order of the key: dots have no
+/// dashes to tell them apart.
+fn place_of(panel: &Panel, epoch: usize, look: usize, looks: usize) -> f64 {
+    let shift = if is_lone(panel) { (look as f64 - (looks - 1) as f64 / 2.0) * 16.0 } else { 0.0 };
+    panel.at_x(epoch as f64) + shift
 }
 
 /// A line, broken where an epoch has no number; a lone epoch is a dot.

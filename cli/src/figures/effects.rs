@@ -22,6 +22,7 @@ const BELOW: f64 = 52.0;
 const STRIP: f64 = 26.0;
 /// More points than this in a panel are drawn small, without their intervals.
 const CROWD: usize = 60;
+const LINED: usize = 100;
 /// How far the configurations of one value are spread to each side, of the room between values.
 const SPREAD: f64 = 0.28;
 
@@ -149,12 +150,13 @@ fn points(canvas: &mut Canvas, data: &SweepData, effect: &Effect<'_>, panel: &Pa
     let means: Vec<Option<(f64, f64)>> =
         (0..places.len()).map(|value| Some((x(value), panel.at_y(effect.mean(value)?)))).collect();
     let rest = !data.one_at_a_time && effect.configs.iter().any(|configs| configs.len() > 1);
-    if parameter.is_numeric() {
+    // A line through hundreds of single runs would show their noise.
+    if parameter.is_numeric() && (rest || places.len() <= LINED) {
         for piece in means.split(Option::is_none) {
             let piece: Vec<_> = piece.iter().copied().flatten().collect();
             let stroke = match (rest, crowd) {
                 (true, _) => Stroke::new(ORANGE, 2.0),
-                (false, true) => Stroke::new(BLUE, 0.7).faint(0.3),
+                (false, true) => Stroke::new(BLUE, 0.8).faint(0.3),
                 (false, false) => Stroke::new(BLUE, 1.2).faint(0.5),
             };
             canvas.polyline(&piece, stroke);
