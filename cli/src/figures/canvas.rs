@@ -1,10 +1,14 @@
 //! The seam to the crates that draw: kuva writes SVG and terminal text from one scene, resvg makes a PNG of the SVG.
 //!
-//! kuva's own PNGs know neither dashes nor translucent lines and blur turned letters. Nothing outside this file names
-//! either crate; the same calls always give the same bytes, whatever fonts the machine has.
+//! kuva's own PNGs know neither dashes nor translucent lines and blur turned letters. Nothing outside this file and
+//! `raster` names either crate; the same calls always give the same bytes, whatever fonts the machine has.
 
 use std::fmt::Write;
 
+use super::{
+    raster,
+    style::{Color, FAMILIES, WHITE},
+};
 use kuva::{
     backend::{svg::SvgBackend, terminal::TerminalBackend},
     render::{
@@ -12,12 +16,6 @@ use kuva::{
         render::{PathData, Primitive, Scene, TextAnchor},
     },
 };
-use resvg::{tiny_skia, usvg};
-
-use super::style::{Color, FAMILIES, FONT, WHITE};
-
-/// Pixels of a PNG for one unit of the drawing: sharp on a dense screen and in print.
-const SCALE: f32 = 2.0;
 
 /// Where a text stands from its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,7 +230,7 @@ impl Canvas {
     /// # Errors
     /// The drawing is too large for a picture.
     pub(super) fn png(&self) -> anyhow::Result<Vec<u8>> {
-        png(&self.svg())
+        raster::png(&self.svg())
     }
 
     /// As lines of text, `columns` by `rows`; the drawing's units are divided evenly. With colours, if wanted.
@@ -243,21 +241,6 @@ impl Canvas {
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         lines.join("\n")
     }
-}
-
-fn png(svg: &str) -> anyhow::Result<Vec<u8>> {
-    let mut options = usvg::Options::default();
-    let fonts = options.fontdb_mut();
-    fonts.load_font_data(FONT.to_vec());
-    fonts.set_sans_serif_family("DejaVu Sans");
-    let tree = usvg::Tree::from_str(svg, &options)?;
-    let size = tree.size().to_int_size().scale_by(SCALE);
-    let size = size.ok_or_else(|| anyhow::anyhow!("the figure has no size"))?;
-    let Some(mut pixels) = tiny_skia::Pixmap::new(size.width(), size.height()) else {
-        anyhow::bail!("the figure is too large for a PNG ({} by {} pixels): use svg", size.width(), size.height());
-    };
-    resvg::render(&tree, tiny_skia::Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
-    Ok(pixels.encode_png()?)
 }
 
 fn paint(color: Color) -> Paint {

@@ -110,9 +110,12 @@ fn notes(data: &SweepData, effects: &[Effect<'_>]) -> Vec<String> {
     let intervals = effects.iter().any(|effect| effect.all().count() <= CROWD && effect.all().any(with_interval));
     let mut notes = Vec::new();
     if data.one_at_a_time {
-        notes.push(
-            "Points are means over the seeds; the ring is the base, where all other points start from.".to_owned(),
-        );
+        let what = if data.seeds > 1 {
+            "Points are means over the seeds; the ring is"
+        } else {
+            "A point is a run; the ring is"
+        };
+        notes.push(format!("{what} the base, which the other panels keep."));
     } else {
         let of = if data.seeds > 1 { " (mean over its seeds)" } else { "" };
         let several = effects.iter().any(|effect| effect.configs.iter().any(|configs| configs.len() > 1));

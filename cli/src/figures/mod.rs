@@ -1,8 +1,9 @@
 //! Figures of a sweep: curves, effects, heat map or parallel coordinates, importance, timeline.
 //!
-//! One file draws one figure from what `data` fetched; `canvas` is the only one that knows the crates that draw. A figure
+//! One file draws one figure from what `data` fetched; `canvas` and `raster` alone know the crates that draw. A figure
 //! shows what there is: what diverged, failed or has not ended is marked and counted, never silently left out.
 
+mod attempts;
 mod axis;
 mod canvas;
 mod curves;
@@ -14,6 +15,8 @@ mod lines;
 mod page;
 mod panel;
 mod parallel;
+mod raster;
+mod rows;
 mod style;
 mod terminal;
 mod timeline;

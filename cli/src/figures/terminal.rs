@@ -6,10 +6,11 @@
 use super::{
     axis::Scale,
     canvas::{Align, Canvas, Stroke},
-    curves::{self, Row},
+    curves,
     data::SweepData,
     lines::{Band, Kind, Line},
     panel::Panel,
+    rows::{self, Row},
     style::{self, Color, MANY},
 };
 use crate::render::{number, state};
@@ -27,7 +28,7 @@ const AXIS: Color = Color(140, 140, 140);
 
 /// The figure as lines of text.
 pub(super) fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
-    let rows = curves::rows(data);
+    let rows = rows::rows(data);
     let all = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
     let scales = curves::scales(&rows);
     let last = all().map(|line| line.val_loss.len()).max().unwrap_or(0);
@@ -54,7 +55,7 @@ fn panels(row: &Row, scales: (Scale, Scale), last: usize, columns: usize, colore
     let each = columns / 2;
     let height = ROWS + BELOW;
     let mut canvas = Canvas::new(columns as f64 * WIDE, height as f64 * HIGH, "");
-    let chosen = curves::shown(row);
+    let chosen = rows::shown(row);
     for (at, (name, up)) in [("val_accuracy", scales.0), ("val_loss", scales.1)].into_iter().enumerate() {
         let left = at * each + NUMBERS;
         let panel = Panel {
@@ -137,7 +138,7 @@ fn name(look: usize) -> char {
 /// What each letter is, and where its line ended.
 fn key(row: &Row, columns: usize, colored: bool) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for (look, place) in curves::shown(row).into_iter().enumerate() {
+    for (look, place) in rows::shown(row).into_iter().enumerate() {
         let entry = &row.lines[place];
         let last = number::metric(entry.line.last_accuracy());
         let remarks = entry.line.remarks();
