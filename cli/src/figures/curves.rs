@@ -122,8 +122,9 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
     for (at, panel) in panels.iter().enumerate() {
         canvas.within(panel.x, panel.y - 2.0, panel.width + 3.0, panel.height + 4.0, |canvas| {
             if is_many(row) {
-                let opacity = (18.0 / row.lines.len() as f64).clamp(0.12, 0.5);
-                for entry in row.lines.iter().step_by(style::thinned(row.lines.len())) {
+                let every = style::thinned(row.lines.len());
+                let opacity = (60.0 * every as f64 / row.lines.len() as f64).clamp(0.06, 0.5);
+                for entry in row.lines.iter().step_by(every) {
                     let color = if entry.line.kind == Kind::Diverged { VERMILLION } else { BLUE };
                     curve(canvas, panel, &metric(&entry.line, at), Stroke::new(color, 0.8).faint(opacity));
                 }

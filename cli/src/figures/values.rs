@@ -8,6 +8,9 @@ use crate::render::number;
 /// Which value of each parameter a point has.
 pub(super) type Values = Vec<Option<usize>>;
 
+/// Longer numbers are rounded where they are written.
+const LONG: usize = 9;
+
 /// A swept hyperparameter.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Parameter {
@@ -48,9 +51,13 @@ impl Parameter {
         self.values.iter().position(|have| key(have) == key(value))
     }
 
-    /// How the value is written.
+    /// How the value is written: as the file has it, numbers of many digits with the first six.
     pub(super) fn text(&self, index: usize) -> String {
-        number::value(self.values.get(index))
+        let value = self.values.get(index);
+        let text = number::value(value);
+        let number = value.and_then(Value::as_f64).filter(|_| text.len() > LONG);
+        let rounded = number.and_then(|number| format!("{number:.5e}").parse::<f64>().ok());
+        rounded.map_or(text, number::exact)
     }
 
     /// The axis of its values, and where each stands on it. Positive numbers stand by their logarithm where they spread
@@ -119,6 +126,8 @@ mod tests {
         let optimizer = Parameter::new("optimizer", [json!("sgd"), json!("adam")], [&json!("lion")]);
         assert_eq!(optimizer.values, [json!("sgd"), json!("adam"), json!("lion")]);
         let hidden = Parameter::new("hidden", [json!([32, 32]), json!([8])], []);
+        let odd = Parameter::new("x", [json!(0.33059775744000003), json!(1234567.0), json!(0.00001)], []);
+        assert_eq!([0, 1, 2].map(|index| odd.text(index)), ["0.00001", "0.330598", "1234567.0"]);
         assert_eq!((hidden.text(0).as_str(), hidden.index(&json!([8]))), ("[32, 32]", Some(1)));
     }
 
