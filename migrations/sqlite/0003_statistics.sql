@@ -18,9 +18,7 @@ CREATE TABLE config_sums (
     best_high            REAL,
     mean_seconds         REAL,
     objective_mean       REAL,
-    PRIMARY KEY (sweep_id, job_id),
-    CHECK ((n = 0) = (final_mean IS NULL)),
-    CHECK ((n = 0) = (best_mean IS NULL))
+    PRIMARY KEY (sweep_id, job_id)
 ) STRICT, WITHOUT ROWID;
 
 -- Worked out again as a whole. `second` is empty for a hyperparameter by itself; `place` is the order of reading.

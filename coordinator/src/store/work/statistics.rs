@@ -97,7 +97,11 @@ pub(super) async fn weigh(conn: &mut Conn, now: Timestamp, sweep: SweepId, ended
         let configs: Vec<_> = rows.into_iter().map(|(swept, mean)| ConfigMean { swept: swept.0, mean }).collect();
         Some(crate::domain::importance(&spec, &configs))
     });
-    let weighed = weighed.await.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+    let weighed = weighed.await.unwrap_or_else(|error| {
+        // Whatever is wrong with it must not keep a result from being stored.
+        tracing::error!(sweep.id = %sweep, %error, "importance was not worked out");
+        None
+    });
     sqlx::query(IMPORTANCES_DROP).bind(sweep.0).execute(&mut *conn).await?;
     let Some((kind, importances)) = weighed else { return Ok(()) };
     for (place, importance) in (1_i64..).zip(importances) {
