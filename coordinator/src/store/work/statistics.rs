@@ -71,9 +71,9 @@ pub(super) async fn sum_up(conn: &mut Conn, sweep: SweepId, job: JobId) -> Resul
 
 type Statement = sqlx::query::Query<'static, dialect::Db, <dialect::Db as sqlx::Database>::Arguments>;
 
-/// Counts by class what the confusion matrices of the sweep's jobs after `after` up to `last` hold.
-pub(super) async fn count_classes(conn: &mut Conn, sweep: SweepId, after: JobId, last: JobId) -> Result<(), Failure> {
-    sqlx::query(CLASS_COUNTS).bind(sweep.0).bind(after.0).bind(last.0).execute(conn).await?;
+/// Counts by class what the job's confusion matrix holds, if it has one.
+pub(super) async fn count_classes(conn: &mut Conn, job: JobId) -> Result<(), Failure> {
+    sqlx::query(CLASS_COUNTS).bind(job.0).execute(conn).await?;
     Ok(())
 }
 
@@ -132,11 +132,11 @@ pub(super) async fn catch_up(conn: &mut Conn, now: Timestamp, limit: u32) -> Res
     let Some((_, after)) = still else { return Ok(true) };
     let jobs: Vec<(i64, i64)> =
         sqlx::query_as(UNSUMMED_JOBS).bind(id).bind(after).bind(i64::from(limit)).fetch_all(&mut *conn).await?;
-    for &(job, _) in jobs.iter().filter(|(_, earlier)| *earlier == 0) {
-        sum_up(conn, sweep, JobId(job)).await?;
-    }
-    if let Some(&(last, _)) = jobs.last() {
-        count_classes(conn, sweep, JobId(after), JobId(last)).await?;
+    for &(job, earlier) in &jobs {
+        if earlier == 0 {
+            sum_up(conn, sweep, JobId(job)).await?;
+        }
+        count_classes(conn, JobId(job)).await?;
     }
     let last = jobs.last().map(|&(job, _)| job).filter(|_| jobs.len() == limit as usize);
     sqlx::query(SUMMED).bind(id).bind(last).execute(&mut *conn).await?;
