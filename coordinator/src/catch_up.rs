@@ -10,8 +10,8 @@ use tracing::{error, warn};
 use crate::expander::chain;
 use crate::scheduler::{Scheduler, bounded, jittered};
 
-/// Jobs of one transaction: a tenth of a second.
-const BATCH: u32 = 500;
+/// Jobs of one transaction: well below a tenth of a second, so that results hardly wait.
+const BATCH: u32 = 200;
 
 /// Before it is tried again where the store was away.
 const WAIT: Duration = Duration::from_secs(10);

@@ -100,16 +100,22 @@ async fn fill(bench: &Bench, json_type: &str) {
         bench.execute(&statement).await.unwrap();
     }
     let start = Instant::now();
-    let mut longest = Duration::ZERO;
+    let mut steps = Vec::new();
     loop {
         let step = Instant::now();
         let more = bench.store.catch_up(500).await.unwrap();
-        longest = longest.max(step.elapsed());
         if !more {
             break;
         }
+        steps.push(step.elapsed());
     }
-    println!("  statistics of all runs caught up with in {:?}, the longest transaction {longest:?}", start.elapsed());
+    // The last step finds no more jobs and weighs the hyperparameters.
+    let weighing = steps.pop().unwrap();
+    let longest = steps.iter().max().unwrap();
+    println!(
+        "  caught up with all runs in {:?}, at most {longest:?} at once; importance in {weighing:?}",
+        start.elapsed()
+    );
 }
 
 /// The page's queries on these views, and looks at the whole of each.

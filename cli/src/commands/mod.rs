@@ -63,7 +63,7 @@ enum Command {
     Cancel(steer::Args),
     /// Look at datasets, or fetch them ahead of time
     Dataset(dataset::Args),
-    /// Ask the store in SQL (views: runs, best_runs, history, sweep_progress, worker_status)
+    /// Ask the store in SQL (views: runs, best_runs, history, config_stats, importance, failures and more)
     Sql(sql::Args),
     /// Print completions for a shell
     Completions(completions::Args),

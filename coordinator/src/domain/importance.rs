@@ -108,10 +108,13 @@ pub fn importance(spec: &SweepSpec, configs: &[ConfigMean]) -> (ImportanceKind, 
         })
         .filter(|axis| axis.values.len() > 1)
         .collect();
-    match spec.method {
+    let (kind, mut importances) = match spec.method {
         Method::Grid => (ImportanceKind::VarianceShare, shares(&axes, configs)),
         Method::OneAtATime => (ImportanceKind::Range, ranges(&axes, &spec.base, configs)),
-    }
+    };
+    // The squares of absurdly large objectives have no share of anything.
+    importances.retain(|importance| importance.value.is_finite());
+    (kind, importances)
 }
 
 /// Main effects and pairs as shares of the sum of squares of all cells about their mean.
@@ -362,6 +365,13 @@ mod tests {
         let (_, rows) = importance(&spec("grid", GRID, ""), &equal);
         assert_eq!(rows.len(), 6);
         assert!(rows.iter().all(|row| row.value == 0.0));
+    }
+
+    #[test]
+    fn objectives_whose_squares_are_too_large_have_no_shares() {
+        let huge: Vec<_> =
+            cells().into_iter().map(|cell| ConfigMean { mean: (cell.mean - 0.5) * 1e200, ..cell }).collect();
+        assert_eq!(importance(&spec("grid", GRID, ""), &huge).1, []);
     }
 
     #[test]

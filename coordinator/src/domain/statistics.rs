@@ -113,7 +113,7 @@ impl ConfigSums {
     }
 }
 
-/// Mean, standard deviation and 95 % interval of the mean; `None` of nothing. By Welford's updates, about the first
+/// Mean, standard deviation and 95 % interval of the mean; `None` of nothing and of what is not finite. By Welford's updates, about the first
 /// number: equal ones have no spread, and close ones lose no digits.
 pub fn estimate(values: &[f64]) -> Option<Estimate> {
     let origin = values.first().copied().unwrap_or_default();
@@ -130,7 +130,9 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
         let reach = students_t(n - 1.0) * deviation / n.sqrt();
         Spread { deviation, low: mean - reach, high: mean + reach }
     });
-    (!values.is_empty()).then_some(Estimate { mean, spread })
+    // Absurdly large numbers may add up to none.
+    let spread = spread.filter(|spread| spread.low.is_finite() && spread.high.is_finite());
+    (!values.is_empty() && mean.is_finite()).then_some(Estimate { mean, spread })
 }
 
 /// How many standard errors a 95 % interval reaches to each side, for `freedom` (at least 1) degrees of freedom.
@@ -193,6 +195,12 @@ mod tests {
         assert_eq!(estimate(&[0.7]), Some(Estimate { mean: 0.7, spread: None }));
         let spread = Spread { deviation: 0.0, low: 0.1, high: 0.1 };
         assert_eq!(estimate(&[0.1; 7]), Some(Estimate { mean: 0.1, spread: Some(spread) }));
+    }
+
+    #[test]
+    fn numbers_that_add_up_to_none_have_no_estimate() {
+        assert_eq!(estimate(&[f64::MAX, f64::MIN]), None);
+        assert_eq!(estimate(&[1e200, -1e200]), Some(Estimate { mean: 0.0, spread: None }));
     }
 
     #[test]

@@ -498,6 +498,17 @@ pub(super) struct ConfigRunRow {
     final_val_accuracy: Option<f64>,
     best_val_accuracy: Option<f64>,
     seconds: Option<f64>,
+    params: Json<Params>,
+    swept: Json<Vec<String>>,
+}
+
+impl ConfigRunRow {
+    /// The values of the parameters that its sweep varies.
+    pub(super) fn swept(&self) -> Params {
+        let mut swept = self.params.0.clone();
+        swept.retain(|name, _| self.swept.0.contains(name));
+        swept
+    }
 }
 
 impl TryFrom<ConfigRunRow> for ConfigRun {

@@ -259,7 +259,7 @@ async fn accept(
             .bind(json!(confusion.counts))
             .execute(&mut *conn)
             .await?;
-        statistics::count_classes(conn, job.sweep, JobId(at.job.0 - 1), at.job).await?;
+        statistics::count_classes(conn, at.job).await?;
     }
     Ok(())
 }

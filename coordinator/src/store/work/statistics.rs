@@ -26,9 +26,7 @@ use crate::{
 };
 
 const RUNS: &str = include_str!("../sql/config_runs.sql");
-const SWEPT: &str = include_str!("../sql/config_swept.sql");
-const UPDATE: &str = include_str!("../sql/config_sums_update.sql");
-const INSERT: &str = include_str!("../sql/config_sums_insert.sql");
+const SUMS: &str = include_str!("../sql/config_sums.sql");
 const STATS: &str = include_str!("../sql/config_stats.sql");
 const IMPORTANCES: &str = include_str!("../sql/importances.sql");
 const MEANS: &str = include_str!("../sql/config_means.sql");
@@ -45,26 +43,12 @@ const IMPORTANCE_AT: &str = include_str!("../sql/importance_at.sql");
 pub(super) async fn sum_up(conn: &mut Conn, sweep: SweepId, job: JobId) -> Result<(), Failure> {
     let rows: Vec<ConfigRunRow> = sqlx::query_as(RUNS).bind(job.0).fetch_all(&mut *conn).await?;
     let first = rows.iter().map(|row| row.job).min().unwrap_or(job.0);
+    let Some(swept) = rows.first().map(ConfigRunRow::swept) else { return Ok(()) };
     let runs = rows.into_iter().map(ConfigRun::try_from).collect::<Result<Vec<_>, StoreError>>()?;
     let sums = ConfigSums::of(&runs);
     if sums.is_empty() {
         return Ok(());
     }
-    let updated = write(UPDATE, sweep, first, &sums).execute(&mut *conn).await?;
-    if updated.rows_affected() == 0 {
-        let (names, params): (Json<Vec<String>>, Json<Params>) =
-            sqlx::query_as(SWEPT).bind(first).fetch_one(&mut *conn).await?;
-        let mut swept = params.0;
-        swept.retain(|name, _| names.contains(name));
-        write(INSERT, sweep, first, &sums).bind(Value::Object(swept)).execute(conn).await?;
-    }
-    Ok(())
-}
-
-type Statement = sqlx::query::Query<'static, dialect::Db, <dialect::Db as sqlx::Database>::Arguments>;
-
-/// The parameters that inserting and updating share.
-fn write(sql: &'static str, sweep: SweepId, first: i64, sums: &ConfigSums) -> Statement {
     let bind = |statement: Statement, estimate: Option<Estimate>| {
         let spread = estimate.and_then(|estimate| estimate.spread);
         statement
@@ -73,19 +57,23 @@ fn write(sql: &'static str, sweep: SweepId, first: i64, sums: &ConfigSums) -> St
             .bind(spread.map(|spread| spread.low))
             .bind(spread.map(|spread| spread.high))
     };
-    let statement = sqlx::query(sql)
+    let statement = sqlx::query(SUMS)
         .bind(sweep.0)
         .bind(first)
+        .bind(Value::Object(swept))
         .bind(i64::from(sums.n))
         .bind(i64::from(sums.diverged))
         .bind(i64::from(sums.failed));
     let statement = bind(statement, sums.final_val_accuracy);
-    bind(statement, sums.best_val_accuracy).bind(sums.mean_seconds).bind(sums.objective_mean)
+    bind(statement, sums.best_val_accuracy).bind(sums.mean_seconds).bind(sums.objective_mean).execute(conn).await?;
+    Ok(())
 }
 
-/// Counts by class what the confusion matrices of the sweep's jobs after `after` up to `last` hold.
-pub(super) async fn count_classes(conn: &mut Conn, sweep: SweepId, after: JobId, last: JobId) -> Result<(), Failure> {
-    sqlx::query(CLASS_COUNTS).bind(sweep.0).bind(after.0).bind(last.0).execute(conn).await?;
+type Statement = sqlx::query::Query<'static, dialect::Db, <dialect::Db as sqlx::Database>::Arguments>;
+
+/// Counts by class what the job's confusion matrix holds, if it has one.
+pub(super) async fn count_classes(conn: &mut Conn, job: JobId) -> Result<(), Failure> {
+    sqlx::query(CLASS_COUNTS).bind(job.0).execute(conn).await?;
     Ok(())
 }
 
@@ -109,7 +97,11 @@ pub(super) async fn weigh(conn: &mut Conn, now: Timestamp, sweep: SweepId, ended
         let configs: Vec<_> = rows.into_iter().map(|(swept, mean)| ConfigMean { swept: swept.0, mean }).collect();
         Some(crate::domain::importance(&spec, &configs))
     });
-    let weighed = weighed.await.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+    let weighed = weighed.await.unwrap_or_else(|error| {
+        // Whatever is wrong with it must not keep a result from being stored.
+        tracing::error!(sweep.id = %sweep, %error, "importance was not worked out");
+        None
+    });
     sqlx::query(IMPORTANCES_DROP).bind(sweep.0).execute(&mut *conn).await?;
     let Some((kind, importances)) = weighed else { return Ok(()) };
     for (place, importance) in (1_i64..).zip(importances) {
@@ -140,11 +132,11 @@ pub(super) async fn catch_up(conn: &mut Conn, now: Timestamp, limit: u32) -> Res
     let Some((_, after)) = still else { return Ok(true) };
     let jobs: Vec<(i64, i64)> =
         sqlx::query_as(UNSUMMED_JOBS).bind(id).bind(after).bind(i64::from(limit)).fetch_all(&mut *conn).await?;
-    for &(job, _) in jobs.iter().filter(|(_, earlier)| *earlier == 0) {
-        sum_up(conn, sweep, JobId(job)).await?;
-    }
-    if let Some(&(last, _)) = jobs.last() {
-        count_classes(conn, sweep, JobId(after), JobId(last)).await?;
+    for &(job, earlier) in &jobs {
+        if earlier == 0 {
+            sum_up(conn, sweep, JobId(job)).await?;
+        }
+        count_classes(conn, JobId(job)).await?;
     }
     let last = jobs.last().map(|&(job, _)| job).filter(|_| jobs.len() == limit as usize);
     sqlx::query(SUMMED).bind(id).bind(last).execute(&mut *conn).await?;
