@@ -7,6 +7,7 @@
 mod commands;
 mod connect;
 mod dataset;
+mod figures;
 mod logging;
 mod output;
 mod place;

@@ -4,6 +4,7 @@ mod best;
 mod completions;
 mod coordinator;
 mod dataset;
+mod plot;
 mod run;
 mod runs;
 mod sql;
@@ -50,6 +51,8 @@ enum Command {
     Runs(runs::Args),
     /// Rank the runs of a sweep, best first
     Best(best::Args),
+    /// Draw a sweep: curves, effects, heat map or parallel coordinates, importance, timeline
+    Plot(plot::Args),
     /// List the workers
     Workers(workers::Args),
     /// Hand out no more jobs of a sweep; running ones finish
@@ -60,7 +63,7 @@ enum Command {
     Cancel(steer::Args),
     /// Look at datasets, or fetch them ahead of time
     Dataset(dataset::Args),
-    /// Ask the store in SQL (views: runs, best_runs, history, sweep_progress, worker_status)
+    /// Ask the store in SQL (views: runs, best_runs, history, config_stats, importance, failures and more)
     Sql(sql::Args),
     /// Print completions for a shell
     Completions(completions::Args),
@@ -87,6 +90,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sweeps(args) => sweeps::run(args, &settings).await,
         Command::Runs(args) => runs::run(args, &settings).await,
         Command::Best(args) => best::run(args, &settings).await,
+        Command::Plot(args) => plot::run(args, &settings).await,
         Command::Workers(args) => workers::run(args, &settings).await,
         Command::Pause(args) => steer::run(steer::Steer::Pause, args, &settings).await,
         Command::Resume(args) => steer::run(steer::Steer::Resume, args, &settings).await,

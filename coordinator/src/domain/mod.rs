@@ -3,7 +3,10 @@
 mod attempt;
 mod epoch;
 mod ids;
+mod importance;
 mod retry;
+mod statistics;
+mod subgrid;
 mod sweep;
 
 pub use attempt::{
@@ -12,5 +15,7 @@ pub use attempt::{
 };
 pub use epoch::{Confusion, EpochRecord, Summary, summarize};
 pub use ids::{AttemptRef, Digest, JobId, SweepId, Timestamp, WorkerId};
+pub use importance::{ConfigMean, Importance, ImportanceKind, Importances, importance};
 pub use retry::{RetryDecision, RetryPolicy, spread};
+pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
 pub use sweep::{JobCounts, NewJob, NewSweep, NewWorker, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow};

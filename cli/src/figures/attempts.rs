@@ -1,0 +1,150 @@
+//! The attempts of a sweep as the timeline draws them: by slot, in seconds since the first start.
+
+use std::collections::BTreeMap;
+
+use besom_proto::v1::Attempt;
+use time::{PrimitiveDateTime, format_description::FormatItem, macros::format_description};
+
+/// Attempts of one slot that end alike and are closer than this are one bar: nobody can tell them apart.
+const APART: f64 = 0.4;
+
+/// How the view writes a time: UTC with microseconds.
+const TEXT: &[FormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:1+]Z");
+
+/// What became of an attempt, as it is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum End {
+    Done,
+    Diverged,
+    Failed,
+    Lost,
+    GivenBack,
+    Running,
+}
+
+impl End {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Done, Self::Diverged, Self::Failed, Self::Lost, Self::GivenBack, Self::Running];
+
+    pub(super) fn of(attempt: &Attempt) -> Self {
+        match attempt.outcome.as_deref() {
+            Some("succeeded" | "stopped") => Self::Done,
+            Some("diverged") => Self::Diverged,
+            Some("failed") => Self::Failed,
+            Some("lost") => Self::Lost,
+            // Released, cancelled, and what a later build may say.
+            Some(_) => Self::GivenBack,
+            None => Self::Running,
+        }
+    }
+}
+
+/// One attempt, or several that cannot be told apart.
+pub(super) struct Bar {
+    pub(super) start: f64,
+    pub(super) end: f64,
+    pub(super) kind: End,
+    /// The job and attempt of a single one.
+    pub(super) of: Option<(i64, u32)>,
+}
+
+/// A slot with its attempts, by start.
+pub(super) struct Slot {
+    pub(super) worker: String,
+    pub(super) slot: u32,
+    pub(super) bars: Vec<Bar>,
+}
+
+/// By worker and slot, times in seconds since the first start; and how long it took altogether.
+pub(super) fn slots(attempts: &[Attempt]) -> Option<(Vec<Slot>, f64)> {
+    let at = |text: &str| {
+        let time = PrimitiveDateTime::parse(text, TEXT).ok()?.assume_utc();
+        Some(time.unix_timestamp_nanos() as f64 / 1e9)
+    };
+    let times = attempts.iter().filter_map(|attempt| {
+        let start = at(&attempt.started_at)?;
+        Some((attempt, start, attempt.ended_at.as_deref().and_then(at)))
+    });
+    let times: Vec<_> = times.collect();
+    let first = times.iter().map(|(_, start, _)| *start).reduce(f64::min)?;
+    // The latest that the store knows, not the clock: the same data give the same figure.
+    let last = times.iter().map(|(_, start, end)| end.unwrap_or(*start)).fold(first, f64::max);
+    let all = (last - first).max(0.001);
+    let mut slots: BTreeMap<(&str, u32), Vec<Bar>> = BTreeMap::new();
+    for (attempt, start, end) in times {
+        slots.entry((&attempt.worker, attempt.slot)).or_default().push(Bar {
+            start: start - first,
+            end: end.map_or(all, |end| end - first),
+            kind: End::of(attempt),
+            of: Some((attempt.job, attempt.attempt)),
+        });
+    }
+    let slots = slots.into_iter().map(|((worker, slot), mut bars)| {
+        bars.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.of.cmp(&b.of)));
+        Slot { worker: worker.to_owned(), slot, bars }
+    });
+    Some((slots.collect(), all))
+}
+
+/// A bar from left to right, how it ended, and the job and attempt of a single one.
+pub(super) type Placed = (f64, f64, End, Option<(i64, u32)>);
+
+/// Bars that are too narrow and too close to be told apart, put together.
+pub(super) fn merged<'a>(bars: impl Iterator<Item = (f64, f64, &'a Bar)>) -> Vec<Placed> {
+    let mut merged: Vec<Placed> = Vec::new();
+    for (start, end, bar) in bars {
+        match merged.last_mut() {
+            Some((_, before, kind, of)) if *kind == bar.kind && start - *before < APART && end - start < 1.5 => {
+                *before = end;
+                *of = None;
+            }
+            _ => merged.push((start, end, bar.kind, bar.of)),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(job: i64, slot: u32, start: &str, end: Option<(&str, &str)>) -> Attempt {
+        Attempt {
+            job,
+            attempt: 1,
+            worker: "w".into(),
+            slot,
+            started_at: format!("2026-11-23T17:{start}Z"),
+            ended_at: end.map(|(end, _)| format!("2026-11-23T17:{end}Z")),
+            outcome: end.map(|(_, outcome)| outcome.to_owned()),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn slots_stand_in_order_and_time_runs_from_the_first_start_to_the_last_end() {
+        let attempts = [
+            attempt(1, 1, "30:00.000000", Some(("30:02.500000", "succeeded"))),
+            attempt(2, 0, "29:59.500000", Some(("30:00.000001", "lost"))),
+            attempt(3, 1, "30:02.500000", None),
+        ];
+        let (slots, seconds) = slots(&attempts).unwrap();
+        assert_eq!(seconds, 3.0);
+        let seen: Vec<_> =
+            slots.iter().map(|s| (s.slot, s.bars.iter().map(|b| (b.start, b.kind)).collect::<Vec<_>>())).collect();
+        assert_eq!(seen, [(0, vec![(0.0, End::Lost)]), (1, vec![(0.5, End::Done), (3.0, End::Running)])]);
+        assert!((slots[0].bars[0].end - 0.500001).abs() < 1e-6);
+        assert!(super::slots(&[]).is_none());
+    }
+
+    #[test]
+    fn bars_that_nobody_could_tell_apart_are_one() {
+        let bar = |start, end, kind| (start, end, Bar { start, end, kind, of: Some((1, 1)) });
+        let bars =
+            [bar(0.0, 0.5, End::Done), bar(0.6, 1.1, End::Done), bar(1.1, 1.5, End::Lost), bar(1.6, 40.0, End::Lost)];
+        let merged = merged(bars.iter().map(|(start, end, bar)| (*start, *end, bar)));
+        let seen: Vec<_> = merged.iter().map(|(start, end, kind, of)| (*start, *end, *kind, of.is_some())).collect();
+        assert_eq!(seen, [(0.0, 1.1, End::Done, false), (1.1, 1.5, End::Lost, true), (1.6, 40.0, End::Lost, true)]);
+    }
+}

@@ -1,0 +1,278 @@
+//! (a) Validation accuracy and loss by epoch: a pair of panels for each swept hyperparameter, a line for each value.
+
+use super::{
+    axis::Scale,
+    canvas::{Align, Canvas, Stroke},
+    data::SweepData,
+    lines::{Band, Kind, Line},
+    page::{MARGIN, Page, heading},
+    panel::{self, Panel},
+    rows::{Entry, Row, is_many, rows, shown},
+    style::{self, BLUE, Color, INK, LABEL, SMALL, SOFT, VERMILLION, fit},
+};
+
+const PANEL: f64 = 350.0;
+const LEAST_HEIGHT: f64 = 210.0;
+const KEY: f64 = 250.0;
+/// From the sheet's margin to the first panel, and between the two: numbers and the axis' name.
+const LEFT: f64 = 66.0;
+const ABOVE: f64 = 34.0;
+const BELOW: f64 = 50.0;
+const ENTRY: f64 = 19.0;
+const REMARK: f64 = 14.0;
+const FIRST_ENTRY: f64 = 24.0;
+/// Of more lines than this the highest losses may leave the panel, which a few would flatten: so many stay inside.
+const CROWD: usize = 50;
+const LOSSES: f64 = 0.98;
+
+/// Draws the figure; nothing where no run has an epoch.
+pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
+    let rows = rows(data);
+    let all = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
+    let last = all().map(|line| line.val_loss.len()).max().filter(|last| *last > 0)?;
+    let page = Page::new(data, "validation accuracy and loss by epoch", width(), &notes(data, &rows));
+    let heights: Vec<f64> = rows.iter().map(|row| LEAST_HEIGHT.max(key_height(row))).collect();
+    let mut canvas = page.canvas(heights.iter().map(|height| height + ABOVE + BELOW).sum());
+    let (accuracy, loss) = scales(&rows);
+    let mut y = page.top();
+    for (row, height) in rows.iter().zip(heights) {
+        heading(&mut canvas, MARGIN, y + 20.0, &row.title, page.width - 2.0 * MARGIN);
+        let panel = |column: f64, up| Panel {
+            x: MARGIN + LEFT + column * (PANEL + LEFT),
+            y: y + ABOVE,
+            width: PANEL,
+            height,
+            across: panel::epochs(last),
+            up,
+        };
+        let panels = [panel(0.0, accuracy), panel(1.0, loss)];
+        for (panel, name) in panels.iter().zip(["val_accuracy (share correct)", "val_loss (cross-entropy)"]) {
+            panel.left_axis(&mut canvas, name);
+            panel.epoch_axis(&mut canvas);
+        }
+        lines_of(&mut canvas, row, &panels);
+        key(&mut canvas, row, panels[1].x + PANEL + 22.0, y + ABOVE);
+        y += height + ABOVE + BELOW;
+    }
+    Some(canvas)
+}
+
+fn width() -> f64 {
+    2.0 * MARGIN + 2.0 * (LEFT + PANEL) + 22.0 + KEY
+}
+
+/// Of both metrics, over all rows, so that panels can be compared. Diverged lines may leave them: they would flatten
+/// all others.
+pub(super) fn scales(rows: &[Row]) -> (Scale, Scale) {
+    let all = || rows.iter().flat_map(|row| row.lines.iter().map(move |entry| (is_many(row), &entry.line)));
+    let steady = all().any(|(_, line)| matches!(line.kind, Kind::Finished | Kind::Running));
+    let drawn = || all().filter(|(_, line)| !steady || line.kind != Kind::Diverged);
+    // Many lines are drawn without their bands.
+    let ends = |many: bool, band: &Band| if many { [band.mean; 3] } else { [band.low, band.mean, band.high] };
+    let numbers = |metric: fn(&Line) -> &[Option<Band>]| -> Vec<f64> {
+        drawn().flat_map(|(many, line)| metric(line).iter().flatten().flat_map(move |band| ends(many, band))).collect()
+    };
+    let (accuracy, mut loss) = (numbers(|line| &line.val_accuracy), numbers(|line| &line.val_loss));
+    if drawn().count() > CROWD {
+        loss.sort_by(f64::total_cmp);
+        loss.truncate((loss.len() as f64 * LOSSES).ceil() as usize);
+    }
+    (Scale::around(&accuracy, 0.05).clamped(0.0, 1.0), Scale::around(&loss, 0.05).clamped(0.0, f64::INFINITY))
+}
+
+fn notes(data: &SweepData, rows: &[Row]) -> Vec<String> {
+    let lines = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
+    let mut notes = Vec::new();
+    if lines().any(|line| line.runs > 1) {
+        let (mean, band) = if data.one_at_a_time || data.parameters.is_empty() {
+            ("over the seeds", "goes from the lowest seed to the highest")
+        } else {
+            ("over all runs with the value", "holds the middle 80 % of them")
+        };
+        let band = if rows.iter().all(is_many) { String::new() } else { format!(", its band {band}") };
+        notes.push(format!("A line is the mean {mean}{band}."));
+    }
+    if lines().any(|line| line.prolonged) {
+        notes.push("Runs that ended early count with their last epoch in the epochs after it.".to_owned());
+    }
+    if lines().any(|line| line.kind == Kind::Diverged) {
+        notes.push("A cross ends the line of runs that diverged: their loss was no longer finite.".to_owned());
+    }
+    if rows.iter().any(is_many) {
+        notes.push("Thin lines are all values; those with the best last val_accuracy stand out.".to_owned());
+    }
+    let every = rows.iter().map(|row| style::thinned(row.lines.len())).max().unwrap_or(1);
+    if every > 1 {
+        notes.push(format!("One thin line in {every} is drawn."));
+    }
+    if lines().count() > CROWD {
+        notes.push("The highest 2 % of the losses are beyond the panel.".to_owned());
+    }
+    notes
+}
+
+/// How a line looks, by its place in the row.
+fn looks(row: &Row) -> Vec<(usize, Color, Option<&'static str>)> {
+    shown(row).into_iter().enumerate().map(|(look, at)| (at, style::line(look).0, style::line(look).1)).collect()
+}
+
+fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
+    let looks = looks(row);
+    let metric = |line: &'_ Line, at: usize| if at == 0 { line.val_accuracy.clone() } else { line.val_loss.clone() };
+    for (at, panel) in panels.iter().enumerate() {
+        canvas.within(panel.x, panel.y - 2.0, panel.width + 3.0, panel.height + 4.0, |canvas| {
+            if is_many(row) {
+                let every = style::thinned(row.lines.len());
+                let opacity = (60.0 * every as f64 / row.lines.len() as f64).clamp(0.06, 0.5);
+                for entry in row.lines.iter().step_by(every) {
+                    let color = if entry.line.kind == Kind::Diverged { VERMILLION } else { BLUE };
+                    curve(canvas, panel, &metric(&entry.line, at), Stroke::new(color, 0.8).faint(opacity));
+                }
+            } else {
+                let opacity = match row.lines.len() {
+                    0..=3 => 0.12,
+                    4 | 5 => 0.09,
+                    _ => 0.06,
+                };
+                for (place, color, _) in &looks {
+                    band(canvas, panel, &metric(&row.lines[*place].line, at), *color, opacity);
+                }
+            }
+            // The best on top; of few lines the dashed ones, so that lines that coincide are all seen.
+            let mut order: Vec<usize> = (0..looks.len()).collect();
+            if is_many(row) {
+                order.reverse();
+            }
+            for look in order {
+                let (place, color, dash) = looks[look];
+                let points = metric(&row.lines[place].line, at);
+                let stroke = Stroke::new(color, 2.0).dashed(dash);
+                match points[..] {
+                    [Some(band)] if is_lone(panel) => {
+                        let x = place_of(panel, 1, look, looks.len());
+                        canvas.line((x, panel.inside_y(band.low)), (x, panel.inside_y(band.high)), stroke.faint(0.4));
+                        canvas.dot(x, panel.inside_y(band.mean), 4.0, color, 1.0);
+                    }
+                    _ => curve(canvas, panel, &points, stroke),
+                }
+            }
+        });
+        // Above everything, and over the panel's edge where the line left it.
+        let places: Vec<(usize, Color)> = if is_many(row) {
+            (0..row.lines.len()).step_by(style::thinned(row.lines.len())).map(|place| (place, VERMILLION)).collect()
+        } else {
+            looks.iter().map(|(place, color, _)| (*place, *color)).collect()
+        };
+        let count = if is_many(row) { 1 } else { places.len() };
+        for (look, (place, color)) in places.into_iter().enumerate() {
+            if row.lines[place].line.kind != Kind::Diverged {
+                continue;
+            }
+            let points = metric(&row.lines[place].line, at);
+            if let Some((epoch, last)) = points.iter().enumerate().filter_map(|(e, p)| p.map(|p| (e, p))).next_back() {
+                let x = place_of(panel, epoch + 1, look.min(count - 1), count);
+                canvas.cross(x, panel.inside_y(last.mean), 4.0, Stroke::new(color, 1.8));
+            }
+        }
+    }
+}
+
+/// Whether there is but one epoch.
+fn is_lone(panel: &Panel) -> bool {
+    matches!(panel.across, Scale::Linear { low, .. } if low < 1.0)
+}
+
+/// The place of an epoch. Where there is but one, the lines stand side by side, in the order of the key: dots have no
+/// dashes to tell them apart.
+fn place_of(panel: &Panel, epoch: usize, look: usize, looks: usize) -> f64 {
+    let shift = if is_lone(panel) { (look as f64 - (looks - 1) as f64 / 2.0) * 16.0 } else { 0.0 };
+    panel.at_x(epoch as f64) + shift
+}
+
+/// A line, broken where an epoch has no number; a lone epoch is a dot.
+pub(super) fn curve(canvas: &mut Canvas, panel: &Panel, points: &[Option<Band>], stroke: Stroke) {
+    let place = |(epoch, band): (usize, &Option<Band>)| {
+        // Beyond a screen's height nothing is seen, and some readers of SVG stumble over huge numbers.
+        let far = 3.0 * panel.height;
+        band.map(|band| {
+            (panel.at_x((epoch + 1) as f64), panel.at_y(band.mean).clamp(panel.y - far, panel.bottom() + far))
+        })
+    };
+    let places: Vec<Option<(f64, f64)>> = points.iter().enumerate().map(place).collect();
+    for piece in places.split(Option::is_none) {
+        let piece: Vec<(f64, f64)> = piece.iter().copied().flatten().collect();
+        match piece[..] {
+            [] => {}
+            [(x, y)] => canvas.dot(x, y, stroke.width * 1.5, stroke.color, stroke.opacity),
+            _ => canvas.polyline(&piece, stroke),
+        }
+    }
+}
+
+fn band(canvas: &mut Canvas, panel: &Panel, points: &[Option<Band>], color: Color, opacity: f64) {
+    for (start, piece) in pieces(points) {
+        if piece.iter().all(|band| band.high <= band.low) {
+            continue;
+        }
+        let edge = |(at, value): (usize, f64)| (panel.at_x((start + at + 1) as f64), panel.inside_y(value));
+        let upper = piece.iter().map(|band| band.high).enumerate().map(edge);
+        let lower = piece.iter().map(|band| band.low).enumerate().rev().map(edge);
+        canvas.area(&upper.chain(lower).collect::<Vec<_>>(), color, opacity);
+    }
+}
+
+fn pieces(points: &[Option<Band>]) -> Vec<(usize, Vec<Band>)> {
+    let mut pieces: Vec<(usize, Vec<Band>)> = Vec::new();
+    for (at, point) in points.iter().enumerate() {
+        let Some(band) = point else { continue };
+        match pieces.last_mut() {
+            Some((start, piece)) if *start + piece.len() == at => piece.push(*band),
+            _ => pieces.push((at, vec![*band])),
+        }
+    }
+    pieces
+}
+
+fn key_height(row: &Row) -> f64 {
+    let looks = looks(row);
+    let remarks: usize = looks.iter().map(|(at, ..)| row.lines[*at].line.remarks().len()).sum();
+    let others = if is_many(row) { 2.0 * ENTRY } else { 0.0 };
+    FIRST_ENTRY + looks.len() as f64 * ENTRY + remarks as f64 * REMARK + others
+}
+
+/// Beside the panels: what each line is, and where it ended.
+fn key(canvas: &mut Canvas, row: &Row, x: f64, y: f64) {
+    let right = x + KEY;
+    let text = x + 38.0;
+    let title =
+        if is_many(row) { format!("best {} of {}", looks(row).len(), row.lines.len()) } else { "value".to_owned() };
+    canvas.text(x, y + 9.0, &title, SMALL, Align::Start, SOFT);
+    canvas.text(right, y + 9.0, "last val_accuracy", SMALL, Align::End, SOFT);
+    let mut y = y + FIRST_ENTRY + 4.0;
+    for (at, color, dash) in looks(row) {
+        let Entry { name, line } = &row.lines[at];
+        canvas.line((x, y - 4.0), (x + 30.0, y - 4.0), Stroke::new(color, 2.0).dashed(dash));
+        if line.kind == Kind::Diverged {
+            canvas.cross(x + 30.0, y - 4.0, 4.0, Stroke::new(color, 1.8));
+        }
+        let last = line.last_accuracy().map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+        canvas.text(text, y, &fit(name, LABEL, right - text - 60.0), LABEL, Align::Start, INK);
+        canvas.text(right, y, &last, LABEL, Align::End, INK);
+        for remark in line.remarks() {
+            y += REMARK;
+            canvas.text(text, y, &remark, SMALL, Align::Start, VERMILLION);
+        }
+        y += ENTRY;
+    }
+    if is_many(row) {
+        let diverged = row.lines.iter().filter(|entry| entry.line.kind == Kind::Diverged).count();
+        let others = row.lines.len() - looks(row).len() - diverged;
+        for (count, what, color) in [(others, "others", BLUE), (diverged, "diverged", VERMILLION)] {
+            if count > 0 {
+                canvas.line((x, y - 4.0), (x + 30.0, y - 4.0), Stroke::new(color, 0.8).faint(0.6));
+                canvas.text(text, y, &format!("{count} {what}"), LABEL, Align::Start, SOFT);
+                y += ENTRY;
+            }
+        }
+    }
+}
