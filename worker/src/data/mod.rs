@@ -14,6 +14,7 @@ mod error;
 mod hosts;
 mod idx;
 mod limits;
+mod memory;
 mod load;
 mod npy;
 mod npz;

@@ -103,11 +103,13 @@ proptest! {
                 .collect();
             assert_same("bias", isa, &sums, &expected);
         }
-        let mut turned = Rows::new(outputs, inputs);
-        transpose(&weights, outputs, &mut turned);
-        for o in 0..outputs {
-            for i in 0..inputs {
-                prop_assert_eq!(turned.row(o, inputs)[i], weights[i * outputs + o]);
+        for isa in Isa::all() {
+            let mut turned = Rows::new(outputs, inputs);
+            transpose(isa, &weights, outputs, &mut turned);
+            for o in 0..outputs {
+                for i in 0..inputs {
+                    prop_assert_eq!(turned.row(o, inputs)[i], weights[i * outputs + o]);
+                }
             }
         }
     }
