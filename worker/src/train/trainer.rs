@@ -19,7 +19,7 @@ use crate::random::Stream;
 
 /// Rows a validation batch. Fixed, because the rounding of a matrix product depends on its size; large enough to be fast,
 /// small enough to cost little memory beside the dataset.
-const VALIDATION_BATCH: usize = 512;
+pub(super) const VALIDATION_BATCH: usize = 512;
 
 /// Trains `jobs`, one after the other, on the calling thread's time (it blocks), and answers in their order.
 ///
