@@ -3,7 +3,9 @@
 mod attempt;
 mod epoch;
 mod ids;
+mod importance;
 mod retry;
+mod statistics;
 mod sweep;
 
 pub use attempt::{
@@ -12,5 +14,7 @@ pub use attempt::{
 };
 pub use epoch::{Confusion, EpochRecord, Summary, summarize};
 pub use ids::{AttemptRef, Digest, JobId, SweepId, Timestamp, WorkerId};
+pub use importance::{Importance, ImportanceKind, Importances};
 pub use retry::{RetryDecision, RetryPolicy, spread};
+pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
 pub use sweep::{JobCounts, NewJob, NewSweep, NewWorker, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow};

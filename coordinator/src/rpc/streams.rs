@@ -127,6 +127,19 @@ pub(super) fn attempts(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::Attem
     .boxed()
 }
 
+/// Configurations with an ended run, by first job.
+pub(super) fn config_stats(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::ConfigStatsBatch> {
+    stream::try_unfold(None, move |after: Option<JobId>| {
+        let store = store.clone();
+        async move {
+            let configs = bounded(store.config_stats(sweep, after, MOST_JOBS)).await.map_err(status::of_store)?;
+            let last = configs.last().map(|config| config.job);
+            Ok(last.map(|last| (convert::config_stats(configs), Some(last))))
+        }
+    })
+    .boxed()
+}
+
 /// The confusion matrices of the jobs that have one, by job.
 pub(super) fn confusion(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::JobConfusion> {
     let pages = stream::try_unfold(None, move |after: Option<JobId>| {

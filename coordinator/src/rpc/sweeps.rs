@@ -145,4 +145,20 @@ impl SweepService for Sweeps {
         let sweep = self.find(request).await?.id;
         Ok(Response::new(streams::confusion(self.scheduler.store.clone(), sweep)))
     }
+
+    type StreamConfigStatsStream = BoxStream<'static, Result<v1::ConfigStatsBatch, Status>>;
+
+    async fn stream_config_stats(
+        &self,
+        request: Request<v1::SweepRef>,
+    ) -> Result<Response<Self::StreamConfigStatsStream>, Status> {
+        let sweep = self.find(request).await?.id;
+        Ok(Response::new(streams::config_stats(self.scheduler.store.clone(), sweep)))
+    }
+
+    async fn get_importance(&self, request: Request<v1::SweepRef>) -> Result<Response<v1::ImportanceResponse>, Status> {
+        let sweep = self.find(request).await?.id;
+        let importance = bounded(self.scheduler.store.importance(sweep)).await.map_err(status::of_store)?;
+        Ok(Response::new(convert::importance(importance)))
+    }
 }

@@ -19,8 +19,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Assignment, AttemptRef, AttemptRow, Completion, Confusion, Directive, EpochRecord, JobId, NewJob, NewSweep,
-    NewWorker, Progress, RetryPolicy, Run, Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
+    Assignment, AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances, JobId,
+    NewJob, NewSweep, NewWorker, Progress, RetryPolicy, Run, Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow,
+    WriteResult,
 };
 
 /// Why the store did not do it. Variants follow what the caller will do next.
@@ -235,6 +236,18 @@ pub trait Store: Send + Sync + 'static {
         after: Option<JobId>,
         limit: u32,
     ) -> Result<Vec<(JobId, Confusion)>, StoreError>;
+
+    /// At most `limit` configurations with an ended run whose first job comes after `after`, by first job.
+    async fn config_stats(
+        &self,
+        sweep: SweepId,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<ConfigStats>, StoreError>;
+
+    /// How much each hyperparameter matters, as last worked out: at a run's end, at most every 10 s, and when the sweep
+    /// ends. `None` while there is nothing to compare.
+    async fn importance(&self, sweep: SweepId) -> Result<Option<Importances>, StoreError>;
 
     /// Workers that called within the last day, by id.
     async fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;

@@ -9,8 +9,9 @@ use sqlx::types::Json;
 
 use super::StoreError;
 use crate::domain::{
-    Assignment, AttemptOutcome, AttemptRef, AttemptRow, Confusion, Digest, EpochRecord, JobCounts, JobId, JobState,
-    NewSweep, NewWorker, Run, RunningJob, Sweep, SweepId, SweepState, Timestamp, WorkerId, WorkerRow,
+    Assignment, AttemptOutcome, AttemptRef, AttemptRow, ConfigRun, ConfigStats, ConfigSums, Confusion, Digest,
+    EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, NewSweep, NewWorker, Run,
+    RunningJob, Spread, Sweep, SweepId, SweepState, Timestamp, WorkerId, WorkerRow,
 };
 
 /// Where a value stood, for the error.
@@ -485,6 +486,110 @@ impl TryFrom<ConfusionRow> for (JobId, Confusion) {
         let place = Place { table: "confusions", id: row.job };
         let classes = place.number("classes", row.classes)?;
         Ok((JobId(row.job), Confusion { classes, counts: row.counts.0 }))
+    }
+}
+
+/// See sql/config_runs.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct ConfigRunRow {
+    pub(super) job: i64,
+    state: String,
+    objective: Option<f64>,
+    final_val_accuracy: Option<f64>,
+    best_val_accuracy: Option<f64>,
+    seconds: Option<f64>,
+}
+
+impl TryFrom<ConfigRunRow> for ConfigRun {
+    type Error = StoreError;
+
+    fn try_from(row: ConfigRunRow) -> Result<Self, StoreError> {
+        let place = Place { table: "jobs", id: row.job };
+        Ok(Self {
+            state: place.word("state", &row.state, JobState::parse)?,
+            objective: row.objective,
+            final_val_accuracy: row.final_val_accuracy,
+            best_val_accuracy: row.best_val_accuracy,
+            seconds: row.seconds,
+        })
+    }
+}
+
+/// See sql/config_stats.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct ConfigStatsRow {
+    job: i64,
+    config_hash: String,
+    params: Json<Params>,
+    n: i64,
+    diverged: i64,
+    failed: i64,
+    final_mean: Option<f64>,
+    final_deviation: Option<f64>,
+    final_low: Option<f64>,
+    final_high: Option<f64>,
+    best_mean: Option<f64>,
+    best_deviation: Option<f64>,
+    best_low: Option<f64>,
+    best_high: Option<f64>,
+    mean_seconds: Option<f64>,
+    objective_mean: Option<f64>,
+}
+
+impl TryFrom<ConfigStatsRow> for ConfigStats {
+    type Error = StoreError;
+
+    fn try_from(row: ConfigStatsRow) -> Result<Self, StoreError> {
+        let place = Place { table: "config_sums", id: row.job };
+        let estimate = |mean: Option<f64>, deviation: Option<f64>, low: Option<f64>, high: Option<f64>| {
+            let spread = match (deviation, low, high) {
+                (Some(deviation), Some(low), Some(high)) => Some(Spread { deviation, low, high }),
+                _ => None,
+            };
+            mean.map(|mean| Estimate { mean, spread })
+        };
+        Ok(Self {
+            config_hash: row.config_hash,
+            params: row.params.0,
+            job: JobId(row.job),
+            sums: ConfigSums {
+                n: place.number("n", row.n)?,
+                diverged: place.number("diverged", row.diverged)?,
+                failed: place.number("failed", row.failed)?,
+                final_val_accuracy: estimate(row.final_mean, row.final_deviation, row.final_low, row.final_high),
+                best_val_accuracy: estimate(row.best_mean, row.best_deviation, row.best_low, row.best_high),
+                mean_seconds: row.mean_seconds,
+                objective_mean: row.objective_mean,
+            },
+        })
+    }
+}
+
+/// See sql/importances.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct ImportanceRow {
+    sweep_id: i64,
+    kind: String,
+    parameter: String,
+    second: Option<String>,
+    value: f64,
+    cells: i64,
+    cells_total: i64,
+}
+
+impl TryFrom<ImportanceRow> for (ImportanceKind, Importance) {
+    type Error = StoreError;
+
+    fn try_from(row: ImportanceRow) -> Result<Self, StoreError> {
+        let place = Place { table: "importances", id: row.sweep_id };
+        let importance = Importance {
+            parameter: row.parameter,
+            second: row.second,
+            value: row.value,
+            cells: place.number("cells", row.cells)?,
+            cells_total: place.number("cells_total", row.cells_total)?,
+        };
+        Ok((place.word("kind", &row.kind, ImportanceKind::parse)?, importance))
     }
 }
 

@@ -10,5 +10,6 @@ pub(super) use incoming::{
     acquire, artifact_kind, attempts, completions, digest, limit, new_worker, peer, reports, text, worker,
 };
 pub(super) use outgoing::{
-    acquired, attempt_batch, confusion, directives, history, plan, progress, results, run, sweep, worker_row,
+    acquired, attempt_batch, config_stats, confusion, directives, history, importance, plan, progress, results, run,
+    sweep, worker_row,
 };

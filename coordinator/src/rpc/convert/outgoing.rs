@@ -5,8 +5,8 @@ use besom_sweep::{Expansion, Goal, KeepModels, Objective, Params, SweepSpec};
 
 use super::time::utc;
 use crate::domain::{
-    Assignment, AttemptRef, AttemptRow, Confusion, Directive, EpochRecord, JobCounts, JobId, JobState, Progress, Run,
-    RunningJob, Sweep, SweepState, WorkerRow, WriteResult,
+    Assignment, AttemptRef, AttemptRow, ConfigStats, Confusion, Directive, EpochRecord, Estimate, ImportanceKind,
+    Importances, JobCounts, JobId, JobState, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow, WriteResult,
 };
 use crate::scheduler::Offer;
 
@@ -185,6 +185,53 @@ pub(crate) fn attempt_batch(rows: Vec<AttemptRow>) -> v1::AttemptBatch {
 pub(crate) fn confusion(job: JobId, confusion: Confusion) -> v1::JobConfusion {
     let confusion = v1::Confusion { classes: confusion.classes, counts: confusion.counts };
     v1::JobConfusion { job: job.0, confusion: Some(confusion) }
+}
+
+pub(crate) fn config_stats(configs: Vec<ConfigStats>) -> v1::ConfigStatsBatch {
+    let configs = configs.into_iter().map(|config| v1::ConfigStats {
+        config_hash: config.config_hash,
+        params: json(config.params),
+        job: config.job.0,
+        n: config.sums.n,
+        diverged: config.sums.diverged,
+        failed: config.sums.failed,
+        final_val_accuracy: config.sums.final_val_accuracy.map(estimate),
+        best_val_accuracy: config.sums.best_val_accuracy.map(estimate),
+        mean_seconds: config.sums.mean_seconds,
+        objective_mean: config.sums.objective_mean,
+    });
+    v1::ConfigStatsBatch { configs: configs.collect() }
+}
+
+/// Nothing yet is a response without kind.
+pub(crate) fn importance(importances: Option<Importances>) -> v1::ImportanceResponse {
+    let Some(Importances { kind, computed_at, importances }) = importances else {
+        return v1::ImportanceResponse::default();
+    };
+    let importances = importances.into_iter().map(|importance| v1::Importance {
+        parameter: importance.parameter,
+        second: importance.second,
+        value: importance.value,
+        cells: importance.cells,
+        cells_total: importance.cells_total,
+    });
+    v1::ImportanceResponse {
+        kind: match kind {
+            ImportanceKind::VarianceShare => v1::ImportanceKind::VarianceShare,
+            ImportanceKind::Range => v1::ImportanceKind::Range,
+        } as i32,
+        importances: importances.collect(),
+        computed_at: utc(computed_at),
+    }
+}
+
+fn estimate(estimate: Estimate) -> v1::Estimate {
+    v1::Estimate {
+        mean: estimate.mean,
+        deviation: estimate.spread.map(|spread| spread.deviation),
+        low: estimate.spread.map(|spread| spread.low),
+        high: estimate.spread.map(|spread| spread.high),
+    }
 }
 
 fn assignment(assignment: Assignment) -> v1::Assignment {

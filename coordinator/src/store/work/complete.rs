@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     acquire::after,
     dialect::{self, Conn},
-    epochs, sweeps,
+    epochs, statistics, sweeps,
 };
 use crate::{
     domain::{
@@ -83,6 +83,7 @@ pub(super) async fn complete(
         }
     };
     end_attempt(conn, now, at, outcome, error.as_deref()).await?;
+    statistics::sum_up(conn, job.sweep, at.job).await?;
     sweeps::complete_if_done(conn, now, job.sweep).await?;
     Ok(WriteResult::Accepted)
 }

@@ -3,7 +3,7 @@
 use super::{
     complete::{Setback, end_attempt, fail, requeue},
     dialect::{self, Conn},
-    sweeps,
+    statistics, sweeps,
 };
 use crate::{
     domain::{AttemptOutcome, JobState, RetryDecision, RetryPolicy, Settled, SweepId, Timestamp, spread},
@@ -46,6 +46,9 @@ pub(super) async fn expire(
         // Not ended: it was renewed or completed after it was read. Only Postgres lets that happen.
         if ended {
             end_attempt(conn, now, lease.at, AttemptOutcome::Lost, Some(&error)).await?;
+            if state == JobState::Failed {
+                statistics::sum_up(conn, lease.sweep, lease.at.job).await?;
+            }
             settled.push(Settled { at: lease.at, state, worker: lease.worker });
         }
     }

@@ -12,6 +12,7 @@ mod jobs;
 mod reads;
 mod release;
 mod report;
+mod statistics;
 mod store;
 mod sweeps;
 mod transaction;

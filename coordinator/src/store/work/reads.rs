@@ -29,7 +29,7 @@ pub(super) struct Page {
 
 impl Page {
     /// Job numbers start at 1.
-    fn after(self) -> i64 {
+    pub(super) fn after(self) -> i64 {
         self.after.map_or(0, |job| job.0)
     }
 }

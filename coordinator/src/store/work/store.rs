@@ -9,12 +9,13 @@ use super::{
     dialect::Backend,
     expire, jobs,
     reads::{self, Page},
-    release, report, sweeps, workers,
+    release, report, statistics, sweeps, workers,
 };
 use crate::{
     domain::{
-        Assignment, AttemptRef, AttemptRow, Completion, Confusion, Directive, EpochRecord, JobId, NewJob, NewSweep,
-        NewWorker, Progress, RetryPolicy, Run, Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
+        Assignment, AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances,
+        JobId, NewJob, NewSweep, NewWorker, Progress, RetryPolicy, Run, Settled, Sweep, SweepId, Timestamp, WorkerId,
+        WorkerRow, WriteResult,
     },
     store::{AcquireRequest, JobReport, RunQuery, Store, StoreError, SweepCommand},
 };
@@ -172,6 +173,22 @@ impl Store for Backend {
     ) -> Result<Vec<(JobId, Confusion)>, StoreError> {
         let page = Page { sweep, after, limit };
         self.handle().read("confusions", page, |conn, _, page| Box::pin(reads::confusions(conn, *page))).await
+    }
+
+    async fn config_stats(
+        &self,
+        sweep: SweepId,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<ConfigStats>, StoreError> {
+        let page = Page { sweep, after, limit };
+        self.handle()
+            .read("configuration statistics", page, |conn, _, page| Box::pin(statistics::config_stats(conn, *page)))
+            .await
+    }
+
+    async fn importance(&self, sweep: SweepId) -> Result<Option<Importances>, StoreError> {
+        self.handle().read("importance", sweep, |conn, _, sweep| Box::pin(statistics::importance(conn, *sweep))).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {

@@ -1,0 +1,305 @@
+//! The seam to the crates that draw: kuva writes SVG and terminal text from one scene, resvg makes a PNG of the SVG.
+//!
+//! kuva's own PNGs know neither dashes nor translucent lines and blur turned letters. Nothing outside this file names
+//! either crate; the same calls always give the same bytes, whatever fonts the machine has.
+
+use std::fmt::Write;
+
+use kuva::{
+    backend::{svg::SvgBackend, terminal::TerminalBackend},
+    render::{
+        color::Color as Paint,
+        render::{PathData, Primitive, Scene, TextAnchor},
+    },
+};
+use resvg::{tiny_skia, usvg};
+
+use super::style::{Color, FAMILIES, FONT, INK, WHITE};
+
+/// Pixels of a PNG for one unit of the drawing: sharp on a dense screen and in print.
+const SCALE: f32 = 2.0;
+
+/// Where a text stands from its point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Align {
+    /// It begins there.
+    Start,
+    /// It is centred there.
+    Middle,
+    /// It ends there.
+    End,
+}
+
+/// How a line is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stroke {
+    pub(super) color: Color,
+    pub(super) width: f64,
+    /// Lengths drawn and left out, as in SVG.
+    pub(super) dash: Option<&'static str>,
+    /// 0 to 1.
+    pub(super) opacity: f64,
+}
+
+impl Stroke {
+    /// A full, opaque line.
+    pub(super) fn new(color: Color, width: f64) -> Self {
+        Self { color, width, dash: None, opacity: 1.0 }
+    }
+
+    pub(super) fn dashed(self, dash: Option<&'static str>) -> Self {
+        Self { dash, ..self }
+    }
+
+    pub(super) fn faint(self, opacity: f64) -> Self {
+        Self { opacity, ..self }
+    }
+}
+
+/// A drawing in the making; units are those of the SVG, y downwards.
+pub(super) struct Canvas {
+    scene: Scene,
+    title: String,
+    clips: u32,
+}
+
+impl Canvas {
+    /// An empty one; `title` is what a screen reader says.
+    pub(super) fn new(width: f64, height: f64, title: &str) -> Self {
+        let mut scene = Scene::new(width, height);
+        scene.font_family = Some(FAMILIES.to_owned());
+        Self { scene, title: clean(title), clips: 0 }
+    }
+
+    pub(super) fn text(&mut self, x: f64, y: f64, text: &str, size: u32, align: Align, color: Color) {
+        self.turned(x, y, text, size, align, color, None);
+    }
+
+    /// Read from below upwards.
+    pub(super) fn upright(&mut self, x: f64, y: f64, text: &str, size: u32, color: Color) {
+        self.turned(x, y, text, size, Align::Middle, color, Some(-90.0));
+    }
+
+    /// Ends at its point and rises towards it: names under an axis that has no room for them side by side.
+    pub(super) fn slanted(&mut self, x: f64, y: f64, text: &str, size: u32, color: Color) {
+        self.turned(x, y, text, size, Align::End, color, Some(-35.0));
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the three above name them")]
+    fn turned(&mut self, x: f64, y: f64, text: &str, size: u32, align: Align, color: Color, turn: Option<f64>) {
+        // The crate sets mathematics between dollars.
+        let content = clean(text).replace('$', "\\$");
+        let anchor = match align {
+            Align::Start => TextAnchor::Start,
+            Align::Middle => TextAnchor::Middle,
+            Align::End => TextAnchor::End,
+        };
+        let color = Some(paint(color));
+        self.scene.add(Primitive::Text { x, y, content, size, anchor, rotate: turn, bold: false, color });
+    }
+
+    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: Stroke) {
+        if stroke.opacity < 1.0 {
+            return self.polyline(&[from, to], stroke);
+        }
+        self.scene.add(Primitive::Line {
+            x1: from.0,
+            y1: from.1,
+            x2: to.0,
+            y2: to.1,
+            stroke: paint(stroke.color),
+            stroke_width: stroke.width,
+            stroke_dasharray: stroke.dash.map(str::to_owned),
+        });
+    }
+
+    pub(super) fn polyline(&mut self, points: &[(f64, f64)], stroke: Stroke) {
+        if points.len() < 2 {
+            return;
+        }
+        self.path(PathData {
+            d: path(points),
+            fill: None,
+            stroke: paint(stroke.color),
+            stroke_width: stroke.width,
+            opacity: (stroke.opacity < 1.0).then_some(stroke.opacity),
+            stroke_dasharray: stroke.dash.map(str::to_owned),
+        });
+    }
+
+    /// A closed shape without an outline.
+    pub(super) fn area(&mut self, points: &[(f64, f64)], color: Color, opacity: f64) {
+        if points.len() < 3 {
+            return;
+        }
+        self.path(PathData {
+            d: path(points) + "Z",
+            fill: Some(paint(color)),
+            stroke: Paint::None,
+            stroke_width: 0.0,
+            opacity: (opacity < 1.0).then_some(opacity),
+            stroke_dasharray: None,
+        });
+    }
+
+    fn path(&mut self, data: PathData) {
+        let data = PathData { fill: data.fill.or(Some(Paint::None)), ..data };
+        self.scene.add(Primitive::Path(Box::new(data)));
+    }
+
+    pub(super) fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, fill: Color, opacity: f64) {
+        let opacity = (opacity < 1.0).then_some(opacity);
+        let (stroke, stroke_width) = (None, None);
+        self.scene.add(Primitive::Rect { x, y, width, height, fill: paint(fill), stroke, stroke_width, opacity });
+    }
+
+    /// The outline of a rectangle.
+    pub(super) fn frame(&mut self, x: f64, y: f64, width: f64, height: f64, stroke: Stroke) {
+        let corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)];
+        self.polyline(&corners, stroke);
+    }
+
+    pub(super) fn dot(&mut self, x: f64, y: f64, radius: f64, fill: Color, opacity: f64) {
+        self.scene.add(Primitive::Circle {
+            cx: x,
+            cy: y,
+            r: radius,
+            fill: paint(fill),
+            fill_opacity: (opacity < 1.0).then_some(opacity),
+            stroke: None,
+            stroke_width: None,
+        });
+    }
+
+    /// A circle that is empty inside.
+    pub(super) fn ring(&mut self, x: f64, y: f64, radius: f64, stroke: Stroke) {
+        self.scene.add(Primitive::Circle {
+            cx: x,
+            cy: y,
+            r: radius,
+            fill: paint(WHITE),
+            fill_opacity: None,
+            stroke: Some(paint(stroke.color)),
+            stroke_width: Some(stroke.width),
+        });
+    }
+
+    /// What diverged or was lost.
+    pub(super) fn cross(&mut self, x: f64, y: f64, radius: f64, stroke: Stroke) {
+        self.line((x - radius, y - radius), (x + radius, y + radius), stroke);
+        self.line((x - radius, y + radius), (x + radius, y - radius), stroke);
+    }
+
+    /// Draws with `draw`, and nothing outside the rectangle.
+    pub(super) fn within(&mut self, x: f64, y: f64, width: f64, height: f64, draw: impl FnOnce(&mut Self)) {
+        self.clips += 1;
+        self.scene.add(Primitive::ClipStart { x, y, width, height, id: format!("clip{}", self.clips) });
+        draw(self);
+        self.scene.add(Primitive::ClipEnd);
+    }
+
+    /// As an SVG that scales and has a name for screen readers.
+    pub(super) fn svg(&self) -> String {
+        let svg = SvgBackend::new().with_pretty(true).render_scene(&self.scene);
+        let (width, height) = (self.scene.width, self.scene.height);
+        let title = escape(&self.title);
+        match svg.split_once('>') {
+            Some((head, rest)) => {
+                format!("{head} viewBox=\"0 0 {width} {height}\" role=\"img\">\n  <title>{title}</title>{rest}")
+            }
+            None => svg,
+        }
+    }
+
+    /// As a PNG, drawn with the font inside this program only.
+    ///
+    /// # Errors
+    /// The drawing is too large for a picture.
+    pub(super) fn png(&self) -> anyhow::Result<Vec<u8>> {
+        png(&self.svg())
+    }
+
+    /// As lines of text, `columns` by `rows`; the drawing's units are divided evenly. With colours, if wanted.
+    pub(super) fn terminal(&mut self, columns: usize, rows: usize, colored: bool) -> String {
+        self.scene.text_color = Some("#b0b0b0".to_owned());
+        let text = TerminalBackend::new(columns, rows).render_scene(&self.scene);
+        let text = if colored { text } else { console::strip_ansi_codes(&text).into_owned() };
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        lines.join("\n")
+    }
+}
+
+fn png(svg: &str) -> anyhow::Result<Vec<u8>> {
+    let mut options = usvg::Options::default();
+    let fonts = options.fontdb_mut();
+    fonts.load_font_data(FONT.to_vec());
+    fonts.set_sans_serif_family("DejaVu Sans");
+    let tree = usvg::Tree::from_str(svg, &options)?;
+    let size = tree.size().to_int_size().scale_by(SCALE);
+    let size = size.ok_or_else(|| anyhow::anyhow!("the figure has no size"))?;
+    let Some(mut pixels) = tiny_skia::Pixmap::new(size.width(), size.height()) else {
+        anyhow::bail!("the figure is too large for a PNG ({} by {} pixels): use svg", size.width(), size.height());
+    };
+    resvg::render(&tree, tiny_skia::Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
+    Ok(pixels.encode_png()?)
+}
+
+fn paint(color: Color) -> Paint {
+    Paint::Rgb(color.0, color.1, color.2)
+}
+
+/// Control characters have no place in XML, line feeds none in a label.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Two decimals: a hundredth of a unit is not seen.
+fn path(points: &[(f64, f64)]) -> String {
+    let mut text = String::with_capacity(points.len() * 14);
+    for (index, (x, y)) in points.iter().enumerate() {
+        let _ = write!(text, "{}{x:.2},{y:.2}", if index == 0 { 'M' } else { 'L' });
+    }
+    text
+}
+
+/// The colour of texts in general.
+pub(super) const TEXT: Color = INK;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawing() -> Canvas {
+        let mut canvas = Canvas::new(200.0, 100.0, "a < b & c");
+        canvas.text(10.0, 20.0, "cost in $ & <more>\u{1}", 12, Align::Start, INK);
+        canvas.within(0.0, 0.0, 50.0, 50.0, |canvas| {
+            canvas.polyline(&[(0.0, 0.0), (90.0, 90.0)], Stroke::new(INK, 2.0).dashed(Some("4 2")).faint(0.5));
+        });
+        canvas
+    }
+
+    #[test]
+    fn whatever_a_label_holds_the_svg_is_well_formed_and_says_it() {
+        let svg = drawing().svg();
+        let tree = resvg::usvg::roxmltree::Document::parse(&svg).unwrap();
+        let texts: Vec<_> = tree.descendants().filter(|n| n.has_tag_name("text")).filter_map(|n| n.text()).collect();
+        assert_eq!(texts, ["cost in $ & <more> "]);
+        let title = tree.descendants().find(|n| n.has_tag_name("title")).and_then(|n| n.text());
+        assert_eq!(title, Some("a < b & c"));
+        assert_eq!(tree.root_element().attribute("viewBox"), Some("0 0 200 100"));
+    }
+
+    #[test]
+    fn a_png_has_letters_without_any_font_of_the_machine() {
+        let mut blank = Canvas::new(200.0, 100.0, "");
+        let mut written = Canvas::new(200.0, 100.0, "");
+        written.text(10.0, 50.0, "letters", 12, Align::Start, INK);
+        assert!(written.png().unwrap().len() > blank.png().unwrap().len() + 200);
+        assert_eq!(written.png().unwrap(), written.png().unwrap());
+        blank.text(10.0, 50.0, "", 12, Align::Start, INK);
+    }
+}

@@ -1,0 +1,191 @@
+//! What the figures of a sweep are drawn from, fetched from a coordinator and cut down to what is drawn.
+//!
+//! Everything comes over the same service as for every other client. Statistics (means, intervals, importance) are the
+//! coordinator's; none is worked out here. Of a run's hyperparameters only the swept ones are kept.
+
+use std::collections::HashMap;
+
+use besom_proto::v1::{self, JobState, Sweep, SweepRef, sweep_service_client::SweepServiceClient};
+use besom_sweep::{Method, Params};
+use serde_json::Value;
+use tonic::transport::Channel;
+
+use super::values::{Parameter, Values};
+use crate::{
+    connect::refused,
+    render::results::{self, Order},
+};
+
+/// A sweep as far as it got.
+#[derive(Debug, Default)]
+pub(super) struct SweepData {
+    pub(super) sweep: Sweep,
+    /// Whether each parameter varies alone, the others at `base`.
+    pub(super) one_at_a_time: bool,
+    /// How many seeds each point has.
+    pub(super) seeds: usize,
+    /// The swept ones, in file order.
+    pub(super) parameters: Vec<Parameter>,
+    /// Which value of each parameter is its base; only with one at a time.
+    pub(super) base: Vec<Option<usize>>,
+    /// By job.
+    pub(super) runs: Vec<Run>,
+    /// By first job.
+    pub(super) configs: Vec<Config>,
+    /// By job and attempt; only where asked for.
+    pub(super) attempts: Vec<v1::Attempt>,
+    pub(super) importance: v1::ImportanceResponse,
+}
+
+/// One job.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) state: JobState,
+    /// Which value of each parameter it has; `None` where its point has no such parameter.
+    pub(super) values: Values,
+    /// From epoch 1 on, of the accepted or current attempt.
+    pub(super) epochs: Vec<Epoch>,
+}
+
+/// What is drawn of one epoch; `None` where it was not finite.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Epoch {
+    pub(super) val_accuracy: Option<f64>,
+    pub(super) val_loss: Option<f64>,
+}
+
+/// One configuration over its seeds.
+#[derive(Debug, Clone)]
+pub(super) struct Config {
+    pub(super) values: Values,
+    /// The first job.
+    pub(super) job: i64,
+    /// Runs that have a final val_accuracy.
+    pub(super) n: u32,
+    pub(super) diverged: u32,
+    pub(super) failed: u32,
+    /// Mean, and the 95 % interval where there are several seeds.
+    pub(super) accuracy: Option<Estimate>,
+}
+
+/// A mean and, of two numbers or more, its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Estimate {
+    pub(super) mean: f64,
+    pub(super) interval: Option<(f64, f64)>,
+}
+
+impl SweepData {
+    /// Everything about the sweep of this name or number; its attempts only where they are drawn.
+    ///
+    /// # Errors
+    /// No such sweep, or the coordinator is away.
+    pub(super) async fn fetch(
+        mut client: SweepServiceClient<Channel>,
+        sweep: &str,
+        with_attempts: bool,
+    ) -> anyhow::Result<Self> {
+        let fetched = results::fetch(client.clone(), sweep, Order::Job, None).await?;
+        let (sweep, at) = (fetched.sweep, SweepRef { sweep: sweep.to_owned() });
+        let params: Vec<Params> =
+            fetched.runs.iter().map(|run| serde_json::from_str(&run.params).unwrap_or_default()).collect();
+        let mut data = Self::of(sweep, &params);
+        data.runs = fetched
+            .runs
+            .iter()
+            .zip(&params)
+            .map(|(run, params)| Run { state: run.state(), values: data.values(params), epochs: Vec::new() })
+            .collect();
+        let index: HashMap<i64, usize> = fetched.runs.iter().enumerate().map(|(at, run)| (run.job, at)).collect();
+        let mut history = client.stream_history(at.clone()).await.map_err(refused)?.into_inner();
+        while let Some(batch) = history.message().await.map_err(refused)? {
+            for job in batch.jobs {
+                // A job that was made after the runs were listed is left for the next time.
+                let Some(&at) = index.get(&job.job) else { continue };
+                let epochs = &mut data.runs[at].epochs;
+                epochs.extend(
+                    job.epochs.iter().map(|e| Epoch { val_accuracy: e.val_accuracy, val_loss: e.val_loss }),
+                );
+            }
+        }
+        let mut configs = client.stream_config_stats(at.clone()).await.map_err(refused)?.into_inner();
+        while let Some(batch) = configs.message().await.map_err(refused)? {
+            let configs: Vec<Config> = batch.configs.iter().map(|config| data.config(config)).collect();
+            data.configs.extend(configs);
+        }
+        data.importance = client.get_importance(at.clone()).await.map_err(refused)?.into_inner();
+        if with_attempts {
+            let mut attempts = client.stream_attempts(at).await.map_err(refused)?.into_inner();
+            while let Some(batch) = attempts.message().await.map_err(refused)? {
+                data.attempts.extend(batch.attempts);
+            }
+        }
+        Ok(data)
+    }
+
+    /// A sweep without runs yet, its parameters and their values as the file and these runs have them.
+    pub(super) fn of(sweep: Sweep, params: &[Params]) -> Self {
+        // A file that a later build wrote may say what this one does not know: then nothing is a base.
+        let spec = besom_sweep::parse(&sweep.text).ok();
+        let listed = |name: &str| {
+            let parameters = spec.iter().flat_map(|spec| &spec.parameters);
+            parameters.filter(|parameter| parameter.name == name).flat_map(|parameter| parameter.values.clone())
+        };
+        let parameters: Vec<Parameter> = sweep
+            .swept
+            .iter()
+            .map(|name| {
+                let had = params.iter().filter_map(|params| params.get(name));
+                Parameter::new(name, listed(name), had)
+            })
+            .collect();
+        let base = parameters
+            .iter()
+            .map(|parameter| {
+                let base: Option<&Value> = spec.as_ref().and_then(|spec| spec.base.get(&parameter.name));
+                base.and_then(|value| parameter.index(value))
+            })
+            .collect();
+        let one_at_a_time = sweep.method == Method::OneAtATime.as_str();
+        let seeds = spec.as_ref().map_or(1, |spec| spec.seeds.len());
+        Self { sweep, one_at_a_time, seeds, parameters, base, ..Self::default() }
+    }
+
+    /// Which values these hyperparameters have.
+    pub(super) fn values(&self, params: &Params) -> Values {
+        self.parameters
+            .iter()
+            .map(|parameter| params.get(&parameter.name).and_then(|value| parameter.index(value)))
+            .collect()
+    }
+
+    fn config(&self, stats: &v1::ConfigStats) -> Config {
+        let params: Params = serde_json::from_str(&stats.params).unwrap_or_default();
+        let accuracy = stats.final_val_accuracy.as_ref().map(|estimate| Estimate {
+            mean: estimate.mean,
+            interval: estimate.low.zip(estimate.high),
+        });
+        Config {
+            values: self.values(&params),
+            job: stats.job,
+            n: stats.n,
+            diverged: stats.diverged,
+            failed: stats.failed,
+            accuracy,
+        }
+    }
+
+    /// Whether a point with these values belongs to the panel of `parameter`: in a grid every one does; else those
+    /// whose other parameters stand at their base, or that have no such parameter.
+    pub(super) fn belongs(&self, parameter: usize, values: &Values) -> bool {
+        let others = values.iter().zip(&self.base).enumerate().filter(|(at, _)| *at != parameter);
+        values[parameter].is_some()
+            && (!self.one_at_a_time || others.into_iter().all(|(_, (value, base))| value.is_none() || value == base))
+    }
+
+    /// Jobs that ended, of all.
+    pub(super) fn ended(&self) -> (u64, u64) {
+        let counts = self.sweep.counts.unwrap_or_default();
+        (crate::render::state::final_jobs(&counts), self.sweep.jobs_total)
+    }
+}

@@ -1,0 +1,151 @@
+//! What all figures have in common: colours, line styles, sizes, and how wide a text is.
+//!
+//! Colours are those of Okabe and Ito without the yellow, which white paper swallows, and a colour never speaks alone:
+//! a dash, a marker or a word says the same. Texts are measured with the font that PNGs are drawn with.
+
+use std::sync::LazyLock;
+
+use skrifa::{
+    FontRef, MetadataProvider,
+    instance::{LocationRef, Size},
+};
+
+/// DejaVu Sans, whole: PNGs need no font of the machine, and no name of a hyperparameter is left without letters.
+pub(super) const FONT: &[u8] = include_bytes!("../../fonts/DejaVuSans.ttf");
+/// What an SVG asks its reader for; whichever it has, none is wider than the first.
+pub(super) const FAMILIES: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
+
+/// Red, green, blue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Color(pub(super) u8, pub(super) u8, pub(super) u8);
+
+pub(super) const INK: Color = Color(34, 34, 34);
+pub(super) const SOFT: Color = Color(95, 95, 95);
+pub(super) const RULE: Color = Color(170, 170, 170);
+pub(super) const GRID: Color = Color(232, 232, 232);
+pub(super) const PALE: Color = Color(242, 242, 242);
+pub(super) const WHITE: Color = Color(255, 255, 255);
+pub(super) const BLUE: Color = Color(0, 114, 178);
+pub(super) const VERMILLION: Color = Color(213, 94, 0);
+pub(super) const GREEN: Color = Color(0, 158, 115);
+pub(super) const PURPLE: Color = Color(170, 83, 140);
+pub(super) const ORANGE: Color = Color(230, 159, 0);
+pub(super) const SKY: Color = Color(86, 180, 233);
+
+/// Lines in order of their values. Neighbours differ in lightness as well as in hue.
+const LINES: [Color; 7] = [BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE, INK];
+/// Their dashes, so that 28 lines differ in colour or dash and neighbours in both.
+const DASHES: [Option<&str>; 4] = [None, Some("7 3"), Some("2 2.5"), Some("9 3 2 3")];
+
+/// More lines than this in one panel are drawn thin and alike, and only the best stand out.
+pub(super) const MANY: usize = 11;
+/// How many stand out then.
+pub(super) const BEST: usize = 5;
+
+pub(super) const TITLE: u32 = 17;
+pub(super) const HEADING: u32 = 13;
+pub(super) const LABEL: u32 = 12;
+pub(super) const SMALL: u32 = 11;
+
+/// The look of the `index`-th line.
+pub(super) fn line(index: usize) -> (Color, Option<&'static str>) {
+    (LINES[index % LINES.len()], DASHES[index % DASHES.len()])
+}
+
+/// From dark blue (0) to yellow (1), of even steps in lightness, the same to all kinds of colour vision: cividis.
+pub(super) fn sequential(share: f64) -> Color {
+    const STOPS: [Color; 9] = [
+        Color(0, 34, 78),
+        Color(26, 56, 112),
+        Color(65, 77, 107),
+        Color(92, 99, 110),
+        Color(119, 121, 119),
+        Color(147, 143, 119),
+        Color(178, 168, 112),
+        Color(212, 195, 97),
+        Color(254, 232, 56),
+    ];
+    let at = share.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
+    let below = (at.floor() as usize).min(STOPS.len() - 2);
+    let part = at - below as f64;
+    let mix = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * part).round() as u8;
+    let (a, b) = (STOPS[below], STOPS[below + 1]);
+    Color(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
+}
+
+/// Black or white, whichever reads better on `paper`.
+pub(super) fn ink_on(paper: Color) -> Color {
+    let lightness = 0.299 * f64::from(paper.0) + 0.587 * f64::from(paper.1) + 0.114 * f64::from(paper.2);
+    if lightness > 125.0 { INK } else { WHITE }
+}
+
+/// How wide `text` is at `size`.
+pub(super) fn width(text: &str, size: u32) -> f64 {
+    static FACE: LazyLock<Option<FontRef<'static>>> = LazyLock::new(|| FontRef::new(FONT).ok());
+    // A glyph that the font lacks comes from elsewhere: a square is assumed.
+    let square = text.chars().count() as f64 * f64::from(size);
+    let Some(face) = &*FACE else { return square };
+    let (characters, metrics) = (face.charmap(), face.glyph_metrics(Size::new(size as f32), LocationRef::default()));
+    let advance = |c: char| characters.map(c).and_then(|glyph| metrics.advance_width(glyph));
+    text.chars().map(|c| advance(c).map_or(f64::from(size), f64::from)).sum()
+}
+
+/// `text`, or so much of its beginning and end that it is no wider than `room`, with an ellipsis between.
+pub(super) fn fit(text: &str, size: u32, room: f64) -> String {
+    if width(text, size) <= room {
+        return text.to_owned();
+    }
+    let letters: Vec<char> = text.chars().collect();
+    for kept in (1..letters.len()).rev() {
+        let (head, tail) = (kept - kept / 3, kept / 3);
+        let short: String =
+            letters[..head].iter().chain(&['…']).chain(&letters[letters.len() - tail..]).copied().collect();
+        if width(&short, size) <= room {
+            return short;
+        }
+    }
+    "…".to_owned()
+}
+
+/// `text` in lines of at most `room`, broken at spaces.
+pub(super) fn wrap(text: &str, size: u32, room: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(&format!("{line} {word}"), size) <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_font_measures_texts() {
+        assert!(width("mmmm", 10) > 2.0 * width("iiii", 10));
+        assert!((width("accuracy", 20) - 2.0 * width("accuracy", 10)).abs() < 0.01);
+        assert_eq!(width("", 10), 0.0);
+    }
+
+    #[test]
+    fn a_long_text_keeps_its_beginning_and_its_end() {
+        let long = "a_hyperparameter_with_a_very_long_name_indeed";
+        let short = fit(long, 12, 120.0);
+        assert!(width(&short, 12) <= 120.0 && short.starts_with("a_hyper") && short.ends_with("deed"), "{short}");
+        assert_eq!(fit("short", 12, 120.0), "short");
+    }
+
+    #[test]
+    fn the_first_lines_differ_from_each_other() {
+        let looks: Vec<_> = (0..28).map(line).collect();
+        for (index, look) in looks.iter().enumerate() {
+            assert!(!looks[..index].contains(look), "line {index}");
+        }
+    }
+}

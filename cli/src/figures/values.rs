@@ -1,0 +1,105 @@
+//! A swept hyperparameter and the values that a sweep gave it: their order, their names, and where they stand on an axis.
+
+use serde_json::Value;
+
+use super::axis::Scale;
+use crate::render::number;
+
+/// Which value of each parameter a point has.
+pub(super) type Values = Vec<Option<usize>>;
+
+/// A swept hyperparameter.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Parameter {
+    pub(super) name: String,
+    /// Distinct; ascending where all are numbers, else as the file lists them.
+    pub(super) values: Vec<Value>,
+    /// The same as numbers, where all are.
+    numbers: Option<Vec<f64>>,
+}
+
+impl Parameter {
+    /// Of the values that the file lists and those that runs have.
+    pub(super) fn new<'a>(
+        name: &str,
+        listed: impl IntoIterator<Item = Value>,
+        had: impl IntoIterator<Item = &'a Value>,
+    ) -> Self {
+        let mut values: Vec<Value> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for value in listed.into_iter().chain(had.into_iter().cloned()) {
+            if seen.insert(key(&value)) {
+                values.push(value);
+            }
+        }
+        let mut numbers: Option<Vec<f64>> = values.iter().map(Value::as_f64).collect();
+        if let Some(numbers) = &mut numbers {
+            values.sort_by(|a, b| as_number(a).total_cmp(&as_number(b)));
+            numbers.sort_by(f64::total_cmp);
+        }
+        Self { name: name.to_owned(), values, numbers }
+    }
+
+    /// Which value this is.
+    pub(super) fn index(&self, value: &Value) -> Option<usize> {
+        if let (Some(numbers), Some(number)) = (&self.numbers, value.as_f64()) {
+            return numbers.binary_search_by(|have| have.total_cmp(&number)).ok();
+        }
+        self.values.iter().position(|have| key(have) == key(value))
+    }
+
+    /// How the value is written.
+    pub(super) fn text(&self, index: usize) -> String {
+        number::value(self.values.get(index))
+    }
+
+    /// The axis of its values, and where each stands on it. Numbers of more than two decades, all positive, stand by
+    /// their logarithm; what is no number stands evenly.
+    pub(super) fn scale(&self) -> (Scale, Vec<f64>) {
+        match &self.numbers {
+            Some(numbers) if numbers.len() > 1 => (Scale::around(numbers, 0.06), numbers.clone()),
+            _ => (Scale::slots(self.values.len()), (0..self.values.len()).map(|slot| slot as f64).collect()),
+        }
+    }
+
+    /// Whether its values are numbers, so that a line between two of them means something.
+    pub(super) fn is_numeric(&self) -> bool {
+        self.numbers.as_ref().is_some_and(|numbers| numbers.len() > 1)
+    }
+}
+
+fn as_number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_default()
+}
+
+/// 32 and 32.0 are one value.
+fn key(value: &Value) -> String {
+    value.as_f64().map_or_else(|| value.to_string(), |number| format!("{number:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_ascend_and_words_stay_in_the_order_of_the_file() {
+        let rate = Parameter::new("learning_rate", [json!(0.1), json!(0.001)], [&json!(1), &json!(0.1)]);
+        assert_eq!(rate.values, [json!(0.001), json!(0.1), json!(1)]);
+        assert_eq!((rate.index(&json!(1.0)), rate.index(&json!(0.5))), (Some(2), None));
+        let optimizer = Parameter::new("optimizer", [json!("sgd"), json!("adam")], [&json!("lion")]);
+        assert_eq!(optimizer.values, [json!("sgd"), json!("adam"), json!("lion")]);
+        let hidden = Parameter::new("hidden", [json!([32, 32]), json!([8])], []);
+        assert_eq!((hidden.text(0).as_str(), hidden.index(&json!([8]))), ("[32, 32]", Some(1)));
+    }
+
+    #[test]
+    fn more_than_two_decades_ask_for_a_logarithmic_axis_and_words_for_an_even_one() {
+        let scale = |values: &[Value]| Parameter::new("x", values.to_vec(), []).scale().0;
+        assert!(matches!(scale(&[json!(8), json!(4096)]), Scale::Log { .. }));
+        assert!(matches!(scale(&[json!(1), json!(100)]), Scale::Linear { .. }));
+        assert!(matches!(scale(&[json!(0), json!(1000)]), Scale::Linear { .. }));
+        assert!(matches!(scale(&[json!("a"), json!("b")]), Scale::Slots { .. }));
+    }
+}

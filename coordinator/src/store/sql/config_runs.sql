@@ -1,0 +1,6 @@
+-- The jobs of the configuration of job $1 within its sweep: all of its seeds, whatever became of them.
+SELECT r.id AS job, r.state, r.objective, r.final_val_accuracy, r.best_val_accuracy, r.seconds
+FROM jobs j
+JOIN jobs r ON r.sweep_id = j.sweep_id AND r.config_hash = j.config_hash
+WHERE j.id = $1
+ORDER BY r.seed

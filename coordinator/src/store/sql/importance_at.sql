@@ -1,0 +1,3 @@
+SELECT importance_at
+FROM sweeps
+WHERE id = $1
