@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 15] = [
+const SUBCOMMANDS: [&str; 17] = [
     "run",
     "coordinator",
     "worker",
@@ -26,6 +26,8 @@ const SUBCOMMANDS: [&str; 15] = [
     "resume",
     "cancel",
     "dataset",
+    "predict",
+    "export",
     "sql",
     "completions",
 ];
