@@ -33,8 +33,12 @@ impl NewFile {
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
         let context = || format!("{}: cannot be written", path.display());
         let place = match path.metadata() {
-            Ok(there) if there.is_dir() => anyhow::bail!("{}: is a folder; the name of a file is meant", path.display()),
-            Ok(there) if !there.is_file() => Place::Itself(File::options().write(true).open(path).with_context(context)?),
+            Ok(there) if there.is_dir() => {
+                anyhow::bail!("{}: is a folder; the name of a file is meant", path.display())
+            }
+            Ok(there) if !there.is_file() => {
+                Place::Itself(File::options().write(true).open(path).with_context(context)?)
+            }
             _ => {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 let mut builder = tempfile::Builder::new();

@@ -5,7 +5,7 @@ use besom_worker::{
     train::{self, Confusion, Prediction, Predictor, TrainError},
 };
 
-use crate::{output::printable, trained::Trained};
+use crate::{output::printable, render::number, trained::Trained};
 
 /// Drawings, and what each of some models says of each.
 pub(crate) struct Sheet {
@@ -25,8 +25,10 @@ pub(crate) struct Sheet {
 pub(crate) struct Model {
     /// The number of its job.
     pub(crate) job: i64,
-    /// What was special about the job, and how well it did.
+    /// What people tell jobs apart by.
     pub(crate) about: String,
+    /// How well it did when it was trained.
+    pub(crate) val_accuracy: Option<f64>,
 }
 
 /// One drawing.
@@ -134,6 +136,20 @@ impl Sheet {
     }
 }
 
+impl Sheet {
+    /// A line on the model at `index`: what it is, and how many of these drawings it gets right where that is known.
+    pub(crate) fn line(&self, index: usize) -> String {
+        let Model { job, about, val_accuracy } = &self.models[index];
+        let accuracy = val_accuracy.map(|share| format!(", val_accuracy {share:.4}")).unwrap_or_default();
+        let known: Vec<bool> = self.drawings.iter().filter_map(|it| it.is_right(&it.guesses[index])).collect();
+        let right = match known.len() {
+            0 => String::new(),
+            all => format!("; {} of {all} right", known.iter().filter(|&&right| right).count()),
+        };
+        format!("job {job}: {about}{accuracy}{right}")
+    }
+}
+
 impl Drawing {
     /// Whether the guess is right, where that is known.
     pub(crate) fn is_right(&self, guess: &Prediction) -> Option<bool> {
@@ -144,14 +160,9 @@ impl Drawing {
 impl Model {
     fn new(trained: &Trained) -> Self {
         let run = &trained.run;
-        let accuracy = run.final_val_accuracy.map(|share| format!(", val_accuracy {share:.4}")).unwrap_or_default();
-        let about = format!(
-            "{}, learning_rate {}, batch_size {}{accuracy}",
-            run.optimizer,
-            crate::render::number::exact(run.learning_rate),
-            run.batch_size
-        );
-        Self { job: run.job, about: printable(&about) }
+        let rate = number::exact(run.learning_rate);
+        let about = format!("{}, learning_rate {rate}, batch_size {}", run.optimizer, run.batch_size);
+        Self { job: run.job, about: printable(&about), val_accuracy: run.final_val_accuracy }
     }
 }
 
@@ -256,7 +267,7 @@ mod tests {
     #[test]
     fn a_report_counts_by_class() {
         let report = Report {
-            model: Model { job: 1, about: String::new() },
+            model: Model { job: 1, about: String::new(), val_accuracy: None },
             classes: vec!["a".into(), "b".into(), "c".into()],
             confusion: Confusion { classes: 3, counts: vec![3, 1, 0, 2, 2, 0, 0, 0, 0] },
         };

@@ -92,9 +92,7 @@ pub(crate) async fn dataset(
     settings: &Settings,
     sweep: &Sweep,
 ) -> anyhow::Result<Arc<Dataset>> {
-    let fetch = || async {
-        bytes(connection.artifacts(), &sweep.dataset).await.map_err(|error| format!("{error:#}"))
-    };
+    let fetch = || async { bytes(connection.artifacts(), &sweep.dataset).await.map_err(|error| format!("{error:#}")) };
     DatasetCache::new(&settings.home)
         .get(&sweep.dataset, fetch)
         .await

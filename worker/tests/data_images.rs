@@ -53,19 +53,28 @@ fn arrays_give_their_drawings_whatever_holds_them() {
     assert_eq!(folder.read(&ten_samples(), &[4]), want(10));
     assert_eq!(folder.read(&idx(&[10, 2, 2], &values), &[2, 2]), want(10));
     assert_eq!(folder.read(&gzip(&idx(&[10, 4], &values)), &[2, 2]), want(10));
-    assert_eq!(folder.read(&npy("<f4", "(2, 2)", &[0.0_f32, 7.0, 255.0, 1.0].map(f32::to_le_bytes).concat()), &[2, 2]).rows, [0, 7, 255, 1]);
+    assert_eq!(
+        folder.read(&npy("<f4", "(2, 2)", &[0.0_f32, 7.0, 255.0, 1.0].map(f32::to_le_bytes).concat()), &[2, 2]).rows,
+        [0, 7, 255, 1]
+    );
 }
 
 #[test]
 fn a_picture_becomes_grey_values() {
-    use png::{BitDepth::{Eight, One, Sixteen}, ColorType};
+    use png::{
+        BitDepth::{Eight, One, Sixteen},
+        ColorType,
+    };
     let folder = Folder::new();
     let read = |bytes: Vec<u8>| folder.read(&bytes, &[2, 3]).rows;
     assert_eq!(read(png_of(ColorType::Grayscale, Eight, &[0, 1, 2, 3, 4, 255])), [0, 1, 2, 3, 4, 255]);
     assert_eq!(read(png_of(ColorType::Grayscale, One, &[0b1010_0000, 0b0100_0000])), [255, 0, 255, 0, 255, 0]);
     let deep: Vec<u8> = [0_u16, 0x0102, 0x80ff, 0xff00, 1, 0xffff].iter().flat_map(|v| v.to_be_bytes()).collect();
     assert_eq!(read(png_of(ColorType::Grayscale, Sixteen, &deep)), [0, 1, 128, 255, 0, 255]);
-    assert_eq!(read(png_of(ColorType::GrayscaleAlpha, Eight, &[200, 255, 200, 0, 255, 128, 0, 255, 9, 255, 7, 255])), [200, 0, 128, 0, 9, 7]);
+    assert_eq!(
+        read(png_of(ColorType::GrayscaleAlpha, Eight, &[200, 255, 200, 0, 255, 128, 0, 255, 9, 255, 7, 255])),
+        [200, 0, 128, 0, 9, 7]
+    );
     let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [10, 10, 10]].concat();
     assert_eq!(read(png_of(ColorType::Rgb, Eight, &colours)), [76, 150, 29, 255, 0, 10]);
     let with_alpha: Vec<u8> = colours.chunks(3).flat_map(|c| [c[0], c[1], c[2], 0]).collect();

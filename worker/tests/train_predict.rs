@@ -94,10 +94,14 @@ fn a_file_that_is_no_whole_model_is_refused_and_says_why() {
     let file = trained(&data, Activation::Relu, &[8, 6]).final_model;
     let said = |bytes: &[u8]| ModelFile::read(bytes, &digest(bytes)).unwrap_err().to_string();
     let changed = |from: &str, to: &str| {
-        said(&forged(&file, |text| {
-            assert!(text.contains(from), "{from} in {text}");
-            text.replacen(from, to, 1)
-        }, |_| ()))
+        said(&forged(
+            &file,
+            |text| {
+                assert!(text.contains(from), "{from} in {text}");
+                text.replacen(from, to, 1)
+            },
+            |_| (),
+        ))
     };
     assert!(ModelFile::read(&file, &digest(b"other")).unwrap_err().to_string().contains("damaged"));
     for cut in [0, 7, 8, 100, file.len() - 1] {

@@ -109,7 +109,8 @@ async fn model(args: Model, settings: &Settings) -> anyhow::Result<Exit> {
     let (name, choice) = match args.model.split_once('/') {
         None => (args.model.as_str(), Choice::Best),
         Some((name, job)) => {
-            let choice = job.parse::<Choice>().map_err(|problem| usage(format_args!("{}: {job:?}: {problem}", args.model)))?;
+            let choice =
+                job.parse::<Choice>().map_err(|problem| usage(format_args!("{}: {job:?}: {problem}", args.model)))?;
             (name, choice)
         }
     };

@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use crate::{
     connect::{Access, Connection},
-    figures,
-    new_file,
+    figures, new_file,
     output::{self, Exit, say},
     predictions::{self, Report, Sheet},
     render::{drawings, json, number, report, state, table::Table},
@@ -111,8 +110,8 @@ fn show(
     }
     let plain = |text: String| output::line(text);
     plain(sheet.title.clone())?;
-    for (n, model) in sheet.models.iter().enumerate() {
-        plain(format!("job {}: {}{}", model.job, model.about, right(sheet, n)))?;
+    for model in 0..sheet.models.len() {
+        plain(sheet.line(model))?;
     }
     if as_table {
         return plain(format!("\n{}", table(sheet).render()));
@@ -121,15 +120,6 @@ fn show(
     // Names in it were made printable, and the escapes are ours.
     output::bytes(format!("\n{}", text.trim_end_matches('\n')).as_bytes())?;
     output::bytes(b"\n")
-}
-
-/// `, 8 of 10 right`, where that is known.
-fn right(sheet: &Sheet, model: usize) -> String {
-    let known: Vec<bool> = sheet.drawings.iter().filter_map(|it| it.is_right(&it.guesses[model])).collect();
-    match known.len() {
-        0 => String::new(),
-        all => format!("; {} of {all} right", known.iter().filter(|&&right| right).count()),
-    }
 }
 
 fn table(sheet: &Sheet) -> Table {

@@ -5,7 +5,7 @@
 
 use super::{
     canvas::{Align, Canvas},
-    style::{self, BLUE, Color, HEADING, INK, LABEL, PALE, SMALL, SOFT, TITLE, VERMILLION},
+    style::{self, BLUE, Color, HEADING, INK, PALE, SMALL, SOFT, TITLE, VERMILLION},
 };
 use crate::{
     predictions::{Drawing, Picture, Sheet},
@@ -13,15 +13,17 @@ use crate::{
 };
 
 const MARGIN: f64 = 24.0;
-/// Of a picture, at most; a sketch of 28 pixels fills it with five units a pixel.
-const PICTURE: f64 = 140.0;
+/// Of a picture, at most; a sketch of 28 pixels fills it with six units a pixel.
+const PICTURE: f64 = 168.0;
 /// From one drawing to the next.
-const PITCH: f64 = 172.0;
+const PITCH: f64 = 194.0;
 /// Below a drawing: its target, a line and a bar for each guess, and air.
-const TARGET: f64 = 20.0;
-const GUESS: f64 = 27.0;
-const BAR: f64 = 5.0;
-const AIR: f64 = 24.0;
+const TARGET: f64 = 22.0;
+const GUESS: f64 = 31.0;
+const BAR: f64 = 6.0;
+const AIR: f64 = 22.0;
+/// Right of a bar: `100 %`.
+const SHARE: f64 = 40.0;
 /// Drawings of a row; more rows than six make wider ones.
 const ACROSS: usize = 5;
 const ROWS: usize = 6;
@@ -51,15 +53,14 @@ pub(super) fn draw(sheet: &Sheet) -> Canvas {
     canvas
 }
 
-/// What each model is, and how it did on these drawings.
+/// What each model is, how it did on these drawings, and how to read them.
 fn heading(sheet: &Sheet) -> Vec<String> {
-    let of = |(n, model): (usize, &crate::predictions::Model)| {
-        let known: Vec<bool> = sheet.drawings.iter().filter_map(|it| it.is_right(&it.guesses[n])).collect();
-        let right = known.iter().filter(|&&right| right).count();
-        let right = if known.is_empty() { String::new() } else { format!("; {right} of {} right", known.len()) };
-        format!("job {}: {}{right}", model.job, model.about)
-    };
-    sheet.models.iter().enumerate().map(of).collect()
+    let mut lines: Vec<String> = (0..sheet.models.len()).map(|model| sheet.line(model)).collect();
+    if sheet.drawings.iter().any(|drawing| drawing.target.is_some()) {
+        let guesses = if sheet.models.len() > 1 { "each job's guess" } else { "the model's guess" };
+        lines.push(format!("Below each drawing: what it is, then {guesses} with its confidence; ✗ is wrong."));
+    }
+    lines
 }
 
 fn cell(canvas: &mut Canvas, sheet: &Sheet, drawing: &Drawing, x: f64, y: f64) {
@@ -69,7 +70,7 @@ fn cell(canvas: &mut Canvas, sheet: &Sheet, drawing: &Drawing, x: f64, y: f64) {
         Some(target) => sheet.classes[target].clone(),
         None => format!("drawing {}", drawing.sample),
     };
-    canvas.text(x, y + 16.0, &style::fit(&name, HEADING, PITCH - 12.0), HEADING, Align::Start, INK);
+    canvas.text(x, y + 17.0, &style::fit(&name, HEADING, PITCH - 12.0), HEADING, Align::Start, INK);
     y += TARGET;
     for (model, guess) in sheet.models.iter().zip(&drawing.guesses) {
         let (mark, text, bar) = match drawing.is_right(guess) {
@@ -79,18 +80,18 @@ fn cell(canvas: &mut Canvas, sheet: &Sheet, drawing: &Drawing, x: f64, y: f64) {
         };
         let job = if sheet.models.len() > 1 { format!("{}  ", model.job) } else { String::new() };
         let base = y + 13.0;
-        let share = percent(guess.confidence());
-        canvas.text(x + PICTURE, base, &share, LABEL, Align::End, text);
         let mut start = x;
         for (part, color) in [(job.as_str(), SOFT), (mark, text)] {
-            canvas.text(start, base, part.trim_end(), LABEL, Align::Start, color);
-            start += style::width(part, LABEL);
+            canvas.text(start, base, part.trim_end(), SMALL, Align::Start, color);
+            start += style::width(part, SMALL);
         }
-        let room = x + PICTURE - style::width(&share, LABEL) - 6.0 - start;
-        let class = style::fit(&sheet.classes[guess.class], LABEL, room);
-        canvas.text(start, base, &class, LABEL, Align::Start, text);
-        canvas.rect(x, base + 4.0, PICTURE, BAR, PALE, 1.0);
-        canvas.rect(x, base + 4.0, PICTURE * guess.confidence(), BAR, bar, 1.0);
+        let class = style::fit(&sheet.classes[guess.class], SMALL, x + PICTURE + 6.0 - start);
+        canvas.text(start, base, &class, SMALL, Align::Start, text);
+        let (top, full) = (base + 5.0, PICTURE - SHARE);
+        canvas.rect(x, top, full, BAR, PALE, 1.0);
+        canvas.rect(x, top, full * guess.confidence(), BAR, bar, 1.0);
+        let share = percent(guess.confidence());
+        canvas.text(x + PICTURE, top + BAR, &share, SMALL, Align::End, text);
         y += GUESS;
     }
 }

@@ -132,12 +132,18 @@ mod tests {
         Sheet {
             title: "x".into(),
             synthetic: false,
-            models: (0..models).map(|n| Model { job: 12 + n as i64, about: String::new() }).collect(),
+            models: (0..models)
+                .map(|n| Model { job: 12 + n as i64, about: String::new(), val_accuracy: None })
+                .collect(),
             classes: vec!["ant".into(), "The Great Wall of China".into()],
             drawings: (0..3)
                 .map(|sample| Drawing {
                     sample,
-                    picture: Picture { width: 4, height: 3, pixels: [[255, 0, 255, 0], [255, 255, 0, 90], [0; 4]].concat() },
+                    picture: Picture {
+                        width: 4,
+                        height: 3,
+                        pixels: [[255, 0, 255, 0], [255, 255, 0, 90], [0; 4]].concat(),
+                    },
                     target: Some(0),
                     guesses: (0..models).map(guess).collect(),
                 })

@@ -13,9 +13,12 @@ pub(crate) fn text(title: &str, report: &Report, width: Option<usize>) -> String
     };
     let accuracy = number::metric(report.accuracy());
     let samples = number::plural(report.total(), "test sample");
-    let job = format!("job {}: {}", report.model.job, report.model.about);
+    let (job, about) = (report.model.job, &report.model.about);
     let (classes, confusion) = (fitted(by_class(report)), fitted(confusion(report)));
-    format!("{title}, {job}\naccuracy {accuracy} over {samples}\n\n{classes}\n\nRow: the target; column: the guess, by label.\n{confusion}")
+    format!(
+        "{title}, job {job}: {about}\naccuracy {accuracy} over {samples}\n\n{classes}\n\n\
+         Row: the target; column: the guess, by label.\n{confusion}"
+    )
 }
 
 fn by_class(report: &Report) -> Table {

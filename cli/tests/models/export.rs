@@ -56,7 +56,11 @@ fn csv_reads_back_as_the_view() {
                 match &row[column] {
                     Value::Null => assert_eq!(cell, "", "{column}"),
                     Value::Number(number) if number.is_f64() => {
-                        assert_eq!(cell.parse::<f64>().unwrap().to_bits(), number.as_f64().unwrap().to_bits(), "{column}");
+                        assert_eq!(
+                            cell.parse::<f64>().unwrap().to_bits(),
+                            number.as_f64().unwrap().to_bits(),
+                            "{column}"
+                        );
                     }
                     Value::Number(number) => assert_eq!(cell, number.to_string(), "{column}"),
                     text => assert_eq!(parsed(column, &cell.into()), parsed(column, text), "{column}"),
@@ -211,9 +215,13 @@ fn an_exported_model_says_where_it_comes_from() {
     }
     assert_eq!(card["hyperparameters"], best["params"]);
     assert_eq!((&card["shape"], &card["features"]), (&serde_json::json!([28, 28]), &784.into()));
-    assert_eq!((card["classes"][4].as_str(), card["dataset"]["synthetic"].as_bool()), (Some("The Eiffel Tower"), Some(true)));
+    assert_eq!(
+        (card["classes"][4].as_str(), card["dataset"]["synthetic"].as_bool()),
+        (Some("The Eiffel Tower"), Some(true))
+    );
     assert_eq!((&card["dataset"]["digest"], &card["file"]["sha256"]), (&best["dataset"], &best["model"]));
     assert_eq!((&card["activation"], &card["besom"]), (&"relu".into(), &env!("CARGO_PKG_VERSION").into()));
-    let widths: Vec<_> = card["layers"].as_array().unwrap().iter().map(|l| (l["inputs"].clone(), l["outputs"].clone())).collect();
+    let widths: Vec<_> =
+        card["layers"].as_array().unwrap().iter().map(|l| (l["inputs"].clone(), l["outputs"].clone())).collect();
     assert_eq!(widths, [(784.into(), 8.into()), (8.into(), 10.into())]);
 }

@@ -57,7 +57,8 @@ fn several_models_guess_side_by_side_and_the_same_one_once() {
     let other = 3 - best;
     let models = format!("best,{other},{best}");
     let json = home.besom(["predict", "tiny", "--models", &models, "--json"]).expect(0).json();
-    let jobs: Vec<u64> = json["models"].as_array().unwrap().iter().map(|model| model["job"].as_u64().unwrap()).collect();
+    let jobs: Vec<u64> =
+        json["models"].as_array().unwrap().iter().map(|model| model["job"].as_u64().unwrap()).collect();
     assert_eq!(jobs, [best, other]);
     for drawing in json["drawings"].as_array().unwrap() {
         assert_eq!(guesses(drawing).len(), 2);
@@ -95,7 +96,8 @@ fn the_report_is_the_confusion_that_the_trainer_stored() {
         for (label, class) in one["classes"].as_array().unwrap().iter().enumerate() {
             let support: u64 = rows[label].iter().sum();
             let guessed: u64 = rows.iter().map(|row| row[label]).sum();
-            let share = |whole: u64| if whole == 0 { Value::Null } else { (rows[label][label] as f64 / whole as f64).into() };
+            let share =
+                |whole: u64| if whole == 0 { Value::Null } else { (rows[label][label] as f64 / whole as f64).into() };
             assert_eq!(class["support"], support);
             assert_eq!((&class["recall"], &class["precision"]), (&share(support), &share(guessed)));
         }
@@ -128,7 +130,8 @@ fn figures_are_drawn_as_their_suffix_says() {
         let text = std::fs::read_to_string(&svg).unwrap();
         assert!(text.contains("<svg") && text.contains("tiny (synthetic data)") && text.contains("job 2"), "{text}");
         home.besom([args, &["--out", &png]].concat()).expect(0);
-        let mut reader = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(&png).unwrap())).read_info().unwrap();
+        let mut reader =
+            png::Decoder::new(std::io::BufReader::new(std::fs::File::open(&png).unwrap())).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let frame = reader.next_frame(&mut pixels).unwrap();
         assert!(frame.width > 600 && frame.height > 600, "{frame:?}");

@@ -59,7 +59,10 @@ fn a_job_without_a_model_says_why() {
     };
     submit("queued", tiny_sweep("queued", 1, 1), "submit");
     home.besom(["predict", "queued"]).expect(1).says("no run of sweep queued has a result yet (1 queued)");
-    home.besom(["predict", "queued", "--models", "1"]).expect(1).says("job 1 of sweep queued is queued").says("not ended");
+    home.besom(["predict", "queued", "--models", "1"])
+        .expect(1)
+        .says("job 1 of sweep queued is queued")
+        .says("not ended");
     let none = tiny_sweep("none", 1, 1).replace("besom:\n", "besom:\n  keep_models: none\n");
     submit("none", none, "run");
     home.besom(["predict", "none"]).expect(1).says("was not kept (besom.keep_models");
@@ -85,7 +88,9 @@ fn a_damaged_model_is_never_used() {
             let path = entry.unwrap().path();
             match path.is_dir() {
                 true => folders.push(path),
-                false if path.display().to_string().replace(std::path::MAIN_SEPARATOR, "").contains(&model) => found = Some(path),
+                false if path.display().to_string().replace(std::path::MAIN_SEPARATOR, "").contains(&model) => {
+                    found = Some(path)
+                }
                 false => {}
             }
         }

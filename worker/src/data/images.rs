@@ -127,7 +127,9 @@ fn picture<R: Read + Seek + std::io::BufRead>(what: &str, file: R, wanted: &[u64
     pixels.truncate(frame.buffer_size());
     let rows: Vec<u8> = match frame.color_type {
         png::ColorType::Grayscale => pixels,
-        png::ColorType::GrayscaleAlpha => pixels.as_chunks().0.iter().map(|&[grey, alpha]| over_black(grey, alpha)).collect(),
+        png::ColorType::GrayscaleAlpha => {
+            pixels.as_chunks().0.iter().map(|&[grey, alpha]| over_black(grey, alpha)).collect()
+        }
         png::ColorType::Rgb => pixels.as_chunks().0.iter().map(|&colour| luma(colour)).collect(),
         png::ColorType::Rgba => {
             pixels.as_chunks().0.iter().map(|&[r, g, b, alpha]| over_black(luma([r, g, b]), alpha)).collect()
@@ -178,7 +180,9 @@ mod tests {
         ] {
             assert_eq!(count("x", sizes, wanted).unwrap(), found, "{sizes:?} for {wanted:?}");
         }
-        for (sizes, wanted) in [(&[5, 28, 27][..], &[28, 28][..]), (&[0, 28, 28], &[28, 28]), (&[], &[4]), (&[5, 28, 28, 3], &[28, 28])] {
+        for (sizes, wanted) in
+            [(&[5, 28, 27][..], &[28, 28][..]), (&[0, 28, 28], &[28, 28]), (&[], &[4]), (&[5, 28, 28, 3], &[28, 28])]
+        {
             assert!(count("x", sizes, wanted).is_err(), "{sizes:?} for {wanted:?}");
         }
         let error = count("x.npy", &[5, 32, 32], &[28, 28]).unwrap_err().to_string();
@@ -187,7 +191,10 @@ mod tests {
 
     #[test]
     fn colours_become_grey_by_luma_and_transparent_parts_black() {
-        assert_eq!([luma([255, 255, 255]), luma([255, 0, 0]), luma([0, 255, 0]), luma([0, 0, 255])], [255, 76, 150, 29]);
+        assert_eq!(
+            [luma([255, 255, 255]), luma([255, 0, 0]), luma([0, 255, 0]), luma([0, 0, 255])],
+            [255, 76, 150, 29]
+        );
         assert_eq!([over_black(200, 255), over_black(200, 0), over_black(255, 128)], [200, 0, 128]);
     }
 }

@@ -52,11 +52,7 @@ pub(super) fn read<R: Read + Seek>(what: &str, file: R, length: u64) -> Result<P
 ///
 /// # Errors
 /// Everything that is not an archive of such an array, by archive and entry.
-pub(super) fn read_images<R: Read + Seek>(
-    what: &str,
-    file: R,
-    length: u64,
-) -> Result<(Vec<u64>, Vec<u8>), DataError> {
+pub(super) fn read_images<R: Read + Seek>(what: &str, file: R, length: u64) -> Result<(Vec<u64>, Vec<u8>), DataError> {
     let mut archive = open(what, file)?;
     let names = names(&archive);
     let name = match &names[..] {

@@ -65,7 +65,9 @@ impl ModelFile {
         let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let said = |name: &str| {
-            metadata.get(name).ok_or_else(|| ModelError::new(format!("its metadata lack `{name}`: not written by besom")))
+            metadata
+                .get(name)
+                .ok_or_else(|| ModelError::new(format!("its metadata lack `{name}`: not written by besom")))
         };
         let trainer = said("trainer")?;
         if trainer != besom_sweep::TRAINER {
@@ -165,7 +167,10 @@ fn layers(file: &SafeTensors<'_>) -> Result<Vec<Dense>, ModelError> {
         layers.push(Dense { inputs, outputs, weight: weight.values, bias: bias.values });
     }
     if file.len() != 2 * count {
-        return Err(ModelError::new(format!("holds {} tensors: a weight and a bias for each layer are meant", file.len())));
+        return Err(ModelError::new(format!(
+            "holds {} tensors: a weight and a bias for each layer are meant",
+            file.len()
+        )));
     }
     Ok(layers)
 }

@@ -169,7 +169,8 @@ mod tests {
     fn probabilities_are_the_softmax_and_the_first_of_equal_logits_wins() {
         let found = prediction(0, &[1.0, 2.0, 3.0]).unwrap();
         assert_eq!(found.class, 2);
-        for (got, wanted) in found.probabilities.iter().zip([0.090_030_573_170_38, 0.244_728_471_054_8, 0.665_240_955_774_82])
+        for (got, wanted) in
+            found.probabilities.iter().zip([0.090_030_573_170_38, 0.244_728_471_054_8, 0.665_240_955_774_82])
         {
             assert!((got - wanted).abs() < 1e-14, "{got}");
         }
