@@ -168,7 +168,7 @@ fn python() -> &'static str {
     let has_numpy = |python: &&str| {
         Command::new(python).args(["-c", "import numpy"]).output().is_ok_and(|output| output.status.success())
     };
-    ["/usr/bin/python3", "python3"].iter().find(has_numpy).expect("a python3 with numpy: scripts/test installs it")
+    ["/usr/bin/python3", "python3"].into_iter().find(has_numpy).expect("a python3 with numpy: scripts/test installs it")
 }
 
 /// The lines of the documentation, as they stand there.

@@ -139,7 +139,7 @@ fn figures_are_drawn_as_their_suffix_says() {
         assert!(colours.len() > 50, "{name} has {} colours", colours.len());
     }
     let sheet = std::fs::read_to_string(path("sheet.svg")).unwrap();
-    assert_eq!(sheet.matches('✗').count() + sheet.matches('✓').count(), 20, "each guess of two models is marked");
+    assert_eq!(sheet.matches(">✗<").count() + sheet.matches(">✓<").count(), 20, "each guess of two models is marked");
 }
 
 #[test]
