@@ -64,6 +64,11 @@ impl Settings {
         Self::from_environment(|name| std::env::var_os(name))
     }
 
+    /// The folder for figures of a sweep.
+    pub(crate) fn figures(&self, sweep: &str) -> PathBuf {
+        self.home.join("figures").join(sweep)
+    }
+
     fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let text = |name: &str| -> anyhow::Result<Option<String>> {

@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 17] = [
+const SUBCOMMANDS: [&str; 18] = [
     "run",
     "coordinator",
     "worker",
@@ -21,6 +21,7 @@ const SUBCOMMANDS: [&str; 17] = [
     "sweeps",
     "runs",
     "best",
+    "plot",
     "workers",
     "pause",
     "resume",

@@ -5,6 +5,7 @@
 //! trains, and never sees the worker crate.
 
 pub mod artifacts;
+mod catch_up;
 mod config;
 pub mod domain;
 mod expander;

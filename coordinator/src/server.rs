@@ -19,6 +19,7 @@ use tonic::transport::server::TcpIncoming;
 use tracing::{info, warn};
 
 use crate::artifacts::ArtifactStore;
+use crate::catch_up::catch_up;
 use crate::config::{ConfigError, CoordinatorConfig};
 use crate::expander::Expander;
 use crate::in_process::InProcess;
@@ -43,7 +44,8 @@ const MAX_STREAMS: u32 = 1_024;
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The services on a store, with the tasks that keep it moving (expander, reaper).
+/// The services on a store, with the tasks that keep it moving (expander, reaper, statistics of
+/// earlier runs).
 #[derive(Debug)]
 pub struct Coordinator {
     services: Services,
@@ -88,6 +90,7 @@ impl Coordinator {
         let reaper = Reaper::new(scheduler.clone(), Instant::now());
         coordinator.tasks.spawn(reaper.run(coordinator.token.clone()));
         coordinator.tasks.spawn(Expander::new(scheduler.clone()).run(coordinator.token.clone()));
+        coordinator.tasks.spawn(catch_up(scheduler.clone(), coordinator.token.clone()));
         Ok(coordinator)
     }
 

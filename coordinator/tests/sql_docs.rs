@@ -126,7 +126,7 @@ fn assert_printed(heading: &str, result: &QueryResult, printed_rows: &[Vec<Strin
 async fn every_documented_query_gives_the_same_on_both_databases_and_in_stock_clients() {
     let (sqlite, postgres) = (sql_support::sqlite().await, sql_support::postgres().await);
     let questions = questions();
-    assert_eq!(questions.len(), 10);
+    assert_eq!(questions.len(), 17);
     for (heading, sql) in questions {
         assert!(sql.contains("ORDER BY"), "{heading}: without an order the answers cannot be compared");
         let of_sqlite = query(&sqlite.url, sql).await.unwrap_or_else(|error| panic!("{heading}: {error}"));
@@ -151,6 +151,12 @@ async fn every_view_has_the_documented_columns_and_the_same_values_in_both() {
         ("history", "job, epoch"),
         ("sweep_progress", "sweep_id"),
         ("worker_status", "worker_id"),
+        ("config_stats", "job"),
+        ("importance", "parameter, second_parameter"),
+        ("per_class", "job, class"),
+        ("confusion", "job, target, predicted"),
+        ("failures", "job, attempt"),
+        ("slowest", "rank, job"),
     ] {
         let sql = format!("SELECT * FROM {view} ORDER BY {order}");
         let (a, b) = (query(&sqlite.url, &sql).await.unwrap(), query(&postgres.url, &sql).await.unwrap());

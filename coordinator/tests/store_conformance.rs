@@ -117,6 +117,17 @@ conformance! {
         a_store_for_reading_reads_and_refuses_changes,
         every_read_of_an_empty_store_is_empty,
     }
+    statistics {
+        a_configuration_is_summed_over_its_seeds,
+        a_retried_job_counts_once_and_one_that_was_lost_too_often_as_failed,
+        importance_is_worked_out_every_ten_seconds_and_when_the_sweep_ends,
+        importance_is_worked_out_for_a_cancelled_sweep_and_one_parameter_at_a_time,
+        runs_of_one_configuration_that_end_at_once_are_all_summed,
+        runs_that_ended_before_there_were_statistics_catch_up,
+        a_confusion_matrix_is_read_by_pair_and_by_class,
+        failures_are_the_attempts_that_ended_badly,
+        the_slowest_runs_come_first_with_what_their_configuration_takes,
+    }
     invariants {
         one_row_per_point,
         acknowledged_means_durable,

@@ -4,17 +4,22 @@
 
 mod store_support;
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
-use besom_coordinator::store::{
-    Store,
-    open::{OpenError, StoreUrl, open},
-    postgres::PostgresStore,
-    sqlite::SqliteStore,
+use besom_coordinator::{
+    Coordinator, CoordinatorConfig,
+    artifacts::FileArtifacts,
+    domain::{Completion, Confusion},
+    store::{
+        Store,
+        open::{OpenError, StoreUrl, open},
+        postgres::PostgresStore,
+        sqlite::SqliteStore,
+    },
 };
 use besom_testkit::postgres::database;
 use sqlx::{Connection, SqliteConnection};
-use store_support::new_sweep;
+use store_support::{at, new_sweep, record, succeeded};
 
 fn files(folder: &str) -> BTreeSet<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(folder);
@@ -227,4 +232,55 @@ async fn sqlites_clock_never_starts_before_what_is_stored() {
     let store = SqliteStore::open(&path).await.unwrap();
     let (sweep, _) = store.create_sweep(new_sweep("s", 1), None).await.unwrap();
     assert!(Some(sweep.created_at) >= future, "{sweep:?}");
+}
+
+/// What the third migration made, taken away: the database as an earlier besom left it.
+const BEFORE_STATISTICS: [&str; 14] = [
+    "DROP VIEW config_stats",
+    "DROP VIEW importance",
+    "DROP VIEW per_class",
+    "DROP VIEW confusion",
+    "DROP VIEW failures",
+    "DROP VIEW slowest",
+    "DROP TABLE config_sums",
+    "DROP TABLE importances",
+    "DROP TABLE class_counts",
+    "DROP INDEX jobs_slowest",
+    "DROP INDEX attempts_bad",
+    "ALTER TABLE sweeps DROP COLUMN importance_at",
+    "ALTER TABLE sweeps DROP COLUMN unsummed_after",
+    "DELETE FROM _sqlx_migrations WHERE version = 3",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_that_ended_before_the_migration_have_their_statistics_soon_after_a_coordinators_start() {
+    for bench in [store_support::sqlite().await, store_support::postgres().await] {
+        let sweep = bench.sweep("s", 3).await;
+        let worker = bench.worker("w").await;
+        for accuracy in [0.25, 0.5, 0.75] {
+            let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
+            let confusion = Some(Confusion { classes: 2, counts: vec![3, 1, 0, 4] });
+            bench.complete(Completion { confusion, ..succeeded(job, vec![record(1, accuracy)]) }, at(2.0)).await;
+        }
+        let before = bench.store.config_stats(sweep.id, None, 9).await.unwrap();
+        let classes = bench.query("SELECT * FROM per_class ORDER BY job, class").await;
+        assert_eq!((before.len(), classes.len()), (3, 6));
+        bench.store.close().await;
+        for statement in BEFORE_STATISTICS {
+            bench.execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+        let bench = bench.reopen().await;
+        assert_eq!(bench.store.config_stats(sweep.id, None, 9).await.unwrap(), []);
+        let dir = tempfile::tempdir().unwrap();
+        let artifacts = Arc::new(FileArtifacts::new(dir.path().to_owned(), None));
+        let config = CoordinatorConfig::default();
+        let coordinator = Coordinator::start(bench.store.clone(), artifacts, config).unwrap();
+        besom_testkit::eventually("all is caught up with", Duration::from_secs(20), async || {
+            bench.query("SELECT count(*) FROM sweeps WHERE unsummed_after IS NOT NULL").await == [["0"]]
+        })
+        .await;
+        coordinator.stop().await;
+        assert_eq!(bench.store.config_stats(sweep.id, None, 9).await.unwrap(), before);
+        assert_eq!(bench.query("SELECT * FROM per_class ORDER BY job, class").await, classes);
+    }
 }

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use besom_coordinator::{
     domain::{
-        AttemptOutcome, AttemptRef, Directive, EpochRecord, JobId, JobOutcome, JobState, RetryDecision, RetryPolicy,
+        AttemptOutcome, AttemptRef, ConfigRun, ConfigSums, Directive, EpochRecord, JobId, JobOutcome, JobState, RetryDecision, RetryPolicy, Run,
         SweepId, SweepState, Timestamp, WorkerId, WriteResult, spread,
     },
     store::{AcquireRequest, StoreError, SweepCommand},
@@ -346,11 +346,27 @@ fn scored(dice: &mut Dice, epoch: u32) -> EpochRecord {
     record
 }
 
+fn of_config(run: &Run) -> ConfigRun {
+    ConfigRun {
+        state: run.state,
+        objective: run.objective,
+        final_val_accuracy: run.final_val_accuracy,
+        best_val_accuracy: run.best_val_accuracy,
+        seconds: run.seconds,
+    }
+}
+
 /// What the database holds at the end, against what the model does.
 async fn compare(bench: &Bench, model: &Model, seed: u64) {
     for sweep in bench.store.list_sweeps().await.unwrap() {
         assert_eq!(sweep.state, model.sweeps[&sweep.id], "seed {seed}, sweep {}", sweep.id);
-        for run in bench.runs(sweep.id).await {
+        let runs = bench.runs(sweep.id).await;
+        // Each job is a configuration of its own here.
+        let sums = runs.iter().map(|run| (run.job, ConfigSums::of(&[of_config(run)]))).filter(|(_, sums)| !sums.is_empty());
+        let configs = bench.store.config_stats(sweep.id, None, 1000).await.unwrap();
+        let configs: Vec<_> = configs.into_iter().map(|config| (config.job, config.sums)).collect();
+        assert_eq!(configs, sums.collect::<Vec<_>>(), "seed {seed}, sweep {}", sweep.id);
+        for run in runs {
             let job = &model.jobs[&run.job];
             let stored = (run.state, run.attempts, run.objective);
             assert_eq!(stored, (job.state, i64::from(job.attempt), job.objective), "seed {seed}, job {}", run.job);

@@ -5,7 +5,7 @@
 mod store_support;
 
 use besom_coordinator::{
-    domain::{Completion, EpochRecord, JobOutcome, NewSweep, RetryPolicy},
+    domain::{Completion, Confusion, EpochRecord, JobOutcome, NewSweep, RetryPolicy},
     store::{AcquireRequest, SweepCommand},
 };
 use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
@@ -33,6 +33,7 @@ async fn history(bench: &Bench) {
     let done = |n: usize, records| Completion {
         final_model: Some(last.clone()),
         best_model: Some(best.clone()),
+        confusion: Some(Confusion { classes: 2, counts: vec![3, 1, 0, n as u32] }),
         ..succeeded(jobs[n].at, records)
     };
     bench.complete(done(0, vec![record(1, 0.5), record(2, 0.7)]), at(2.5)).await;
@@ -86,6 +87,11 @@ async fn every_view_has_the_same_rows_in_both_databases() {
         ("best_runs", "", 7),
         ("sweep_progress", "ORDER BY sweep_id", 5),
         ("worker_status", "ORDER BY worker_id", 2),
+        ("config_stats", "ORDER BY job", 9),
+        ("confusion", "ORDER BY job, target, predicted", 8),
+        ("per_class", "ORDER BY job, class", 4),
+        ("failures", "ORDER BY job, attempt", 3),
+        ("slowest", "", 9),
     ] {
         let sql = format!("SELECT * FROM {view} {order}");
         let (ours, theirs) = (sqlite.query(&sql).await, postgres.query(&sql).await);

@@ -5,6 +5,7 @@ mod completions;
 mod coordinator;
 mod dataset;
 mod export;
+mod plot;
 mod predict;
 mod run;
 mod runs;
@@ -52,6 +53,8 @@ enum Command {
     Runs(runs::Args),
     /// Rank the runs of a sweep, best first
     Best(best::Args),
+    /// Draw a sweep: curves, effects, heat map or parallel coordinates, importance, timeline
+    Plot(plot::Args),
     /// List the workers
     Workers(workers::Args),
     /// Hand out no more jobs of a sweep; running ones finish
@@ -93,6 +96,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sweeps(args) => sweeps::run(args, &settings).await,
         Command::Runs(args) => runs::run(args, &settings).await,
         Command::Best(args) => best::run(args, &settings).await,
+        Command::Plot(args) => plot::run(args, &settings).await,
         Command::Workers(args) => workers::run(args, &settings).await,
         Command::Pause(args) => steer::run(steer::Steer::Pause, args, &settings).await,
         Command::Resume(args) => steer::run(steer::Steer::Resume, args, &settings).await,

@@ -4,22 +4,25 @@
 //! ends. The same file again shows the results, or goes on where it was interrupted.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use besom_coordinator::store::open::StoreUrl;
-use besom_proto::v1::{Goal, Sweep, SweepState};
+use besom_proto::v1::{Goal, Sweep, SweepState, sweep_service_client::SweepServiceClient};
 use besom_worker::{
     agent::{self, Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent},
     data::Loaded,
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
 
 use crate::{
     connect, dataset,
+    figures::{Figure, Figures, Format},
     output::{Exit, say},
     place::Place,
     render::{
@@ -50,6 +53,9 @@ pub(super) struct Args {
     /// Allow an https source on a private address
     #[arg(long)]
     allow_private_hosts: bool,
+    /// Leave out the figures at the end (else in $BESOM_HOME/figures/SWEEP; `besom plot` draws all of them)
+    #[arg(long)]
+    no_figures: bool,
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
@@ -98,10 +104,10 @@ impl Session {
             anyhow::bail!("sweep {} is paused: `besom resume {}` first", sweep.name, sweep.name);
         }
         if state::is_final(&sweep) {
-            return self.show(&sweep).await;
+            return self.show(&sweep, settings).await;
         }
         match self.train(&sweep, settings).await? {
-            Some(ended) => self.show(&ended).await,
+            Some(ended) => self.show(&ended, settings).await,
             None => {
                 say(format_args!(
                     "interrupted: `besom run {}` goes on with sweep {}",
@@ -182,16 +188,33 @@ impl Session {
         }
     }
 
-    /// The table, and what to ask next.
-    async fn show(&self, sweep: &Sweep) -> anyhow::Result<Exit> {
+    /// The table, the figures, and what to ask next.
+    async fn show(&self, sweep: &Sweep, settings: &Settings) -> anyhow::Result<Exit> {
         let client = connect::sweeps(self.place.address().channel());
         let limit = (!self.args.file.json).then_some(SHOWN);
-        let results = results::fetch(client, &sweep.name, Order::BestFirst, limit).await?;
+        let results = results::fetch(client.clone(), &sweep.name, Order::BestFirst, limit).await?;
         results.print(self.args.file.json)?;
         watching::say_if_cancelled(sweep);
+        if !self.args.no_figures {
+            // What was trained is stored: a figure that cannot be drawn does not make the sweep a failure.
+            match draw(client, sweep, &settings.figures(&sweep.name)).await {
+                Ok(said) => say(format_args!("\n{said}")),
+                Err(error) => say(format_args!("\nno figures: {error:#}")),
+            }
+        }
         say(format_args!("\nask more of it in SQL{}", suggestion(sweep, self.args.store.as_deref())));
         Ok(watching::exit(sweep))
     }
+}
+
+/// Draws what a run draws at its end, and says where.
+async fn draw(client: SweepServiceClient<Channel>, sweep: &Sweep, folder: &Path) -> anyhow::Result<String> {
+    let figures = Figures::fetch(client, &sweep.name, &Figure::OF_A_RUN).await?;
+    figures.check()?;
+    let written = figures.write(&Figure::OF_A_RUN, folder, Format::Svg)?;
+    let names = written.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy());
+    let names: Vec<_> = names.collect();
+    Ok(format!("figures in {}: {} (`besom plot {}` draws more)", folder.display(), names.join(", "), sweep.name))
 }
 
 /// A command that compares the swept values over the seeds by the sweep's own metric, the best first. A store's

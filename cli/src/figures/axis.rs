@@ -23,11 +23,18 @@ impl Scale {
             return Self::Linear { low: 0.0, high: 1.0 };
         }
         if low > 0.0 && high / low > DECADES {
-            let room = (high / low).powf(margin);
-            return Self::Log { low: low / room, high: high * room };
+            return Self::log_around(values, margin);
         }
         let room = if high > low { (high - low) * margin } else { (high.abs() * 0.05).max(0.005) };
         Self::Linear { low: low - room, high: high + room }
+    }
+
+    /// A logarithmic scale that holds all `values`, which are positive, with so much of the whole as margin.
+    pub(super) fn log_around(values: &[f64], margin: f64) -> Self {
+        let (low, high) =
+            values.iter().fold((f64::INFINITY, 0f64), |(low, high), value| (low.min(*value), high.max(*value)));
+        let room = (high / low).powf(margin);
+        Self::Log { low: low / room, high: high * room }
     }
 
     pub(super) fn slots(count: usize) -> Self {
@@ -121,7 +128,7 @@ mod tests {
         assert_eq!(texts(Scale::Linear { low: 0.43, high: 0.91 }, 5), ["0.5", "0.6", "0.7", "0.8", "0.9"]);
         assert_eq!(texts(Scale::Linear { low: 0.0, high: 25.0 }, 6), ["0", "5", "10", "15", "20", "25"]);
         assert_eq!(texts(Scale::Linear { low: -0.002, high: 0.011 }, 3), ["0.000", "0.005", "0.010"]);
-        assert_eq!(texts(Scale::Log { low: 0.00005, high: 2.0 }, 6), ["1e-4", "0.001", "0.01", "0.1", "1"]);
+        assert_eq!(texts(Scale::Log { low: 0.00005, high: 2.0 }, 6), ["0.0001", "0.001", "0.01", "0.1", "1"]);
         assert_eq!(texts(Scale::Log { low: 1e-9, high: 1e9 }, 6).len(), 5);
     }
 

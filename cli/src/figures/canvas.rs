@@ -14,7 +14,7 @@ use kuva::{
 };
 use resvg::{tiny_skia, usvg};
 
-use super::style::{Color, FAMILIES, FONT, INK, WHITE};
+use super::style::{Color, FAMILIES, FONT, WHITE};
 
 /// Pixels of a PNG for one unit of the drawing: sharp on a dense screen and in print.
 const SCALE: f32 = 2.0;
@@ -60,7 +60,6 @@ impl Stroke {
 pub(super) struct Canvas {
     scene: Scene,
     title: String,
-    clips: u32,
 }
 
 impl Canvas {
@@ -68,7 +67,7 @@ impl Canvas {
     pub(super) fn new(width: f64, height: f64, title: &str) -> Self {
         let mut scene = Scene::new(width, height);
         scene.font_family = Some(FAMILIES.to_owned());
-        Self { scene, title: clean(title), clips: 0 }
+        Self { scene, title: clean(title) }
     }
 
     pub(super) fn text(&mut self, x: f64, y: f64, text: &str, size: u32, align: Align, color: Color) {
@@ -114,17 +113,27 @@ impl Canvas {
     }
 
     pub(super) fn polyline(&mut self, points: &[(f64, f64)], stroke: Stroke) {
-        if points.len() < 2 {
+        // A line without length cannot be stroked.
+        if points.windows(2).all(|pair| pair[0] == pair[1]) {
             return;
+        }
+        // The crate gives fills an opacity, lines none.
+        let faint = stroke.opacity < 1.0;
+        if faint {
+            let attributes = Some(format!("stroke-opacity=\"{:.2}\"", stroke.opacity));
+            self.scene.add(Primitive::GroupStart { transform: None, title: None, extra_attrs: attributes });
         }
         self.path(PathData {
             d: path(points),
             fill: None,
             stroke: paint(stroke.color),
             stroke_width: stroke.width,
-            opacity: (stroke.opacity < 1.0).then_some(stroke.opacity),
+            opacity: None,
             stroke_dasharray: stroke.dash.map(str::to_owned),
         });
+        if faint {
+            self.scene.add(Primitive::GroupEnd);
+        }
     }
 
     /// A closed shape without an outline.
@@ -192,8 +201,14 @@ impl Canvas {
 
     /// Draws with `draw`, and nothing outside the rectangle.
     pub(super) fn within(&mut self, x: f64, y: f64, width: f64, height: f64, draw: impl FnOnce(&mut Self)) {
-        self.clips += 1;
-        self.scene.add(Primitive::ClipStart { x, y, width, height, id: format!("clip{}", self.clips) });
+        // Named by its place, so that figures put into one page do not clip each other.
+        let id = format!("clip-{x:.0}-{y:.0}-{width:.0}-{height:.0}");
+        let rect = format!("<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\"/>");
+        let clip = format!("<clipPath id=\"{id}\">{rect}</clipPath>");
+        if !self.scene.defs.contains(&clip) {
+            self.scene.defs.push(clip);
+        }
+        self.scene.add(Primitive::ClipStart { x, y, width, height, id });
         draw(self);
         self.scene.add(Primitive::ClipEnd);
     }
@@ -266,12 +281,9 @@ fn path(points: &[(f64, f64)]) -> String {
     text
 }
 
-/// The colour of texts in general.
-pub(super) const TEXT: Color = INK;
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::style::INK, *};
 
     fn drawing() -> Canvas {
         let mut canvas = Canvas::new(200.0, 100.0, "a < b & c");
@@ -295,11 +307,10 @@ mod tests {
 
     #[test]
     fn a_png_has_letters_without_any_font_of_the_machine() {
-        let mut blank = Canvas::new(200.0, 100.0, "");
+        let blank = Canvas::new(200.0, 100.0, "");
         let mut written = Canvas::new(200.0, 100.0, "");
         written.text(10.0, 50.0, "letters", 12, Align::Start, INK);
         assert!(written.png().unwrap().len() > blank.png().unwrap().len() + 200);
         assert_eq!(written.png().unwrap(), written.png().unwrap());
-        blank.text(10.0, 50.0, "", 12, Align::Start, INK);
     }
 }

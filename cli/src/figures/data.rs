@@ -128,8 +128,8 @@ impl SweepData {
         // A file that a later build wrote may say what this one does not know: then nothing is a base.
         let spec = besom_sweep::parse(&sweep.text).ok();
         let listed = |name: &str| {
-            let parameters = spec.iter().flat_map(|spec| &spec.parameters);
-            parameters.filter(|parameter| parameter.name == name).flat_map(|parameter| parameter.values.clone())
+            let mut parameters = spec.iter().flat_map(|spec| &spec.parameters);
+            parameters.find(|parameter| parameter.name == name).map_or_else(Vec::new, |parameter| parameter.values.clone())
         };
         let parameters: Vec<Parameter> = sweep
             .swept
@@ -187,5 +187,39 @@ impl SweepData {
     pub(super) fn ended(&self) -> (u64, u64) {
         let counts = self.sweep.counts.unwrap_or_default();
         (crate::render::state::final_jobs(&counts), self.sweep.jobs_total)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Hyperparameters from JSON.
+    pub(in crate::figures) fn params(text: &str) -> Params {
+        serde_json::from_str(text).unwrap()
+    }
+
+    /// Epochs of these accuracies.
+    pub(in crate::figures) fn epochs(accuracies: &[f64]) -> Vec<Epoch> {
+        accuracies.iter().map(|&a| Epoch { val_accuracy: Some(a), val_loss: Some(1.0 - a) }).collect()
+    }
+
+    #[test]
+    fn a_parameter_that_a_point_does_not_have_counts_as_its_base() {
+        let text = "method: one_at_a_time\nparameters:\n  optimizer: {values: [sgd, adam]}\n  \
+                    momentum: {values: [0.0, 0.9]}\nbesom:\n  base: {optimizer: sgd, momentum: 0.0}\n  \
+                    dataset: {source: 'builtin:sketches'}\n";
+        let sweep = Sweep {
+            text: text.into(),
+            method: "one_at_a_time".into(),
+            swept: vec!["optimizer".into(), "momentum".into()],
+            ..Sweep::default()
+        };
+        let data = SweepData::of(sweep, &[]);
+        let adam = data.values(&params(r#"{"optimizer":"adam"}"#));
+        assert_eq!(adam, [Some(1), None]);
+        assert!(data.belongs(0, &adam) && !data.belongs(1, &adam));
+        let fast = data.values(&params(r#"{"optimizer":"sgd","momentum":0.9}"#));
+        assert!(!data.belongs(0, &fast) && data.belongs(1, &fast));
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn sequential(share: f64) -> Color {
 /// Black or white, whichever reads better on `paper`.
 pub(super) fn ink_on(paper: Color) -> Color {
     let lightness = 0.299 * f64::from(paper.0) + 0.587 * f64::from(paper.1) + 0.114 * f64::from(paper.2);
-    if lightness > 125.0 { INK } else { WHITE }
+    if lightness > 125.0 { Color(0, 0, 0) } else { WHITE }
 }
 
 /// How wide `text` is at `size`.

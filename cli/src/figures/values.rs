@@ -53,11 +53,18 @@ impl Parameter {
         number::value(self.values.get(index))
     }
 
-    /// The axis of its values, and where each stands on it. Numbers of more than two decades, all positive, stand by
-    /// their logarithm; what is no number stands evenly.
+    /// The axis of its values, and where each stands on it. Positive numbers stand by their logarithm where they spread
+    /// over more than two decades or stand much more evenly so, as powers of two do; what is no number stands evenly.
     pub(super) fn scale(&self) -> (Scale, Vec<f64>) {
+        const MARGIN: f64 = 0.09;
         match &self.numbers {
-            Some(numbers) if numbers.len() > 1 => (Scale::around(numbers, 0.06), numbers.clone()),
+            Some(numbers) if numbers.len() > 1 => {
+                let scale = match Scale::around(numbers, MARGIN) {
+                    Scale::Linear { .. } if is_geometric(numbers) => Scale::log_around(numbers, MARGIN),
+                    scale => scale,
+                };
+                (scale, numbers.clone())
+            }
             _ => (Scale::slots(self.values.len()), (0..self.values.len()).map(|slot| slot as f64).collect()),
         }
     }
@@ -66,6 +73,16 @@ impl Parameter {
     pub(super) fn is_numeric(&self) -> bool {
         self.numbers.as_ref().is_some_and(|numbers| numbers.len() > 1)
     }
+}
+
+/// Whether the smallest gap between the ascending numbers is more than twice as large on a logarithmic axis.
+fn is_geometric(numbers: &[f64]) -> bool {
+    let gap = |numbers: &[f64]| {
+        let range = numbers[numbers.len() - 1] - numbers[0];
+        numbers.windows(2).map(|pair| (pair[1] - pair[0]) / range).fold(f64::INFINITY, f64::min)
+    };
+    let logs: Vec<f64> = numbers.iter().map(|number| number.ln()).collect();
+    numbers.len() > 2 && numbers[0] > 0.0 && gap(&logs) > 2.0 * gap(numbers)
 }
 
 fn as_number(value: &Value) -> f64 {
@@ -99,6 +116,8 @@ mod tests {
         let scale = |values: &[Value]| Parameter::new("x", values.to_vec(), []).scale().0;
         assert!(matches!(scale(&[json!(8), json!(4096)]), Scale::Log { .. }));
         assert!(matches!(scale(&[json!(1), json!(100)]), Scale::Linear { .. }));
+        assert!(matches!(scale(&[json!(8), json!(16), json!(32), json!(64)]), Scale::Log { .. }));
+        assert!(matches!(scale(&[json!(0.1), json!(0.2), json!(0.3)]), Scale::Linear { .. }));
         assert!(matches!(scale(&[json!(0), json!(1000)]), Scale::Linear { .. }));
         assert!(matches!(scale(&[json!("a"), json!("b")]), Scale::Slots { .. }));
     }

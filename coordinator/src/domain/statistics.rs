@@ -135,3 +135,87 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
 fn students_t(freedom: f64) -> f64 {
     StudentsT::new(0.0, 1.0, freedom).expect("degrees of freedom are above zero").inverse_cdf(QUANTILE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(value: f64, expected: f64) {
+        assert!((value - expected).abs() <= 1e-11 * expected.abs().max(1.0), "{value} is not {expected}");
+    }
+
+    #[test]
+    fn quantiles_are_those_of_other_programs() {
+        // scipy.stats.t.ppf(0.975, freedom)
+        for (freedom, quantile) in [
+            (1.0, 12.706204736174694),
+            (2.0, 4.302652729749462),
+            (3.0, 3.1824463052837078),
+            (4.0, 2.7764451051977934),
+            (9.0, 2.262157162798205),
+            (29.0, 2.045229642132703),
+            (99.0, 1.9842169515864174),
+            (1000.0, 1.9623390808264083),
+        ] {
+            near(students_t(freedom), quantile);
+        }
+    }
+
+    #[test]
+    fn estimates_are_those_of_numpy_and_scipy() {
+        // numpy.mean, numpy.std(ddof=1), scipy.stats.t.interval(0.95, n - 1, mean, deviation / sqrt(n))
+        for (values, [mean, deviation, low, high]) in [
+            (&[0.8123, 0.8341, 0.8239][..], [0.8234333333333334, 0.01090748978149109, 0.7963376266266, 0.8505290400400667]),
+            (&[0.81, 0.83], [0.82, 0.014142135623730885, 0.6929379526382538, 0.9470620473617464]),
+            // Their squares have no digits left for the differences.
+            (
+                &[1e8 + 0.1, 1e8 + 0.2, 1e8 + 0.4, 1e8 + 0.3],
+                [100000000.25, 0.12909944872104503, 100000000.04457398, 100000000.45542605],
+            ),
+        ] {
+            let estimate = estimate(values).unwrap();
+            let spread = estimate.spread.unwrap();
+            near(estimate.mean, mean);
+            near(spread.deviation, deviation);
+            near(spread.low, low);
+            near(spread.high, high);
+        }
+    }
+
+    #[test]
+    fn one_number_has_a_mean_and_no_spread_and_equal_ones_have_a_spread_of_zero() {
+        assert_eq!(estimate(&[]), None);
+        assert_eq!(estimate(&[0.7]), Some(Estimate { mean: 0.7, spread: None }));
+        let spread = Spread { deviation: 0.0, low: 0.1, high: 0.1 };
+        assert_eq!(estimate(&[0.1; 7]), Some(Estimate { mean: 0.1, spread: Some(spread) }));
+    }
+
+    #[test]
+    fn runs_without_a_result_are_counted_apart() {
+        let run = |state, accuracy: Option<f64>| ConfigRun {
+            state,
+            objective: accuracy.map(|accuracy| -accuracy),
+            final_val_accuracy: accuracy,
+            best_val_accuracy: accuracy.map(|accuracy| accuracy + 0.1),
+            seconds: Some(2.0),
+        };
+        let diverged = ConfigRun { objective: None, seconds: Some(100.0), ..run(JobState::Diverged, Some(0.1)) };
+        let runs = [
+            run(JobState::Succeeded, Some(0.5)),
+            diverged.clone(),
+            run(JobState::Stopped, Some(0.75)),
+            run(JobState::Failed, None),
+            run(JobState::Queued, None),
+            run(JobState::Running, None),
+            run(JobState::Cancelled, None),
+        ];
+        let sums = ConfigSums::of(&runs);
+        assert_eq!((sums.n, sums.diverged, sums.failed), (2, 1, 1));
+        assert_eq!((sums.mean_seconds, sums.objective_mean), (Some(2.0), Some(-0.625)));
+        near(sums.final_val_accuracy.unwrap().mean, 0.625);
+        near(sums.best_val_accuracy.unwrap().mean, 0.725);
+        let alone = ConfigSums::of(&[diverged]);
+        assert_eq!(alone, ConfigSums { diverged: 1, ..ConfigSums::default() });
+        assert!(!alone.is_empty() && ConfigSums::of(&runs[4..]).is_empty());
+    }
+}

@@ -249,6 +249,10 @@ pub trait Store: Send + Sync + 'static {
     /// ends. `None` while there is nothing to compare.
     async fn importance(&self, sweep: SweepId) -> Result<Option<Importances>, StoreError>;
 
+    /// Statistics of runs that ended before there were any: one step of at most `limit` jobs (at least 1), each a
+    /// transaction, so that it goes on where it stopped. Says whether anything may be left.
+    async fn catch_up(&self, limit: u32) -> Result<bool, StoreError>;
+
     /// Workers that called within the last day, by id.
     async fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
 

@@ -61,7 +61,7 @@ pub(super) struct SweepRow {
     pub(super) id: i64,
     pub(super) name: String,
     digest: String,
-    text: String,
+    pub(super) text: String,
     method: String,
     metric: String,
     goal: String,

@@ -214,6 +214,33 @@ async fn what_workers_reported_comes_back_in_streams() {
     let matrices = clients.sweeps.stream_confusion(named("grid")).await.unwrap().into_inner();
     let jobs: Vec<_> = matrices.map(|matrix| matrix.unwrap().job).collect().await;
     assert_eq!(jobs, attempts.iter().map(|at| at.job).collect::<Vec<_>>());
+
+    let configs = clients.sweeps.stream_config_stats(named("grid")).await.unwrap().into_inner();
+    let configs: Vec<_> = configs.map(|batch| batch.unwrap().configs).collect::<Vec<_>>().await.concat();
+    assert_eq!(configs.iter().map(|config| config.job).collect::<Vec<_>>(), attempts.iter().map(|at| at.job).collect::<Vec<_>>());
+    let first = &configs[0];
+    let expected = v1::Estimate { mean: 0.5, ..v1::Estimate::default() };
+    assert_eq!((first.n, first.diverged, first.failed, first.mean_seconds), (1, 0, 0, Some(1.5)));
+    assert_eq!((&first.final_val_accuracy, &first.best_val_accuracy), (&Some(expected), &Some(expected)));
+    assert_eq!((first.objective_mean, first.config_hash.len()), (Some(0.5), 64));
+    assert!(first.params.contains(r#""learning_rate":1e-5,"#), "{}", first.params);
+
+    let before = clients.sweeps.get_importance(named("grid")).await.unwrap().into_inner();
+    assert_eq!(before, v1::ImportanceResponse::default());
+    let last = clients.acquire_one(worker).await;
+    clients.complete(worker, success(last)).await;
+    let after = clients.sweeps.get_importance(named("grid")).await.unwrap().into_inner();
+    assert_eq!(after.kind(), v1::ImportanceKind::VarianceShare);
+    assert!(after.computed_at.ends_with('Z'), "{after:?}");
+    // All three cells are equal: there is no variance to share out.
+    let rate = v1::Importance {
+        parameter: "learning_rate".to_owned(),
+        second: None,
+        value: 0.0,
+        cells: 3,
+        cells_total: 3,
+    };
+    assert_eq!(after.importances, [rate]);
 }
 
 #[tokio::test]
@@ -226,6 +253,8 @@ async fn an_unknown_sweep_is_not_found_in_every_call() {
         clients.sweeps.pause_sweep(named("x")).await.unwrap_err(),
         clients.sweeps.watch_sweep(named("x")).await.unwrap_err(),
         clients.sweeps.stream_history(named("x")).await.unwrap_err(),
+        clients.sweeps.stream_config_stats(named("x")).await.unwrap_err(),
+        clients.sweeps.get_importance(named("x")).await.unwrap_err(),
         clients.sweeps.list_runs(runs).await.unwrap_err(),
         clients.sweeps.stream_runs(v1::StreamRunsRequest { sweep: "x".to_owned(), after: 0 }).await.unwrap_err(),
     ];

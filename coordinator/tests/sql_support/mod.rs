@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use besom_coordinator::{
     domain::{
-        Completion, Digest, EpochRecord, JobOutcome, NewJob, NewSweep, NewWorker, RetryPolicy, SweepState, Timestamp,
+        Completion, Confusion, Digest, EpochRecord, JobOutcome, NewJob, NewSweep, NewWorker, RetryPolicy, SweepState, Timestamp,
         WriteResult,
     },
     store::{
@@ -19,6 +19,20 @@ use serde_json::{Value, json};
 
 /// The sweep's name, as docs/sql.md has it.
 pub(crate) const SWEEP: &str = "sketches";
+
+/// What the jobs below are the points of.
+const FILE: &str = "
+name: sketches
+method: grid
+parameters:
+  optimizer: {values: [adam, sgd]}
+  batch_size: {values: [32, 512]}
+  learning_rate: {values: [0.001, 0.1]}
+  epochs: {value: 5}
+besom:
+  dataset: {source: 'builtin:sketches'}
+  seeds: 3
+";
 
 /// 2026-11-23T17:30:00Z.
 const START: i64 = 1_795_455_000_000_000;
@@ -101,7 +115,7 @@ fn sweep(jobs: usize) -> NewSweep {
     NewSweep {
         name: SWEEP.to_owned(),
         digest: "digest of the sweep".to_owned(),
-        text: "name: sketches\nmethod: grid\n".to_owned(),
+        text: FILE.to_owned(),
         method: "grid".to_owned(),
         metric: Metric { name: MetricName::ValAccuracy, goal: Goal::Maximize },
         objective: Objective::Final,
@@ -200,5 +214,15 @@ fn completion(job: &besom_coordinator::domain::Assignment, params: &besom_sweep:
         })
         .collect();
     let seconds = epochs.iter().map(|record| record.seconds).sum::<f64>() + 0.05;
-    Completion { at: job.at, outcome, epochs, confusion: None, final_model: None, best_model: None, seconds }
+    let confusion = (outcome == JobOutcome::Succeeded).then(|| confusion(number));
+    Completion { at: job.at, outcome, epochs, confusion, final_model: None, best_model: None, seconds }
+}
+
+/// Three classes of 100, 80 and 60 samples; the third is never predicted by every seventh job.
+fn confusion(job: i64) -> Confusion {
+    let wrong = u32::try_from(job % 11).unwrap();
+    let third = if job % 7 == 0 { [40, 20, 0] } else { [wrong, 2 * wrong, 60 - 3 * wrong] };
+    let counts = [[100 - 3 * wrong, 2 * wrong, wrong], [wrong, 80 - wrong, 0], third].concat();
+    let counts = if job % 7 == 0 { [[98, 2, 0], [5, 75, 0], third].concat() } else { counts };
+    Confusion { classes: 3, counts }
 }

@@ -257,8 +257,9 @@ async fn accept(
             .bind(at.job.0)
             .bind(i64::from(confusion.classes))
             .bind(json!(confusion.counts))
-            .execute(conn)
+            .execute(&mut *conn)
             .await?;
+        statistics::count_classes(conn, job.sweep, JobId(at.job.0 - 1), at.job).await?;
     }
     Ok(())
 }

@@ -191,6 +191,14 @@ impl Store for Backend {
         self.handle().read("importance", sweep, |conn, _, sweep| Box::pin(statistics::importance(conn, *sweep))).await
     }
 
+    async fn catch_up(&self, limit: u32) -> Result<bool, StoreError> {
+        self.handle()
+            .write("sum up earlier runs", None, limit, |conn, now, limit| {
+                Box::pin(statistics::catch_up(conn, now, *limit))
+            })
+            .await
+    }
+
     async fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
         self.handle().read("workers", (), |conn, now, ()| Box::pin(workers::list(conn, now))).await
     }

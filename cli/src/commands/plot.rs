@@ -1,0 +1,50 @@
+//! `besom plot SWEEP`: figures of a sweep as files, or its curves in the terminal.
+
+use std::path::PathBuf;
+
+use crate::{
+    connect::{Access, Connection},
+    figures::{Figure, Figures, Format},
+    output::{self, Exit},
+    settings::{Settings, Where},
+};
+
+/// Where stdout is no terminal: what a page of text holds.
+const COLUMNS: usize = 100;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name or number of the sweep
+    sweep: String,
+    /// The folder for the figures, one file each [default: $BESOM_HOME/figures/SWEEP]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// How they are stored
+    #[arg(long, value_enum, default_value_t = Format::Svg)]
+    format: Format,
+    /// Draw the curves in the terminal, and write no file
+    #[arg(long, conflicts_with_all = ["out", "format"])]
+    term: bool,
+    #[command(flatten)]
+    at: Where,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    let connection = Connection::open(settings, &args.at, Access::Read).await?;
+    let wanted = if args.term { &[Figure::Curves][..] } else { &Figure::ALL };
+    let figures = Figures::fetch(connection.sweeps(), &args.sweep, wanted).await;
+    connection.close().await;
+    let figures = figures?;
+    figures.check()?;
+    if args.term {
+        // Neither fewer columns than two panels need, nor wider than eyes follow.
+        let columns = output::stdout_width().unwrap_or(COLUMNS).clamp(60, 160);
+        output::bytes(format!("{}\n", figures.terminal(columns, console::colors_enabled())).as_bytes())?;
+        return Ok(Exit::Success);
+    }
+    let folder = args.out.unwrap_or_else(|| settings.figures(figures.sweep()));
+    for path in figures.write(wanted, &folder, args.format)? {
+        output::line(path.display())?;
+    }
+    Ok(Exit::Success)
+}

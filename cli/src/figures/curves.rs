@@ -1,0 +1,286 @@
+//! (a) Validation accuracy and loss by epoch: a pair of panels for each swept hyperparameter, a line for each value.
+
+use super::{
+    axis::Scale,
+    canvas::{Align, Canvas, Stroke},
+    data::SweepData,
+    lines::{self, Band, Kind, Line},
+    page::{MARGIN, Page, heading},
+    panel::{self, Panel},
+    style::{self, BEST, BLUE, Color, INK, LABEL, MANY, SMALL, SOFT, VERMILLION, fit},
+};
+
+const PANEL: f64 = 350.0;
+const LEAST_HEIGHT: f64 = 210.0;
+const KEY: f64 = 250.0;
+/// From the sheet's margin to the first panel, and between the two: numbers and the axis' name.
+const LEFT: f64 = 66.0;
+const ABOVE: f64 = 34.0;
+const BELOW: f64 = 50.0;
+const ENTRY: f64 = 19.0;
+const REMARK: f64 = 14.0;
+const FIRST_ENTRY: f64 = 24.0;
+
+/// The panels of one hyperparameter.
+pub(super) struct Row {
+    /// What stands above them.
+    pub(super) title: String,
+    /// In order of the values.
+    pub(super) lines: Vec<Entry>,
+}
+
+/// A line with its name.
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) line: Line,
+}
+
+/// The rows of the figure; a sweep that varies nothing has one.
+pub(super) fn rows(data: &SweepData) -> Vec<Row> {
+    if data.parameters.is_empty() {
+        let lines = lines::of_all(data).into_iter().map(|line| Entry { name: "all runs".to_owned(), line }).collect();
+        return vec![Row { title: "nothing is varied".to_owned(), lines }];
+    }
+    data.parameters
+        .iter()
+        .enumerate()
+        .map(|(at, parameter)| {
+            let entry = |line: Line| {
+                let base = if data.base[at] == Some(line.value) { " (base)" } else { "" };
+                Entry { name: format!("{}{base}", parameter.text(line.value)), line }
+            };
+            let lines = lines::of(data, at).into_iter().map(entry).collect();
+            Row { title: format!("{}{}", parameter.name, rest(data, at)), lines }
+        })
+        .collect()
+}
+
+/// What happens with the other hyperparameters in the panels of this one.
+fn rest(data: &SweepData, parameter: usize) -> String {
+    let others = data.parameters.iter().enumerate().filter(|(at, _)| *at != parameter);
+    if !data.one_at_a_time {
+        return if data.parameters.len() > 1 { ", averaged over the rest".to_owned() } else { String::new() };
+    }
+    let base = others.filter_map(|(at, other)| Some(format!("{} = {}", other.name, other.text(data.base[at]?))));
+    let base: Vec<String> = base.collect();
+    if base.is_empty() { String::new() } else { format!(", at the base {}", base.join(", ")) }
+}
+
+/// Draws the figure; nothing where no run has an epoch.
+pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
+    let rows = rows(data);
+    let all = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
+    let last = all().map(|line| line.val_loss.len()).max().filter(|last| *last > 0)?;
+    let page = Page::new(data, "validation accuracy and loss by epoch", width(), &notes(data, &rows));
+    let heights: Vec<f64> = rows.iter().map(|row| LEAST_HEIGHT.max(key_height(row))).collect();
+    let mut canvas = page.canvas(heights.iter().map(|height| height + ABOVE + BELOW).sum());
+    let (accuracy, loss) = scales(all);
+    let mut y = page.top();
+    for (row, height) in rows.iter().zip(heights) {
+        heading(&mut canvas, MARGIN, y + 20.0, &row.title, page.width - 2.0 * MARGIN);
+        let panel = |column: f64, up| Panel {
+            x: MARGIN + LEFT + column * (PANEL + LEFT),
+            y: y + ABOVE,
+            width: PANEL,
+            height,
+            across: panel::epochs(last),
+            up,
+        };
+        let panels = [panel(0.0, accuracy), panel(1.0, loss)];
+        for (panel, name) in panels.iter().zip(["val_accuracy (share correct)", "val_loss (cross-entropy)"]) {
+            panel.left_axis(&mut canvas, name);
+            panel.epoch_axis(&mut canvas);
+        }
+        lines_of(&mut canvas, row, &panels);
+        key(&mut canvas, row, panels[1].x + PANEL + 22.0, y + ABOVE);
+        y += height + ABOVE + BELOW;
+    }
+    Some(canvas)
+}
+
+fn width() -> f64 {
+    2.0 * MARGIN + 2.0 * (LEFT + PANEL) + 22.0 + KEY
+}
+
+/// Of both metrics, over all rows, so that panels can be compared. Diverged lines may leave them: they would flatten
+/// all others.
+pub(super) fn scales<'a, I: Iterator<Item = &'a Line>>(all: impl Fn() -> I) -> (Scale, Scale) {
+    let steady = all().any(|line| matches!(line.kind, Kind::Finished | Kind::Running));
+    let drawn = || all().filter(|line| !steady || line.kind != Kind::Diverged);
+    let ends = |band: &Band| [band.low, band.mean, band.high];
+    let accuracy: Vec<f64> = drawn().flat_map(|line| line.val_accuracy.iter().flatten().flat_map(ends)).collect();
+    let loss: Vec<f64> = drawn().flat_map(|line| line.val_loss.iter().flatten().flat_map(ends)).collect();
+    (Scale::around(&accuracy, 0.05).clamped(0.0, 1.0), Scale::around(&loss, 0.05).clamped(0.0, f64::INFINITY))
+}
+
+fn notes(data: &SweepData, rows: &[Row]) -> Vec<String> {
+    let lines = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
+    let mut notes = Vec::new();
+    if lines().any(|line| line.runs > 1) {
+        notes.push(if data.one_at_a_time || data.parameters.is_empty() {
+            "A line is the mean over the seeds, its band goes from the lowest seed to the highest.".to_owned()
+        } else {
+            "A line is the mean over all runs with the value, its band holds the middle 80 % of them.".to_owned()
+        });
+    }
+    if lines().any(|line| line.prolonged) {
+        notes.push("Runs that ended early count with their last epoch in the epochs after it.".to_owned());
+    }
+    if lines().any(|line| line.kind == Kind::Diverged) {
+        notes.push("A cross ends the line of runs that diverged: their loss was no longer finite.".to_owned());
+    }
+    if rows.iter().any(is_many) {
+        notes.push("Thin lines are all values; those with the best last val_accuracy stand out.".to_owned());
+    }
+    notes
+}
+
+fn is_many(row: &Row) -> bool {
+    row.lines.len() > MANY
+}
+
+/// The places of the lines that have a look of their own: all, or the best of many.
+pub(super) fn shown(row: &Row) -> Vec<usize> {
+    if is_many(row) { best(row) } else { (0..row.lines.len()).collect() }
+}
+
+/// How a line looks, by its place in the row.
+fn looks(row: &Row) -> Vec<(usize, Color, Option<&'static str>)> {
+    shown(row).into_iter().enumerate().map(|(look, at)| (at, style::line(look).0, style::line(look).1)).collect()
+}
+
+/// The places of the best lines, the best first.
+fn best(row: &Row) -> Vec<usize> {
+    let accuracy = |at: &usize| row.lines[*at].line.last_accuracy().unwrap_or(f64::NEG_INFINITY);
+    let ended_well = |at: &usize| matches!(row.lines[*at].line.kind, Kind::Finished | Kind::Running);
+    let mut places: Vec<usize> = (0..row.lines.len()).filter(ended_well).collect();
+    places.sort_by(|a, b| accuracy(b).total_cmp(&accuracy(a)).then(a.cmp(b)));
+    places.truncate(BEST);
+    places
+}
+
+fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
+    let looks = looks(row);
+    let metric = |line: &'_ Line, at: usize| if at == 0 { line.val_accuracy.clone() } else { line.val_loss.clone() };
+    for (at, panel) in panels.iter().enumerate() {
+        canvas.within(panel.x, panel.y - 2.0, panel.width + 3.0, panel.height + 4.0, |canvas| {
+            if is_many(row) {
+                let opacity = (18.0 / row.lines.len() as f64).clamp(0.12, 0.5);
+                for entry in &row.lines {
+                    let color = if entry.line.kind == Kind::Diverged { VERMILLION } else { BLUE };
+                    curve(canvas, panel, &metric(&entry.line, at), Stroke::new(color, 0.8).faint(opacity));
+                }
+            } else {
+                let opacity = match row.lines.len() {
+                    0..=3 => 0.15,
+                    4 | 5 => 0.1,
+                    _ => 0.06,
+                };
+                for (place, color, _) in &looks {
+                    band(canvas, panel, &metric(&row.lines[*place].line, at), *color, opacity);
+                }
+            }
+            for (place, color, dash) in looks.iter().rev() {
+                curve(canvas, panel, &metric(&row.lines[*place].line, at), Stroke::new(*color, 2.0).dashed(*dash));
+            }
+        });
+        // Above everything, and over the panel's edge where the line left it.
+        let places: Vec<(usize, Color)> = if is_many(row) {
+            (0..row.lines.len()).map(|place| (place, VERMILLION)).collect()
+        } else {
+            looks.iter().map(|(place, color, _)| (*place, *color)).collect()
+        };
+        for (place, color) in places.into_iter().filter(|(place, _)| row.lines[*place].line.kind == Kind::Diverged) {
+            let points = metric(&row.lines[place].line, at);
+            if let Some((epoch, last)) = points.iter().enumerate().filter_map(|(e, p)| p.map(|p| (e, p))).next_back() {
+                let (x, y) = (panel.at_x((epoch + 1) as f64), panel.inside_y(last.mean));
+                canvas.cross(x, y, 4.0, Stroke::new(color, 1.8));
+            }
+        }
+    }
+}
+
+/// A line, broken where an epoch has no number; a lone epoch is a dot.
+pub(super) fn curve(canvas: &mut Canvas, panel: &Panel, points: &[Option<Band>], stroke: Stroke) {
+    let place = |(epoch, band): (usize, &Option<Band>)| {
+        // Beyond a screen's height nothing is seen, and some readers of SVG stumble over huge numbers.
+        let far = 3.0 * panel.height;
+        band.map(|band| (panel.at_x((epoch + 1) as f64), panel.at_y(band.mean).clamp(panel.y - far, panel.bottom() + far)))
+    };
+    let places: Vec<Option<(f64, f64)>> = points.iter().enumerate().map(place).collect();
+    for piece in places.split(Option::is_none) {
+        let piece: Vec<(f64, f64)> = piece.iter().copied().flatten().collect();
+        match piece[..] {
+            [] => {}
+            [(x, y)] => canvas.dot(x, y, stroke.width * 1.5, stroke.color, stroke.opacity),
+            _ => canvas.polyline(&piece, stroke),
+        }
+    }
+}
+
+fn band(canvas: &mut Canvas, panel: &Panel, points: &[Option<Band>], color: Color, opacity: f64) {
+    for (start, piece) in pieces(points) {
+        if piece.iter().all(|band| band.high <= band.low) {
+            continue;
+        }
+        let edge = |(at, value): (usize, f64)| (panel.at_x((start + at + 1) as f64), panel.inside_y(value));
+        let upper = piece.iter().map(|band| band.high).enumerate().map(edge);
+        let lower = piece.iter().map(|band| band.low).enumerate().rev().map(edge);
+        canvas.area(&upper.chain(lower).collect::<Vec<_>>(), color, opacity);
+    }
+}
+
+fn pieces(points: &[Option<Band>]) -> Vec<(usize, Vec<Band>)> {
+    let mut pieces: Vec<(usize, Vec<Band>)> = Vec::new();
+    for (at, point) in points.iter().enumerate() {
+        let Some(band) = point else { continue };
+        match pieces.last_mut() {
+            Some((start, piece)) if *start + piece.len() == at => piece.push(*band),
+            _ => pieces.push((at, vec![*band])),
+        }
+    }
+    pieces
+}
+
+fn key_height(row: &Row) -> f64 {
+    let looks = looks(row);
+    let remarks: usize = looks.iter().map(|(at, ..)| row.lines[*at].line.remarks().len()).sum();
+    let others = if is_many(row) { 2.0 * ENTRY } else { 0.0 };
+    FIRST_ENTRY + looks.len() as f64 * ENTRY + remarks as f64 * REMARK + others
+}
+
+/// Beside the panels: what each line is, and where it ended.
+fn key(canvas: &mut Canvas, row: &Row, x: f64, y: f64) {
+    let right = x + KEY;
+    let text = x + 38.0;
+    let title = if is_many(row) { format!("best {} of {}", looks(row).len(), row.lines.len()) } else { "value".to_owned() };
+    canvas.text(x, y + 9.0, &title, SMALL, Align::Start, SOFT);
+    canvas.text(right, y + 9.0, "last val_accuracy", SMALL, Align::End, SOFT);
+    let mut y = y + FIRST_ENTRY + 4.0;
+    for (at, color, dash) in looks(row) {
+        let Entry { name, line } = &row.lines[at];
+        canvas.line((x, y - 4.0), (x + 30.0, y - 4.0), Stroke::new(color, 2.0).dashed(dash));
+        if line.kind == Kind::Diverged {
+            canvas.cross(x + 30.0, y - 4.0, 4.0, Stroke::new(color, 1.8));
+        }
+        let last = line.last_accuracy().map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+        canvas.text(text, y, &fit(name, LABEL, right - text - 60.0), LABEL, Align::Start, INK);
+        canvas.text(right, y, &last, LABEL, Align::End, INK);
+        for remark in line.remarks() {
+            y += REMARK;
+            canvas.text(text, y, &remark, SMALL, Align::Start, VERMILLION);
+        }
+        y += ENTRY;
+    }
+    if is_many(row) {
+        let diverged = row.lines.iter().filter(|entry| entry.line.kind == Kind::Diverged).count();
+        let others = row.lines.len() - looks(row).len() - diverged;
+        for (count, what, color) in [(others, "others", BLUE), (diverged, "diverged", VERMILLION)] {
+            if count > 0 {
+                canvas.line((x, y - 4.0), (x + 30.0, y - 4.0), Stroke::new(color, 0.8).faint(0.6));
+                canvas.text(text, y, &format!("{count} {what}"), LABEL, Align::Start, SOFT);
+                y += ENTRY;
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! (c) Final val_accuracy over more than two hyperparameters: parallel coordinates, a line for each configuration.
+
+use super::{
+    axis::Scale,
+    canvas::{Align, Canvas, Stroke},
+    data::{Config, SweepData},
+    heatmap,
+    page::{MARGIN, Page},
+    panel::apart,
+    style::{self, BEST, INK, LABEL, SMALL, SOFT, VERMILLION, WHITE, fit, sequential, width},
+};
+
+const HEIGHT: f64 = 360.0;
+const ABOVE: f64 = 42.0;
+const BELOW: f64 = 46.0;
+const LEAST_GAP: f64 = 130.0;
+const KEY: f64 = 210.0;
+/// How much of the room between values the configurations of one value are spread over.
+const SPREAD: f64 = 0.5;
+
+/// Draws the figure; nothing where two hyperparameters or fewer are swept, or no run has ended.
+pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
+    if data.parameters.len() < 2 || heatmap::applies(data) || data.configs.is_empty() {
+        return None;
+    }
+    let axes = data.parameters.len();
+    let gap = (760.0 / axes as f64).max(LEAST_GAP);
+    let names_left = (0..data.parameters[0].values.len())
+        .map(|value| width(&data.parameters[0].text(value), SMALL))
+        .fold(0.0, f64::max)
+        .min(110.0);
+    let left = MARGIN + names_left + 20.0;
+    let page = Page::new(
+        data,
+        "final validation accuracy, all hyperparameters",
+        left + gap * axes as f64 + 70.0 + KEY + MARGIN,
+        &notes(data),
+    );
+    let mut canvas = page.canvas(ABOVE + HEIGHT + BELOW);
+    let top = page.top() + ABOVE;
+    let bottom = top + HEIGHT;
+    let x = |axis: usize| left + axis as f64 * gap;
+    let colors = heatmap::colors(data);
+    let means: Vec<f64> = data.configs.iter().filter_map(|config| Some(config.accuracy?.mean)).collect();
+    let up = Scale::around(&means, 0.04).clamped(0.0, 1.0);
+    // What has no accuracy ends below the axis.
+    let nowhere = bottom + 22.0;
+    let shifts = shifts(data);
+    let line = |at: usize| -> Vec<(f64, f64)> {
+        let config = &data.configs[at];
+        let mut points: Vec<(f64, f64)> = (0..axes)
+            .filter_map(|axis| Some((x(axis), bottom - (share(data, axis, config)? + shifts[at][axis]) * HEIGHT)))
+            .collect();
+        let end = config.accuracy.map_or(nowhere, |estimate| bottom - up.share(estimate.mean).clamp(0.0, 1.0) * HEIGHT);
+        points.push((x(axes), end));
+        points
+    };
+    let mut order: Vec<usize> = (0..data.configs.len()).collect();
+    order.sort_by(|a, b| mean(&data.configs[*a]).total_cmp(&mean(&data.configs[*b])).then(b.cmp(a)));
+    let many = data.configs.len();
+    let opacity = (60.0 / many as f64).clamp(0.22, 0.85);
+    let thin = if many > 60 { 0.9 } else { 1.5 };
+    for at in &order {
+        let config = &data.configs[*at];
+        let stroke = match config.accuracy {
+            Some(estimate) => Stroke::new(sequential(colors.share(estimate.mean)), thin).faint(opacity),
+            None => Stroke::new(VERMILLION, thin).dashed(Some("3 3")).faint(opacity.max(0.4)),
+        };
+        canvas.polyline(&line(*at), stroke);
+    }
+    let best: Vec<usize> = order.iter().rev().copied().filter(|at| data.configs[*at].accuracy.is_some()).take(BEST).collect();
+    for (rank, at) in best.iter().enumerate().rev() {
+        let (color, dash) = style::line(rank);
+        canvas.polyline(&line(*at), Stroke::new(WHITE, 4.0).faint(0.8));
+        canvas.polyline(&line(*at), Stroke::new(color, 2.2).dashed(dash));
+    }
+    for axis in 0..axes {
+        parameter_axis(&mut canvas, data, axis, x(axis), top, gap);
+    }
+    result_axis(&mut canvas, up, x(axes), top, data.configs.iter().any(|config| config.accuracy.is_none()), nowhere);
+    key(&mut canvas, data, &best, x(axes) + 96.0, top);
+    heatmap::color_bar(&mut canvas, colors, x(axes) + 96.0, top + 190.0, HEIGHT - 190.0);
+    Some(canvas)
+}
+
+fn mean(config: &Config) -> f64 {
+    config.accuracy.map_or(f64::NEG_INFINITY, |estimate| estimate.mean)
+}
+
+/// Where a configuration's value stands on its axis, from 0 below to 1 above.
+fn share(data: &SweepData, axis: usize, config: &Config) -> Option<f64> {
+    let (scale, places) = data.parameters[axis].scale();
+    Some(scale.share(places[config.values[axis]?]))
+}
+
+/// Configurations of one value would all meet in a point: they are spread around it, the better above.
+fn shifts(data: &SweepData) -> Vec<Vec<f64>> {
+    let mut shifts = vec![vec![0.0; data.parameters.len()]; data.configs.len()];
+    for (axis, parameter) in data.parameters.iter().enumerate() {
+        let (scale, places) = parameter.scale();
+        let shares: Vec<f64> = places.iter().map(|place| scale.share(*place)).collect();
+        for value in 0..shares.len() {
+            let mut having: Vec<usize> =
+                (0..data.configs.len()).filter(|at| data.configs[*at].values[axis] == Some(value)).collect();
+            having.sort_by(|a, b| mean(&data.configs[*a]).total_cmp(&mean(&data.configs[*b])).then(b.cmp(a)));
+            let before = value.checked_sub(1).map(|before| shares[value] - shares[before]);
+            let after = shares.get(value + 1).map(|after| after - shares[value]);
+            let room = before.into_iter().chain(after).fold(f64::INFINITY, f64::min).min(0.2) * SPREAD;
+            let edge = (shares[value].min(1.0 - shares[value]) * 2.0).max(0.0);
+            let room = room.min(edge.max(0.02));
+            for (rank, at) in having.iter().enumerate() {
+                let part = if having.len() > 1 { rank as f64 / (having.len() - 1) as f64 - 0.5 } else { 0.0 };
+                shifts[*at][axis] = part * room;
+            }
+        }
+    }
+    shifts
+}
+
+fn notes(data: &SweepData) -> Vec<String> {
+    let what = if data.seeds > 1 { "its mean over the seeds" } else { "its one run" };
+    let mut notes = vec![format!(
+        "A line is a configuration, coloured by {what}; where several share a value they are spread around its mark, the \
+         better above."
+    )];
+    if data.configs.iter().any(|config| config.accuracy.is_none()) {
+        notes.push("Dashed red lines: all runs of the configuration diverged or failed.".to_owned());
+    }
+    notes
+}
+
+fn parameter_axis(canvas: &mut Canvas, data: &SweepData, axis: usize, x: f64, top: f64, gap: f64) {
+    let parameter = &data.parameters[axis];
+    let (scale, places) = parameter.scale();
+    canvas.line((x, top), (x, top + HEIGHT), Stroke::new(INK, 1.2));
+    let name = fit(&parameter.name, LABEL, gap - 14.0);
+    canvas.text(x, top - 22.0, &name, LABEL, Align::Middle, INK);
+    if matches!(scale, Scale::Log { .. }) {
+        canvas.text(x, top - 8.0, "log scale", SMALL, Align::Middle, SOFT);
+    }
+    let ticks: Vec<(f64, String)> = if places.len() <= 14 || !parameter.is_numeric() {
+        places.iter().enumerate().map(|(value, place)| (*place, parameter.text(value))).collect()
+    } else {
+        scale.ticks(8)
+    };
+    let at = |value: f64| top + HEIGHT - scale.share(value) * HEIGHT;
+    // As high as a line of text: those that would touch are left out.
+    let heights: Vec<(f64, f64)> = ticks.iter().map(|(value, _)| (at(*value), 6.0)).collect();
+    for index in apart(&heights) {
+        let (value, text) = &ticks[index];
+        let (y, text) = (at(*value), fit(text, SMALL, 110.0));
+        let wide = width(&text, SMALL);
+        canvas.line((x - 4.0, y), (x + 4.0, y), Stroke::new(INK, 1.2));
+        canvas.rect(x - 11.0 - wide, y - 8.0, wide + 6.0, 15.0, WHITE, 0.75);
+        canvas.text(x - 8.0, y + 4.0, &text, SMALL, Align::End, INK);
+    }
+}
+
+fn result_axis(canvas: &mut Canvas, up: Scale, x: f64, top: f64, lost: bool, nowhere: f64) {
+    canvas.line((x, top), (x, top + HEIGHT), Stroke::new(INK, 1.2));
+    canvas.text(x, top - 22.0, "final val_accuracy", LABEL, Align::Middle, INK);
+    for (value, text) in up.ticks(8) {
+        let y = top + HEIGHT - up.share(value) * HEIGHT;
+        canvas.line((x, y), (x + 5.0, y), Stroke::new(INK, 1.2));
+        canvas.text(x + 9.0, y + 4.0, &text, SMALL, Align::Start, INK);
+    }
+    if lost {
+        canvas.cross(x, nowhere, 4.0, Stroke::new(VERMILLION, 1.8));
+        canvas.text(x + 9.0, nowhere + 4.0, "no result", SMALL, Align::Start, VERMILLION);
+    }
+}
+
+fn key(canvas: &mut Canvas, data: &SweepData, best: &[usize], x: f64, top: f64) {
+    let title = format!("best {} of {} configurations", best.len(), data.configs.len());
+    canvas.text(x, top - 22.0, &title, SMALL, Align::Start, SOFT);
+    for (rank, at) in best.iter().enumerate() {
+        let config = &data.configs[*at];
+        let y = top - 2.0 + rank as f64 * 34.0;
+        let (color, dash) = style::line(rank);
+        canvas.line((x, y - 4.0), (x + 30.0, y - 4.0), Stroke::new(color, 2.2).dashed(dash));
+        let Some(estimate) = config.accuracy else { continue };
+        let text = format!("{:.4}  job {}", estimate.mean, config.job);
+        canvas.text(x + 38.0, y, &text, LABEL, Align::Start, INK);
+        let values: Vec<String> = data
+            .parameters
+            .iter()
+            .zip(&config.values)
+            .filter_map(|(parameter, value)| Some(parameter.text((*value)?)))
+            .collect();
+        canvas.text(x + 38.0, y + 14.0, &fit(&values.join(", "), SMALL, KEY - 60.0), SMALL, Align::Start, SOFT);
+    }
+}

@@ -1,0 +1,2 @@
+DELETE FROM importances
+WHERE sweep_id = $1
