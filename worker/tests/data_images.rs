@@ -118,7 +118,7 @@ fn hostile_files_are_refused_by_name() {
         (zip_of(&[("a.npy", &ten_samples()), ("b.npy", &ten_samples())], false), "it holds a.npy, b.npy"),
         (npz(&npy("<f4", "(1, 2)", &[0.5_f32, 1.0].map(f32::to_le_bytes).concat()), &ten_labels()), "already scaled"),
         (npy("|u1", "(10, 4)", &[0; 39]), "its header asks for"),
-        (idx(&[10, 4], &[0; 39]), "39"),
+        (idx(&[10, 4], &[0; 39]), "asks for 52 bytes, the file has 51"),
         (b"GIF89a".to_vec(), "no known format"),
         (Vec::new(), "no known format"),
         (gzip(b"hello"), "no IDX file"),

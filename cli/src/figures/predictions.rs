@@ -19,7 +19,7 @@ const PICTURE: f64 = 168.0;
 const PITCH: f64 = 194.0;
 /// Below a drawing: its target, a line and a bar for each guess, and air.
 const TARGET: f64 = 22.0;
-const GUESS: f64 = 31.0;
+const GUESS: f64 = 34.0;
 const BAR: f64 = 6.0;
 const AIR: f64 = 22.0;
 /// Right of a bar: `100 %`.
@@ -87,11 +87,11 @@ fn cell(canvas: &mut Canvas, sheet: &Sheet, drawing: &Drawing, x: f64, y: f64) {
         }
         let class = style::fit(&sheet.classes[guess.class], SMALL, x + PICTURE + 6.0 - start);
         canvas.text(start, base, &class, SMALL, Align::Start, text);
-        let (top, full) = (base + 5.0, PICTURE - SHARE);
+        let (top, full) = (base + 7.0, PICTURE - SHARE);
         canvas.rect(x, top, full, BAR, PALE, 1.0);
         canvas.rect(x, top, full * guess.confidence(), BAR, bar, 1.0);
         let share = percent(guess.confidence());
-        canvas.text(x + PICTURE, top + BAR, &share, SMALL, Align::End, text);
+        canvas.text(x + PICTURE, top + BAR + 1.0, &share, SMALL, Align::End, text);
         y += GUESS;
     }
 }
