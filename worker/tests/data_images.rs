@@ -1,5 +1,7 @@
 //! Drawings of one's own: every format, every conversion, and what is refused.
 
+#![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside test functions")]
+
 mod data_support;
 
 use std::path::PathBuf;

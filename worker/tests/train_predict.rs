@@ -1,5 +1,7 @@
 //! A model read back from its file says what the trainer counted; a file that is no model is refused by name.
 
+#![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside test functions")]
+
 mod train_support;
 
 use besom_sweep::{Activation, Engine};

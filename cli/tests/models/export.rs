@@ -1,9 +1,5 @@
 use std::{collections::BTreeMap, path::Path, process::Command};
 
-use parquet::{
-    file::reader::{FileReader, SerializedFileReader},
-    record::Field,
-};
 use serde_json::Value;
 
 use super::{
@@ -18,14 +14,14 @@ fn sql(home: &Home, statement: &str) -> Vec<Value> {
     rows.as_array().unwrap().clone()
 }
 
-fn export(home: &Home, what: &str, name: &str) -> std::path::PathBuf {
+pub(super) fn export(home: &Home, what: &str, name: &str) -> std::path::PathBuf {
     let path = home.path().join(name);
     home.besom(["export", what, "tiny", "--out", path.to_str().unwrap()]).expect(0).says(name);
     path
 }
 
 /// What SQL says of the two exported views.
-fn views(home: &Home) -> [(&'static str, Vec<Value>); 2] {
+pub(super) fn views(home: &Home) -> [(&'static str, Vec<Value>); 2] {
     [
         ("runs", sql(home, "SELECT * FROM runs WHERE sweep = 'tiny' ORDER BY job")),
         ("history", sql(home, "SELECT * FROM history WHERE sweep = 'tiny' ORDER BY job, epoch")),
@@ -33,7 +29,7 @@ fn views(home: &Home) -> [(&'static str, Vec<Value>); 2] {
 }
 
 /// JSON text as JSON: its spelling is nobody's concern.
-fn parsed(column: &str, value: &Value) -> Value {
+pub(super) fn parsed(column: &str, value: &Value) -> Value {
     match value {
         Value::String(text) if column == "params" || column == "metrics" => serde_json::from_str(text).unwrap(),
         other => other.clone(),
@@ -90,39 +86,6 @@ fn jsonl_reads_back_as_the_view() {
 }
 
 #[test]
-fn parquet_reads_back_as_the_view_with_its_types() {
-    let home = trained(3);
-    for (what, rows) in views(&home) {
-        let file = SerializedFileReader::new(std::fs::File::open(export(&home, what, "x.parquet")).unwrap()).unwrap();
-        let found: Vec<_> = file.get_row_iter(None).unwrap().collect::<Result<_, _>>().unwrap();
-        assert_eq!(found.len(), rows.len());
-        for (record, row) in found.iter().zip(&rows) {
-            assert_eq!(record.len(), row.as_object().unwrap().len());
-            for (column, field) in record.get_column_iter() {
-                let wanted = &row[column];
-                match field {
-                    Field::Null => assert!(wanted.is_null(), "{column}"),
-                    Field::Long(value) => assert_eq!(Some(*value), wanted.as_i64(), "{column}"),
-                    Field::Double(value) => {
-                        assert_eq!(value.to_bits(), wanted.as_f64().unwrap().to_bits(), "{column}");
-                    }
-                    Field::TimestampMicros(value) => {
-                        let text = wanted.as_str().unwrap();
-                        let micros: i64 = text[20..26].parse().unwrap();
-                        let second: i64 = text[17..19].parse().unwrap();
-                        assert_eq!((value % 1_000_000, value / 1_000_000 % 60), (micros, second), "{column}");
-                    }
-                    Field::Str(value) => {
-                        assert_eq!(parsed(column, &value.as_str().into()), parsed(column, wanted), "{column}");
-                    }
-                    other => panic!("{column}: {other:?}"),
-                }
-            }
-        }
-    }
-}
-
-#[test]
 fn a_sweep_without_results_exports_empty_tables() {
     let home = Home::new();
     let file = home.write("tiny.yaml", &tiny_sweep("tiny", 2, 1));
@@ -130,10 +93,6 @@ fn a_sweep_without_results_exports_empty_tables() {
     let csv = std::fs::read_to_string(export(&home, "history", "x.csv")).unwrap();
     assert_eq!(csv, "sweep,job,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,metrics\r\n");
     assert_eq!(std::fs::read(export(&home, "history", "x.jsonl")).unwrap(), b"");
-    let file = std::fs::File::open(export(&home, "history", "x.parquet")).unwrap();
-    let reader = SerializedFileReader::new(file).unwrap();
-    assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
-    assert_eq!(reader.metadata().file_metadata().schema().get_fields().len(), 10);
     let queued = std::fs::read_to_string(export(&home, "runs", "y.csv")).unwrap();
     assert_eq!(queued.matches(",queued,").count(), 2, "{queued}");
 }

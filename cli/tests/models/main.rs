@@ -1,10 +1,14 @@
 //! Trained models as a user has them: predictions, reports, one's own drawings, exported files.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test and says where")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
 mod export;
 mod files;
+#[cfg(feature = "parquet")]
+mod parquet_files;
 mod predict;
 mod refusals;
 
