@@ -231,5 +231,5 @@ async fn the_schema_of_a_sqlite_store_can_be_looked_at() {
     let names = query(&filled.url, "SELECT name FROM pragma_table_info('best_runs')").await.unwrap();
     assert_eq!(names.rows.last(), Some(&vec![text("rank")]));
     let views = query(&filled.url, "SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name").await.unwrap();
-    assert_eq!(views.rows.len(), 5);
+    assert_eq!(views.rows.len(), 11);
 }

@@ -152,7 +152,7 @@ async fn every_view_has_the_documented_columns_and_the_same_values_in_both() {
         ("sweep_progress", "sweep_id"),
         ("worker_status", "worker_id"),
         ("config_stats", "job"),
-        ("importance", "parameter, second_parameter"),
+        ("importance", "parameter, second_parameter NULLS FIRST"),
         ("per_class", "job, class"),
         ("confusion", "job, target, predicted"),
         ("failures", "job, attempt"),

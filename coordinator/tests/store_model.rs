@@ -11,8 +11,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use besom_coordinator::{
     domain::{
-        AttemptOutcome, AttemptRef, ConfigRun, ConfigSums, Directive, EpochRecord, JobId, JobOutcome, JobState, RetryDecision, RetryPolicy, Run,
-        SweepId, SweepState, Timestamp, WorkerId, WriteResult, spread,
+        AttemptOutcome, AttemptRef, ConfigRun, ConfigSums, Directive, EpochRecord, JobId, JobOutcome, JobState,
+        RetryDecision, RetryPolicy, Run, SweepId, SweepState, Timestamp, WorkerId, WriteResult, spread,
     },
     store::{AcquireRequest, StoreError, SweepCommand},
 };
@@ -362,7 +362,8 @@ async fn compare(bench: &Bench, model: &Model, seed: u64) {
         assert_eq!(sweep.state, model.sweeps[&sweep.id], "seed {seed}, sweep {}", sweep.id);
         let runs = bench.runs(sweep.id).await;
         // Each job is a configuration of its own here.
-        let sums = runs.iter().map(|run| (run.job, ConfigSums::of(&[of_config(run)]))).filter(|(_, sums)| !sums.is_empty());
+        let sums =
+            runs.iter().map(|run| (run.job, ConfigSums::of(&[of_config(run)]))).filter(|(_, sums)| !sums.is_empty());
         let configs = bench.store.config_stats(sweep.id, None, 1000).await.unwrap();
         let configs: Vec<_> = configs.into_iter().map(|config| (config.job, config.sums)).collect();
         assert_eq!(configs, sums.collect::<Vec<_>>(), "seed {seed}, sweep {}", sweep.id);

@@ -113,15 +113,17 @@ impl ConfigSums {
     }
 }
 
-/// Mean, standard deviation and 95 % interval of the mean; `None` of nothing. By Welford's updates: equal numbers have
-/// no spread, and close ones lose no digits.
+/// Mean, standard deviation and 95 % interval of the mean; `None` of nothing. By Welford's updates, about the first
+/// number: equal ones have no spread, and close ones lose no digits.
 pub fn estimate(values: &[f64]) -> Option<Estimate> {
+    let origin = values.first().copied().unwrap_or_default();
     let (mut mean, mut squares) = (0.0, 0.0);
-    for (before, &value) in values.iter().enumerate() {
+    for (before, value) in values.iter().map(|value| value - origin).enumerate() {
         let off = value - mean;
         mean += off / (before + 1) as f64;
         squares += off * (value - mean);
     }
+    let mean = origin + mean;
     let n = values.len() as f64;
     let spread = (values.len() > 1).then(|| {
         let deviation = (squares / (n - 1.0)).max(0.0).sqrt();
@@ -165,7 +167,10 @@ mod tests {
     fn estimates_are_those_of_numpy_and_scipy() {
         // numpy.mean, numpy.std(ddof=1), scipy.stats.t.interval(0.95, n - 1, mean, deviation / sqrt(n))
         for (values, [mean, deviation, low, high]) in [
-            (&[0.8123, 0.8341, 0.8239][..], [0.8234333333333334, 0.01090748978149109, 0.7963376266266, 0.8505290400400667]),
+            (
+                &[0.8123, 0.8341, 0.8239][..],
+                [0.8234333333333334, 0.01090748978149109, 0.7963376266266, 0.8505290400400667],
+            ),
             (&[0.81, 0.83], [0.82, 0.014142135623730885, 0.6929379526382538, 0.9470620473617464]),
             // Their squares have no digits left for the differences.
             (

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use besom_coordinator::{
     domain::{
-        Completion, Confusion, Digest, EpochRecord, JobOutcome, NewJob, NewSweep, NewWorker, RetryPolicy, SweepState, Timestamp,
-        WriteResult,
+        Completion, Confusion, Digest, EpochRecord, JobOutcome, NewJob, NewSweep, NewWorker, RetryPolicy, SweepState,
+        Timestamp, WriteResult,
     },
     store::{
         AcquireRequest, Store,

@@ -183,8 +183,17 @@ pub(crate) async fn every_read_of_an_empty_store_is_empty(bench: Bench) {
     assert!(bench.store.importance(SweepId(1)).await.unwrap().is_none());
     assert!(!bench.store.catch_up(9).await.unwrap());
     for view in [
-        "runs", "history", "best_runs", "sweep_progress", "worker_status", "config_stats", "importance", "per_class",
-        "confusion", "failures", "slowest",
+        "runs",
+        "history",
+        "best_runs",
+        "sweep_progress",
+        "worker_status",
+        "config_stats",
+        "importance",
+        "per_class",
+        "confusion",
+        "failures",
+        "slowest",
     ] {
         assert!(bench.query(&format!("SELECT * FROM {view}")).await.is_empty(), "{view}");
     }

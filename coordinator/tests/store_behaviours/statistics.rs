@@ -78,7 +78,10 @@ pub(crate) async fn a_configuration_is_summed_over_its_seeds(bench: Bench) {
     bench.complete(completion(jobs[2].at, JobOutcome::Diverged, vec![record(1, 0.1)]), at(3.0)).await;
 
     let all = stats(&bench, sweep.id).await;
-    assert_eq!(all.iter().map(|config| config.job).collect::<Vec<_>>(), [jobs[0], jobs[1], jobs[2]].map(|j| j.at.job));
+    assert_eq!(
+        all.iter().map(|config| config.job).collect::<Vec<_>>(),
+        [0, 1, 2].map(|index: usize| jobs[index].at.job)
+    );
     let sums = &all[0].sums;
     assert_eq!((sums.n, sums.diverged, sums.failed, sums.mean_seconds), (3, 0, 0, Some(2.5)));
     let spread = (0.01090748978149109, 0.7963376266266, 0.8505290400400667);
@@ -112,10 +115,10 @@ pub(crate) async fn a_retried_job_counts_once_and_one_that_was_lost_too_often_as
     }
     let policy = RetryPolicy { max_losses: 1, ..RetryPolicy::default() };
     let settled = bench.store.expire(policy, 9, at(99.0)).await.unwrap();
-    assert_eq!(settled.iter().map(|lease| (lease.at, lease.state)).collect::<Vec<_>>(), [(
-        jobs[1].at,
-        JobState::Failed
-    )]);
+    assert_eq!(
+        settled.iter().map(|lease| (lease.at, lease.state)).collect::<Vec<_>>(),
+        [(jobs[1].at, JobState::Failed)]
+    );
     let counts: Vec<_> =
         stats(&bench, sweep.id).await.iter().map(|config| (config.job, config.sums.n, config.sums.failed)).collect();
     assert_eq!(counts, [(jobs[0].at.job, 1, 0), (jobs[1].at.job, 0, 1)]);
@@ -224,7 +227,9 @@ async fn shown(bench: &Bench) -> Vec<Vec<Vec<String>>> {
     ] {
         let sql = match view {
             // When it was worked out is not part of what it says.
-            "importance" => "SELECT kind, parameter, second_parameter, value, cells FROM importance WHERE sweep = 'first'",
+            "importance" => {
+                "SELECT kind, parameter, second_parameter, value, cells FROM importance WHERE sweep = 'first'"
+            }
             _ => &format!("SELECT * FROM {view}"),
         };
         let rows = bench.query(&format!("{sql} ORDER BY {order}")).await;
@@ -300,16 +305,15 @@ pub(crate) async fn a_confusion_matrix_is_read_by_pair_and_by_class(bench: Bench
     bench.complete(Completion { confusion, ..succeeded(job, vec![record(1, 0.5)]) }, at(2.0)).await;
     next(&bench, worker, 0.5, at(3.0)).await;
     let rows = bench.query("SELECT target, predicted, count FROM confusion ORDER BY target, predicted").await;
-    let expected =
-        [[0, 0, 7], [0, 1, 0], [0, 2, 1], [1, 0, 3], [1, 1, 0], [1, 2, 2], [2, 0, 0], [2, 1, 0], [2, 2, 0]]
-            .map(|row| row.map(|number| number.to_string()).to_vec());
+    let expected = [[0, 0, 7], [0, 1, 0], [0, 2, 1], [1, 0, 3], [1, 1, 0], [1, 2, 2], [2, 0, 0], [2, 1, 0], [2, 2, 0]]
+        .map(|row| row.map(|number| number.to_string()).to_vec());
     assert_eq!(rows, expected);
-    let rows = bench.query("SELECT class, support, predicted, correct, precision, recall FROM per_class ORDER BY class");
-    assert_eq!(rows.await, [
-        ["0", "8", "10", "7", "0.7", "0.875"],
-        ["1", "5", "0", "0", "-", "0.0"],
-        ["2", "0", "3", "0", "0.0", "-"]
-    ]);
+    let rows =
+        bench.query("SELECT class, support, predicted, correct, precision, recall FROM per_class ORDER BY class");
+    assert_eq!(
+        rows.await,
+        [["0", "8", "10", "7", "0.7", "0.875"], ["1", "5", "0", "0", "-", "0.0"], ["2", "0", "3", "0", "0.0", "-"]]
+    );
 }
 
 pub(crate) async fn failures_are_the_attempts_that_ended_badly(bench: Bench) {
