@@ -26,11 +26,8 @@ fn sweep(name: &str, method: &str, parameters: &[&str], besom: &[&str]) -> Strin
 
 /// The classic sweep in small: two hyperparameters varied alone, two seeds.
 fn classic(name: &str) -> String {
-    let parameters = [
-        "optimizer: {values: [sgd, adam]}",
-        "learning_rate: {values: [0.0001, 0.01, 0.5]}",
-        "epochs: {value: 3}",
-    ];
+    let parameters =
+        ["optimizer: {values: [sgd, adam]}", "learning_rate: {values: [0.0001, 0.01, 0.5]}", "epochs: {value: 3}"];
     let besom = ["base: {optimizer: sgd, learning_rate: 0.01}", "seeds: 2"];
     sweep(name, "one_at_a_time", &parameters, &besom)
 }
@@ -73,18 +70,24 @@ fn assert_says(texts: &[String], what: &[&str]) {
 #[test]
 fn a_sweep_one_at_a_time_has_curves_effects_importance_and_a_timeline() {
     let home = Home::new();
-    run(&home, &sweep(
-        "one",
-        "one_at_a_time",
-        &["learning_rate: {values: [0.0001, 0.01, 0.5]}", "epochs: {value: 3}"],
-        &["base: {learning_rate: 0.01}", "seeds: 2"],
-    ));
+    run(
+        &home,
+        &sweep(
+            "one",
+            "one_at_a_time",
+            &["learning_rate: {values: [0.0001, 0.01, 0.5]}", "epochs: {value: 3}"],
+            &["base: {learning_rate: 0.01}", "seeds: 2"],
+        ),
+    );
     let written = plot(&home, "one", "out", &[]);
     assert_eq!(written, ["curves.svg", "effects.svg", "importance.svg", "timeline.svg"]);
     let of = |name: &str| texts(home.path().join("out").join(name));
     let title = "one (synthetic data): validation accuracy and loss by epoch";
     assert_says(&of("curves.svg"), &[title, "val_accuracy (share correct)", "epoch", "0.0001", "0.01 (base)", "0.5"]);
-    assert_says(&of("effects.svg"), &["final val_accuracy (share correct)", "learning_rate, log scale", "95 % intervals"]);
+    assert_says(
+        &of("effects.svg"),
+        &["final val_accuracy (share correct)", "learning_rate, log scale", "95 % intervals"],
+    );
     assert_says(&of("importance.svg"), &["importance by range", "learning_rate", "range of the mean val_accuracy"]);
     assert_says(&of("timeline.svg"), &["slot 0", "since the first job began", "ended well: 6"]);
 }
@@ -175,12 +178,18 @@ fn pngs_are_the_same_without_any_font() {
 #[test]
 fn diverged_runs_are_shown_as_such() {
     let home = Home::new();
-    let parameters = ["learning_rate: {values: [0.01, 1.0e+30]}", "epochs: {value: 3}", "optimizer: {value: sgd}"];
+    // The penalty multiplies the weights by minus two million in every step.
+    let parameters = [
+        "learning_rate: {values: [0.01, 1000000.0]}",
+        "epochs: {value: 3}",
+        "optimizer: {value: sgd}",
+        "l2: {value: 1.0}",
+    ];
     run(&home, &sweep("wild", "grid", &parameters, &[]));
     plot(&home, "wild", "out", &[]);
     let of = |name: &str| texts(home.path().join("out").join(name));
-    assert_says(&of("curves.svg"), &["1 diverged", "1e30", "diverged"]);
-    assert_says(&of("effects.svg"), &["1e30", "diverged"]);
+    assert_says(&of("curves.svg"), &["1 diverged", "1000000.0", "diverged"]);
+    assert_says(&of("effects.svg"), &["diverged"]);
     assert_says(&of("timeline.svg"), &["diverged: 1"]);
 }
 
@@ -225,7 +234,10 @@ fn a_lost_attempt_is_crossed_out_in_the_timeline() {
     let _second = home.start(["worker", "--slots", "1", "--coordinator", &url]);
     home.besom(["watch", "slow", "--coordinator", &url]).expect(0);
     plot(&home, "slow", "out", &["--coordinator", &url]);
-    assert_says(&texts(home.path().join("out/timeline.svg")), &["lost (crossed out): 1", "ended well: 1", "1 of 2 attempts"]);
+    assert_says(
+        &texts(home.path().join("out/timeline.svg")),
+        &["lost (crossed out): 1", "ended well: 1", "1 of 2 attempts"],
+    );
 }
 
 #[test]

@@ -144,6 +144,9 @@ mod tests {
         let log = Scale::Log { low: 0.01, high: 100.0 };
         assert!((log.share(1.0) - 0.5).abs() < 1e-12);
         assert_eq!(Scale::slots(4).share(0.0), 0.125);
-        assert_eq!([short(0.0001), short(1e-5), short(4096.0), short(0.30000000000000004)], ["0.0001", "1e-5", "4096", "0.3"]);
+        assert_eq!(
+            [short(0.0001), short(1e-5), short(4096.0), short(0.30000000000000004)],
+            ["0.0001", "1e-5", "4096", "0.3"]
+        );
     }
 }

@@ -114,7 +114,8 @@ impl Canvas {
 
     pub(super) fn polyline(&mut self, points: &[(f64, f64)], stroke: Stroke) {
         // A line without length cannot be stroked.
-        if points.windows(2).all(|pair| pair[0] == pair[1]) {
+        let near = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).abs() < 0.02 && (a.1 - b.1).abs() < 0.02;
+        if points.windows(2).all(|pair| near(pair[0], pair[1])) {
             return;
         }
         // The crate gives fills an opacity, lines none.

@@ -20,6 +20,9 @@ const BELOW: f64 = 50.0;
 const ENTRY: f64 = 19.0;
 const REMARK: f64 = 14.0;
 const FIRST_ENTRY: f64 = 24.0;
+/// Of more lines than this the highest losses may leave the panel, which a few would flatten: so many stay inside.
+const CROWD: usize = 50;
+const LOSSES: f64 = 0.98;
 
 /// The panels of one hyperparameter.
 pub(super) struct Row {
@@ -109,7 +112,11 @@ pub(super) fn scales<'a, I: Iterator<Item = &'a Line>>(all: impl Fn() -> I) -> (
     let drawn = || all().filter(|line| !steady || line.kind != Kind::Diverged);
     let ends = |band: &Band| [band.low, band.mean, band.high];
     let accuracy: Vec<f64> = drawn().flat_map(|line| line.val_accuracy.iter().flatten().flat_map(ends)).collect();
-    let loss: Vec<f64> = drawn().flat_map(|line| line.val_loss.iter().flatten().flat_map(ends)).collect();
+    let mut loss: Vec<f64> = drawn().flat_map(|line| line.val_loss.iter().flatten().flat_map(ends)).collect();
+    if drawn().count() > CROWD {
+        loss.sort_by(f64::total_cmp);
+        loss.truncate((loss.len() as f64 * LOSSES).ceil() as usize);
+    }
     (Scale::around(&accuracy, 0.05).clamped(0.0, 1.0), Scale::around(&loss, 0.05).clamped(0.0, f64::INFINITY))
 }
 
@@ -131,6 +138,9 @@ fn notes(data: &SweepData, rows: &[Row]) -> Vec<String> {
     }
     if rows.iter().any(is_many) {
         notes.push("Thin lines are all values; those with the best last val_accuracy stand out.".to_owned());
+    }
+    if lines().count() > CROWD {
+        notes.push("The highest 2 % of the losses are beyond the panel.".to_owned());
     }
     notes
 }
@@ -172,8 +182,8 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
                 }
             } else {
                 let opacity = match row.lines.len() {
-                    0..=3 => 0.15,
-                    4 | 5 => 0.1,
+                    0..=3 => 0.12,
+                    4 | 5 => 0.09,
                     _ => 0.06,
                 };
                 for (place, color, _) in &looks {
@@ -205,7 +215,9 @@ pub(super) fn curve(canvas: &mut Canvas, panel: &Panel, points: &[Option<Band>],
     let place = |(epoch, band): (usize, &Option<Band>)| {
         // Beyond a screen's height nothing is seen, and some readers of SVG stumble over huge numbers.
         let far = 3.0 * panel.height;
-        band.map(|band| (panel.at_x((epoch + 1) as f64), panel.at_y(band.mean).clamp(panel.y - far, panel.bottom() + far)))
+        band.map(|band| {
+            (panel.at_x((epoch + 1) as f64), panel.at_y(band.mean).clamp(panel.y - far, panel.bottom() + far))
+        })
     };
     let places: Vec<Option<(f64, f64)>> = points.iter().enumerate().map(place).collect();
     for piece in places.split(Option::is_none) {
@@ -253,7 +265,8 @@ fn key_height(row: &Row) -> f64 {
 fn key(canvas: &mut Canvas, row: &Row, x: f64, y: f64) {
     let right = x + KEY;
     let text = x + 38.0;
-    let title = if is_many(row) { format!("best {} of {}", looks(row).len(), row.lines.len()) } else { "value".to_owned() };
+    let title =
+        if is_many(row) { format!("best {} of {}", looks(row).len(), row.lines.len()) } else { "value".to_owned() };
     canvas.text(x, y + 9.0, &title, SMALL, Align::Start, SOFT);
     canvas.text(right, y + 9.0, "last val_accuracy", SMALL, Align::End, SOFT);
     let mut y = y + FIRST_ENTRY + 4.0;

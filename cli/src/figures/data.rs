@@ -103,9 +103,7 @@ impl SweepData {
                 // A job that was made after the runs were listed is left for the next time.
                 let Some(&at) = index.get(&job.job) else { continue };
                 let epochs = &mut data.runs[at].epochs;
-                epochs.extend(
-                    job.epochs.iter().map(|e| Epoch { val_accuracy: e.val_accuracy, val_loss: e.val_loss }),
-                );
+                epochs.extend(job.epochs.iter().map(|e| Epoch { val_accuracy: e.val_accuracy, val_loss: e.val_loss }));
             }
         }
         let mut configs = client.stream_config_stats(at.clone()).await.map_err(refused)?.into_inner();
@@ -129,7 +127,9 @@ impl SweepData {
         let spec = besom_sweep::parse(&sweep.text).ok();
         let listed = |name: &str| {
             let mut parameters = spec.iter().flat_map(|spec| &spec.parameters);
-            parameters.find(|parameter| parameter.name == name).map_or_else(Vec::new, |parameter| parameter.values.clone())
+            parameters
+                .find(|parameter| parameter.name == name)
+                .map_or_else(Vec::new, |parameter| parameter.values.clone())
         };
         let parameters: Vec<Parameter> = sweep
             .swept
@@ -161,10 +161,10 @@ impl SweepData {
 
     fn config(&self, stats: &v1::ConfigStats) -> Config {
         let params: Params = serde_json::from_str(&stats.params).unwrap_or_default();
-        let accuracy = stats.final_val_accuracy.as_ref().map(|estimate| Estimate {
-            mean: estimate.mean,
-            interval: estimate.low.zip(estimate.high),
-        });
+        let accuracy = stats
+            .final_val_accuracy
+            .as_ref()
+            .map(|estimate| Estimate { mean: estimate.mean, interval: estimate.low.zip(estimate.high) });
         Config {
             values: self.values(&params),
             job: stats.job,

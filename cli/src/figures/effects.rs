@@ -19,7 +19,7 @@ const LEFT: f64 = 66.0;
 const ABOVE: f64 = 34.0;
 const BELOW: f64 = 52.0;
 /// Below the panel, where a value has runs without a final accuracy.
-const STRIP: f64 = 18.0;
+const STRIP: f64 = 26.0;
 /// More points than this in a panel are drawn small, without their intervals.
 const CROWD: usize = 60;
 /// How far the configurations of one value are spread to each side, of the room between values.
@@ -74,7 +74,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let up = up.clamped(0.0, 1.0);
     let columns = effects.len().clamp(1, COLUMNS);
     let sheet = 2.0 * MARGIN + columns as f64 * (LEFT + WIDTH) + 12.0;
-    let page = Page::new(data, "final validation accuracy by hyperparameter", sheet.max(560.0), &notes(data, &effects));
+    let page = Page::new(data, "final validation accuracy by hyperparameter", sheet.max(640.0), &notes(data, &effects));
     let lost = effects.iter().any(|effect| (0..effect.configs.len()).any(|value| effect.lost(value) != (0, 0)));
     let row = ABOVE + HEIGHT + if lost { STRIP } else { 0.0 } + BELOW;
     let mut canvas = page.canvas(effects.len().div_ceil(columns) as f64 * row);
@@ -109,21 +109,28 @@ fn notes(data: &SweepData, effects: &[Effect<'_>]) -> Vec<String> {
     let intervals = effects.iter().any(|effect| effect.all().count() <= CROWD && effect.all().any(with_interval));
     let mut notes = Vec::new();
     if data.one_at_a_time {
-        notes.push("Points are means over the seeds; the ring is the base, where all other points start from.".to_owned());
-    } else {
         notes.push(
-            "A point is a configuration (mean over its seeds), spread sideways where several share a value; the line \
-             goes through the means of each value."
-                .to_owned(),
+            "Points are means over the seeds; the ring is the base, where all other points start from.".to_owned(),
         );
+    } else {
+        let of = if data.seeds > 1 { " (mean over its seeds)" } else { "" };
+        let several = effects.iter().any(|effect| effect.configs.iter().any(|configs| configs.len() > 1));
+        notes.push(format!("A point is a configuration{of}."));
+        if several {
+            notes.push("Points that share a value are spread sideways; orange is the mean of each value.".to_owned());
+        }
     }
     if intervals {
-        notes.push("Bars are 95 % intervals of the mean (Student's t); one without a cap goes on beyond the panel.".to_owned());
+        notes.push(
+            "Bars are 95 % intervals of the mean (Student's t); one without a cap goes on beyond the panel.".to_owned(),
+        );
     } else if data.seeds == 1 {
         notes.push("One seed: no intervals.".to_owned());
     }
     if effects.iter().any(|effect| (0..effect.configs.len()).any(|value| effect.lost(value) != (0, 0))) {
-        notes.push("Crosses below a panel count runs that have no final accuracy since they diverged or failed.".to_owned());
+        notes.push(
+            "Crosses below a panel count runs that have no final accuracy since they diverged or failed.".to_owned(),
+        );
     }
     notes
 }
@@ -141,7 +148,11 @@ fn points(canvas: &mut Canvas, data: &SweepData, effect: &Effect<'_>, panel: &Pa
     if parameter.is_numeric() {
         for piece in means.split(Option::is_none) {
             let piece: Vec<_> = piece.iter().copied().flatten().collect();
-            let stroke = if rest { Stroke::new(ORANGE, 2.0) } else { Stroke::new(BLUE, 1.2).faint(0.5) };
+            let stroke = match (rest, crowd) {
+                (true, _) => Stroke::new(ORANGE, 2.0),
+                (false, true) => Stroke::new(BLUE, 0.7).faint(0.3),
+                (false, false) => Stroke::new(BLUE, 1.2).faint(0.5),
+            };
             canvas.polyline(&piece, stroke);
         }
     }
@@ -162,7 +173,13 @@ fn points(canvas: &mut Canvas, data: &SweepData, effect: &Effect<'_>, panel: &Pa
                     }
                 }
             }
-            let (radius, opacity) = if crowd { (2.0, 0.45) } else if rest { (3.0, 0.8) } else { (4.5, 1.0) };
+            let (radius, opacity) = if crowd {
+                (2.0, 0.45)
+            } else if rest {
+                (3.0, 0.8)
+            } else {
+                (4.5, 1.0)
+            };
             canvas.dot(x, y, radius, BLUE, opacity);
             if data.base[effect.parameter] == Some(value) {
                 canvas.ring(x, y, 7.5, Stroke::new(INK, 1.4));
@@ -199,13 +216,13 @@ fn lower_axis(canvas: &mut Canvas, data: &SweepData, effect: &Effect<'_>, panel:
     } else {
         panel.across.ticks(6)
     };
-    lowered.lower_axis(canvas, &ticks, &parameter.name);
+    lowered.lower_axis(canvas, &ticks, &parameter.axis_name());
     if !any {
         return;
     }
     canvas.line((panel.x, panel.bottom()), (panel.x + panel.width, panel.bottom()), Stroke::new(SOFT, 0.6));
     for (value, (diverged, failed)) in lost.iter().enumerate().filter(|(_, lost)| **lost != (0, 0)) {
-        let (x, y) = (panel.at_x(places[value]), panel.bottom() + STRIP / 2.0);
+        let (x, y) = (panel.at_x(places[value]), panel.bottom() + STRIP / 2.0 + 1.0);
         let text = if places.len() <= 9 { (diverged + failed).to_string() } else { String::new() };
         let left = x - width(&text, SMALL) / 2.0;
         canvas.cross(left, y, 3.5, Stroke::new(VERMILLION, 1.6));
@@ -216,5 +233,5 @@ fn lower_axis(canvas: &mut Canvas, data: &SweepData, effect: &Effect<'_>, panel:
         (false, true) => "failed",
         _ => "no result",
     };
-    canvas.text(panel.x - 6.0, panel.bottom() + STRIP / 2.0 + 4.0, word, SMALL, Align::End, VERMILLION);
+    canvas.text(panel.x - 6.0, panel.bottom() + STRIP / 2.0 + 1.0 + 4.0, word, SMALL, Align::End, VERMILLION);
 }

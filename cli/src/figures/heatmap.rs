@@ -32,11 +32,10 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let (columns, rows) = (data.parameters[lying].values.len(), data.parameters[standing].values.len());
     let cell_width = (BODY / columns as f64).clamp(11.0, 110.0);
     let cell_height = (400.0 / rows as f64).clamp(11.0, 46.0);
-    let names: Vec<String> =
-        (0..rows).map(|value| fit(&data.parameters[standing].text(value), SMALL, 130.0)).collect();
+    let names: Vec<String> = (0..rows).map(|value| fit(&data.parameters[standing].text(value), SMALL, 130.0)).collect();
     let left = MARGIN + 26.0 + names.iter().map(|name| width(name, SMALL)).fold(0.0, f64::max) + 8.0;
     let (wide, high) = (cell_width * columns as f64, cell_height * rows as f64);
-    let page = Page::new(data, "final validation accuracy", (left + wide + KEY + MARGIN).max(560.0), &notes(data));
+    let page = Page::new(data, "final validation accuracy", (left + wide + KEY + MARGIN).max(640.0), &notes(data));
     let (labels, depth) = column_labels(data, lying, cell_width);
     let mut canvas = page.canvas(high + depth + 40.0);
     let top = page.top() + 8.0;
@@ -149,7 +148,8 @@ fn cell(canvas: &mut Canvas, config: &Config, scale: Scale, (x, y, wide, high): 
 /// The names under the columns, and how deep they reach; not all where they would touch.
 fn column_labels(data: &SweepData, lying: usize, cell_width: f64) -> (Vec<(usize, String)>, f64) {
     let parameter = &data.parameters[lying];
-    let texts: Vec<String> = (0..parameter.values.len()).map(|value| fit(&parameter.text(value), SMALL, 130.0)).collect();
+    let texts: Vec<String> =
+        (0..parameter.values.len()).map(|value| fit(&parameter.text(value), SMALL, 130.0)).collect();
     let widest = texts.iter().map(|text| width(text, SMALL)).fold(0.0, f64::max);
     if widest + 6.0 <= cell_width {
         return (texts.into_iter().enumerate().collect(), 22.0);

@@ -70,9 +70,8 @@ pub(super) fn of_all(data: &SweepData) -> Vec<Line> {
 }
 
 fn line(value: usize, runs: &[&Run], whole_range: bool) -> Line {
-    let of = |states: &[JobState]| -> Vec<&Run> {
-        runs.iter().copied().filter(|run| states.contains(&run.state)).collect()
-    };
+    let of =
+        |states: &[JobState]| -> Vec<&Run> { runs.iter().copied().filter(|run| states.contains(&run.state)).collect() };
     let finished = of(&[JobState::Succeeded, JobState::Stopped]);
     let (running, diverged) = (of(&[JobState::Running, JobState::Queued]), of(&[JobState::Diverged]));
     let failed = of(&[JobState::Failed, JobState::Cancelled]);
@@ -145,11 +144,7 @@ impl Line {
             Kind::Diverged if self.runs == 1 => Some(format!("diverged in epoch {}", self.val_loss.len())),
             Kind::Diverged => Some(format!("all {} diverged", self.runs)),
         };
-        let others = [
-            of(self.diverged, "diverged"),
-            of(self.failed, "failed"),
-            of(self.unfinished, "not ended"),
-        ];
+        let others = [of(self.diverged, "diverged"), of(self.failed, "failed"), of(self.unfinished, "not ended")];
         made.into_iter().chain(others.into_iter().flatten()).collect()
     }
 
@@ -216,7 +211,10 @@ mod tests {
         let band = optimizers[0].val_accuracy[1].unwrap();
         assert_eq!((band.low, band.high), (0.2, 0.4), "from the lowest seed to the highest");
         let rates = of(&data, 1);
-        assert_eq!(rates.iter().map(|line| data.parameters[1].text(line.value)).collect::<Vec<_>>(), ["0.01", "0.1", "0.5"]);
+        assert_eq!(
+            rates.iter().map(|line| data.parameters[1].text(line.value)).collect::<Vec<_>>(),
+            ["0.01", "0.1", "0.5"]
+        );
         assert_eq!(data.base, [Some(0), Some(0)]);
         assert_eq!((rates[2].kind, rates[2].remarks()), (Kind::Diverged, vec!["diverged in epoch 1".to_owned()]));
     }

@@ -22,8 +22,8 @@ pub(super) struct Page {
 
 impl Page {
     /// For a figure of `what`, with notes that stand below it.
-    pub(super) fn new(data: &SweepData, what: &str, width: f64, notes: &[String]) -> Self {
-        let room = width - 2.0 * MARGIN;
+    pub(super) fn new(data: &SweepData, what: &str, sheet: f64, notes: &[String]) -> Self {
+        let room = sheet - 2.0 * MARGIN;
         let sweep = &data.sweep;
         let counts = state::counts(&sweep.counts.unwrap_or_default());
         let seeds = number::plural(data.seeds as u64, "seed");
@@ -36,8 +36,8 @@ impl Page {
             (format!("{}, {seeds}", sweep.method), warning)
         };
         Self {
-            width,
-            title: fit(&format!("{}: {what}", state::title(sweep)), TITLE, room),
+            width: sheet,
+            title: format!("{}: {what}", fit(&state::title(sweep), TITLE, room - width(&format!(": {what}"), TITLE))),
             about: wrap(&about, LABEL, room),
             warning: wrap(&warning, LABEL, room),
             notes: notes.iter().flat_map(|note| wrap(note, SMALL, room)).collect(),

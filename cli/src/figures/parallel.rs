@@ -68,7 +68,8 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         };
         canvas.polyline(&line(*at), stroke);
     }
-    let best: Vec<usize> = order.iter().rev().copied().filter(|at| data.configs[*at].accuracy.is_some()).take(BEST).collect();
+    let best: Vec<usize> =
+        order.iter().rev().copied().filter(|at| data.configs[*at].accuracy.is_some()).take(BEST).collect();
     for (rank, at) in best.iter().enumerate().rev() {
         let (color, dash) = style::line(rank);
         canvas.polyline(&line(*at), Stroke::new(WHITE, 4.0).faint(0.8));
@@ -124,7 +125,9 @@ fn notes(data: &SweepData) -> Vec<String> {
          better above."
     )];
     if data.configs.iter().any(|config| config.accuracy.is_none()) {
-        notes.push("Dashed red lines: all runs of the configuration diverged or failed.".to_owned());
+        notes.push(
+            "Thin dashed lines that end below the axis: all runs of the configuration diverged or failed.".to_owned(),
+        );
     }
     notes
 }
@@ -137,6 +140,8 @@ fn parameter_axis(canvas: &mut Canvas, data: &SweepData, axis: usize, x: f64, to
     canvas.text(x, top - 22.0, &name, LABEL, Align::Middle, INK);
     if matches!(scale, Scale::Log { .. }) {
         canvas.text(x, top - 8.0, "log scale", SMALL, Align::Middle, SOFT);
+    } else if parameter.is_numeric() && matches!(scale, Scale::Slots { .. }) {
+        canvas.text(x, top - 8.0, "evenly spaced", SMALL, Align::Middle, SOFT);
     }
     let ticks: Vec<(f64, String)> = if places.len() <= 14 || !parameter.is_numeric() {
         places.iter().enumerate().map(|(value, place)| (*place, parameter.text(value))).collect()

@@ -36,7 +36,11 @@ pub(super) fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
     let mut parts = vec![if ended == jobs {
         format!("{}: {counts}", state::title(&data.sweep))
     } else {
-        format!("{}: unfinished, {ended} of {} have ended; {counts}", state::title(&data.sweep), number::plural(jobs, "job"))
+        format!(
+            "{}: unfinished, {ended} of {} have ended; {counts}",
+            state::title(&data.sweep),
+            number::plural(jobs, "job")
+        )
     }];
     for row in &rows {
         parts.push(format!("\n{}", row.title));
@@ -107,7 +111,8 @@ fn axes(canvas: &mut Canvas, panel: &Panel, left: usize, name: &str, last: usize
 
 /// On the line, each at another place along it, so that lines that end together can be told apart.
 fn letter(canvas: &mut Canvas, panel: &Panel, points: &[Option<Band>], look: usize, looks: usize) {
-    let inside: Vec<(usize, Band)> = clipped(panel, points).iter().enumerate().filter_map(|(e, p)| Some((e, (*p)?))).collect();
+    let inside: Vec<(usize, Band)> =
+        clipped(panel, points).iter().enumerate().filter_map(|(e, p)| Some((e, (*p)?))).collect();
     if inside.is_empty() {
         return;
     }
@@ -115,7 +120,14 @@ fn letter(canvas: &mut Canvas, panel: &Panel, points: &[Option<Band>], look: usi
     let (epoch, band) = inside[(at.round() as usize).min(inside.len() - 1)];
     let (x, y) = (panel.at_x((epoch + 1) as f64), panel.at_y(band.mean));
     let cell = |place: f64, size: f64| (place / size).floor() * size;
-    canvas.text(cell(x, WIDE), cell(y, HIGH) + HIGH / 2.0, &name(look).to_string(), 12, Align::Start, style::line(look).0);
+    canvas.text(
+        cell(x, WIDE),
+        cell(y, HIGH) + HIGH / 2.0,
+        &name(look).to_string(),
+        12,
+        Align::Start,
+        style::line(look).0,
+    );
 }
 
 fn name(look: usize) -> char {

@@ -111,7 +111,8 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         }
         let places = slot.bars.iter().map(|bar| (panel.at_x(bar.start / unit), panel.at_x(bar.end / unit), bar));
         for (start, end, kind, of) in merged(places) {
-            draw_bar(&mut canvas, (start, y + row * 0.1, (end - start).max(0.8), row * 0.8), kind, of);
+            // A hair's breadth between neighbours.
+            draw_bar(&mut canvas, (start, y + row * 0.1, (end - start - 0.5).max(0.8), row * 0.8), kind, of);
         }
     }
     for (at, text) in &labels {
@@ -206,9 +207,12 @@ fn unit(seconds: f64) -> (f64, &'static str) {
 fn draw_bar(canvas: &mut Canvas, (x, y, wide, high): (f64, f64, f64, f64), kind: End, of: Option<(i64, u32)>) {
     let (_, color) = kind.look();
     canvas.rect(x, y, wide, high, color, 1.0);
-    if wide > 3.0 {
-        let edge = if matches!(kind, End::Lost) { VERMILLION } else { INK };
-        canvas.frame(x, y, wide, high, Stroke::new(edge, 0.6));
+    match kind {
+        End::Lost | End::GivenBack => {
+            let edge = if kind == End::Lost { VERMILLION } else { SOFT };
+            canvas.frame(x, y, wide, high, Stroke::new(edge, 0.8));
+        }
+        End::Done | End::Diverged | End::Failed | End::Running => {}
     }
     match kind {
         End::Lost => {
@@ -217,11 +221,9 @@ fn draw_bar(canvas: &mut Canvas, (x, y, wide, high): (f64, f64, f64, f64), kind:
             canvas.line((x, y + high), (x + wide, y), stroke);
         }
         // Goes on beyond what the store knows.
-        End::Running => canvas.area(
-            &[(x + wide, y), (x + wide + 7.0, y + high / 2.0), (x + wide, y + high)],
-            color,
-            1.0,
-        ),
+        End::Running => {
+            canvas.area(&[(x + wide, y), (x + wide + 7.0, y + high / 2.0), (x + wide, y + high)], color, 1.0)
+        }
         End::Done | End::Diverged | End::Failed | End::GivenBack => {}
     }
     let Some((job, attempt)) = of.filter(|_| high >= 11.0) else { return };
@@ -258,8 +260,8 @@ fn key(canvas: &mut Canvas, slots: &[Slot], y: f64) {
         }
         let text = format!("{}: {count}", kind.look().0);
         draw_bar(canvas, (x, y - 9.0, 18.0, 11.0), kind, None);
-        canvas.text(x + 28.0, y + 1.0, &text, LABEL, Align::Start, INK);
-        x += 28.0 + width(&text, LABEL) + 24.0;
+        canvas.text(x + 31.0, y + 1.0, &text, LABEL, Align::Start, INK);
+        x += 31.0 + width(&text, LABEL) + 24.0;
     }
 }
 
@@ -299,17 +301,10 @@ mod tests {
     #[test]
     fn bars_that_nobody_could_tell_apart_are_one() {
         let bar = |start, end, kind| (start, end, Bar { start, end, kind, of: Some((1, 1)) });
-        let bars = [
-            bar(0.0, 0.5, End::Done),
-            bar(0.6, 1.1, End::Done),
-            bar(1.1, 1.5, End::Lost),
-            bar(1.6, 40.0, End::Lost),
-        ];
+        let bars =
+            [bar(0.0, 0.5, End::Done), bar(0.6, 1.1, End::Done), bar(1.1, 1.5, End::Lost), bar(1.6, 40.0, End::Lost)];
         let merged = merged(bars.iter().map(|(start, end, bar)| (*start, *end, bar)));
         let seen: Vec<_> = merged.iter().map(|(start, end, kind, of)| (*start, *end, *kind, of.is_some())).collect();
-        assert_eq!(
-            seen,
-            [(0.0, 1.1, End::Done, false), (1.1, 1.5, End::Lost, true), (1.6, 40.0, End::Lost, true)]
-        );
+        assert_eq!(seen, [(0.0, 1.1, End::Done, false), (1.1, 1.5, End::Lost, true), (1.6, 40.0, End::Lost, true)]);
     }
 }

@@ -54,19 +54,28 @@ impl Parameter {
     }
 
     /// The axis of its values, and where each stands on it. Positive numbers stand by their logarithm where they spread
-    /// over more than two decades or stand much more evenly so, as powers of two do; what is no number stands evenly.
+    /// over more than two decades or stand much more evenly so, as powers of two do. What is no number stands evenly, and
+    /// so do numbers that would hide each other, as 0, 0.0001 and 0.1 would.
     pub(super) fn scale(&self) -> (Scale, Vec<f64>) {
         const MARGIN: f64 = 0.09;
         match &self.numbers {
-            Some(numbers) if numbers.len() > 1 => {
-                let scale = match Scale::around(numbers, MARGIN) {
-                    Scale::Linear { .. } if is_geometric(numbers) => Scale::log_around(numbers, MARGIN),
-                    scale => scale,
-                };
-                (scale, numbers.clone())
-            }
-            _ => (Scale::slots(self.values.len()), (0..self.values.len()).map(|slot| slot as f64).collect()),
+            Some(numbers) if numbers.len() > 1 => match Scale::around(numbers, MARGIN) {
+                Scale::Linear { .. } if is_geometric(numbers) => (Scale::log_around(numbers, MARGIN), numbers.clone()),
+                Scale::Linear { .. } if numbers.len() <= 15 && smallest_gap(numbers) < 0.05 => self.even(),
+                scale => (scale, numbers.clone()),
+            },
+            _ => self.even(),
         }
+    }
+
+    fn even(&self) -> (Scale, Vec<f64>) {
+        (Scale::slots(self.values.len()), (0..self.values.len()).map(|slot| slot as f64).collect())
+    }
+
+    /// What its axis is called.
+    pub(super) fn axis_name(&self) -> String {
+        let evenly = self.is_numeric() && matches!(self.scale().0, Scale::Slots { .. });
+        format!("{}{}", self.name, if evenly { ", evenly spaced" } else { "" })
     }
 
     /// Whether its values are numbers, so that a line between two of them means something.
@@ -77,12 +86,14 @@ impl Parameter {
 
 /// Whether the smallest gap between the ascending numbers is more than twice as large on a logarithmic axis.
 fn is_geometric(numbers: &[f64]) -> bool {
-    let gap = |numbers: &[f64]| {
-        let range = numbers[numbers.len() - 1] - numbers[0];
-        numbers.windows(2).map(|pair| (pair[1] - pair[0]) / range).fold(f64::INFINITY, f64::min)
-    };
     let logs: Vec<f64> = numbers.iter().map(|number| number.ln()).collect();
-    numbers.len() > 2 && numbers[0] > 0.0 && gap(&logs) > 2.0 * gap(numbers)
+    numbers.len() > 2 && numbers[0] > 0.0 && smallest_gap(&logs) > 2.0 * smallest_gap(numbers)
+}
+
+/// Between neighbours of the ascending numbers, as a share of their range.
+fn smallest_gap(numbers: &[f64]) -> f64 {
+    let range = numbers[numbers.len() - 1] - numbers[0];
+    numbers.windows(2).map(|pair| (pair[1] - pair[0]) / range).fold(f64::INFINITY, f64::min)
 }
 
 fn as_number(value: &Value) -> f64 {
@@ -119,6 +130,7 @@ mod tests {
         assert!(matches!(scale(&[json!(8), json!(16), json!(32), json!(64)]), Scale::Log { .. }));
         assert!(matches!(scale(&[json!(0.1), json!(0.2), json!(0.3)]), Scale::Linear { .. }));
         assert!(matches!(scale(&[json!(0), json!(1000)]), Scale::Linear { .. }));
+        assert!(matches!(scale(&[json!(0), json!(0.0001), json!(0.1)]), Scale::Slots { .. }));
         assert!(matches!(scale(&[json!("a"), json!("b")]), Scale::Slots { .. }));
     }
 }
