@@ -21,6 +21,8 @@ const READABLE: f64 = 30.0;
 const NAME: f64 = 150.0;
 /// How far a slanted name of that length goes down and to the left.
 const SLANT: (f64, f64) = (0.82, 0.58);
+/// From one slanted name to the next, at least; closer ones are left out, since the rows have all names.
+const APART: f64 = 22.0;
 /// The column of recall and the row of precision.
 const RATE: f64 = 52.0;
 
@@ -143,12 +145,15 @@ impl<'a> Panel<'a> {
     /// Precision and the names of the guesses.
     fn columns(&self, canvas: &mut Canvas, left: f64, top: f64) {
         let names = top + self.rates() * 0.6 + 12.0;
+        let step = (APART / self.cell).ceil() as usize;
         for (guess, name) in self.names.iter().enumerate() {
             let x = left + self.cell * (guess as f64 + 0.5);
             if self.has_numbers() {
                 canvas.text(x, top + 20.0, &rate(self.report.precision(guess)), SMALL, Align::Middle, INK);
             }
-            canvas.slanted(x + 4.0, names, name, SMALL, INK);
+            if guess % step == 0 {
+                canvas.slanted(x + 4.0, names, name, SMALL, INK);
+            }
         }
         if self.has_numbers() {
             canvas.text(left - 6.0, top + 20.0, "precision", SMALL, Align::End, SOFT);
@@ -165,4 +170,45 @@ fn shade(share: f64, full: Color) -> Color {
     let part = share.clamp(0.0, 1.0).sqrt();
     let mix = |white: u8, full: u8| (f64::from(white) + (f64::from(full) - f64::from(white)) * part).round() as u8;
     Color(mix(WHITE.0, full.0), mix(WHITE.1, full.1), mix(WHITE.2, full.2))
+}
+
+#[cfg(test)]
+mod tests {
+    use besom_worker::train::Confusion;
+
+    use super::*;
+    use crate::predictions::Model;
+
+    fn report(classes: usize) -> Report {
+        Report {
+            model: Model { job: 7, about: "adam".into(), val_accuracy: None },
+            classes: (0..classes).map(|class| format!("class {class}")).collect(),
+            confusion: Confusion {
+                classes: classes as u32,
+                counts: (0..classes * classes).map(|at| (at % 5) as u32 + 1).collect(),
+            },
+        }
+    }
+
+    #[test]
+    fn few_classes_have_their_counts_and_many_only_shades() {
+        let few = draw("x", &[report(3)]).svg();
+        for text in ["job 7: adam", "class 2", "recall", "precision", ">5<"] {
+            assert!(few.contains(text), "{text} in {few}");
+        }
+        let many = draw("x", &[report(60)]).svg();
+        assert!(!many.contains("recall") && !many.contains(">5<"));
+        assert_eq!(
+            many.matches(">class 2<").count() + many.matches(">class 3<").count(),
+            3,
+            "one of two columns is named"
+        );
+    }
+
+    #[test]
+    fn a_rare_mistake_is_seen_and_none_is_white() {
+        assert_eq!(shade(0.0, VERMILLION), WHITE);
+        assert_eq!(shade(1.0, BLUE), BLUE);
+        assert!(shade(0.01, VERMILLION).2 < 232);
+    }
 }
