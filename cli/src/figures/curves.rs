@@ -77,7 +77,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let page = Page::new(data, "validation accuracy and loss by epoch", width(), &notes(data, &rows));
     let heights: Vec<f64> = rows.iter().map(|row| LEAST_HEIGHT.max(key_height(row))).collect();
     let mut canvas = page.canvas(heights.iter().map(|height| height + ABOVE + BELOW).sum());
-    let (accuracy, loss) = scales(all);
+    let (accuracy, loss) = scales(&rows);
     let mut y = page.top();
     for (row, height) in rows.iter().zip(heights) {
         heading(&mut canvas, MARGIN, y + 20.0, &row.title, page.width - 2.0 * MARGIN);
@@ -107,12 +107,16 @@ fn width() -> f64 {
 
 /// Of both metrics, over all rows, so that panels can be compared. Diverged lines may leave them: they would flatten
 /// all others.
-pub(super) fn scales<'a, I: Iterator<Item = &'a Line>>(all: impl Fn() -> I) -> (Scale, Scale) {
-    let steady = all().any(|line| matches!(line.kind, Kind::Finished | Kind::Running));
-    let drawn = || all().filter(|line| !steady || line.kind != Kind::Diverged);
-    let ends = |band: &Band| [band.low, band.mean, band.high];
-    let accuracy: Vec<f64> = drawn().flat_map(|line| line.val_accuracy.iter().flatten().flat_map(ends)).collect();
-    let mut loss: Vec<f64> = drawn().flat_map(|line| line.val_loss.iter().flatten().flat_map(ends)).collect();
+pub(super) fn scales(rows: &[Row]) -> (Scale, Scale) {
+    let all = || rows.iter().flat_map(|row| row.lines.iter().map(move |entry| (is_many(row), &entry.line)));
+    let steady = all().any(|(_, line)| matches!(line.kind, Kind::Finished | Kind::Running));
+    let drawn = || all().filter(|(_, line)| !steady || line.kind != Kind::Diverged);
+    // Many lines are drawn without their bands.
+    let ends = |many: bool, band: &Band| if many { [band.mean; 3] } else { [band.low, band.mean, band.high] };
+    let numbers = |metric: fn(&Line) -> &[Option<Band>]| -> Vec<f64> {
+        drawn().flat_map(|(many, line)| metric(line).iter().flatten().flat_map(move |band| ends(many, band))).collect()
+    };
+    let (accuracy, mut loss) = (numbers(|line| &line.val_accuracy), numbers(|line| &line.val_loss));
     if drawn().count() > CROWD {
         loss.sort_by(f64::total_cmp);
         loss.truncate((loss.len() as f64 * LOSSES).ceil() as usize);
@@ -124,11 +128,13 @@ fn notes(data: &SweepData, rows: &[Row]) -> Vec<String> {
     let lines = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
     let mut notes = Vec::new();
     if lines().any(|line| line.runs > 1) {
-        notes.push(if data.one_at_a_time || data.parameters.is_empty() {
-            "A line is the mean over the seeds, its band goes from the lowest seed to the highest.".to_owned()
+        let (mean, band) = if data.one_at_a_time || data.parameters.is_empty() {
+            ("over the seeds", "goes from the lowest seed to the highest")
         } else {
-            "A line is the mean over all runs with the value, its band holds the middle 80 % of them.".to_owned()
-        });
+            ("over all runs with the value", "holds the middle 80 % of them")
+        };
+        let band = if rows.iter().all(is_many) { String::new() } else { format!(", its band {band}") };
+        notes.push(format!("A line is the mean {mean}{band}."));
     }
     if lines().any(|line| line.prolonged) {
         notes.push("Runs that ended early count with their last epoch in the epochs after it.".to_owned());
@@ -138,6 +144,10 @@ fn notes(data: &SweepData, rows: &[Row]) -> Vec<String> {
     }
     if rows.iter().any(is_many) {
         notes.push("Thin lines are all values; those with the best last val_accuracy stand out.".to_owned());
+    }
+    let every = rows.iter().map(|row| style::thinned(row.lines.len())).max().unwrap_or(1);
+    if every > 1 {
+        notes.push(format!("One thin line in {every} is drawn."));
     }
     if lines().count() > CROWD {
         notes.push("The highest 2 % of the losses are beyond the panel.".to_owned());
@@ -176,7 +186,7 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
         canvas.within(panel.x, panel.y - 2.0, panel.width + 3.0, panel.height + 4.0, |canvas| {
             if is_many(row) {
                 let opacity = (18.0 / row.lines.len() as f64).clamp(0.12, 0.5);
-                for entry in &row.lines {
+                for entry in row.lines.iter().step_by(style::thinned(row.lines.len())) {
                     let color = if entry.line.kind == Kind::Diverged { VERMILLION } else { BLUE };
                     curve(canvas, panel, &metric(&entry.line, at), Stroke::new(color, 0.8).faint(opacity));
                 }
@@ -190,24 +200,55 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
                     band(canvas, panel, &metric(&row.lines[*place].line, at), *color, opacity);
                 }
             }
-            for (place, color, dash) in looks.iter().rev() {
-                curve(canvas, panel, &metric(&row.lines[*place].line, at), Stroke::new(*color, 2.0).dashed(*dash));
+            // The best on top; of few lines the dashed ones, so that lines that coincide are all seen.
+            let mut order: Vec<usize> = (0..looks.len()).collect();
+            if is_many(row) {
+                order.reverse();
+            }
+            for look in order {
+                let (place, color, dash) = looks[look];
+                let points = metric(&row.lines[place].line, at);
+                let stroke = Stroke::new(color, 2.0).dashed(dash);
+                match points[..] {
+                    [Some(band)] if is_lone(panel) => {
+                        let x = place_of(panel, 1, look, looks.len());
+                        canvas.line((x, panel.inside_y(band.low)), (x, panel.inside_y(band.high)), stroke.faint(0.4));
+                        canvas.dot(x, panel.inside_y(band.mean), 4.0, color, 1.0);
+                    }
+                    _ => curve(canvas, panel, &points, stroke),
+                }
             }
         });
         // Above everything, and over the panel's edge where the line left it.
         let places: Vec<(usize, Color)> = if is_many(row) {
-            (0..row.lines.len()).map(|place| (place, VERMILLION)).collect()
+            (0..row.lines.len()).step_by(style::thinned(row.lines.len())).map(|place| (place, VERMILLION)).collect()
         } else {
             looks.iter().map(|(place, color, _)| (*place, *color)).collect()
         };
-        for (place, color) in places.into_iter().filter(|(place, _)| row.lines[*place].line.kind == Kind::Diverged) {
+        let count = if is_many(row) { 1 } else { places.len() };
+        for (look, (place, color)) in places.into_iter().enumerate() {
+            if row.lines[place].line.kind != Kind::Diverged {
+                continue;
+            }
             let points = metric(&row.lines[place].line, at);
             if let Some((epoch, last)) = points.iter().enumerate().filter_map(|(e, p)| p.map(|p| (e, p))).next_back() {
-                let (x, y) = (panel.at_x((epoch + 1) as f64), panel.inside_y(last.mean));
-                canvas.cross(x, y, 4.0, Stroke::new(color, 1.8));
+                let x = place_of(panel, epoch + 1, look.min(count - 1), count);
+                canvas.cross(x, panel.inside_y(last.mean), 4.0, Stroke::new(color, 1.8));
             }
         }
     }
+}
+
+/// Whether there is but one epoch.
+fn is_lone(panel: &Panel) -> bool {
+    matches!(panel.across, Scale::Linear { low, .. } if low < 1.0)
+}
+
+/// The place of an epoch. Where there is but one, the lines stand side by side, in the order of the key: dots have no
+/// dashes to tell them apart.
+fn place_of(panel: &Panel, epoch: usize, look: usize, looks: usize) -> f64 {
+    let shift = if is_lone(panel) { (look as f64 - (looks - 1) as f64 / 2.0) * 16.0 } else { 0.0 };
+    panel.at_x(epoch as f64) + shift
 }
 
 /// A line, broken where an epoch has no number; a lone epoch is a dot.

@@ -9,7 +9,7 @@ use super::{
     data::{Config, Estimate, SweepData},
     page::{MARGIN, Page, heading},
     panel::Panel,
-    style::{BLUE, INK, ORANGE, SMALL, SOFT, VERMILLION, fit, width},
+    style::{BLUE, INK, ORANGE, SMALL, SOFT, VERMILLION, fit, thinned, width},
 };
 
 const COLUMNS: usize = 3;
@@ -22,6 +22,7 @@ const BELOW: f64 = 52.0;
 const STRIP: f64 = 26.0;
 /// More points than this in a panel are drawn small, without their intervals.
 const CROWD: usize = 60;
+const LINED: usize = 100;
 /// How far the configurations of one value are spread to each side, of the room between values.
 const SPREAD: f64 = 0.28;
 
@@ -116,6 +117,10 @@ fn notes(data: &SweepData, effects: &[Effect<'_>]) -> Vec<String> {
         let of = if data.seeds > 1 { " (mean over its seeds)" } else { "" };
         let several = effects.iter().any(|effect| effect.configs.iter().any(|configs| configs.len() > 1));
         notes.push(format!("A point is a configuration{of}."));
+        let every = effects.iter().map(|effect| thinned(effect.all().count())).max().unwrap_or(1);
+        if every > 1 {
+            notes.push(format!("One point in {every} is drawn; the means are of all."));
+        }
         if several {
             notes.push("Points that share a value are spread sideways; orange is the mean of each value.".to_owned());
         }
@@ -145,22 +150,30 @@ fn points(canvas: &mut Canvas, data: &SweepData, effect: &Effect<'_>, panel: &Pa
     let means: Vec<Option<(f64, f64)>> =
         (0..places.len()).map(|value| Some((x(value), panel.at_y(effect.mean(value)?)))).collect();
     let rest = !data.one_at_a_time && effect.configs.iter().any(|configs| configs.len() > 1);
-    if parameter.is_numeric() {
+    // A line through hundreds of single runs would show their noise.
+    if parameter.is_numeric() && (rest || places.len() <= LINED) {
         for piece in means.split(Option::is_none) {
             let piece: Vec<_> = piece.iter().copied().flatten().collect();
             let stroke = match (rest, crowd) {
                 (true, _) => Stroke::new(ORANGE, 2.0),
-                (false, true) => Stroke::new(BLUE, 0.7).faint(0.3),
+                (false, true) => Stroke::new(BLUE, 0.8).faint(0.3),
                 (false, false) => Stroke::new(BLUE, 1.2).faint(0.5),
             };
             canvas.polyline(&piece, stroke);
         }
     }
+    // Which points are left out goes on from value to value: a value may have but one.
+    let every = thinned(effect.all().count());
+    let mut seen = 0;
     for (value, configs) in effect.configs.iter().enumerate() {
         let edge = (x(value) - panel.x).min(panel.x + panel.width - x(value)) - 4.0;
         let room = (room(places, panel, value) * SPREAD).min(edge);
         for (at, config) in configs.iter().enumerate() {
             let Some(estimate) = config.accuracy else { continue };
+            seen += 1;
+            if seen % every != 0 {
+                continue;
+            }
             let part = if configs.len() > 1 { at as f64 / (configs.len() - 1) as f64 * 2.0 - 1.0 } else { 0.0 };
             let (x, y) = (x(value) + part * room, panel.at_y(estimate.mean));
             if let (Some((low, high)), false) = (estimate.interval, crowd) {
@@ -210,7 +223,8 @@ fn lower_axis(canvas: &mut Canvas, data: &SweepData, effect: &Effect<'_>, panel:
     let lowered = Panel { height: panel.height + strip, ..*panel };
     let slots = matches!(panel.across, Scale::Slots { .. });
     let ticks: Vec<(f64, String)> = if slots || places.len() <= 9 {
-        let room = if slots { WIDTH / places.len() as f64 - 8.0 } else { 90.0 };
+        // What would touch its neighbour stands in a second row.
+        let room = if slots { WIDTH / places.len() as f64 * 1.9 - 8.0 } else { 90.0 };
         let text = |value| fit(&parameter.text(value), SMALL, room.max(24.0));
         places.iter().enumerate().map(|(value, place)| (*place, text(value))).collect()
     } else {

@@ -30,7 +30,10 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let lying = usize::from(data.parameters[1].values.len() >= data.parameters[0].values.len());
     let standing = 1 - lying;
     let (columns, rows) = (data.parameters[lying].values.len(), data.parameters[standing].values.len());
-    let cell_width = (BODY / columns as f64).clamp(11.0, 110.0);
+    let named = (0..columns).map(|value| width(&data.parameters[lying].text(value), SMALL)).fold(0.0, f64::max) + 10.0;
+    // As wide as the names, where that is not too wide.
+    let named = if named <= 150.0 && named * columns as f64 <= BODY + 100.0 { named } else { 0.0 };
+    let cell_width = (BODY / columns as f64).clamp(11.0, 110.0).max(named);
     let cell_height = (400.0 / rows as f64).clamp(11.0, 46.0);
     let names: Vec<String> = (0..rows).map(|value| fit(&data.parameters[standing].text(value), SMALL, 130.0)).collect();
     let left = MARGIN + 26.0 + names.iter().map(|name| width(name, SMALL)).fold(0.0, f64::max) + 8.0;

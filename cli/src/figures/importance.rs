@@ -68,7 +68,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         let color = if bar.second.is_some() { ORANGE } else { BLUE };
         canvas.rect(panel.x, y, (end - panel.x).max(1.0), BAR, color, 1.0);
         canvas.text(panel.x - 8.0, y + BAR / 2.0 + 4.0, name, LABEL, Align::End, INK);
-        let text = if shares { format!("{:.1} %", bar.value * 100.0) } else { short(bar.value) };
+        let text = if shares { format!("{:.1} %", bar.value * 100.0) } else { measured(bar.value) };
         canvas.text(end + 7.0, y + BAR / 2.0 + 4.0, &text, LABEL, Align::Start, INK);
         if bar.cells < bar.cells_total {
             let partial = format!("({} of {})", bar.cells, bar.cells_total);
@@ -77,6 +77,11 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     }
     panel.lower_axis(&mut canvas, &ticks, &axis);
     Some(canvas)
+}
+
+/// In units of the objective.
+fn measured(value: f64) -> String {
+    if value < 10.0 { format!("{value:.4}") } else { short(value) }
 }
 
 fn name(bar: &Importance) -> String {

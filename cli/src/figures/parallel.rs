@@ -36,7 +36,8 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         left + gap * axes as f64 + 70.0 + KEY + MARGIN,
         &notes(data),
     );
-    let mut canvas = page.canvas(ABOVE + HEIGHT + BELOW);
+    let lost = data.configs.iter().any(|config| config.accuracy.is_none());
+    let mut canvas = page.canvas(ABOVE + HEIGHT + if lost { BELOW } else { 20.0 });
     let top = page.top() + ABOVE;
     let bottom = top + HEIGHT;
     let x = |axis: usize| left + axis as f64 * gap;
@@ -45,12 +46,11 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let up = Scale::around(&means, 0.04).clamped(0.0, 1.0);
     // What has no accuracy ends below the axis.
     let nowhere = bottom + 22.0;
-    let shifts = shifts(data);
+    let heights = heights(data);
     let line = |at: usize| -> Vec<(f64, f64)> {
         let config = &data.configs[at];
-        let mut points: Vec<(f64, f64)> = (0..axes)
-            .filter_map(|axis| Some((x(axis), bottom - (share(data, axis, config)? + shifts[at][axis]) * HEIGHT)))
-            .collect();
+        let mut points: Vec<(f64, f64)> =
+            (0..axes).filter_map(|axis| Some((x(axis), bottom - heights[at][axis]? * HEIGHT))).collect();
         let end = config.accuracy.map_or(nowhere, |estimate| bottom - up.share(estimate.mean).clamp(0.0, 1.0) * HEIGHT);
         points.push((x(axes), end));
         points
@@ -60,7 +60,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let many = data.configs.len();
     let opacity = (60.0 / many as f64).clamp(0.22, 0.85);
     let thin = if many > 60 { 0.9 } else { 1.5 };
-    for at in &order {
+    for at in order.iter().step_by(style::thinned(many)) {
         let config = &data.configs[*at];
         let stroke = match config.accuracy {
             Some(estimate) => Stroke::new(sequential(colors.share(estimate.mean)), thin).faint(opacity),
@@ -78,7 +78,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     for axis in 0..axes {
         parameter_axis(&mut canvas, data, axis, x(axis), top, gap);
     }
-    result_axis(&mut canvas, up, x(axes), top, data.configs.iter().any(|config| config.accuracy.is_none()), nowhere);
+    result_axis(&mut canvas, up, x(axes), top, lost, nowhere);
     key(&mut canvas, data, &best, x(axes) + 96.0, top);
     heatmap::color_bar(&mut canvas, colors, x(axes) + 96.0, top + 190.0, HEIGHT - 190.0);
     Some(canvas)
@@ -88,42 +88,44 @@ fn mean(config: &Config) -> f64 {
     config.accuracy.map_or(f64::NEG_INFINITY, |estimate| estimate.mean)
 }
 
-/// Where a configuration's value stands on its axis, from 0 below to 1 above.
-fn share(data: &SweepData, axis: usize, config: &Config) -> Option<f64> {
-    let (scale, places) = data.parameters[axis].scale();
-    Some(scale.share(places[config.values[axis]?]))
-}
-
-/// Configurations of one value would all meet in a point: they are spread around it, the better above.
-fn shifts(data: &SweepData) -> Vec<Vec<f64>> {
-    let mut shifts = vec![vec![0.0; data.parameters.len()]; data.configs.len()];
+/// Where each configuration stands on each axis, from 0 below to 1 above; nowhere where it has no such value. Those of one
+/// value would all meet in a point: they are spread around it, the better above.
+fn heights(data: &SweepData) -> Vec<Vec<Option<f64>>> {
+    let mut heights = vec![vec![None; data.parameters.len()]; data.configs.len()];
     for (axis, parameter) in data.parameters.iter().enumerate() {
         let (scale, places) = parameter.scale();
         let shares: Vec<f64> = places.iter().map(|place| scale.share(*place)).collect();
-        for value in 0..shares.len() {
-            let mut having: Vec<usize> =
-                (0..data.configs.len()).filter(|at| data.configs[*at].values[axis] == Some(value)).collect();
+        let mut having: Vec<Vec<usize>> = vec![Vec::new(); shares.len()];
+        for (at, config) in data.configs.iter().enumerate() {
+            if let Some(value) = config.values[axis] {
+                having[value].push(at);
+            }
+        }
+        for (value, mut having) in having.into_iter().enumerate() {
             having.sort_by(|a, b| mean(&data.configs[*a]).total_cmp(&mean(&data.configs[*b])).then(b.cmp(a)));
             let before = value.checked_sub(1).map(|before| shares[value] - shares[before]);
             let after = shares.get(value + 1).map(|after| after - shares[value]);
             let room = before.into_iter().chain(after).fold(f64::INFINITY, f64::min).min(0.2) * SPREAD;
-            let edge = (shares[value].min(1.0 - shares[value]) * 2.0).max(0.0);
-            let room = room.min(edge.max(0.02));
+            let edge = (shares[value].min(1.0 - shares[value]) * 2.0).max(0.02);
             for (rank, at) in having.iter().enumerate() {
                 let part = if having.len() > 1 { rank as f64 / (having.len() - 1) as f64 - 0.5 } else { 0.0 };
-                shifts[*at][axis] = part * room;
+                heights[*at][axis] = Some(shares[value] + part * room.min(edge));
             }
         }
     }
-    shifts
+    heights
 }
 
 fn notes(data: &SweepData) -> Vec<String> {
+    let every = style::thinned(data.configs.len());
     let what = if data.seeds > 1 { "its mean over the seeds" } else { "its one run" };
     let mut notes = vec![format!(
         "A line is a configuration, coloured by {what}; where several share a value they are spread around its mark, the \
          better above."
     )];
+    if every > 1 {
+        notes.push(format!("One configuration in {every} is drawn, and the best."));
+    }
     if data.configs.iter().any(|config| config.accuracy.is_none()) {
         notes.push(
             "Thin dashed lines that end below the axis: all runs of the configuration diverged or failed.".to_owned(),

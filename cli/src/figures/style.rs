@@ -47,6 +47,14 @@ pub(super) const HEADING: u32 = 13;
 pub(super) const LABEL: u32 = 12;
 pub(super) const SMALL: u32 = 11;
 
+/// More marks of one kind than this in a panel add bytes and no insight.
+const MARKS: usize = 2000;
+
+/// Every how many of `count` marks one is drawn, where they are too many.
+pub(super) fn thinned(count: usize) -> usize {
+    count.div_ceil(MARKS).max(1)
+}
+
 /// The look of the `index`-th line.
 pub(super) fn line(index: usize) -> (Color, Option<&'static str>) {
     (LINES[index % LINES.len()], DASHES[index % DASHES.len()])

@@ -29,7 +29,7 @@ const AXIS: Color = Color(140, 140, 140);
 pub(super) fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
     let rows = curves::rows(data);
     let all = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
-    let (accuracy, loss) = curves::scales(all);
+    let scales = curves::scales(&rows);
     let last = all().map(|line| line.val_loss.len()).max().unwrap_or(0);
     let counts = state::counts(&data.sweep.counts.unwrap_or_default());
     let (ended, jobs) = data.ended();
@@ -44,7 +44,7 @@ pub(super) fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
     }];
     for row in &rows {
         parts.push(format!("\n{}", row.title));
-        parts.push(panels(row, (accuracy, loss), last, columns, colored));
+        parts.push(panels(row, scales, last, columns, colored));
         parts.extend(key(row, columns, colored));
     }
     parts.join("\n")
