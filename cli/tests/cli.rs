@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 16] = [
+const SUBCOMMANDS: [&str; 18] = [
     "run",
     "coordinator",
     "worker",
@@ -27,6 +27,8 @@ const SUBCOMMANDS: [&str; 16] = [
     "resume",
     "cancel",
     "dataset",
+    "predict",
+    "export",
     "sql",
     "completions",
 ];

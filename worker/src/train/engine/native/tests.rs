@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::train::engine::CandleEngine;
+use crate::train::engine::candle::CandleEngine;
 use crate::train::engine::traces::follow;
 use crate::train::trainer::train_support;
 
