@@ -12,6 +12,7 @@ mod logging;
 mod output;
 mod place;
 mod render;
+mod report;
 mod settings;
 mod signals;
 mod submission;

@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 16] = [
+const SUBCOMMANDS: [&str; 17] = [
     "run",
     "coordinator",
     "worker",
@@ -22,6 +22,7 @@ const SUBCOMMANDS: [&str; 16] = [
     "runs",
     "best",
     "plot",
+    "report",
     "workers",
     "pause",
     "resume",

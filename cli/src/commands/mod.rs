@@ -5,6 +5,7 @@ mod completions;
 mod coordinator;
 mod dataset;
 mod plot;
+mod report;
 mod run;
 mod runs;
 mod sql;
@@ -53,6 +54,8 @@ enum Command {
     Best(best::Args),
     /// Draw a sweep: curves, effects, heat map or parallel coordinates, importance, timeline
     Plot(plot::Args),
+    /// Write a sweep as one HTML file to send: ranking, figures, predictions, statistics, failures, versions
+    Report(report::Args),
     /// List the workers
     Workers(workers::Args),
     /// Hand out no more jobs of a sweep; running ones finish
@@ -91,6 +94,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Runs(args) => runs::run(args, &settings).await,
         Command::Best(args) => best::run(args, &settings).await,
         Command::Plot(args) => plot::run(args, &settings).await,
+        Command::Report(args) => report::run(args, &settings).await,
         Command::Workers(args) => workers::run(args, &settings).await,
         Command::Pause(args) => steer::run(steer::Steer::Pause, args, &settings).await,
         Command::Resume(args) => steer::run(steer::Steer::Resume, args, &settings).await,
