@@ -22,7 +22,10 @@ pub(super) fn configs(gathered: &Gathered) -> Option<Grid> {
     let mut header: Vec<&str> = sweep.swept.iter().map(String::as_str).collect();
     header.extend(objective.as_deref());
     header.extend(["n", "final val_accuracy", "95 % interval", "deviation", "best val_accuracy", "seconds"]);
-    header.extend(["diverged", "failed"]);
+    // Columns of nothing but zeros would push the others out of sight.
+    let (diverged, failed) = (configs.iter().any(|it| it.diverged > 0), configs.iter().any(|it| it.failed > 0));
+    header.extend(diverged.then_some("diverged"));
+    header.extend(failed.then_some("failed"));
     let rows: Vec<Vec<String>> = configs
         .iter()
         .take(CONFIGS)
@@ -38,9 +41,9 @@ pub(super) fn configs(gathered: &Gathered) -> Option<Grid> {
                 number::metric(last.and_then(|estimate| estimate.deviation)),
                 number::metric(best.map(|estimate| estimate.mean)),
                 number::seconds(config.mean_seconds),
-                config.diverged.to_string(),
-                config.failed.to_string(),
             ]);
+            row.extend(diverged.then(|| config.diverged.to_string()));
+            row.extend(failed.then(|| config.failed.to_string()));
             row
         })
         .collect();
