@@ -7,16 +7,21 @@
 mod commands;
 mod connect;
 mod dataset;
+mod export;
 mod figures;
 mod logging;
+mod model_card;
+mod new_file;
 mod output;
 mod place;
+mod predictions;
 mod render;
 mod report;
 mod settings;
 mod signals;
 mod submission;
 mod sweep_file;
+mod trained;
 mod watching;
 
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 17] = [
+const SUBCOMMANDS: [&str; 19] = [
     "run",
     "coordinator",
     "worker",
@@ -28,6 +28,8 @@ const SUBCOMMANDS: [&str; 17] = [
     "resume",
     "cancel",
     "dataset",
+    "predict",
+    "export",
     "sql",
     "completions",
 ];

@@ -107,6 +107,7 @@ conformance! {
     reads {
         runs_come_by_score_then_by_job_and_those_without_one_last,
         runs_are_read_in_pages,
+        runs_are_read_after_a_job_and_only_those_of_the_sweep,
         history_and_attempts_are_read_in_pages_of_jobs,
         progress_counts_epochs_and_shows_who_trains_what,
         records_of_a_lost_attempt_do_not_count,

@@ -4,8 +4,10 @@ mod best;
 mod completions;
 mod coordinator;
 mod dataset;
+mod export;
 mod plot;
 mod report;
+mod predict;
 mod run;
 mod runs;
 mod sql;
@@ -66,6 +68,10 @@ enum Command {
     Cancel(steer::Args),
     /// Look at datasets, or fetch them ahead of time
     Dataset(dataset::Args),
+    /// Show what trained models say of drawings that they have never seen, or of your own
+    Predict(predict::Args),
+    /// Write runs, epochs or a trained model to files for other programs
+    Export(export::Args),
     /// Ask the store in SQL (views: runs, best_runs, history, config_stats, importance, failures and more)
     Sql(sql::Args),
     /// Print completions for a shell
@@ -100,6 +106,8 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Resume(args) => steer::run(steer::Steer::Resume, args, &settings).await,
         Command::Cancel(args) => steer::run(steer::Steer::Cancel, args, &settings).await,
         Command::Dataset(args) => dataset::run(args, &settings).await,
+        Command::Predict(args) => predict::run(args, &settings).await,
+        Command::Export(args) => export::run(args, &settings).await,
         Command::Sql(args) => sql::run(args, &settings).await,
         Command::Completions(args) => completions::run(&args),
     }

@@ -1,4 +1,4 @@
-//! Figures of a sweep: curves, effects, heat map or parallel coordinates, importance, timeline.
+//! Figures of a sweep: curves, effects, heat map or parallel coordinates, importance, timeline; and those of its models.
 //!
 //! One file draws one figure from what `data` fetched; `canvas` and `raster` alone know the crates that draw. A figure
 //! shows what there is: what diverged, failed or has not ended is marked and counted, never silently left out.
@@ -6,15 +6,18 @@
 mod attempts;
 mod axis;
 mod canvas;
+mod confusion;
 mod curves;
 mod data;
 mod effects;
 mod heatmap;
 mod importance;
 mod lines;
+mod models;
 mod page;
 mod panel;
 mod parallel;
+mod predictions;
 mod raster;
 mod rows;
 mod style;
@@ -31,6 +34,7 @@ use anyhow::Context;
 use besom_proto::v1::{Attempt, ImportanceResponse, sweep_service_client::SweepServiceClient};
 use tonic::transport::Channel;
 
+pub(crate) use self::models::{of_confusion, of_predictions};
 use self::{canvas::Canvas, data::SweepData};
 
 /// How a figure is stored.

@@ -23,6 +23,9 @@ const RECORDS: usize = 10_000;
 /// Jobs that are read at once, before it is known how many records they have, and at most.
 const FIRST_JOBS: u32 = 16;
 const MOST_JOBS: u32 = 500;
+/// Runs that are read at first, since somebody may want one only, and then: 1.2 kB each.
+const FIRST_RUNS: u32 = 16;
+const MOST_RUNS: u32 = 1_000;
 /// Confusion matrices that are read at once: 255 classes make 260 kB each.
 const MATRICES: u32 = 16;
 
@@ -54,6 +57,20 @@ pub(super) fn progress(store: Arc<dyn Store>, sweep: SweepId, closing: Cancellat
                 watch.sent = Some((Instant::now(), now.clone()));
                 return Ok(Some((convert::progress(now), watch)));
             }
+        }
+    })
+    .boxed()
+}
+
+/// Runs by job, those after a job where one is given.
+pub(super) fn runs(store: Arc<dyn Store>, sweep: SweepId, after: Option<JobId>) -> Parts<v1::RunBatch> {
+    stream::try_unfold((after, FIRST_RUNS), move |(after, limit)| {
+        let store = store.clone();
+        async move {
+            let page = bounded(store.runs_after(sweep, after, limit)).await.map_err(status::of_store)?;
+            let last = page.last().map(|run| run.job);
+            let batch = v1::RunBatch { runs: page.into_iter().map(convert::run).collect() };
+            Ok(last.map(|last| (batch, (Some(last), MOST_RUNS))))
         }
     })
     .boxed()

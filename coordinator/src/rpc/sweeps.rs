@@ -11,7 +11,7 @@ use tracing::{Instrument, debug_span};
 
 use super::{convert, create, status, streams};
 use crate::artifacts::ArtifactStore;
-use crate::domain::Sweep;
+use crate::domain::{JobId, Sweep};
 use crate::scheduler::{Scheduler, bounded};
 use crate::store::{RunQuery, SweepCommand};
 
@@ -94,6 +94,18 @@ impl SweepService for Sweeps {
         let more = runs.len() > limit as usize;
         runs.truncate(limit as usize);
         Ok(Response::new(v1::ListRunsResponse { runs: runs.into_iter().map(convert::run).collect(), more }))
+    }
+
+    type StreamRunsStream = BoxStream<'static, Result<v1::RunBatch, Status>>;
+
+    async fn stream_runs(
+        &self,
+        request: Request<v1::StreamRunsRequest>,
+    ) -> Result<Response<Self::StreamRunsStream>, Status> {
+        let v1::StreamRunsRequest { sweep, after } = request.into_inner();
+        let sweep = self.find(Request::new(v1::SweepRef { sweep })).await?.id;
+        let after = (after > 0).then_some(JobId(after));
+        Ok(Response::new(streams::runs(self.scheduler.store.clone(), sweep, after)))
     }
 
     async fn list_workers(

@@ -214,6 +214,10 @@ pub trait Store: Send + Sync + 'static {
     /// Rows of the view `runs`.
     async fn runs(&self, query: RunQuery) -> Result<Vec<Run>, StoreError>;
 
+    /// Rows of the view `runs` of at most `limit` jobs after `after`, by job: page by page it costs the same, however
+    /// many there are.
+    async fn runs_after(&self, sweep: SweepId, after: Option<JobId>, limit: u32) -> Result<Vec<Run>, StoreError>;
+
     /// Records of the accepted (or current) attempts of at most `limit` jobs after `after`, by job and epoch.
     async fn history(
         &self,

@@ -154,6 +154,16 @@ async fn one_row_per_point_although_the_first_coordinator_stops_before_all_jobs_
         }
     }
     assert_eq!((request.offset, rates.len()), (12_000, 12_000));
+
+    let mut stream = async |after| {
+        let request = v1::StreamRunsRequest { sweep: "large".to_owned(), after };
+        let batches = clients.sweeps.stream_runs(request).await.unwrap().into_inner();
+        batches.map(|batch| batch.unwrap().runs).collect::<Vec<_>>().await.concat()
+    };
+    let all = stream(0).await;
+    assert_eq!(all.len(), 12_000);
+    assert!(all.is_sorted_by(|a, b| a.job < b.job), "by job");
+    assert_eq!(stream(all[11_989].job).await, all[11_990..], "those after a job");
 }
 
 #[tokio::test]
@@ -245,6 +255,7 @@ async fn an_unknown_sweep_is_not_found_in_every_call() {
         clients.sweeps.stream_config_stats(named("x")).await.unwrap_err(),
         clients.sweeps.get_importance(named("x")).await.unwrap_err(),
         clients.sweeps.list_runs(runs).await.unwrap_err(),
+        clients.sweeps.stream_runs(v1::StreamRunsRequest { sweep: "x".to_owned(), after: 0 }).await.unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.code(), Code::NotFound, "{}", error.message());

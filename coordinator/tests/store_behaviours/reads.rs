@@ -37,6 +37,22 @@ pub(crate) async fn runs_are_read_in_pages(bench: Bench) {
     assert!(bench.store.runs(beyond).await.unwrap().is_empty());
 }
 
+pub(crate) async fn runs_are_read_after_a_job_and_only_those_of_the_sweep(bench: Bench) {
+    let sweep = bench.sweep("s", 5).await;
+    bench.sweep("other", 3).await;
+    let all = bench.runs(sweep.id).await;
+    let (mut after, mut found) = (None, Vec::new());
+    loop {
+        let page = bench.store.runs_after(sweep.id, after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.job);
+        found.extend(page);
+    }
+    assert_eq!(found, all);
+    let before_third = Some(all[1].job);
+    assert_eq!(bench.store.runs_after(sweep.id, before_third, 1).await.unwrap(), all[2..3]);
+}
+
 pub(crate) async fn history_and_attempts_are_read_in_pages_of_jobs(bench: Bench) {
     let sweep = bench.sweep("s", 5).await;
     let worker = bench.worker("w").await;

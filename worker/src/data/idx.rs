@@ -84,8 +84,11 @@ fn read_pair(images: &Path, labels: &Path) -> Result<Samples, DataError> {
     Ok(Samples { shape, rows, labels: Labels::Integers(values.into_iter().map(i64::from).collect()) })
 }
 
-/// Sizes and bytes of one file.
-fn read(path: &Path) -> Result<(Vec<u64>, Vec<u8>), DataError> {
+/// Sizes and bytes of one file, plain or gzip.
+///
+/// # Errors
+/// Where it is no IDX file of unsigned bytes.
+pub(super) fn read(path: &Path) -> Result<(Vec<u64>, Vec<u8>), DataError> {
     let what = &path.display().to_string();
     let mut file = File::open(path).map_err(|error| DataError::io(path, "open", error))?;
     let length = file.metadata().map_err(|error| DataError::io(path, "open", error))?.len();

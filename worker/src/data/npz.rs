@@ -22,19 +22,8 @@ const MAX_UNPACKED: u128 = 20 << 30;
 /// # Errors
 /// Everything that is not an archive of the arrays named above, by archive and entry.
 pub(super) fn read<R: Read + Seek>(what: &str, file: R, length: u64) -> Result<Parsed, DataError> {
-    let broken =
-        |error: zip::result::ZipError| DataError::refused(what, format!("is not a readable zip file: {error}"));
-    let mut archive = ZipArchive::new(file).map_err(broken)?;
-    if archive.len() > MAX_ENTRIES {
-        return Err(DataError::refused(what, format!("has {} entries, at most {MAX_ENTRIES} are read", archive.len())));
-    }
-    if archive.has_overlapping_entries().map_err(broken)? {
-        return Err(DataError::refused(what, "has entries that overlap: looks like a decompression bomb"));
-    }
-    if archive.decompressed_size().is_none_or(|size| size > MAX_UNPACKED) {
-        return Err(DataError::refused(what, "unpacks to more than 20 GiB: looks like a decompression bomb"));
-    }
-    let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+    let mut archive = open(what, file)?;
+    let names = names(&archive);
     let has = |name: &str| names.iter().any(|entry| entry.strip_suffix(".npy") == Some(name));
     let mut samples = |values: &str, labels: &str| -> Result<Samples, DataError> {
         let (count, shape, rows) = read_array(what, &mut archive, length, values, |what, array, mut reader| {
@@ -52,14 +41,57 @@ pub(super) fn read<R: Read + Seek>(what: &str, file: R, length: u64) -> Result<P
     if has("arr_0") && has("arr_1") {
         return Ok(Parsed::Whole(samples("arr_0", "arr_1")?));
     }
-    let mut shown = names.iter().take(12).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if shown.is_empty() {
-        shown.push_str("nothing");
-    }
+    let shown = listed(&names);
     Err(DataError::refused(
         what,
         format!("must hold arr_0 and arr_1, or x_train, y_train, x_test and y_test; it holds {shown}"),
     ))
+}
+
+/// Reads drawings without labels: the archive's only array, or `arr_0`. Gives their sizes and values.
+///
+/// # Errors
+/// Everything that is not an archive of such an array, by archive and entry.
+pub(super) fn read_images<R: Read + Seek>(what: &str, file: R, length: u64) -> Result<(Vec<u64>, Vec<u8>), DataError> {
+    let mut archive = open(what, file)?;
+    let names = names(&archive);
+    let name = match &names[..] {
+        [only] => only.strip_suffix(".npy"),
+        several => several.iter().any(|name| name == "arr_0.npy").then_some("arr_0"),
+    };
+    let Some(name) = name else {
+        let shown = listed(&names);
+        return Err(DataError::refused(what, format!("must hold one array, or arr_0; it holds {shown}")));
+    };
+    read_array(what, &mut archive, length, name, |what, array, mut reader| {
+        Ok((array.shape.clone(), array.read_values(what, &mut reader)?))
+    })
+}
+
+/// Opens an archive and checks what can be checked of it as a whole.
+fn open<R: Read + Seek>(what: &str, file: R) -> Result<ZipArchive<R>, DataError> {
+    let broken =
+        |error: zip::result::ZipError| DataError::refused(what, format!("is not a readable zip file: {error}"));
+    let mut archive = ZipArchive::new(file).map_err(broken)?;
+    if archive.len() > MAX_ENTRIES {
+        return Err(DataError::refused(what, format!("has {} entries, at most {MAX_ENTRIES} are read", archive.len())));
+    }
+    if archive.has_overlapping_entries().map_err(broken)? {
+        return Err(DataError::refused(what, "has entries that overlap: looks like a decompression bomb"));
+    }
+    if archive.decompressed_size().is_none_or(|size| size > MAX_UNPACKED) {
+        return Err(DataError::refused(what, "unpacks to more than 20 GiB: looks like a decompression bomb"));
+    }
+    Ok(archive)
+}
+
+fn names<R: Read + Seek>(archive: &ZipArchive<R>) -> Vec<String> {
+    archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect()
+}
+
+fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(12).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if shown.is_empty() { "nothing".to_owned() } else { shown }
 }
 
 /// Opens one entry, checks its sizes and hands it to `take`.

@@ -14,8 +14,10 @@ mod layout;
 mod loss;
 mod math;
 mod model;
+mod model_file;
 mod optimizer;
 mod penalty;
+mod predict;
 mod random;
 mod schedule;
 mod simd;
@@ -24,5 +26,7 @@ mod threads;
 mod trainer;
 
 pub use job::{Confusion, Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
+pub use model_file::{ModelError, ModelFile};
+pub use predict::{Prediction, Predictor, sample_test};
 pub use threads::set_single_threaded;
 pub use trainer::train;

@@ -18,8 +18,9 @@ use super::threads::single_thread;
 use crate::data::Dataset;
 use crate::random::Stream;
 
-/// Rows between two questions whether to go on, in validation.
-const VALIDATION_BATCH: usize = 512;
+/// Rows of a validation batch: between two questions whether to go on; small enough to cost little memory beside the dataset.
+/// Fixed, because with candle the rounding of a matrix product depends on its size.
+pub(super) const VALIDATION_BATCH: usize = 512;
 
 /// Trains `jobs`, one after the other, on the calling thread's time (it blocks), and answers in their order.
 ///

@@ -14,6 +14,7 @@ const RUNNING: &str = include_str!("../sql/running.sql");
 const RUNNING_EPOCHS: &str = include_str!("../sql/running_epochs.sql");
 const RUNS_BY_BEST: &str = include_str!("../sql/runs_by_best.sql");
 const RUNS_BY_JOB: &str = include_str!("../sql/runs_by_job.sql");
+const RUNS_AFTER: &str = include_str!("../sql/runs_after.sql");
 const HISTORY: &str = include_str!("../sql/history.sql");
 const ATTEMPTS: &str = include_str!("../sql/attempts.sql");
 const CONFUSIONS: &str = include_str!("../sql/confusions.sql");
@@ -61,6 +62,16 @@ pub(super) async fn runs(conn: &mut Conn, query: RunQuery) -> Result<Vec<Run>, F
         .bind(query.sweep.0)
         .bind(i64::from(query.limit))
         .bind(i64::try_from(query.offset).unwrap_or(i64::MAX))
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(Run::try_from).collect::<Result<_, StoreError>>()?)
+}
+
+pub(super) async fn runs_after(conn: &mut Conn, page: Page) -> Result<Vec<Run>, Failure> {
+    let rows: Vec<RunRow> = sqlx::query_as(RUNS_AFTER)
+        .bind(page.sweep.0)
+        .bind(page.after())
+        .bind(i64::from(page.limit))
         .fetch_all(conn)
         .await?;
     Ok(rows.into_iter().map(Run::try_from).collect::<Result<_, StoreError>>()?)

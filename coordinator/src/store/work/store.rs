@@ -145,6 +145,11 @@ impl Store for Backend {
         self.handle().read("runs", query, |conn, _, query| Box::pin(reads::runs(conn, *query))).await
     }
 
+    async fn runs_after(&self, sweep: SweepId, after: Option<JobId>, limit: u32) -> Result<Vec<Run>, StoreError> {
+        let page = Page { sweep, after, limit };
+        self.handle().read("runs after a job", page, |conn, _, page| Box::pin(reads::runs_after(conn, *page))).await
+    }
+
     async fn history(
         &self,
         sweep: SweepId,

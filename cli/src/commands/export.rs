@@ -1,0 +1,189 @@
+//! `besom export runs | history | model`: results and models as files for other programs.
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use besom_proto::v1::{StreamRunsRequest, SweepRef};
+
+use crate::{
+    connect::{Access, Connection, refused},
+    export::{self, Buffer, Cell, Column, Encoder, Format},
+    model_card,
+    new_file::{self, NewFile},
+    output::{self, Exit, say, usage},
+    render::number,
+    settings::{Settings, Where},
+    trained::{self, Choice},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// The runs of a sweep, one row a job: the SQL view `runs`
+    Runs(Table),
+    /// The epochs of a sweep, one row each: the SQL view `history`
+    History(Table),
+    /// A trained model: model.safetensors and model.json, which says how to use it
+    Model(Model),
+}
+
+#[derive(Debug, clap::Args)]
+struct Table {
+    /// Name or number of the sweep
+    sweep: String,
+    /// Write to this file [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// How the file is laid out [default: as the suffix of --out says, else csv]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    #[command(flatten)]
+    at: Where,
+}
+
+#[derive(Debug, clap::Args)]
+struct Model {
+    /// Name or number of the sweep, and which job of it: SWEEP is the best one, SWEEP/12 is job 12
+    #[arg(value_name = "SWEEP[/JOB]")]
+    model: String,
+    /// Write into this folder, which is made if needed [default: SWEEP-JOB]
+    #[arg(short, long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    at: Where,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    match args.command {
+        Command::Runs(table) => runs(table, settings).await,
+        Command::History(table) => history(table, settings).await,
+        Command::Model(args) => model(args, settings).await,
+    }
+}
+
+async fn runs(args: Table, settings: &Settings) -> anyhow::Result<Exit> {
+    let connection = Connection::open(settings, &args.at, Access::Read).await?;
+    let sweep = trained::sweep(&connection, &args.sweep).await?;
+    let request = StreamRunsRequest { sweep: sweep.name, after: 0 };
+    let mut batches = connection.sweeps().stream_runs(request).await.map_err(refused)?.into_inner();
+    let mut file = Rows::begin(&args, &export::RUNS)?;
+    while let Some(batch) = batches.message().await.map_err(refused)? {
+        for run in &batch.runs {
+            file.add(&export::run(run))?;
+        }
+        file.pass_on()?;
+    }
+    file.end("run")?;
+    connection.close().await;
+    Ok(Exit::Success)
+}
+
+async fn history(args: Table, settings: &Settings) -> anyhow::Result<Exit> {
+    let connection = Connection::open(settings, &args.at, Access::Read).await?;
+    let sweep = trained::sweep(&connection, &args.sweep).await?.name;
+    let request = SweepRef { sweep: sweep.clone() };
+    let mut batches = connection.sweeps().stream_history(request).await.map_err(refused)?.into_inner();
+    let mut file = Rows::begin(&args, &export::HISTORY)?;
+    while let Some(batch) = batches.message().await.map_err(refused)? {
+        for job in &batch.jobs {
+            for record in &job.epochs {
+                file.add(&export::history(&sweep, job.job, record))?;
+            }
+        }
+        file.pass_on()?;
+    }
+    file.end("epoch")?;
+    connection.close().await;
+    Ok(Exit::Success)
+}
+
+async fn model(args: Model, settings: &Settings) -> anyhow::Result<Exit> {
+    let (name, choice) = match args.model.split_once('/') {
+        None => (args.model.as_str(), Choice::Best),
+        Some((name, job)) => {
+            let choice =
+                job.parse::<Choice>().map_err(|problem| usage(format_args!("{}: {job:?}: {problem}", args.model)))?;
+            (name, choice)
+        }
+    };
+    let connection = Connection::open(settings, &args.at, Access::Read).await?;
+    let sweep = trained::sweep(&connection, name).await?;
+    let model = trained::models(&connection, &sweep, &[choice]).await?.pop().context("no model")?;
+    let dataset = trained::dataset(&connection, settings, &sweep).await?;
+    connection.close().await;
+    let card = serde_json::to_vec_pretty(&model_card::Card::new(&sweep, &model, dataset.header()))?;
+    let folder = args.out.unwrap_or_else(|| PathBuf::from(format!("{}-{}", sweep.name, model.run.job)));
+    std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    new_file::write(&folder.join("model.safetensors"), &model.file)?;
+    new_file::write(&folder.join("model.json"), &[card.as_slice(), b"\n"].concat())?;
+    say(format_args!("job {} of sweep {}: {}", model.run.job, sweep.name, folder.display()));
+    Ok(Exit::Success)
+}
+
+/// Rows on their way to a file or to stdout.
+struct Rows {
+    encoder: Box<dyn Encoder + Send>,
+    buffer: Buffer,
+    /// Stdout where it is none.
+    file: Option<(NewFile, PathBuf)>,
+    count: u64,
+}
+
+impl Rows {
+    fn begin(args: &Table, columns: &'static [Column]) -> anyhow::Result<Self> {
+        let format = match args.format {
+            Some(format) => format,
+            None => args.out.as_deref().map_or(Ok(Format::Csv), format_of)?,
+        };
+        if args.out.is_none() && format == Format::Parquet && std::io::stdout().is_terminal() {
+            return Err(usage("Parquet is no text: say --out FILE"));
+        }
+        let buffer = Buffer::default();
+        let encoder = export::encoder(format, columns, buffer.clone())?;
+        let file = args.out.as_ref().map(|path| Ok::<_, anyhow::Error>((NewFile::create(path)?, path.clone())));
+        Ok(Self { encoder, buffer, file: file.transpose()?, count: 0 })
+    }
+
+    fn add(&mut self, cells: &[Cell<'_>]) -> anyhow::Result<()> {
+        self.count += 1;
+        self.encoder.row(cells)
+    }
+
+    fn pass_on(&mut self) -> anyhow::Result<()> {
+        let bytes = self.buffer.take();
+        match &mut self.file {
+            Some((file, _)) => file.write(&bytes),
+            None => output::bytes(&bytes),
+        }
+    }
+
+    fn end(mut self, what: &str) -> anyhow::Result<()> {
+        self.encoder.finish()?;
+        self.pass_on()?;
+        if let Some((file, path)) = self.file {
+            file.finish()?;
+            say(format_args!("{}: {}", path.display(), number::plural(self.count, what)));
+        }
+        Ok(())
+    }
+}
+
+fn format_of(path: &Path) -> anyhow::Result<Format> {
+    match path.extension().and_then(|end| end.to_str()) {
+        Some("csv") => Ok(Format::Csv),
+        Some("jsonl" | "ndjson") => Ok(Format::Jsonl),
+        Some("parquet") => Ok(Format::Parquet),
+        _ => Err(usage(format_args!(
+            "{}: the suffix says the format: .csv, .jsonl or .parquet; or say --format",
+            path.display()
+        ))),
+    }
+}

@@ -1,0 +1,168 @@
+//! Parquet: typed columns, all of them optional, compressed with Snappy, which every reader knows.
+//!
+//! A row group is collected column by column and written when it is full; that is what memory is needed for. JSON is
+//! text; times are UTC microseconds.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use parquet::{
+    basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical},
+    data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type},
+    file::{
+        properties::WriterProperties,
+        writer::{SerializedFileWriter, SerializedRowGroupWriter},
+    },
+    schema::types::Type,
+};
+use time::{Date, Month, PrimitiveDateTime, Time};
+
+use super::{Buffer, Cell, Column, Encoder, rows::Kind};
+
+/// Rows of a group: some 20 MB of runs while they are collected.
+const GROUP: usize = 20_000;
+
+/// See the module.
+pub(super) struct Parquet {
+    columns: &'static [Column],
+    writer: SerializedFileWriter<Buffer>,
+    group: Vec<Values>,
+    rows: usize,
+}
+
+/// One column of the group: the values that are there, and for each row whether it has one.
+struct Values {
+    values: Typed,
+    present: Vec<i16>,
+}
+
+enum Typed {
+    Integers(Vec<i64>),
+    Floats(Vec<f64>),
+    Texts(Vec<ByteArray>),
+}
+
+impl Parquet {
+    pub(super) fn new(columns: &'static [Column], buffer: Buffer) -> anyhow::Result<Self> {
+        let fields = columns.iter().map(|column| field(column).map(Arc::new)).collect::<Result<_, _>>()?;
+        let schema = Type::group_type_builder("schema").with_fields(fields).build()?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_created_by(besom_proto::BUILD.to_owned())
+            .build();
+        let writer = SerializedFileWriter::new(buffer, Arc::new(schema), Arc::new(properties))?;
+        Ok(Self { columns, writer, group: columns.iter().map(Values::of).collect(), rows: 0 })
+    }
+
+    fn write_group(&mut self) -> anyhow::Result<()> {
+        let mut group = self.writer.next_row_group()?;
+        for (values, column) in self.group.iter_mut().zip(self.columns) {
+            values.write(&mut group)?;
+            *values = Values::of(column);
+        }
+        group.close()?;
+        self.rows = 0;
+        Ok(())
+    }
+}
+
+impl Encoder for Parquet {
+    fn row(&mut self, cells: &[Cell<'_>]) -> anyhow::Result<()> {
+        for ((values, column), cell) in self.group.iter_mut().zip(self.columns).zip(cells) {
+            values.push(column, cell)?;
+        }
+        self.rows += 1;
+        if self.rows == GROUP { self.write_group() } else { Ok(()) }
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        if self.rows > 0 {
+            self.write_group()?;
+        }
+        self.writer.finish()?;
+        Ok(())
+    }
+}
+
+fn field(column: &Column) -> parquet::errors::Result<Type> {
+    let (physical, logical) = match column.kind {
+        Kind::Integer => (Physical::INT64, None),
+        Kind::Float => (Physical::DOUBLE, None),
+        Kind::Text | Kind::Json => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+        Kind::Time => (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS))),
+    };
+    Type::primitive_type_builder(column.name, physical)
+        .with_repetition(Repetition::OPTIONAL)
+        .with_logical_type(logical)
+        .build()
+}
+
+impl Values {
+    fn of(column: &Column) -> Self {
+        let values = match column.kind {
+            Kind::Integer | Kind::Time => Typed::Integers(Vec::new()),
+            Kind::Float => Typed::Floats(Vec::new()),
+            Kind::Text | Kind::Json => Typed::Texts(Vec::new()),
+        };
+        Self { values, present: Vec::new() }
+    }
+
+    fn push(&mut self, column: &Column, cell: &Cell<'_>) -> anyhow::Result<()> {
+        self.present.push(i16::from(*cell != Cell::Null));
+        match (&mut self.values, cell) {
+            (_, Cell::Null) => {}
+            (Typed::Integers(values), Cell::Integer(value)) => values.push(*value),
+            (Typed::Integers(values), Cell::Text(text)) => {
+                values.push(microseconds(text).with_context(|| format!("{}: {text:?} is no time", column.name))?);
+            }
+            (Typed::Floats(values), Cell::Float(value)) => values.push(*value),
+            (Typed::Texts(values), Cell::Text(text)) => values.push(text.as_bytes().to_vec().into()),
+            (_, cell) => anyhow::bail!("{}: {cell:?} is of another kind than its column", column.name),
+        }
+        Ok(())
+    }
+
+    fn write(&self, group: &mut SerializedRowGroupWriter<'_, Buffer>) -> anyhow::Result<()> {
+        match &self.values {
+            Typed::Integers(values) => self.write_as::<Int64Type>(values, group),
+            Typed::Floats(values) => self.write_as::<DoubleType>(values, group),
+            Typed::Texts(values) => self.write_as::<ByteArrayType>(values, group),
+        }
+    }
+
+    fn write_as<T: DataType>(
+        &self,
+        values: &[T::T],
+        group: &mut SerializedRowGroupWriter<'_, Buffer>,
+    ) -> anyhow::Result<()> {
+        let mut writer = group.next_column()?.context("a column too many")?;
+        writer.typed::<T>().write_batch(values, Some(&self.present), None)?;
+        Ok(writer.close()?)
+    }
+}
+
+/// Microseconds since 1970 of a time as the views show it.
+fn microseconds(text: &str) -> Option<i64> {
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u32>().ok();
+    let small = |range| u8::try_from(number(range)?).ok();
+    let date = Date::from_calendar_date(
+        i32::try_from(number(0..4)?).ok()?,
+        Month::try_from(small(5..7)?).ok()?,
+        small(8..10)?,
+    );
+    let time = Time::from_hms_micro(small(11..13)?, small(14..16)?, small(17..19)?, number(20..26)?);
+    let at = PrimitiveDateTime::new(date.ok()?, time.ok()?).assume_utc();
+    i64::try_from(at.unix_timestamp_nanos() / 1_000).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_as_the_views_write_it() {
+        assert_eq!(microseconds("1970-01-01T00:00:00.000001Z"), Some(1));
+        assert_eq!(microseconds("2026-11-23T17:30:00.123456Z"), Some(1_795_455_000_123_456));
+        assert_eq!([microseconds("soon"), microseconds("2026-13-23T17:30:00.123456Z")], [None, None]);
+    }
+}
