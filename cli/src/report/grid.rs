@@ -45,6 +45,19 @@ impl Grid {
         Self { note, ..self }
     }
 
+    /// With the column of this name at `place`, if there is one.
+    pub(super) fn moved(mut self, name: &str, place: usize) -> Self {
+        if let Some(at) = self.header.iter().position(|column| column.name == name) {
+            let column = self.header.remove(at);
+            self.header.insert(place, column);
+            for row in &mut self.rows {
+                let cell = row.remove(at);
+                row.insert(place, cell);
+            }
+        }
+        self
+    }
+
     fn of(label: &'static str, header: Vec<String>, rows: Vec<Vec<String>>) -> Self {
         let is_number = |text: &str| text == "-" || text.parse::<f64>().is_ok();
         let numeric: Vec<bool> = (0..header.len())
@@ -61,7 +74,10 @@ impl Grid {
                 .zip(&numeric)
                 .map(|(name, &numeric)| Column { name: printable(&name), numeric })
                 .collect(),
-            rows: rows.into_iter().map(|row| row.into_iter().zip(numeric.iter().copied()).map(cell).collect()).collect(),
+            rows: rows
+                .into_iter()
+                .map(|row| row.into_iter().zip(numeric.iter().copied()).map(cell).collect())
+                .collect(),
             note: String::new(),
         }
     }
@@ -77,5 +93,8 @@ mod tests {
         let grid = Grid::new("x", &["job", "loss", "state"], rows);
         assert_eq!(grid.header.iter().map(|column| column.numeric).collect::<Vec<_>>(), [true, true, false]);
         assert!(grid.rows[1][1].numeric && !grid.rows[1][2].numeric);
+        let moved = grid.moved("state", 0);
+        let texts = |row: usize| moved.rows[row].iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>();
+        assert_eq!((moved.header[0].name.as_str(), texts(0)), ("state", vec!["a", "1", "-"]));
     }
 }

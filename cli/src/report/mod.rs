@@ -7,8 +7,9 @@
 mod failures;
 mod gathered;
 mod grid;
+mod models;
 mod page;
 mod statistics;
 mod subject;
 
-pub(crate) use self::{gathered::Gathered, page::Page};
+pub(crate) use self::{gathered::Gathered, models::Asked, page::Page};

@@ -8,18 +8,14 @@ use super::{
     failures,
     gathered::Gathered,
     grid::Grid,
+    models::Said,
     statistics,
     subject::{self, Fact},
 };
 use crate::{
     figures::Figure,
     output::printable,
-    render::{
-        number,
-        results::Order,
-        runs,
-        state,
-    },
+    render::{number, results::Order, runs, state},
     sweep_file,
 };
 
@@ -43,6 +39,9 @@ pub(crate) struct Page {
     parameters: Option<Grid>,
     ranking: Option<Grid>,
     figures: Vec<Drawn>,
+    said: Option<Said>,
+    /// Why there is nothing said.
+    unsaid: String,
     configs: Option<Grid>,
     importance: Option<Grid>,
     importance_words: String,
@@ -66,8 +65,11 @@ struct Drawn {
 }
 
 impl Page {
-    /// The page of a sweep.
-    pub(crate) fn new(gathered: &Gathered) -> Self {
+    /// The page of a sweep; asks its models.
+    ///
+    /// # Errors
+    /// A model does not fit the data.
+    pub(crate) fn new(gathered: &Gathered) -> anyhow::Result<Self> {
         let sweep = gathered.sweep();
         let spec = besom_sweep::parse(&sweep.text).ok();
         let spec = spec.as_ref();
@@ -79,7 +81,11 @@ impl Page {
                 format!("{ended} of {} have ended: {counts}", number::plural(sweep.jobs_total, "job"))
             }
         };
-        Self {
+        let (said, unsaid) = match gathered.models.ask(sweep)? {
+            Ok(said) => (Some(said), String::new()),
+            Err(why) => (None, printable(&why)),
+        };
+        Ok(Self {
             style: include_str!("../../templates/report.css"),
             name: printable(&sweep.name),
             description: printable(spec.and_then(|spec| spec.description.as_deref()).unwrap_or_default()),
@@ -92,13 +98,15 @@ impl Page {
             parameters: spec.map(subject::parameters),
             ranking: ranking(gathered),
             figures: figures(gathered),
+            said,
+            unsaid,
             configs: statistics::configs(gathered),
             importance: statistics::importance(gathered.figures.importance()),
             importance_words: statistics::importance_words(gathered.figures.importance(), &sweep.metric),
             failures: failures::attempts(gathered),
             versions: subject::versions(gathered, spec),
             file: printable(&sweep_file::without_secrets(&sweep.text, &sweep.dataset_source)),
-        }
+        })
     }
 
     /// The file.
@@ -159,7 +167,9 @@ fn ranking(gathered: &Gathered) -> Option<Grid> {
         all if all > RANKED => format!("The first {RANKED} of {all} runs."),
         _ => String::new(),
     };
-    Some(Grid::of_table("Runs, best first", &table).with_note(note))
+    // What runs are ranked by is seen first, also where the rest is scrolled to.
+    let by = if sweep.metric == "val_accuracy" { "final_val_accuracy" } else { sweep.metric.as_str() };
+    Some(Grid::of_table("Runs, best first", &table).moved(by, 1).with_note(note))
 }
 
 fn figures(gathered: &Gathered) -> Vec<Drawn> {

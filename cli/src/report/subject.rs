@@ -6,6 +6,7 @@ use besom_sweep::{Expansion, SweepSpec, TRAINER_VERSION};
 
 use super::{gathered::Gathered, grid::Grid};
 use crate::{
+    output::printable,
     render::{number, state},
     sweep_file,
 };
@@ -89,13 +90,25 @@ pub(super) fn data(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fact> {
     let sweep = gathered.sweep();
     let mut facts = vec![Fact::new("Source", sweep_file::shown(&sweep.dataset_source))];
     if sweep_file::is_synthetic(&sweep.dataset_source) {
-        facts.push(Fact::new("Kind", "synthetic: besom drew these sketches itself; they are no measurement of anything"));
+        facts.push(Fact::new(
+            "Kind",
+            "synthetic: besom drew these sketches itself; they are no measurement of anything",
+        ));
     }
-    if let Some(dataset) = spec.map(|spec| &spec.dataset) {
-        if let Some(fraction) = dataset.test_fraction {
-            let text = format!("{} of the samples, split seed {}", number::exact(fraction), dataset.split_seed);
-            facts.push(Fact::new("Test split", text));
+    match &gathered.models.data {
+        Ok(data) => {
+            let header = data.header();
+            let shape: Vec<String> = header.shape.iter().map(u32::to_string).collect();
+            facts.push(Fact::new("Samples", format!("{} for training, {} for testing", header.train, header.test)));
+            facts.push(Fact::new("One sample", format!("{} values from 0 to {}", shape.join(" × "), header.max)));
+            let classes = number::plural(header.classes.len() as u64, "class");
+            facts.push(Fact::new("Classes", format!("{classes}: {}", printable(&header.classes.join(", ")))));
         }
+        Err(why) => facts.push(Fact::new("Samples", format!("not read: {}", printable(why)))),
+    }
+    if let Some((dataset, fraction)) = spec.and_then(|spec| Some((&spec.dataset, spec.dataset.test_fraction?))) {
+        let text = format!("{} of the samples, split seed {}", number::exact(fraction), dataset.split_seed);
+        facts.push(Fact::new("Test split", text));
     }
     facts
 }
