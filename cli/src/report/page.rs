@@ -47,6 +47,7 @@ pub(crate) struct Page {
     importance_words: String,
     failures: Option<Grid>,
     versions: Vec<Fact>,
+    command: String,
     file: String,
 }
 
@@ -105,6 +106,7 @@ impl Page {
             importance_words: statistics::importance_words(gathered.figures.importance(), &sweep.metric),
             failures: failures::attempts(gathered),
             versions: subject::versions(gathered, spec),
+            command: printable(&subject::command(gathered, spec)),
             file: printable(&sweep_file::without_secrets(&sweep.text, &sweep.dataset_source)),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use besom_sweep::{Expansion, SweepSpec, TRAINER_VERSION};
+use besom_sweep::{Engine, Expansion, Hyperparameters, JobConfig, SweepSpec, TRAINER_VERSION};
 
 use super::{gathered::Gathered, grid::Grid};
 use crate::{
@@ -121,16 +121,14 @@ pub(super) fn versions(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fac
     if !builds.is_empty() {
         facts.push(Fact::new("Workers' builds", builds.into_iter().collect::<Vec<_>>().join(", ")));
     }
-    facts.push(Fact::new("Trainer version", TRAINER_VERSION.to_string()));
+    facts.push(Fact::new("Trainer version", trainer(gathered)));
     let engines: BTreeSet<String> = runs.iter().map(|run| format!("{} on {}", run.engine, run.device)).collect();
     if !engines.is_empty() {
         facts.push(Fact::new("Engine", engines.into_iter().collect::<Vec<_>>().join(", ")));
     }
-    if let Some(expansion) = spec.and_then(|spec| Expansion::new(spec, None).ok()) {
-        // The engine may have been chosen on the command line: then the digest of the file alone is another sweep's.
-        let engine = runs.first().map(|run| run.engine.as_str());
-        let engine = engine.and_then(besom_sweep::Engine::parse);
-        let expansion = spec.and_then(|spec| Expansion::new(spec, engine).ok()).unwrap_or(expansion);
+    // The engine may have been chosen on the command line, where the file does not know of it.
+    let engine = runs.first().and_then(|run| Engine::parse(&run.engine));
+    if let Some(expansion) = spec.zip(engine).and_then(|(spec, engine)| Expansion::new(spec, Some(engine)).ok()) {
         facts.push(Fact::code("Sweep (SHA-256)", expansion.sweep_digest(&sweep.dataset)));
     }
     facts.push(Fact::code("Dataset (SHA-256)", sweep.dataset.clone()));
@@ -142,6 +140,34 @@ pub(super) fn versions(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fac
         facts.push(Fact::code("Best model (SHA-256)", format!("{model} (job {})", run.job)));
     }
     facts
+}
+
+/// The command that trains the sweep again from its file.
+pub(super) fn command(gathered: &Gathered, spec: Option<&SweepSpec>) -> String {
+    let sweep = gathered.sweep();
+    let digest = |engine| Some(Expansion::new(spec?, engine).ok()?.sweep_digest(&sweep.dataset));
+    let engine = gathered.results.runs.first().and_then(|run| Engine::parse(&run.engine));
+    let flag = match engine {
+        Some(engine) if digest(None) != digest(Some(engine)) => format!(" --engine {}", engine.as_str()),
+        _ => String::new(),
+    };
+    format!("besom run {}.yaml{flag}", sweep.name)
+}
+
+/// The version that trained the sweep. No message tells it, but it is part of a configuration's hash: the one of this
+/// build is named without reserve only where it gives that hash.
+fn trainer(gathered: &Gathered) -> String {
+    let hash = gathered.configs.first().and_then(|config| {
+        let run = gathered.results.runs.iter().find(|run| run.job == config.job)?;
+        let hyperparameters = Hyperparameters::from_params(&serde_json::from_str(&config.params).ok()?).ok()?;
+        let dataset = gathered.sweep().dataset.clone();
+        Some((JobConfig { hyperparameters, dataset, engine: Engine::parse(&run.engine)? }.config_hash(), config))
+    });
+    match hash {
+        Some((hash, config)) if hash == config.config_hash => TRAINER_VERSION.to_string(),
+        Some(_) => format!("not {TRAINER_VERSION}, this build's: the workers' builds have it"),
+        None => format!("{TRAINER_VERSION} (this build's)"),
+    }
 }
 
 /// `2026-11-23 17:30:00 UTC` of the store's `2026-11-23T17:30:00.123456Z`.

@@ -39,7 +39,7 @@ fn a_finished_sweep_is_told_from_its_file_to_its_digests() {
 
     let figures = section(&page, "figures");
     for title in
-        ["validation accuracy and loss by epoch", "all hyperparameters", "importance by range", "who ran which job"]
+        ["validation accuracy and loss by epoch", "accuracy by hyperparameter", "importance by range", "who ran which job"]
     {
         assert_says(figures, &[title]);
     }
@@ -66,6 +66,31 @@ fn a_finished_sweep_is_told_from_its_file_to_its_digests() {
         repeat,
         &[&format!("{} on cpu", run["engine"].as_str().unwrap()), "Trainer version", "method: one_at_a_time"],
     );
+}
+
+#[test]
+fn the_command_to_repeat_names_the_engine_that_the_file_does_not() {
+    let home = Home::new();
+    let file = home.write("sweep.yaml", &tiny_sweep("by-hand", 1, 1));
+    home.besom(["run", "--no-figures", "--engine", "candle", file.to_str().unwrap()]).expect(0);
+    let page = report(&home, "by-hand", &[]);
+    let digest = home.besom(["sql", "--format", "json", "SELECT digest, trainer_version FROM sweeps"]).expect(0).json();
+    let version = digest[0]["trainer_version"].to_string();
+    let repeat = section(&page, "repeat");
+    assert_says(
+        repeat,
+        &["besom run by-hand.yaml --engine candle<", "candle on cpu", digest[0]["digest"].as_str().unwrap()],
+    );
+    assert_says(repeat, &[&format!("<dt>Trainer version</dt><dd>{version}</dd>")]);
+}
+
+#[test]
+fn another_trainer_version_is_not_passed_off_as_this_build_s() {
+    let home = trained(1);
+    let database = home.path().join("besom.db");
+    let update = "UPDATE jobs SET config_hash = 'of another version'";
+    assert!(std::process::Command::new("sqlite3").arg(database).arg(update).status().unwrap().success());
+    assert_says(section(&report(&home, "tiny", &[]), "repeat"), &["<dt>Trainer version</dt><dd>not "]);
 }
 
 #[test]
