@@ -2,6 +2,9 @@
 
 use crate::{output::printable, render::table::Table};
 
+/// The longest text of a cell that is kept in one line.
+const LINE: usize = 48;
+
 /// A header and rows of as many cells.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Grid {
@@ -26,6 +29,8 @@ pub(super) struct Column {
 pub(super) struct Cell {
     pub(super) text: String,
     pub(super) numeric: bool,
+    /// Broken into lines.
+    pub(super) long: bool,
 }
 
 impl Grid {
@@ -66,7 +71,10 @@ impl Grid {
                 cells.peek().is_some() && cells.all(|cell| is_number(cell))
             })
             .collect();
-        let cell = |(text, numeric): (String, bool)| Cell { text: printable(&text), numeric };
+        let cell = |(text, numeric): (String, bool)| {
+            let text = printable(&text);
+            Cell { numeric, long: text.chars().count() > LINE, text }
+        };
         Self {
             label,
             header: header

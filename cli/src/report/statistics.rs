@@ -21,7 +21,11 @@ pub(super) fn configs(gathered: &Gathered) -> Option<Grid> {
     let objective = (!sweep.metric.ends_with("val_accuracy")).then(|| format!("mean {}", sweep.metric));
     let mut header: Vec<&str> = sweep.swept.iter().map(String::as_str).collect();
     header.extend(objective.as_deref());
-    header.extend(["n", "final val_accuracy", "95 % interval", "deviation", "best val_accuracy", "seconds"]);
+    // One seed has neither interval nor deviation.
+    let several = configs.iter().any(|it| it.n > 1);
+    header.extend(["n", "final val_accuracy"]);
+    header.extend(several.then_some(["95 % interval", "deviation"]).into_iter().flatten());
+    header.extend(["best val_accuracy", "seconds"]);
     // Columns of nothing but zeros would push the others out of sight.
     let (diverged, failed) = (configs.iter().any(|it| it.diverged > 0), configs.iter().any(|it| it.failed > 0));
     header.extend(diverged.then_some("diverged"));
@@ -34,14 +38,11 @@ pub(super) fn configs(gathered: &Gathered) -> Option<Grid> {
             let (last, best) = (config.final_val_accuracy.as_ref(), config.best_val_accuracy.as_ref());
             let mut row: Vec<String> = sweep.swept.iter().map(|name| number::value(params.get(name))).collect();
             row.extend(objective.as_ref().map(|_| number::metric(config.objective_mean)));
-            row.extend([
-                config.n.to_string(),
-                number::metric(last.map(|estimate| estimate.mean)),
-                interval(last),
-                number::metric(last.and_then(|estimate| estimate.deviation)),
-                number::metric(best.map(|estimate| estimate.mean)),
-                number::seconds(config.mean_seconds),
-            ]);
+            row.extend([config.n.to_string(), number::metric(last.map(|estimate| estimate.mean))]);
+            if several {
+                row.extend([interval(last), number::metric(last.and_then(|estimate| estimate.deviation))]);
+            }
+            row.extend([number::metric(best.map(|estimate| estimate.mean)), number::seconds(config.mean_seconds)]);
             row.extend(diverged.then(|| config.diverged.to_string()));
             row.extend(failed.then(|| config.failed.to_string()));
             row

@@ -38,9 +38,12 @@ fn a_finished_sweep_is_told_from_its_file_to_its_digests() {
     assert_says(ranking, &[&objective]);
 
     let figures = section(&page, "figures");
-    for title in
-        ["validation accuracy and loss by epoch", "accuracy by hyperparameter", "importance by range", "who ran which job"]
-    {
+    for title in [
+        "validation accuracy and loss by epoch",
+        "accuracy by hyperparameter",
+        "importance by range",
+        "who ran which job",
+    ] {
         assert_says(figures, &[title]);
     }
     assert_says(section(&page, "predictions"), &["10 drawings of the 60 in the test split", "<svg ", "✗"]);

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::DataError;
 use super::limits::{count_values, show_shape};
+use super::memory::Memory;
 
 const MAGIC: &[u8; 8] = b"besomdat";
 const VERSION: u32 = 1;
@@ -77,7 +78,7 @@ impl Header {
 /// A dataset in memory. Shared as `Arc<Dataset>`; never copied.
 pub struct Dataset {
     header: Header,
-    bytes: Vec<u8>,
+    bytes: Memory,
     rows: Range<usize>,
     labels: Range<usize>,
     digest: String,
@@ -178,7 +179,7 @@ impl Dataset {
             return refuse(format!("claims a training maximum of {}, but it is {max}", header.max));
         }
         let digest = hex(&Sha256::digest(&bytes));
-        Ok(Self { header, bytes, rows, labels, digest, blank: OnceLock::new() })
+        Ok(Self { header, bytes: bytes.into(), rows, labels, digest, blank: OnceLock::new() })
     }
 
     /// Lays out a dataset: `fill` appends the rows, then the labels, to the bytes given.

@@ -16,6 +16,7 @@ mod idx;
 mod images;
 mod limits;
 mod load;
+mod memory;
 mod npy;
 mod npz;
 mod samples;

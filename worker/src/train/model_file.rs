@@ -137,11 +137,11 @@ impl ModelFile {
         let layout = Layout::new(self.features() as u32, &self.hyperparameters.hidden, self.classes() as u32)?;
         let mut params = vec![0.0; layout.parameters()];
         for (place, layer) in layout.layers.iter().zip(&self.layers) {
-            // An engine's kernels lie as [in, out].
+            // The file has [out, in].
             let kernel = &mut params[place.kernel.clone()];
-            for (output, weights) in layer.weight.chunks_exact(layer.inputs).enumerate() {
-                for (input, &weight) in weights.iter().enumerate() {
-                    kernel[input * layer.outputs + output] = weight;
+            for (output, weights) in layer.weight.chunks_exact(place.inputs).enumerate() {
+                for (to, &weight) in kernel[output..].iter_mut().step_by(place.outputs).zip(weights) {
+                    *to = weight;
                 }
             }
             params[place.bias.clone()].copy_from_slice(&layer.bias);

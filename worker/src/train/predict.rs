@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use besom_sweep::Engine as EngineKind;
 
-use super::engine::{CandleEngine, Engine, NativeEngine};
+use super::engine;
 use super::job::{Confusion, TrainError};
 use super::layout::Layout;
 use super::loss::argmax;
@@ -126,11 +126,7 @@ impl<'a> Predictor<'a> {
         let header = self.data.header();
         let end = header.train + header.test;
         single_thread()?.install(|| {
-            let (layout, hyperparameters) = (self.layout.clone(), self.model.hyperparameters());
-            let mut engine: Box<dyn Engine + '_> = match self.engine {
-                EngineKind::Candle => Box::new(CandleEngine::new(self.data, layout, hyperparameters)?),
-                EngineKind::Native => Box::new(NativeEngine::new(self.data, layout, hyperparameters)),
-            };
+            let mut engine = engine::make(self.engine, self.data, &self.layout, self.model.hyperparameters())?;
             let mut logits = Vec::new();
             for batch in batches {
                 let start = header.train + batch * VALIDATION_BATCH as u32;

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use besom_sweep::{Engine as EngineKind, Hyperparameters, Objective};
+use besom_sweep::{Hyperparameters, Objective};
 
-use super::engine::{Batch, CandleEngine, Engine, Masks, NativeEngine};
+use super::engine::{self, Batch, Engine, Masks};
 use super::job::{Confusion, Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
 use super::layout::Layout;
 use super::loss::{Score, Targets, argmax, cross_entropy};
@@ -18,8 +18,8 @@ use super::threads::single_thread;
 use crate::data::Dataset;
 use crate::random::Stream;
 
-/// Rows of a validation batch: between two questions whether to go on; small enough to cost little memory beside the dataset.
-/// Fixed, because with candle the rounding of a matrix product depends on its size.
+/// Rows a validation batch, and between two questions whether to go on. Fixed, because the rounding of candle's products
+/// depends on their size.
 pub(super) const VALIDATION_BATCH: usize = 512;
 
 /// Trains `jobs`, one after the other, on the calling thread's time (it blocks), and answers in their order.
@@ -65,10 +65,7 @@ impl<'a> Training<'a> {
         let hyperparameters = &job.config.hyperparameters;
         let header = data.header();
         let layout = Layout::new(header.features, &hyperparameters.hidden, header.classes.len() as u32)?;
-        let engine: Box<dyn Engine> = match job.config.engine {
-            EngineKind::Candle => Box::new(CandleEngine::new(data, layout.clone(), hyperparameters)?),
-            EngineKind::Native => Box::new(NativeEngine::new(data, layout.clone(), hyperparameters)),
-        };
+        let engine = engine::make(job.config.engine, data, &layout, hyperparameters)?;
         let optimizer = OptimizerState::new(hyperparameters.optimizer, layout.parameters());
         let params = layout.initial_parameters(hyperparameters.initializer, job.seed);
         let state = State::new(params, optimizer, hyperparameters.learning_rate);
@@ -298,7 +295,7 @@ mod tests {
             json!({"schedule": "plateau", "plateau_patience": 1, "learning_rate": 0.5}),
             json!({"restore_best_weights": true, "learning_rate": 0.5}),
         ];
-        let engines = [EngineKind::Native, EngineKind::Candle];
+        let engines = [besom_sweep::Engine::Native, besom_sweep::Engine::Candle];
         let cases = optimizers.into_iter().chain(schedules);
         for (options, engine) in cases.flat_map(|options| engines.map(|engine| (options.clone(), engine))) {
             let serde_json::Value::Object(mut params) = options.clone() else { unreachable!() };

@@ -15,9 +15,6 @@ use crate::train::job::TrainError;
 use crate::train::layout::Layout;
 use crate::train::loss::{Score, Targets, cross_entropy};
 
-/// Rows of which logits are computed at once: enough to be fast, few enough to cost little memory beside the dataset.
-const LOGITS_BATCH: usize = 512;
-
 /// Gradients of the model on rows of a dataset.
 pub(crate) struct CandleEngine<'a> {
     data: &'a Dataset,
@@ -49,17 +46,12 @@ impl Engine for CandleEngine<'_> {
 
     fn logits(&mut self, params: &[f32], rows: &[u32], into: &mut Vec<f32>) -> Result<(), TrainError> {
         into.clear();
-        // The rounding of candle's products depends on their size: a fixed one, or predictions would depend on what else
-        // is asked for.
-        for rows in rows.chunks(LOGITS_BATCH) {
-            let logits = self.model.logits(params, gather(self.data, rows), &[]).map_err(failed)?;
-            read(&logits, |z| {
-                into.extend_from_slice(z);
-                Ok(())
-            })
-            .map_err(failed)?;
-        }
-        Ok(())
+        let logits = self.model.logits(params, gather(self.data, rows), &[]).map_err(failed)?;
+        read(&logits, |z| {
+            into.extend_from_slice(z);
+            Ok(())
+        })
+        .map_err(failed)
     }
 }
 

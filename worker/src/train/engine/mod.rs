@@ -6,12 +6,15 @@ mod ops;
 #[cfg(test)]
 mod traces;
 
-pub(crate) use candle::CandleEngine;
-pub(crate) use native::NativeEngine;
+use besom_sweep::Hyperparameters;
+use candle::CandleEngine;
+use native::NativeEngine;
 
 use super::job::TrainError;
+use super::layout::Layout;
 use super::loss::Score;
 use super::optimizer::sgd;
+use crate::data::Dataset;
 
 /// Dropout of one batch: for each hidden layer, from the input on, rows x width factors, 0 or 1 / (1 - rate). Empty where
 /// nothing is dropped.
@@ -58,4 +61,20 @@ pub(crate) trait Engine {
     /// # Errors
     /// The computation itself failed.
     fn logits(&mut self, params: &[f32], rows: &[u32], into: &mut Vec<f32>) -> Result<(), TrainError>;
+}
+
+/// The engine `kind` for the model `layout` on `data`, whose labels are below the number of classes.
+///
+/// # Errors
+/// candle cannot make the tensors.
+pub(crate) fn make<'a>(
+    kind: besom_sweep::Engine,
+    data: &'a Dataset,
+    layout: &Layout,
+    hyperparameters: &Hyperparameters,
+) -> Result<Box<dyn Engine + 'a>, TrainError> {
+    Ok(match kind {
+        besom_sweep::Engine::Candle => Box::new(CandleEngine::new(data, layout.clone(), hyperparameters)?),
+        besom_sweep::Engine::Native => Box::new(NativeEngine::new(data, layout.clone(), hyperparameters)),
+    })
 }

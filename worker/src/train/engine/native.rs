@@ -249,7 +249,7 @@ impl NativeEngine<'_> {
     fn turn(&mut self, params: &[f32]) {
         for (layer, place) in self.layers.iter_mut().zip(&self.layout.layers) {
             if let Some((turned, _)) = &mut layer.turned {
-                transpose(&params[place.kernel.clone()], place.outputs, turned);
+                transpose(self.isa, &params[place.kernel.clone()], place.outputs, turned);
             }
         }
     }

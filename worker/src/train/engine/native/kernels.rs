@@ -36,8 +36,10 @@ impl Rows {
     }
 }
 
-/// Inputs between two questions for rows ahead: far enough apart that the memory keeps up.
-const INPUTS_AN_ASK: usize = 16;
+/// Inputs between two questions for rows ahead, and cache lines of a question: far enough apart that the memory keeps up,
+/// and enough that twelve rows of inputs are asked for while twelve are multiplied.
+const INPUTS_AN_ASK: usize = 32;
+const LINES_AN_ASK: usize = 8;
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -58,17 +60,19 @@ impl<'a> Ahead<'a> {
         Self { bytes, features, rows, left: &[] }
     }
 
-    /// Asks for the next `lines` cache lines.
-    fn ask(&mut self, lines: usize) {
-        for _ in 0..lines {
-            if self.left.is_empty() {
-                let Some((&row, rest)) = self.rows.split_first() else { return };
-                self.rows = rest;
-                self.left = &self.bytes[row as usize * self.features..][..self.features];
-            }
-            prefetch(self.left);
-            self.left = &self.left[self.left.len().min(LINE)..];
+    /// Asks for the next few cache lines.
+    #[inline(always)]
+    fn ask(&mut self) {
+        if self.left.is_empty() {
+            let Some((&row, rest)) = self.rows.split_first() else { return };
+            self.rows = rest;
+            self.left = &self.bytes[row as usize * self.features..][..self.features];
         }
+        let (now, later) = self.left.split_at(self.left.len().min(LINES_AN_ASK * LINE));
+        for line in now.chunks(LINE) {
+            prefetch(line);
+        }
+        self.left = later;
     }
 }
 
@@ -191,7 +195,7 @@ fn block<S: Simd, const R: usize, const N: usize, const FULL: bool>(
     }
     let weights = &factors.weights[pass.at..];
     for from in (0..inputs).step_by(INPUTS_AN_ASK) {
-        ahead.ask(R.div_ceil(3));
+        ahead.ask();
         for k in from..inputs.min(from + INPUTS_AN_ASK) {
             let w = vectors::<S, N, FULL>(s, weights, starts[k] as usize, pass.last);
             for r in 0..R {
@@ -375,17 +379,36 @@ fn column_sums_with<S: Simd>(s: S, delta: &Rows, rows: usize, go_on: bool, gradi
     }
 }
 
-/// `out[o][i] = weights[i][o]`, where `weights` has rows of `outputs`; `out` has a row for each output.
-pub(super) fn transpose(weights: &[f32], outputs: usize, out: &mut Rows) {
+dispatched!(
+    /// `out[o][i] = weights[i][o]`, where `weights` has rows of `outputs`; `out` has a row for each output.
+    pub(super) fn transpose(weights: &[f32], outputs: usize, out: &mut Rows) = transpose_with
+);
+
+#[inline(always)]
+fn transpose_with<S: Simd>(_s: S, weights: &[f32], outputs: usize, out: &mut Rows) {
     let stride = out.stride;
-    // Four by four, so that reads and writes both stay within a few cache lines.
-    for (i, rows) in weights.chunks(4 * outputs).enumerate() {
-        let inputs = rows.len() / outputs;
-        for o in 0..outputs {
-            let to = &mut out.values[o * stride + 4 * i..][..inputs];
-            for (k, to) in to.iter_mut().enumerate() {
-                *to = rows[k * outputs + o];
+    let inputs = weights.len() / outputs;
+    let whole = (inputs - inputs % LANES, outputs - outputs % LANES);
+    for i in (0..whole.0).step_by(LANES) {
+        for o in (0..whole.1).step_by(LANES) {
+            // Of fixed size, so that the compiler makes shuffles of it.
+            let mut block = [[0.0; LANES]; LANES];
+            for (k, row) in block.iter_mut().enumerate() {
+                row.copy_from_slice(&weights[(i + k) * outputs + o..][..LANES]);
             }
+            for n in 0..LANES {
+                let mut turned = [0.0; LANES];
+                for k in 0..LANES {
+                    turned[k] = block[k][n];
+                }
+                out.values[(o + n) * stride + i..][..LANES].copy_from_slice(&turned);
+            }
+        }
+    }
+    for o in 0..outputs {
+        let done = if o < whole.1 { whole.0 } else { 0 };
+        for i in done..inputs {
+            out.values[o * stride + i] = weights[i * outputs + o];
         }
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::train::engine::CandleEngine;
+use crate::train::engine::candle::CandleEngine;
 use crate::train::engine::traces::follow;
 use crate::train::trainer::train_support;
 
@@ -103,11 +103,13 @@ proptest! {
                 .collect();
             assert_same("bias", isa, &sums, &expected);
         }
-        let mut turned = Rows::new(outputs, inputs);
-        transpose(&weights, outputs, &mut turned);
-        for o in 0..outputs {
-            for i in 0..inputs {
-                prop_assert_eq!(turned.row(o, inputs)[i], weights[i * outputs + o]);
+        for isa in Isa::all() {
+            let mut turned = Rows::new(outputs, inputs);
+            transpose(isa, &weights, outputs, &mut turned);
+            for o in 0..outputs {
+                for i in 0..inputs {
+                    prop_assert_eq!(turned.row(o, inputs)[i], weights[i * outputs + o]);
+                }
             }
         }
     }
