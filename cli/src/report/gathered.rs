@@ -46,7 +46,7 @@ impl Gathered {
         }
         let mut workers = client.list_workers(ListWorkersRequest {}).await.map_err(refused)?.into_inner().workers;
         workers.retain(|worker| figures.attempts().iter().any(|attempt| attempt.worker == worker.name));
-        let models = Models::fetch(connection, settings, &results.sweep, asked).await?;
+        let models = Models::fetch(connection, settings, &results, asked).await?;
         Ok(Self { results, figures, configs, workers, models })
     }
 

@@ -39,9 +39,7 @@ pub(crate) struct Page {
     parameters: Option<Grid>,
     ranking: Option<Grid>,
     figures: Vec<Drawn>,
-    said: Option<Said>,
-    /// Why there is nothing said.
-    unsaid: String,
+    said: Said,
     configs: Option<Grid>,
     importance: Option<Grid>,
     importance_words: String,
@@ -82,10 +80,6 @@ impl Page {
                 format!("{ended} of {} have ended: {counts}", number::plural(sweep.jobs_total, "job"))
             }
         };
-        let (said, unsaid) = match gathered.models.ask(sweep)? {
-            Ok(said) => (Some(said), String::new()),
-            Err(why) => (None, printable(&why)),
-        };
         Ok(Self {
             style: include_str!("../../templates/report.css"),
             name: printable(&sweep.name),
@@ -99,8 +93,7 @@ impl Page {
             parameters: spec.map(subject::parameters),
             ranking: ranking(gathered),
             figures: figures(gathered),
-            said,
-            unsaid,
+            said: gathered.models.ask(sweep)?,
             configs: statistics::configs(gathered),
             importance: statistics::importance(gathered.figures.importance()),
             importance_words: statistics::importance_words(gathered.figures.importance(), &sweep.metric),

@@ -117,14 +117,20 @@ fn the_drawings_and_the_models_are_those_asked_for() {
 }
 
 #[test]
-fn a_sweep_that_kept_no_model_says_so_and_has_all_else() {
+fn a_sweep_that_kept_no_model_says_so_and_still_counts_by_class() {
     let home = Home::new();
     run(&home, &tiny_sweep("none", 2, 1).replace("besom:\n", "besom:\n  keep_models: none\n"));
     let page = report(&home, "none", &[]);
-    for part in ["predictions", "confusion"] {
-        assert_says(section(&page, part), &["was not kept (besom.keep_models"]);
-        assert!(!section(&page, part).contains("<svg"));
-    }
+    let predictions = section(&page, "predictions");
+    assert_says(predictions, &["was not kept (besom.keep_models"]);
+    assert!(!predictions.contains("<svg"));
+    // The counts are kept with the run: the same as those of a model that was.
+    let best = home.besom(["best", "none", "--json"]).expect(0).json()[0]["job"].to_string();
+    run(&home, &tiny_sweep("kept", 2, 1));
+    let (without, with) = (section(&page, "confusion"), report(&home, "kept", &[]));
+    let table = |text: &str| text[text.find("<table>").unwrap()..text.find("</table>").unwrap()].to_owned();
+    assert_eq!(table(without), table(section(&with, "confusion")));
+    assert_says(without, &["<svg ", &format!("Job {best}:")]);
     assert_says(section(&page, "figures"), &["validation accuracy and loss by epoch"]);
 }
 
