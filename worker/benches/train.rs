@@ -7,6 +7,8 @@
 //! measured between them. An epoch is what [`train`] does for 32,000 samples: shuffling, scaling, loss, correct count and
 //! update; its validation is taken off by training with a test split of one sample as well.
 
+#![allow(clippy::print_stdout, reason = "the table is what a benchmark is for")]
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -186,7 +188,7 @@ fn multiply_adds() -> f64 {
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "calls code for instructions whose presence is checked first")]
 mod peak {
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{_mm256_fmadd_ps, _mm256_set1_ps, _mm512_fmadd_ps, _mm512_set1_ps};
     use std::hint::black_box;
 
     /// Independent sums: enough for any number of multiply-add units and their latency.

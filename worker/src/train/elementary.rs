@@ -67,14 +67,14 @@ pub(super) fn ln<S: Simd>(s: S, x: S::V) -> S::V {
             -1.666_805_8e-1,
             2.000_071_5e-1,
             -2.499_999_4e-1,
-            3.333_333_1e-1,
+            3.333_333e-1,
         ],
     );
     let square = f * f;
     let tail = (p * f * square) + e * s.splat(-2.121_944_4e-4);
     let ln = square.mul_add(s.splat(-0.5), f) + tail;
-    // x - x is 0, or not a number where x is not finite.
-    e.mul_add(s.splat(0.693_359_4), ln) + (x - x)
+    // x 0 is 0, or not a number where x is not finite.
+    e.mul_add(s.splat(0.693_359_4), ln) + x * s.splat(0.0)
 }
 
 /// The hyperbolic tangent. Coefficients of Cephes's `tanhf` (Moshier).
@@ -84,7 +84,7 @@ pub(super) fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
     let magnitude = x.abs();
     // For the small ones an odd polynomial, for the others 1 - 2 / (e^2|x| + 1) with the sign of x.
     let square = x * x;
-    let p = polynomial(s, square, [-5.704_988_6e-3, 2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1]);
+    let p = polynomial(s, square, [-5.704_988_6e-3, 2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1]);
     let small = (p * square).mul_add(x, x);
     let far = one - s.splat(2.0) / (exp(s, magnitude + magnitude) + one);
     let negative = x.less(s.splat(0.0));
@@ -103,10 +103,14 @@ pub(super) fn sigmoid<S: Simd>(s: S, x: S::V) -> S::V {
 #[inline(always)]
 pub(super) fn erf<S: Simd>(s: S, x: S::V) -> S::V {
     // Beyond it the value rounds to 1.
-    const END: f32 = 3.832_506_9;
+    const END: f32 = 3.832_507;
     let x = s.splat(END).smaller(s.splat(-END).larger(x));
     let square = x * x;
-    let p = polynomial(s, square, [2.290_506_6e-4, 3.408_291e-3, 5.095_569_5e-2, 1.852_083_2e-1, 1.128_379_1]);
+    let p = polynomial(
+        s,
+        square,
+        [2.290_506_6e-4, 3.408_291e-3, 5.095_569_5e-2, 1.852_083_2e-1, std::f32::consts::FRAC_2_SQRT_PI],
+    );
     let q = polynomial(
         s,
         square,

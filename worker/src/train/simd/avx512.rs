@@ -6,6 +6,7 @@
               references to as many numbers as are read or written"
 )]
 
+#[allow(clippy::wildcard_imports, reason = "dozens of instructions, all with the prefix of their set")]
 use std::arch::x86_64::*;
 
 use super::portable::SQRT_HALF;

@@ -397,6 +397,10 @@ dispatched!(
 );
 
 #[inline(always)]
+#[allow(
+    clippy::needless_range_loop,
+    reason = "of columns, which no iterator walks; as loops of fixed length they become shuffles"
+)]
 fn transpose_with<S: Simd>(_s: S, weights: &[f32], outputs: usize, out: &mut Rows) {
     let stride = out.stride;
     let inputs = weights.len() / outputs;
