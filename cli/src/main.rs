@@ -16,6 +16,7 @@ mod output;
 mod place;
 mod predictions;
 mod render;
+mod report;
 mod settings;
 mod signals;
 mod submission;

@@ -1,5 +1,6 @@
 //! Drawings with what models say of them: gathered once, then shown as terminal text, figure or JSON.
 
+use besom_proto::v1::{self, Run};
 use besom_worker::{
     data::{Dataset, Header, Images},
     train::{self, Confusion, Prediction, Predictor, TrainError},
@@ -131,7 +132,7 @@ impl Sheet {
                 drawing.guesses.push(guess);
             }
         }
-        let models = models.iter().map(Model::new).collect();
+        let models = models.iter().map(|trained| Model::new(&trained.run)).collect();
         Ok(Self { title, synthetic: header.synthetic, models, classes: names(header), drawings })
     }
 }
@@ -158,8 +159,7 @@ impl Drawing {
 }
 
 impl Model {
-    fn new(trained: &Trained) -> Self {
-        let run = &trained.run;
+    fn new(run: &Run) -> Self {
         let rate = number::exact(run.learning_rate);
         let about = format!("{}, learning_rate {rate}, batch_size {}", run.optimizer, run.batch_size);
         Self { job: run.job, about: printable(&about), val_accuracy: run.final_val_accuracy }
@@ -183,7 +183,16 @@ impl Report {
     /// It does not fit the data.
     pub(crate) fn new(trained: &Trained, data: &Dataset) -> Result<Self, TrainError> {
         let confusion = predictor(trained, data)?.confusion()?;
-        Ok(Self { model: Model::new(trained), classes: names(data.header()), confusion })
+        Ok(Self { model: Model::new(&trained.run), classes: names(data.header()), confusion })
+    }
+
+    /// What the coordinator keeps of a run's model, whether or not it keeps the model itself; nothing where it does not fit
+    /// the data.
+    pub(crate) fn stored(run: &Run, header: &Header, confusion: v1::Confusion) -> Option<Self> {
+        let classes = header.classes.len();
+        let fits = confusion.classes as usize == classes && confusion.counts.len() == classes * classes;
+        let confusion = Confusion { classes: confusion.classes, counts: confusion.counts };
+        fits.then(|| Self { model: Model::new(run), classes: names(header), confusion })
     }
 
     /// Drawings of `target` that were taken for `guess`.

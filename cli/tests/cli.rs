@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 18] = [
+const SUBCOMMANDS: [&str; 19] = [
     "run",
     "coordinator",
     "worker",
@@ -22,6 +22,7 @@ const SUBCOMMANDS: [&str; 18] = [
     "runs",
     "best",
     "plot",
+    "report",
     "workers",
     "pause",
     "resume",
@@ -302,7 +303,7 @@ fn a_store_that_is_not_there_is_said_to_be_missing() {
 #[test]
 fn a_second_run_works_for_the_holder_of_the_store_and_takes_over_from_it() {
     let home = Home::new();
-    let long = home.write("long.yaml", &tiny_sweep("long", 4, 200));
+    let long = home.write("long.yaml", &tiny_sweep("long", 4, 3000));
     let holder = home.start([Path::new("run"), Path::new("--slots"), Path::new("1"), &long]);
     eventually("the holder listens", || {
         std::fs::read_to_string(home.path().join("besom.db.lock")).is_ok_and(|text| text.contains("http://"))

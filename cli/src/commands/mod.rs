@@ -7,6 +7,7 @@ mod dataset;
 mod export;
 mod plot;
 mod predict;
+mod report;
 mod run;
 mod runs;
 mod sql;
@@ -55,6 +56,8 @@ enum Command {
     Best(best::Args),
     /// Draw a sweep: curves, effects, heat map or parallel coordinates, importance, timeline
     Plot(plot::Args),
+    /// Write a sweep as one HTML file to send: ranking, figures, predictions, statistics, failures, versions
+    Report(report::Args),
     /// List the workers
     Workers(workers::Args),
     /// Hand out no more jobs of a sweep; running ones finish
@@ -97,6 +100,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Runs(args) => runs::run(args, &settings).await,
         Command::Best(args) => best::run(args, &settings).await,
         Command::Plot(args) => plot::run(args, &settings).await,
+        Command::Report(args) => report::run(args, &settings).await,
         Command::Workers(args) => workers::run(args, &settings).await,
         Command::Pause(args) => steer::run(steer::Steer::Pause, args, &settings).await,
         Command::Resume(args) => steer::run(steer::Steer::Resume, args, &settings).await,

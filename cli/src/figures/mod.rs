@@ -31,7 +31,7 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_proto::v1::sweep_service_client::SweepServiceClient;
+use besom_proto::v1::{Attempt, ImportanceResponse, sweep_service_client::SweepServiceClient};
 use tonic::transport::Channel;
 
 pub(crate) use self::models::{of_confusion, of_predictions};
@@ -113,6 +113,21 @@ impl Figures {
     /// The sweep's name.
     pub(crate) fn sweep(&self) -> &str {
         &self.0.sweep.name
+    }
+
+    /// Every attempt at its jobs, by job; empty unless the timeline was asked for.
+    pub(crate) fn attempts(&self) -> &[Attempt] {
+        &self.0.attempts
+    }
+
+    /// How much each hyperparameter matters.
+    pub(crate) fn importance(&self) -> &ImportanceResponse {
+        &self.0.importance
+    }
+
+    /// The figure as SVG; nothing where it does not apply.
+    pub(crate) fn svg(&self, figure: Figure) -> Option<String> {
+        figure.draw(&self.0).map(|canvas| canvas.svg())
     }
 
     /// Whether anything was trained yet.

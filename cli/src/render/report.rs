@@ -21,7 +21,8 @@ pub(crate) fn text(title: &str, report: &Report, width: Option<usize>) -> String
     )
 }
 
-fn by_class(report: &Report) -> Table {
+/// Support, precision and recall, a row a class.
+pub(crate) fn by_class(report: &Report) -> Table {
     let mut table = Table::new(["label", "class", "support", "precision", "recall"]);
     for (label, class) in report.classes.iter().enumerate() {
         table.row([

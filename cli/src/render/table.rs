@@ -22,6 +22,12 @@ impl Table {
         self.0.add_row(cells.collect::<Vec<String>>());
     }
 
+    /// The column names and the rows, for another form than text.
+    pub(crate) fn cells(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let texts = |row: &comfy_table::Row| row.cell_iter().map(|cell| cell.content()).collect();
+        (self.0.header().map(texts).unwrap_or_default(), self.0.row_iter().map(texts).collect())
+    }
+
     /// The text in at most `width` columns, without a line feed at its end, and the columns that were left out for it:
     /// as many of `expendable`, in that order, as needed. What is still too long is cut.
     pub(crate) fn render_within<'a>(mut self, width: usize, expendable: &[&'a str]) -> (String, Vec<&'a str>) {

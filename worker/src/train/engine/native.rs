@@ -263,7 +263,7 @@ impl NativeEngine<'_> {
         let logits = &mut self.layers[last].values;
         let (stride, used, share) = (logits.stride, pass.rows * logits.stride, 1.0 / batch as f32);
         let score = score(self.isa, &mut logits.values[..used], stride, &targets, Some(share), &mut self.classes);
-        self.backward(target, pass, pass.from + pass.rows == batch);
+        self.backward(target, pass, pass.from + pass.rows == batch, ahead);
         score
     }
 
@@ -320,7 +320,7 @@ impl NativeEngine<'_> {
     }
 
     /// From the gradient of the logits to those of all parameters; `last`: the batch ends with this chunk.
-    fn backward(&mut self, target: &mut Target<'_>, pass: &Pass<'_>, last: bool) {
+    fn backward(&mut self, target: &mut Target<'_>, pass: &Pass<'_>, last: bool, ahead: &mut Ahead<'_>) {
         let rows = pass.rows;
         // The sums of earlier chunks.
         let go_on = pass.from > 0;
@@ -338,9 +338,9 @@ impl NativeEngine<'_> {
             match target {
                 Target::Descent(params, lr, gradient) if index == 0 && last => {
                     let descend = Some((&mut params[place.kernel.clone()], *lr));
-                    outer_product(self.isa, &outer, &mut gradient[place.kernel.clone()], descend);
+                    outer_product(self.isa, &outer, &mut gradient[place.kernel.clone()], descend, ahead);
                 }
-                _ => outer_product(self.isa, &outer, &mut target.gradient()[place.kernel.clone()], None),
+                _ => outer_product(self.isa, &outer, &mut target.gradient()[place.kernel.clone()], None, ahead),
             }
             let (Some(before), Some((turned, starts))) = (earlier.last_mut(), &layer.turned) else { return };
             let factors = Factors {

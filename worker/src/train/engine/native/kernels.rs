@@ -36,10 +36,10 @@ impl Rows {
     }
 }
 
-/// Inputs between two questions for rows ahead, and cache lines of a question: far enough apart that the memory keeps up,
-/// and enough that twelve rows of inputs are asked for while twelve are multiplied.
+/// Inputs between two questions for rows ahead in [`product`], and cache lines of a question, there and in each block of
+/// [`outer_product`]: so few that the memory keeps up, and enough for a chunk while the chunk before it is worked on.
 const INPUTS_AN_ASK: usize = 32;
-const LINES_AN_ASK: usize = 8;
+const LINES_AN_ASK: usize = 5;
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -60,15 +60,15 @@ impl<'a> Ahead<'a> {
         Self { bytes, features, rows, left: &[] }
     }
 
-    /// Asks for the next few cache lines.
+    /// Asks for the next `lines` cache lines, or what is left of a row.
     #[inline(always)]
-    fn ask(&mut self) {
+    fn ask(&mut self, lines: usize) {
         if self.left.is_empty() {
             let Some((&row, rest)) = self.rows.split_first() else { return };
             self.rows = rest;
             self.left = &self.bytes[row as usize * self.features..][..self.features];
         }
-        let (now, later) = self.left.split_at(self.left.len().min(LINES_AN_ASK * LINE));
+        let (now, later) = self.left.split_at(self.left.len().min(lines * LINE));
         for line in now.chunks(LINE) {
             prefetch(line);
         }
@@ -195,7 +195,7 @@ fn block<S: Simd, const R: usize, const N: usize, const FULL: bool>(
     }
     let weights = &factors.weights[pass.at..];
     for from in (0..inputs).step_by(INPUTS_AN_ASK) {
-        ahead.ask();
+        ahead.ask(LINES_AN_ASK);
         for k in from..inputs.min(from + INPUTS_AN_ASK) {
             let w = vectors::<S, N, FULL>(s, weights, starts[k] as usize, pass.last);
             for r in 0..R {
@@ -248,27 +248,37 @@ pub(super) struct Outer<'a> {
 
 dispatched!(
     /// `gradient (+)= xT delta`; with `descend`, `(w, lr)`, the sums go into `w -= gradient lr` instead of `gradient`.
-    pub(super) fn outer_product(outer: &Outer<'_>, gradient: &mut [f32], descend: Option<(&mut [f32], f32)>)
-        = outer_product_with
+    pub(super) fn outer_product(
+        outer: &Outer<'_>,
+        gradient: &mut [f32],
+        descend: Option<(&mut [f32], f32)>,
+        ahead: &mut Ahead<'_>,
+    ) = outer_product_with
 );
 
 #[inline(always)]
-fn outer_product_with<S: Simd>(s: S, outer: &Outer<'_>, gradient: &mut [f32], mut descend: Option<(&mut [f32], f32)>) {
+fn outer_product_with<S: Simd>(
+    s: S,
+    outer: &Outer<'_>,
+    gradient: &mut [f32],
+    mut descend: Option<(&mut [f32], f32)>,
+    ahead: &mut Ahead<'_>,
+) {
     let mut at = 0;
     while at < outer.outputs {
         let left = outer.outputs - at;
         let descend = descend.as_mut().map(|(w, lr)| (&mut **w, *lr));
         if S::WIDE && left >= 2 * LANES {
-            outer_panel::<S, 2, true>(s, outer, at, LANES, gradient, descend);
+            outer_panel::<S, 2, true>(s, outer, at, LANES, gradient, descend, ahead);
             at += 2 * LANES;
         } else if S::WIDE && left > LANES {
-            outer_panel::<S, 2, false>(s, outer, at, left - LANES, gradient, descend);
+            outer_panel::<S, 2, false>(s, outer, at, left - LANES, gradient, descend, ahead);
             at = outer.outputs;
         } else if left >= LANES {
-            outer_panel::<S, 1, true>(s, outer, at, LANES, gradient, descend);
+            outer_panel::<S, 1, true>(s, outer, at, LANES, gradient, descend, ahead);
             at += LANES;
         } else {
-            outer_panel::<S, 1, false>(s, outer, at, left, gradient, descend);
+            outer_panel::<S, 1, false>(s, outer, at, left, gradient, descend, ahead);
             at = outer.outputs;
         }
     }
@@ -282,11 +292,13 @@ fn outer_panel<S: Simd, const N: usize, const FULL: bool>(
     last: usize,
     gradient: &mut [f32],
     mut descend: Option<(&mut [f32], f32)>,
+    ahead: &mut Ahead<'_>,
 ) {
     let inputs = outer.starts.len();
     let mut input = 0;
     while input < inputs {
         let descend = descend.as_mut().map(|(w, lr)| (&mut **w, *lr));
+        ahead.ask(LINES_AN_ASK);
         let place = (at, last, input);
         input += match inputs - input {
             14.. if S::WIDE => outer_block::<S, 14, N, FULL>(s, outer, place, gradient, descend),

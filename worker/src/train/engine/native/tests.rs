@@ -90,7 +90,7 @@ proptest! {
         for isa in Isa::all() {
             let outer = Outer { x: &x, rows: n, starts: &starts, delta: &delta, outputs, go_on };
             let (mut g, mut w) = (before.clone(), weights.clone());
-            outer_product(isa, &outer, &mut g, descend.then_some((&mut w[..], 0.3)));
+            outer_product(isa, &outer, &mut g, descend.then_some((&mut w[..], 0.3)), &mut Ahead::default());
             if descend {
                 assert_same("descent", isa, &w, &moved);
             } else {

@@ -1,0 +1,196 @@
+//! The page in words and numbers; the template sets it and escapes every text but the figures.
+
+use askama::Template;
+use besom_proto::v1::SweepState;
+use serde_json::{Map, Value};
+
+use super::{
+    failures,
+    gathered::Gathered,
+    grid::Grid,
+    models::Said,
+    statistics,
+    subject::{self, Fact},
+};
+use crate::{
+    figures::Figure,
+    output::printable,
+    render::{number, results::Order, runs, state},
+    sweep_file,
+};
+
+/// Rows of the ranking.
+const RANKED: usize = 20;
+
+/// All that the template sets. Figures and the style are ours and go in as they are; everything else is text.
+#[derive(Template)]
+#[template(path = "report.html")]
+pub(crate) struct Page {
+    style: &'static str,
+    name: String,
+    description: String,
+    state: &'static str,
+    synthetic: bool,
+    /// How far an unfinished sweep is; empty for one that is over.
+    unfinished: String,
+    tiles: Vec<Tile>,
+    search: Vec<Fact>,
+    data: Vec<Fact>,
+    parameters: Option<Grid>,
+    ranking: Option<Grid>,
+    figures: Vec<Drawn>,
+    said: Said,
+    configs: Option<Grid>,
+    importance: Option<Grid>,
+    importance_words: String,
+    failures: Option<Grid>,
+    versions: Vec<Fact>,
+    command: String,
+    file: String,
+}
+
+/// A number that is seen first.
+struct Tile {
+    name: String,
+    value: String,
+    about: String,
+}
+
+/// A figure with what it says.
+struct Drawn {
+    title: &'static str,
+    about: &'static str,
+    svg: String,
+}
+
+impl Page {
+    /// The page of a sweep; asks its models.
+    ///
+    /// # Errors
+    /// A model does not fit the data.
+    pub(crate) fn new(gathered: &Gathered) -> anyhow::Result<Self> {
+        let sweep = gathered.sweep();
+        let spec = besom_sweep::parse(&sweep.text).ok();
+        let spec = spec.as_ref();
+        let counts = state::counts(&sweep.counts.unwrap_or_default());
+        let unfinished = match sweep.state() {
+            SweepState::Completed => String::new(),
+            _ => {
+                let ended = state::final_jobs(&sweep.counts.unwrap_or_default());
+                format!("{ended} of {} have ended: {counts}", number::plural(sweep.jobs_total, "job"))
+            }
+        };
+        Ok(Self {
+            style: include_str!("../../templates/report.css"),
+            name: printable(&sweep.name),
+            description: printable(spec.and_then(|spec| spec.description.as_deref()).unwrap_or_default()),
+            state: state::sweep(sweep.state),
+            synthetic: sweep_file::is_synthetic(&sweep.dataset_source),
+            unfinished,
+            tiles: tiles(gathered),
+            search: subject::search(gathered, spec),
+            data: subject::data(gathered, spec),
+            parameters: spec.map(subject::parameters),
+            ranking: ranking(gathered),
+            figures: figures(gathered),
+            said: gathered.models.ask(sweep)?,
+            configs: statistics::configs(gathered),
+            importance: statistics::importance(gathered.figures.importance()),
+            importance_words: statistics::importance_words(gathered.figures.importance(), &sweep.metric),
+            failures: failures::attempts(gathered),
+            versions: subject::versions(gathered, spec),
+            command: printable(&subject::command(gathered, spec)),
+            file: printable(&sweep_file::without_secrets(&sweep.text, &sweep.dataset_source)),
+        })
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// None in practice: it writes to memory.
+    pub(crate) fn html(&self) -> anyhow::Result<String> {
+        Ok(self.render()?)
+    }
+}
+
+fn tiles(gathered: &Gathered) -> Vec<Tile> {
+    let sweep = gathered.sweep();
+    let mut tiles = Vec::new();
+    if let Some(best) = gathered.results.runs.first().filter(|run| run.objective.is_some()) {
+        let params: Map<String, Value> = serde_json::from_str(&best.params).unwrap_or_default();
+        let point: Vec<String> =
+            sweep.swept.iter().map(|name| format!("{name} {}", number::value(params.get(name)))).collect();
+        let point = if point.is_empty() { String::new() } else { format!(": {}", point.join(", ")) };
+        tiles.push(Tile {
+            name: format!("best {}", sweep.metric),
+            value: number::metric(best.objective),
+            about: format!("job {}{point}", best.job),
+        });
+    }
+    tiles.push(Tile {
+        name: "jobs".to_owned(),
+        value: sweep.jobs_total.to_string(),
+        about: state::counts(&sweep.counts.unwrap_or_default()),
+    });
+    let runs = &gathered.results.runs;
+    let epochs: u64 = runs.iter().filter_map(|run| run.epochs_done).map(u64::from).sum();
+    let seconds: f64 = runs.iter().filter_map(|run| run.seconds).sum();
+    tiles.push(Tile {
+        name: "epochs trained".to_owned(),
+        value: epochs.to_string(),
+        about: format!("{} of training", number::duration(std::time::Duration::from_secs_f64(seconds.max(0.0)))),
+    });
+    let slots: std::collections::BTreeSet<(&str, u32)> =
+        gathered.figures.attempts().iter().map(|attempt| (attempt.worker.as_str(), attempt.slot)).collect();
+    let workers: std::collections::BTreeSet<&str> = slots.iter().map(|(worker, _)| *worker).collect();
+    tiles.push(Tile {
+        name: "workers".to_owned(),
+        value: workers.len().to_string(),
+        about: number::plural(slots.len() as u64, "slot"),
+    });
+    tiles
+}
+
+fn ranking(gathered: &Gathered) -> Option<Grid> {
+    let (sweep, runs) = (gathered.sweep(), &gathered.results.runs);
+    if runs.is_empty() {
+        return None;
+    }
+    let shown = &runs[..runs.len().min(RANKED)];
+    let table = runs::table(shown, Order::BestFirst, &sweep.swept, &sweep.metric);
+    let note = match runs.len() {
+        all if all > RANKED => format!("The first {RANKED} of {all} runs."),
+        _ => String::new(),
+    };
+    // What runs are ranked by is seen first, also where the rest is scrolled to.
+    let by = if sweep.metric == "val_accuracy" { "final_val_accuracy" } else { sweep.metric.as_str() };
+    Some(Grid::of_table("Runs, best first", &table).moved(by, 1).with_note(note))
+}
+
+fn figures(gathered: &Gathered) -> Vec<Drawn> {
+    let wanted: &[Figure] = if gathered.figures.check().is_ok() { &Figure::ALL } else { &[Figure::Timeline] };
+    let drawn = wanted.iter().filter_map(|&figure| Some((figure, gathered.figures.svg(figure)?)));
+    drawn.map(|(figure, svg)| Drawn { title: title(figure), about: about(figure), svg }).collect()
+}
+
+fn title(figure: Figure) -> &'static str {
+    match figure {
+        Figure::Curves => "Learning curves",
+        Figure::Effects => "Effect of each hyperparameter",
+        Figure::Heatmap => "Two hyperparameters together",
+        Figure::Parallel => "All hyperparameters together",
+        Figure::Importance => "Importance",
+        Figure::Timeline => "Timeline",
+    }
+}
+
+fn about(figure: Figure) -> &'static str {
+    match figure {
+        Figure::Curves => "Validation accuracy and loss by epoch, a pair of panels for each swept hyperparameter.",
+        Figure::Effects => "Validation accuracy after the last epoch against each hyperparameter.",
+        Figure::Heatmap => "Validation accuracy after the last epoch in every cell; the best one is framed.",
+        Figure::Parallel => "A line for each configuration; the best ones stand out.",
+        Figure::Importance => "How much each hyperparameter matters for the objective.",
+        Figure::Timeline => "Which worker and slot ran which job when; lost attempts are crossed out.",
+    }
+}

@@ -1,0 +1,190 @@
+//! What was swept, on what data, and what it takes to repeat it: facts in pairs of name and text.
+
+use std::collections::BTreeSet;
+
+use besom_sweep::{Engine, Expansion, Hyperparameters, JobConfig, SweepSpec, TRAINER_VERSION};
+
+use super::{gathered::Gathered, grid::Grid};
+use crate::{
+    output::printable,
+    render::{number, state},
+    sweep_file,
+};
+
+/// A name and what there is to say.
+#[derive(Debug)]
+pub(super) struct Fact {
+    pub(super) name: &'static str,
+    pub(super) text: String,
+    /// Set in a fixed width and broken anywhere: a digest.
+    pub(super) code: bool,
+}
+
+impl Fact {
+    pub(super) fn new(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, text: text.into(), code: false }
+    }
+
+    pub(super) fn code(name: &'static str, text: impl Into<String>) -> Self {
+        Self { code: true, ..Self::new(name, text) }
+    }
+}
+
+/// The parameters with their values, swept ones first.
+pub(super) fn parameters(spec: &SweepSpec) -> Grid {
+    let mut listed: Vec<_> = spec.parameters.iter().collect();
+    listed.sort_by_key(|parameter| parameter.values.len() < 2);
+    let mut rows: Vec<Vec<String>> = listed
+        .iter()
+        .map(|parameter| {
+            let values: Vec<String> = parameter.values.iter().map(|value| number::value(Some(value))).collect();
+            let base = match spec.base.get(&parameter.name) {
+                Some(base) => number::value(Some(base)),
+                None => "-".to_owned(),
+            };
+            let role = if parameter.values.len() > 1 { "swept" } else { "fixed" };
+            vec![parameter.name.clone(), role.to_owned(), values.join(", "), base]
+        })
+        .collect();
+    for (name, value) in &spec.model {
+        rows.push(vec![name.clone(), "fixed".to_owned(), number::value(Some(value)), "-".to_owned()]);
+    }
+    if spec.base.is_empty() {
+        rows.iter_mut().for_each(|row| row.truncate(3));
+        return Grid::new("Hyperparameters", &["hyperparameter", "role", "values"], rows);
+    }
+    Grid::new("Hyperparameters", &["hyperparameter", "role", "values", "base"], rows)
+}
+
+/// How the sweep searched.
+pub(super) fn search(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fact> {
+    let sweep = gathered.sweep();
+    let mut facts = vec![
+        Fact::new("Method", sweep.method.clone()),
+        Fact::new("Objective", objective(gathered, spec)),
+        Fact::new("Jobs", number::plural(sweep.jobs_total, "job")),
+    ];
+    if let Some(spec) = spec {
+        let seeds: Vec<String> = spec.seeds.iter().map(i64::to_string).collect();
+        facts.push(Fact::new("Seeds", seeds.join(", ")));
+    }
+    facts.push(Fact::new("Submitted", moment(&sweep.created_at)));
+    let ended = gathered.results.runs.iter().filter_map(|run| run.ended_at.as_deref()).max();
+    if let Some(ended) = ended {
+        facts.push(Fact::new("Last job ended", moment(ended)));
+    }
+    facts
+}
+
+fn objective(gathered: &Gathered, spec: Option<&SweepSpec>) -> String {
+    let sweep = gathered.sweep();
+    let when = match spec.map(|spec| spec.objective.as_str()) {
+        Some("best") => "in the best epoch",
+        _ => "after the last epoch",
+    };
+    format!("{} {} {when}", state::goal(sweep.goal), sweep.metric)
+}
+
+/// Where the samples come from.
+pub(super) fn data(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fact> {
+    let sweep = gathered.sweep();
+    let mut facts = vec![Fact::new("Source", sweep_file::shown(&sweep.dataset_source))];
+    if sweep_file::is_synthetic(&sweep.dataset_source) {
+        facts.push(Fact::new(
+            "Kind",
+            "synthetic: besom drew these sketches itself; they are no measurement of anything",
+        ));
+    }
+    match &gathered.models.data {
+        Ok(data) => {
+            let header = data.header();
+            let shape: Vec<String> = header.shape.iter().map(u32::to_string).collect();
+            facts.push(Fact::new("Samples", format!("{} for training, {} for testing", header.train, header.test)));
+            facts.push(Fact::new("One sample", format!("{} values from 0 to {}", shape.join(" × "), header.max)));
+            let classes = number::plural(header.classes.len() as u64, "class");
+            facts.push(Fact::new("Classes", format!("{classes}: {}", printable(&header.classes.join(", ")))));
+        }
+        Err(why) => facts.push(Fact::new("Samples", format!("not read: {}", printable(why)))),
+    }
+    if let Some((dataset, fraction)) = spec.and_then(|spec| Some((&spec.dataset, spec.dataset.test_fraction?))) {
+        let text = format!("{} of the samples, split seed {}", number::exact(fraction), dataset.split_seed);
+        facts.push(Fact::new("Test split", text));
+    }
+    facts
+}
+
+/// Versions and digests.
+pub(super) fn versions(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fact> {
+    let (sweep, runs) = (gathered.sweep(), &gathered.results.runs);
+    let mut facts = vec![Fact::new("This report", concat!("besom ", env!("CARGO_PKG_VERSION")))];
+    let builds: BTreeSet<&str> = gathered.workers.iter().map(|worker| worker.build.as_str()).collect();
+    if !builds.is_empty() {
+        facts.push(Fact::new("Workers' builds", builds.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    facts.push(Fact::new("Trainer version", trainer(gathered)));
+    let engines: BTreeSet<String> = runs.iter().map(|run| format!("{} on {}", run.engine, run.device)).collect();
+    if !engines.is_empty() {
+        facts.push(Fact::new("Engine", engines.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    // The engine may have been chosen on the command line, where the file does not know of it.
+    let engine = runs.first().and_then(|run| Engine::parse(&run.engine));
+    if let Some(expansion) = spec.zip(engine).and_then(|(spec, engine)| Expansion::new(spec, Some(engine)).ok()) {
+        facts.push(Fact::code("Sweep (SHA-256)", expansion.sweep_digest(&sweep.dataset)));
+    }
+    facts.push(Fact::code("Dataset (SHA-256)", sweep.dataset.clone()));
+    if let Some(source) = spec.and_then(|spec| spec.dataset.sha256.clone()) {
+        facts.push(Fact::code("Dataset's source (SHA-256)", source));
+    }
+    let best = runs.first().filter(|run| run.objective.is_some());
+    if let Some((run, model)) = best.and_then(|run| Some((run, run.model.clone()?))) {
+        facts.push(Fact::code("Best model (SHA-256)", format!("{model} (job {})", run.job)));
+    }
+    facts
+}
+
+/// The command that trains the sweep again from its file.
+pub(super) fn command(gathered: &Gathered, spec: Option<&SweepSpec>) -> String {
+    let sweep = gathered.sweep();
+    let digest = |engine| Some(Expansion::new(spec?, engine).ok()?.sweep_digest(&sweep.dataset));
+    let engine = gathered.results.runs.first().and_then(|run| Engine::parse(&run.engine));
+    let flag = match engine {
+        Some(engine) if digest(None) != digest(Some(engine)) => format!(" --engine {}", engine.as_str()),
+        _ => String::new(),
+    };
+    format!("besom run {}.yaml{flag}", sweep.name)
+}
+
+/// The version that trained the sweep. No message tells it, but it is part of a configuration's hash: the one of this
+/// build is named without reserve only where it gives that hash.
+fn trainer(gathered: &Gathered) -> String {
+    let hash = gathered.configs.first().and_then(|config| {
+        let run = gathered.results.runs.iter().find(|run| run.job == config.job)?;
+        let hyperparameters = Hyperparameters::from_params(&serde_json::from_str(&config.params).ok()?).ok()?;
+        let dataset = gathered.sweep().dataset.clone();
+        Some((JobConfig { hyperparameters, dataset, engine: Engine::parse(&run.engine)? }.config_hash(), config))
+    });
+    match hash {
+        Some((hash, config)) if hash == config.config_hash => TRAINER_VERSION.to_string(),
+        Some(_) => format!("not {TRAINER_VERSION}, this build's: the workers' builds have it"),
+        None => format!("{TRAINER_VERSION} (this build's)"),
+    }
+}
+
+/// `2026-11-23 17:30:00 UTC` of the store's `2026-11-23T17:30:00.123456Z`.
+pub(super) fn moment(text: &str) -> String {
+    match (text.get(..10), text.get(11..19)) {
+        (Some(day), Some(time)) => format!("{day} {time} UTC"),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_reads_without_its_microseconds() {
+        assert_eq!(moment("2026-11-23T17:30:00.123456Z"), "2026-11-23 17:30:00 UTC");
+        assert_eq!(moment("soon"), "soon");
+    }
+}
