@@ -6,8 +6,7 @@ use super::{
     support::Home,
 };
 
-const CLASSES: [&str; 10] =
-    ["airplane", "banana", "bird", "book", "cat", "clock", "dog", "flower", "house", "rainbow"];
+const CLASSES: [&str; 10] = ["airplane", "banana", "bird", "book", "cat", "clock", "dog", "flower", "house", "rainbow"];
 
 /// The lines of docs/classic-sweep.md that fetch the drawings, made to read `folder` and to take `each` of a class.
 fn documented(folder: &Path, each: usize) -> String {
@@ -16,7 +15,9 @@ fn documented(folder: &Path, each: usize) -> String {
     let lines = rest.split_once("```").expect("its end").0;
     let address = "https://storage.googleapis.com/quickdraw_dataset/full/numpy_bitmap/";
     assert!(lines.contains(address) && lines.contains("EACH = 4000\n"), "{lines}");
-    lines.replace(address, &format!("file://{}/", folder.display())).replace("EACH = 4000\n", &format!("EACH = {each}\n"))
+    lines
+        .replace(address, &format!("file://{}/", folder.display()))
+        .replace("EACH = 4000\n", &format!("EACH = {each}\n"))
 }
 
 #[test]
