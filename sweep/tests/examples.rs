@@ -1,4 +1,5 @@
-//! The examples that people copy: the files of `examples/` and every one in `docs/sweep-file.md`.
+//! The examples that people copy: the files of `examples/`, every one in `docs/sweep-file.md`, and those of
+//! `docs/classic-sweep.md`.
 
 use besom_sweep::{Expansion, Hyperparameters, Plan, parse};
 
@@ -14,6 +15,8 @@ fn counts(plan: &Plan) -> (u64, u64, u64, u64) {
 fn short(point: &Hyperparameters) -> (&'static str, u32, f64, u32) {
     (point.optimizer.name(), point.batch_size, point.learning_rate, point.epochs)
 }
+
+const CLASSIC_FILE: &str = include_str!("../../examples/classic.yaml");
 
 const CLASSIC: [(&str, u32, f64, u32); 9] = [
     ("adadelta", 32, 0.01, 25),
@@ -41,8 +44,7 @@ fn the_eleven_points_of_the_classic_sweep_are_nine_jobs_a_seed() {
 
 #[test]
 fn work_goes_seed_by_seed_and_point_by_point() {
-    let text = include_str!("../../examples/quickdraw10.yaml").replace("seeds: 1", "seeds: 3");
-    let expansion = expand(&text);
+    let expansion = expand(CLASSIC_FILE);
     assert_eq!(counts(expansion.plan()), (9, 2, 27, 0));
     for index in 0..27 {
         let job = expansion.job(index, "digest");
@@ -50,6 +52,24 @@ fn work_goes_seed_by_seed_and_point_by_point() {
         assert_eq!(job.seed, 1 + index as i64 / 9);
         assert_eq!(job.config.dataset, "digest");
     }
+}
+
+#[test]
+fn the_grid_of_the_tutorial_is_sixteen_points_under_three_seeds() {
+    let expansion = expand(include_str!("../../examples/classic-grid.yaml"));
+    assert_eq!(counts(expansion.plan()), (16, 0, 48, 0));
+    assert_eq!(expansion.plan().swept, ["batch_size", "learning_rate"]);
+    assert_eq!(short(&expansion.point(0)), ("sgd", 32, 0.01, 25));
+    assert_eq!(short(&expansion.point(15)), ("sgd", 4096, 1.0, 25));
+}
+
+#[test]
+fn the_tutorial_shows_its_sweep_file_as_it_is() {
+    let page = include_str!("../../docs/classic-sweep.md");
+    let (_, rest) = page.split_once("```yaml\n").expect("a sweep file in the page");
+    let shown = rest.split("```").next().expect("split gives one part at least");
+    let lines: Vec<_> = CLASSIC_FILE.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(shown.lines().collect::<Vec<_>>(), lines);
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn an_export_replaces_a_file_and_leaves_a_device_alone() {
 }
 
 /// The Python that has numpy: Debian's, or whatever `python3` is.
-fn python() -> &'static str {
+pub(super) fn python() -> &'static str {
     let has_numpy = |python: &&str| {
         Command::new(python).args(["-c", "import numpy"]).output().is_ok_and(|output| output.status.success())
     };

@@ -11,6 +11,7 @@ mod files;
 mod parquet_files;
 mod predict;
 mod refusals;
+mod tutorial;
 
 use support::{Home, tiny_sweep};
 
