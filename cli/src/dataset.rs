@@ -45,10 +45,10 @@ pub(crate) async fn load(
     let header = loaded.dataset.header();
     let synthetic = if header.synthetic { " (synthetic data)" } else { "" };
     say(format_args!(
-        "dataset: {}{synthetic}: {} training and {} test, {}",
+        "dataset: {}{synthetic}: {} training and {} test samples, {}",
         shown(&spec.source),
         header.train,
-        number::plural(header.test.into(), "sample"),
+        header.test,
         number::plural(header.classes.len() as u64, "class")
     ));
     for note in &loaded.notes {
