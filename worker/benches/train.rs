@@ -1,11 +1,10 @@
 //! How fast the trainer is: epochs of both engines beside the multiply-adds that the core can do, in one run.
 //!
-//!     BESOM_BENCH_DATA=quickdraw10.npz cargo bench -p besom-worker
+//!     BESOM_BENCH_DATA=quickdraw10.npz cargo bench --workspace --bench train
 //!
-//! Without the variable the data are drawn (`builtin:sketches`), which is a little faster: fewer pixels matter. Everything
-//! runs on one thread but the last part. Each figure is the best of several interleaved runs; the multiply-add peak is
-//! measured between them. An epoch is what [`train`] does for 32,000 samples: shuffling, scaling, loss, correct count and
-//! update; its validation is taken off by training with a test split of one sample as well.
+//! Without the variable the data are drawn (`builtin:sketches`). Everything runs on one thread but the last part. Each figure is the best of several interleaved runs; the multiply-add peak is
+//! measured between them. An epoch is what [`train`] does for all but one of the samples: shuffling, scaling, loss, correct
+//! count and update, validated on that one.
 
 #![allow(clippy::print_stdout, reason = "the table is what a benchmark is for")]
 
