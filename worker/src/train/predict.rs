@@ -12,6 +12,7 @@ use super::engine;
 use super::job::{Confusion, TrainError};
 use super::layout::Layout;
 use super::loss::argmax;
+use super::math::exp;
 use super::model_file::ModelFile;
 use super::threads::single_thread;
 use super::trainer::VALIDATION_BATCH;
@@ -153,7 +154,7 @@ fn prediction(row: u32, logits: &[f32]) -> Result<Prediction, TrainError> {
     }
     let class = argmax(logits);
     let largest = f64::from(logits[class]);
-    let mut probabilities: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).collect();
+    let mut probabilities: Vec<f64> = logits.iter().map(|&logit| exp(f64::from(logit) - largest)).collect();
     let sum: f64 = probabilities.iter().sum();
     probabilities.iter_mut().for_each(|probability| *probability /= sum);
     Ok(Prediction { class, probabilities })
