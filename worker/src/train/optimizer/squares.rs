@@ -97,8 +97,14 @@ fn ftrl_raised(
         let raised_after = raised(after);
         *z += g - (raised_after - raised(*s)) / lr * *w;
         let quadratic = raised_after / lr + 2.0 * options.l2;
-        // Not `clamp`, which checks its bounds at every call.
-        let cut = z.max(-options.l1).min(options.l1);
+        // By comparisons: which zero `max` and `min` give of two differs between CPUs.
+        let cut = if *z < -options.l1 {
+            -options.l1
+        } else if *z > options.l1 {
+            options.l1
+        } else {
+            *z
+        };
         *w = (cut - *z) / quadratic;
         *s = after;
     }
