@@ -6,7 +6,6 @@
 //! digest. The bytes are held once; rows and labels are views into them.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -82,7 +81,6 @@ pub struct Dataset {
     rows: Range<usize>,
     labels: Range<usize>,
     digest: String,
-    blank: OnceLock<Vec<bool>>,
 }
 
 impl std::fmt::Debug for Dataset {
@@ -108,20 +106,6 @@ impl Dataset {
     #[must_use]
     pub fn labels(&self) -> &[u8] {
         &self.bytes[self.labels.clone()]
-    }
-
-    /// For each feature whether it is 0 in every training row. Worked out once.
-    pub(crate) fn blank_columns(&self) -> &[bool] {
-        self.blank.get_or_init(|| {
-            let features = self.header.features as usize;
-            let mut blank = vec![true; features];
-            for row in self.rows().chunks_exact(features).take(self.header.train as usize) {
-                for (blank, &value) in blank.iter_mut().zip(row) {
-                    *blank &= value == 0;
-                }
-            }
-            blank
-        })
     }
 
     /// SHA-256 of [`Dataset::artifact`], lower-case hex.
@@ -179,7 +163,7 @@ impl Dataset {
             return refuse(format!("claims a training maximum of {}, but it is {max}", header.max));
         }
         let digest = hex(&Sha256::digest(&bytes));
-        Ok(Self { header, bytes: bytes.into(), rows, labels, digest, blank: OnceLock::new() })
+        Ok(Self { header, bytes: bytes.into(), rows, labels, digest })
     }
 
     /// Lays out a dataset: `fill` appends the rows, then the labels, to the bytes given.

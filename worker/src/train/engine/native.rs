@@ -2,32 +2,32 @@
 //!
 //! A batch passes in chunks of rows through the whole step (scaling, forward, loss, backward), and the sums of the gradient
 //! go on from chunk to chunk, so that the scratch memory is small whatever the batch and the size of a chunk cannot change
-//! a result. Pixels that are 0 in every training row take no part in training: their products are exactly 0. Nothing
-//! allocates after [`NativeEngine::new`].
+//! a result. The first layer leaves out most products with pixels that are 0. Nothing allocates after
+//! [`NativeEngine::new`].
 
-mod kernels;
+mod ahead;
+mod dense;
+mod inputs;
+mod rows;
 
 use besom_sweep::{Activation, Hyperparameters};
 
-use self::kernels::{
-    Ahead, Factors, Outer, Piece, Rows, column_sums, gather, input_width, outer_product, pieces, product, transpose,
-};
+use self::ahead::Ahead;
+use self::dense::{Factors, Outer, column_sums, outer_product, product, transpose};
+use self::inputs::{FirstFactors, FirstOuter, GROUP, Inputs, Sums, first_gradient, first_product, gather};
+use self::rows::Rows;
 use super::{Batch, Engine, Masks};
 use crate::data::Dataset;
 use crate::train::activation;
 use crate::train::job::TrainError;
-use crate::train::layout::Layout;
+use crate::train::layout::{Layer as Place, Layout};
 use crate::train::loss::{Score, Targets, score};
 use crate::train::optimizer::sgd;
-use crate::train::simd::{Isa, LANES};
+use crate::train::simd::{Isa, LANES, Simd, dispatched};
 
 /// Rows that pass through a step together: enough to amortise the reading of the weights, few enough that everything
 /// in between stays in the second-level cache.
 const CHUNK: usize = 48;
-
-/// Pixels of which every training row has 0 are left out in stretches of at least so many: shorter ones cost more to jump
-/// over than to multiply.
-const SHORTEST_GAP: usize = 4;
 
 /// Gradients of the model on rows of a dataset.
 pub(crate) struct NativeEngine<'a> {
@@ -37,32 +37,16 @@ pub(crate) struct NativeEngine<'a> {
     layout: Layout,
     activation: Activation,
     smoothing: f32,
-    /// Inputs that training looks at.
-    active: Columns,
-    /// All inputs.
-    all: Columns,
     layers: Vec<Layer>,
-    /// Scaled inputs of a chunk.
-    inputs: Rows,
+    /// The chunk's rows of the dataset.
+    inputs: Inputs,
     labels: Vec<u8>,
     /// Scratch of the loss.
     classes: Vec<[f32; LANES]>,
 }
 
-/// Some of the inputs.
-struct Columns {
-    /// Stretches `(start, length)` of a row of the dataset.
-    runs: Vec<(u32, u32)>,
-    /// How they are read.
-    pieces: Vec<Piece>,
-    /// Where the weights of each input begin in the first kernel.
-    starts: Vec<u32>,
-}
-
 /// Scratch memory of a layer.
 struct Layer {
-    /// Where the weights of each input begin in the kernel.
-    starts: Vec<u32>,
     /// Its results before the activation, where the slope needs them.
     before: Option<Rows>,
     /// Its results; of the last layer the logits, and then their gradient.
@@ -72,7 +56,7 @@ struct Layer {
     /// The gradient with respect to what comes before the activation.
     delta: Rows,
     /// The kernel turned, `[outputs, inputs]`; of all but the first layer.
-    turned: Option<(Rows, Vec<u32>)>,
+    turned: Option<Rows>,
 }
 
 impl<'a> NativeEngine<'a> {
@@ -82,22 +66,17 @@ impl<'a> NativeEngine<'a> {
     }
 
     fn with(isa: Isa, chunk: usize, data: &'a Dataset, layout: Layout, hyperparameters: &Hyperparameters) -> Self {
-        let features = data.header().features;
-        let outputs = layout.layers[0].outputs;
         let dropout = hyperparameters.dropout > 0.0;
         let gelu = hyperparameters.activation == Activation::Gelu;
         let last = layout.layers.len() - 1;
         let layers = layout.layers.iter().enumerate().map(|(index, layer)| {
-            let rows = |width| Rows::new(chunk, width);
-            let turned = Rows::new(if index > 0 { layer.outputs } else { 0 }, layer.inputs);
-            let turned_starts = starts(layer.outputs, turned.stride);
+            let rows = |width| Rows::new(chunk.next_multiple_of(GROUP), width);
             Layer {
-                starts: starts(layer.inputs, layer.outputs),
                 before: (gelu && index < last).then(|| rows(layer.outputs)),
                 values: rows(layer.outputs),
                 kept: (dropout && index < last).then(|| rows(layer.outputs)),
                 delta: rows(if index < last { layer.outputs } else { 0 }),
-                turned: (index > 0).then_some((turned, turned_starts)),
+                turned: (index > 0).then(|| Rows::new(layer.outputs, layer.inputs)),
             }
         });
         Self {
@@ -106,50 +85,12 @@ impl<'a> NativeEngine<'a> {
             chunk,
             activation: hyperparameters.activation,
             smoothing: hyperparameters.label_smoothing as f32,
-            active: Columns::new(active_runs(data.blank_columns()), outputs),
-            all: Columns::new(vec![(0, features)], outputs),
             layers: layers.collect(),
-            inputs: Rows::new(chunk, input_width(features as usize)),
+            inputs: Inputs::new(chunk, data.header().features as usize),
             labels: vec![0; chunk],
             classes: vec![[0.0; LANES]; layout.classes()],
             layout,
         }
-    }
-}
-
-/// Where `n` rows begin that are `stride` long.
-fn starts(n: usize, stride: usize) -> Vec<u32> {
-    // A model has fewer than 2^32 parameters.
-    (0..n).map(|i| (i * stride) as u32).collect()
-}
-
-/// Stretches of columns that are not blank, or only in short gaps; at least one.
-fn active_runs(blank: &[bool]) -> Vec<(u32, u32)> {
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for (column, _) in blank.iter().enumerate().filter(|&(_, &blank)| !blank) {
-        match runs.last_mut() {
-            Some((start, length)) if column < *start + *length + SHORTEST_GAP => *length = column + 1 - *start,
-            _ => runs.push((column, 1)),
-        }
-    }
-    runs.into_iter().map(|(start, length)| (start as u32, length as u32)).collect()
-}
-
-impl Columns {
-    fn new(runs: Vec<(u32, u32)>, outputs: usize) -> Self {
-        let columns = runs.iter().flat_map(|&(start, length)| start..start + length);
-        let starts = columns.map(|column| column * outputs as u32).collect();
-        Self { pieces: pieces(&runs), runs, starts }
-    }
-
-    /// Zeroes what belongs to the other columns in the gradient of the first kernel.
-    fn clear_gaps(&self, kernel: &mut [f32], outputs: usize) {
-        let mut end = 0;
-        for &(start, length) in &self.runs {
-            kernel[end..start as usize * outputs].fill(0.0);
-            end = (start + length) as usize * outputs;
-        }
-        kernel[end..].fill(0.0);
     }
 }
 
@@ -174,6 +115,23 @@ impl Target<'_> {
             Self::Gradient(_, gradient) | Self::Descent(_, _, gradient) => gradient,
         }
     }
+
+    /// Where the sums of the first kernel, which is at `place`, go; `go_on`: they have begun with an earlier chunk; `last`:
+    /// they end with this one.
+    fn first_sums(&mut self, place: &Place, go_on: bool, last: bool) -> Sums<'_> {
+        let kernel = place.kernel.clone();
+        match (self, go_on, last) {
+            (Self::Descent(params, lr, _), false, true) => Sums::Descend { weights: &mut params[kernel], lr: *lr },
+            (Self::Descent(params, lr, gradient), true, true) => {
+                let gradient = &gradient[kernel.clone()];
+                Sums::EndDescent { weights: &mut params[kernel], lr: *lr, gradient }
+            }
+            (Self::Gradient(_, gradient) | Self::Descent(_, _, gradient), true, _) => Sums::GoOn(&mut gradient[kernel]),
+            (Self::Gradient(_, gradient) | Self::Descent(_, _, gradient), false, _) => {
+                Sums::Start(&mut gradient[kernel])
+            }
+        }
+    }
 }
 
 impl Engine for NativeEngine<'_> {
@@ -194,7 +152,7 @@ impl Engine for NativeEngine<'_> {
     fn logits(&mut self, params: &[f32], rows: &[u32], into: &mut Vec<f32>) -> Result<(), TrainError> {
         into.clear();
         for rows in rows.chunks(self.chunk) {
-            self.read(rows, false);
+            self.read(rows);
             let pass = Pass { rows: rows.len(), training: false, masks: &[], from: 0 };
             self.forward(params, &pass, &mut Ahead::default());
             let logits = &self.layers[self.layers.len() - 1].values;
@@ -206,10 +164,20 @@ impl Engine for NativeEngine<'_> {
     }
 }
 
+dispatched!(
+    /// [`sgd`] with the instructions `isa`.
+    fn descend(params: &mut [f32], gradient: &[f32], lr: f32) = descend_with
+);
+
+#[inline(always)]
+fn descend_with<S: Simd>(_s: S, params: &mut [f32], gradient: &[f32], lr: f32) {
+    sgd(params, gradient, lr);
+}
+
 /// A chunk on its way through the layers.
 struct Pass<'a> {
     rows: usize,
-    /// Whether only the active columns count and masks apply.
+    /// Whether masks apply.
     training: bool,
     /// Dropout of the whole batch.
     masks: &'a Masks,
@@ -225,7 +193,7 @@ impl NativeEngine<'_> {
         let mut total = Score::default();
         let mut done = 0;
         for rows in batch.rows.chunks(self.chunk) {
-            self.read(rows, true);
+            self.read(rows);
             let later = &batch.rows[done + rows.len()..];
             let later = if later.is_empty() { batch.next } else { later };
             let mut ahead = Ahead::new(self.data.rows(), features, &later[..later.len().min(self.chunk)]);
@@ -233,13 +201,12 @@ impl NativeEngine<'_> {
             total.add(self.step_chunk(&mut target, &pass, batch.rows.len(), &mut ahead));
             done += rows.len();
         }
-        let first = &self.layout.layers[0];
         match target {
-            Target::Gradient(_, gradient) => self.active.clear_gaps(&mut gradient[first.kernel.clone()], first.outputs),
+            Target::Gradient(..) => {}
             // The first kernel has moved already.
             Target::Descent(params, lr, gradient) => {
-                let rest = first.kernel.end..;
-                sgd(&mut params[rest.clone()], &gradient[rest], lr);
+                let rest = self.layout.layers[0].kernel.end..;
+                descend(self.isa, &mut params[rest.clone()], &gradient[rest], lr);
             }
         }
         total
@@ -248,7 +215,7 @@ impl NativeEngine<'_> {
     /// Turns the kernels that gradients pass through backwards.
     fn turn(&mut self, params: &[f32]) {
         for (layer, place) in self.layers.iter_mut().zip(&self.layout.layers) {
-            if let Some((turned, _)) = &mut layer.turned {
+            if let Some(turned) = &mut layer.turned {
                 transpose(self.isa, &params[place.kernel.clone()], place.outputs, turned);
             }
         }
@@ -268,11 +235,9 @@ impl NativeEngine<'_> {
     }
 
     /// Scales the pixels of `rows` and gathers their labels.
-    fn read(&mut self, rows: &[u32], training: bool) {
-        let columns = if training { &self.active } else { &self.all };
-        let features = self.data.header().features as usize;
+    fn read(&mut self, rows: &[u32]) {
         let scale = 1.0 / f32::from(self.data.header().max);
-        gather(self.isa, self.data.rows(), features, rows, &columns.pieces, scale, &mut self.inputs);
+        gather(self.isa, self.data.rows(), rows, scale, &mut self.inputs);
         for (label, &row) in self.labels.iter_mut().zip(rows) {
             *label = self.data.labels()[row as usize];
         }
@@ -286,22 +251,19 @@ impl NativeEngine<'_> {
             let (earlier, later) = self.layers.split_at_mut(index);
             let layer = &mut later[0];
             let relu = self.activation == Activation::Relu && index < hidden;
-            let (x, starts) = match earlier.last() {
-                None if pass.training => (&self.inputs, &self.active.starts),
-                None => (&self.inputs, &self.all.starts),
-                Some(before) => (before.output(pass.training), &layer.starts),
-            };
-            let factors = Factors {
-                x,
-                rows: pass.rows,
-                starts,
-                weights: &params[place.kernel.clone()],
-                outputs: place.outputs,
-                bias: Some(&params[place.bias.clone()]),
-                relu,
-            };
-            let nothing = &mut Ahead::default();
-            product(self.isa, &factors, &mut layer.values, if index == 0 { &mut *ahead } else { nothing });
+            let (weights, bias) = (&params[place.kernel.clone()], &params[place.bias.clone()]);
+            let Place { inputs, outputs, .. } = *place;
+            match earlier.last() {
+                None => {
+                    let factors = FirstFactors { inputs: &self.inputs, weights, bias, outputs, relu };
+                    first_product(self.isa, &factors, &mut layer.values, ahead);
+                }
+                Some(before) => {
+                    let (x, rows, bias) = (before.output(pass.training), pass.rows, Some(bias));
+                    let factors = Factors { x, rows, inputs, weights, stride: outputs, outputs, bias, relu };
+                    product(self.isa, &factors, &mut layer.values);
+                }
+            }
             if index == hidden {
                 return;
             }
@@ -330,29 +292,25 @@ impl NativeEngine<'_> {
             let layer = &later[0];
             let delta = if later.len() == 1 { &layer.values } else { &layer.delta };
             column_sums(self.isa, delta, rows, go_on, &mut target.gradient()[place.bias.clone()]);
-            let (x, starts) = match earlier.last() {
-                None => (&self.inputs, &self.active.starts),
-                Some(before) => (before.output(true), &layer.starts),
+            let Place { inputs, outputs, .. } = *place;
+            let (Some(before), Some(turned)) = (earlier.last_mut(), &layer.turned) else {
+                let outer = FirstOuter { inputs: &self.inputs, delta, outputs };
+                first_gradient(self.isa, &outer, &mut target.first_sums(place, go_on, last), ahead);
+                return;
             };
-            let outer = Outer { x, rows, starts, delta, outputs: place.outputs, go_on };
-            match target {
-                Target::Descent(params, lr, gradient) if index == 0 && last => {
-                    let descend = Some((&mut params[place.kernel.clone()], *lr));
-                    outer_product(self.isa, &outer, &mut gradient[place.kernel.clone()], descend, ahead);
-                }
-                _ => outer_product(self.isa, &outer, &mut target.gradient()[place.kernel.clone()], None, ahead),
-            }
-            let (Some(before), Some((turned, starts))) = (earlier.last_mut(), &layer.turned) else { return };
+            let outer = Outer { x: before.output(true), rows, inputs, delta, outputs, go_on };
+            outer_product(self.isa, &outer, &mut target.gradient()[place.kernel.clone()]);
             let factors = Factors {
                 x: delta,
                 rows,
-                starts,
+                inputs: outputs,
                 weights: &turned.values,
-                outputs: place.inputs,
+                stride: turned.stride,
+                outputs: inputs,
                 bias: None,
                 relu: false,
             };
-            product(self.isa, &factors, &mut before.delta, &mut Ahead::default());
+            product(self.isa, &factors, &mut before.delta);
             if before.kept.is_some() {
                 pass.drop_out(index - 1, place.inputs, &mut before.delta);
             }

@@ -12,7 +12,7 @@ use std::arch::x86_64::*;
 use super::portable::SQRT_HALF;
 use super::{LANES, Lanes, Simd, operators};
 
-/// Proof of AVX2 and FMA.
+/// Proof of AVX2, FMA, BMI1 and POPCNT.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::train) struct Avx2(());
 
@@ -22,7 +22,11 @@ pub(in crate::train) struct Ymm(__m256, __m256);
 impl Avx2 {
     /// If this CPU has it.
     pub(in crate::train) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+        let all = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("popcnt");
+        all.then_some(Self(()))
     }
 }
 
@@ -160,11 +164,56 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn turn(self, square: &mut [Ymm; LANES]) {
+        let quarter = |rows: [__m256; 8]| unsafe {
+            // Pairs of numbers, then fours, then halves of registers.
+            let mut pairs = rows;
+            for i in 0..4 {
+                pairs[2 * i] = _mm256_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
+                pairs[2 * i + 1] = _mm256_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
+            }
+            let mut fours = pairs;
+            for i in 0..2 {
+                for j in 0..2 {
+                    let (a, b) = (pairs[4 * i + j], pairs[4 * i + j + 2]);
+                    fours[4 * i + 2 * j] = _mm256_shuffle_ps::<0b01_00_01_00>(a, b);
+                    fours[4 * i + 2 * j + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(a, b);
+                }
+            }
+            let mut turned = fours;
+            for j in 0..4 {
+                turned[j] = _mm256_permute2f128_ps::<0x20>(fours[j], fours[j + 4]);
+                turned[j + 4] = _mm256_permute2f128_ps::<0x31>(fours[j], fours[j + 4]);
+            }
+            turned
+        };
+        let [low, high] = [0, 8].map(|from| {
+            let rows: [Ymm; 8] = std::array::from_fn(|i| square[from + i]);
+            (quarter(rows.map(|row| row.0)), quarter(rows.map(|row| row.1)))
+        });
+        for i in 0..8 {
+            square[i] = Ymm(low.0[i], high.0[i]);
+            square[i + 8] = Ymm(low.1[i], high.1[i]);
+        }
+    }
+
+    #[inline(always)]
     fn load_bytes(self, from: &[u8; LANES]) -> Ymm {
         unsafe {
             let bytes = _mm_loadu_si128(from.as_ptr().cast());
             let number = |bytes| _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
             Ymm(number(bytes), number(_mm_srli_si128::<8>(bytes)))
+        }
+    }
+    #[inline(always)]
+    fn filled(self, bytes: &[u8]) -> u64 {
+        let half = |bytes: &[u8; 32]| unsafe {
+            let zero = _mm256_cmpeq_epi8(_mm256_loadu_si256(bytes.as_ptr().cast()), _mm256_setzero_si256());
+            u64::from(!_mm256_movemask_epi8(zero).cast_unsigned())
+        };
+        match bytes.as_chunks() {
+            ([low, high], []) => half(low) | half(high) << 32,
+            _ => super::Portable.filled(bytes),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::arch::x86_64::*;
 use super::portable::SQRT_HALF;
 use super::{LANES, Lanes, Simd, operators};
 
-/// Proof of AVX-512 F, BW, VL and DQ.
+/// Proof of AVX-512 F, BW, VL and DQ, and of what every CPU with them has: AVX2, FMA, BMI1, POPCNT.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::train) struct Avx512(());
 
@@ -27,7 +27,9 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma");
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("popcnt");
         all.then_some(Self(()))
     }
 }
@@ -140,7 +142,59 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn turn(self, square: &mut [Zmm; LANES]) {
+        // Pairs of numbers, then fours; then quarters of registers, by one bit of their number and by the other.
+        let mut pairs = *square;
+        for i in 0..8 {
+            let (a, b) = (square[2 * i].0, square[2 * i + 1].0);
+            (pairs[2 * i], pairs[2 * i + 1]) =
+                unsafe { (Zmm(_mm512_unpacklo_ps(a, b)), Zmm(_mm512_unpackhi_ps(a, b))) };
+        }
+        let mut fours = pairs;
+        for i in 0..4 {
+            for j in 0..2 {
+                let (a, b) = (pairs[4 * i + j], pairs[4 * i + j + 2]);
+                let (a, b) = unsafe { (_mm512_castps_pd(a.0), _mm512_castps_pd(b.0)) };
+                fours[4 * i + 2 * j] = unsafe { Zmm(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b))) };
+                fours[4 * i + 2 * j + 1] = unsafe { Zmm(_mm512_castpd_ps(_mm512_unpackhi_pd(a, b))) };
+            }
+        }
+        let mut halves = fours;
+        for j in 0..4 {
+            for i in 0..2 {
+                let (a, b) = (fours[8 * i + j].0, fours[8 * i + j + 4].0);
+                halves[8 * i + j] = unsafe { Zmm(_mm512_shuffle_f32x4::<0b10_00_10_00>(a, b)) };
+                halves[8 * i + j + 4] = unsafe { Zmm(_mm512_shuffle_f32x4::<0b11_01_11_01>(a, b)) };
+            }
+        }
+        for j in 0..8 {
+            let (a, b) = (halves[j].0, halves[j + 8].0);
+            square[j] = unsafe { Zmm(_mm512_shuffle_f32x4::<0b10_00_10_00>(a, b)) };
+            square[j + 8] = unsafe { Zmm(_mm512_shuffle_f32x4::<0b11_01_11_01>(a, b)) };
+        }
+    }
+
+    #[inline(always)]
     fn load_bytes(self, from: &[u8; LANES]) -> Zmm {
         unsafe { Zmm(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast())))) }
+    }
+    #[inline(always)]
+    fn filled(self, bytes: &[u8]) -> u64 {
+        assert!(bytes.len() <= 64, "a word has 64 bits");
+        unsafe {
+            // Of bytes that the mask leaves out nothing is touched.
+            let some = u64::MAX.checked_shr(64 - bytes.len() as u32).unwrap_or(0);
+            let bytes = _mm512_maskz_loadu_epi8(some, bytes.as_ptr().cast());
+            _mm512_test_epi8_mask(bytes, bytes)
+        }
+    }
+
+    #[inline(always)]
+    fn positions(self, bits: u16, first: u32, to: &mut [u32; LANES]) {
+        unsafe {
+            let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let all = _mm512_add_epi32(lanes, _mm512_set1_epi32(first.cast_signed()));
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_maskz_compress_epi32(bits, all));
+        }
     }
 }

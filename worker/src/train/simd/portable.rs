@@ -144,7 +144,22 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn turn(self, square: &mut [Array; LANES]) {
+        for row in 1..LANES {
+            for column in 0..row {
+                let upper = square[column].0[row];
+                square[column].0[row] = std::mem::replace(&mut square[row].0[column], upper);
+            }
+        }
+    }
+
+    #[inline(always)]
     fn load_bytes(self, from: &[u8; LANES]) -> Array {
         Array(from.map(f32::from))
+    }
+    #[inline(always)]
+    fn filled(self, bytes: &[u8]) -> u64 {
+        assert!(bytes.len() <= 64, "a word has 64 bits");
+        bytes.iter().rev().fold(0, |bits, &byte| bits << 1 | u64::from(byte != 0))
     }
 }

@@ -165,3 +165,58 @@ fn bytes_powers_of_two_and_the_parts_of_a_number_are_exact() {
         }
     }
 }
+
+#[inline(always)]
+fn turned_with<S: Simd>(s: S, square: &mut [[f32; LANES]; LANES]) {
+    let mut vectors = [s.splat(0.0); LANES];
+    for (vector, row) in vectors.iter_mut().zip(&*square) {
+        *vector = s.load(row);
+    }
+    s.turn(&mut vectors);
+    for (vector, row) in vectors.iter().zip(square) {
+        vector.store(row);
+    }
+}
+dispatched!(fn turned(square: &mut [[f32; LANES]; LANES]) = turned_with);
+
+#[test]
+fn a_square_is_turned() {
+    for isa in Isa::all() {
+        let mut square: [[f32; LANES]; LANES] = std::array::from_fn(|r| std::array::from_fn(|c| (100 * r + c) as f32));
+        turned(isa, &mut square);
+        for (r, row) in square.iter().enumerate() {
+            for (c, &number) in row.iter().enumerate() {
+                assert_eq!(number, (100 * c + r) as f32, "{}: row {r}, column {c}", isa.name());
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn found_with<S: Simd>(s: S, bytes: &[u8], first: u32, to: &mut [u32; LANES]) -> u64 {
+    let bits = s.filled(bytes);
+    s.positions(bits as u16, first, to);
+    bits
+}
+dispatched!(fn found(bytes: &[u8], first: u32, to: &mut [u32; LANES]) -> u64 = found_with);
+
+#[test]
+fn the_bytes_that_are_not_0_are_found_in_order() {
+    for isa in Isa::all() {
+        for bits in 0..=u16::MAX {
+            // All values between 1 and 255, also those with only the highest bit.
+            let bytes: [u8; LANES] =
+                std::array::from_fn(|i| if bits >> i & 1 == 1 { 1 << (i % 8) | i as u8 } else { 0 });
+            let set: Vec<u32> = (0..LANES as u32).filter(|i| bits >> i & 1 == 1).collect();
+            let mut to = [u32::MAX; LANES];
+            assert_eq!(found(isa, &bytes, 1000, &mut to), u64::from(bits), "{}", isa.name());
+            let expected: Vec<u32> = set.iter().map(|i| 1000 + i).collect();
+            assert_eq!(to[..set.len()], expected, "{}: {bits:b}", isa.name());
+        }
+        for length in 0..=64 {
+            let bytes: Vec<u8> = (0..length).map(|i| if i * i % 7 < 3 { i as u8 | 128 } else { 0 }).collect();
+            let expected = bytes.iter().enumerate().fold(0, |bits, (i, &byte)| bits | u64::from(byte != 0) << i);
+            assert_eq!(found(isa, &bytes, 0, &mut [0; LANES]), expected, "{}: {length} bytes", isa.name());
+        }
+    }
+}

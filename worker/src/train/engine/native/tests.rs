@@ -35,107 +35,138 @@ fn assert_same(what: &str, isa: Isa, got: &[f32], expected: &[f32]) {
     assert_eq!(bits(got), bits(expected), "{what} with {}", isa.name());
 }
 
+/// `x weights (+ bias)`, cut at 0 with `relu`.
+fn plain_product(x: &[Vec<f32>], weights: &[f32], bias: &[f32], relu: bool) -> Vec<f32> {
+    let outputs = bias.len();
+    let mut results = Vec::new();
+    for x in x {
+        for o in 0..outputs {
+            let sum = x.iter().enumerate().fold(bias[o], |sum, (i, x)| x.mul_add(weights[i * outputs + o], sum));
+            results.push(if relu && sum < 0.0 { 0.0 } else { sum });
+        }
+    }
+    results
+}
+
+/// `before + xT delta`
+fn plain_gradient(x: &[Vec<f32>], delta: &Rows, before: &[f32], outputs: usize) -> Vec<f32> {
+    let mut gradient = before.to_vec();
+    for (at, sum) in gradient.iter_mut().enumerate() {
+        for (row, x) in x.iter().enumerate() {
+            *sum = x[at / outputs].mul_add(delta.row(row, outputs)[at % outputs], *sum);
+        }
+    }
+    gradient
+}
+
+/// Rows of a matrix as the other kernels read them.
+fn split(x: &Rows, n: usize, width: usize) -> Vec<Vec<f32>> {
+    (0..n).map(|row| x.row(row, width).to_vec()).collect()
+}
+
+fn results(out: &Rows, n: usize, width: usize) -> Vec<f32> {
+    split(out, n, width).concat()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn products_are_those_of_plain_code(
-        n in 1_usize..60, inputs in 1_usize..420, outputs in 1_usize..70, seed: u64, relu: bool, biased: bool,
-        skip in 1_usize..4,
+        n in 1_usize..60, inputs in 1_usize..120, outputs in 1_usize..70, seed: u64, relu: bool, biased: bool,
+        padding in 0_usize..4,
     ) {
         let next = &mut numbers(seed);
-        // Every skip-th row of the weights.
-        let starts: Vec<u32> = (0..inputs).map(|input| (input * skip * outputs) as u32).collect();
-        let (x, weights) = (rows(n, inputs, next), vector(inputs * skip * outputs, next));
-        let bias = vector(outputs, next);
-        let mut expected = Vec::new();
-        for row in 0..n {
-            for o in 0..outputs {
-                let mut sum = if biased { bias[o] } else { 0.0 };
-                for (i, &start) in starts.iter().enumerate() {
-                    sum = x.row(row, inputs)[i].mul_add(weights[start as usize + o], sum);
-                }
-                expected.push(if relu && sum < 0.0 { 0.0 } else { sum });
-            }
-        }
+        let stride = outputs + padding;
+        let (x, weights) = (rows(n, inputs, next), vector(inputs * stride, next));
+        let bias = if biased { vector(outputs, next) } else { vec![0.0; outputs] };
+        let dense: Vec<f32> = weights.chunks(stride).flat_map(|weights| weights[..outputs].to_vec()).collect();
+        let expected = plain_product(&split(&x, n, inputs), &dense, &bias, relu);
         for isa in Isa::all() {
             let bias = biased.then_some(bias.as_slice());
-            let factors = Factors { x: &x, rows: n, starts: &starts, weights: &weights, outputs, bias, relu };
+            let factors = Factors { x: &x, rows: n, inputs, weights: &weights, stride, outputs, bias, relu };
             let mut out = rows(n, outputs, &mut || 9.0);
-            product(isa, &factors, &mut out, &mut Ahead::default());
-            let got: Vec<f32> = (0..n).flat_map(|row| out.row(row, outputs).to_vec()).collect();
-            assert_same("product", isa, &got, &expected);
+            product(isa, &factors, &mut out);
+            assert_same("product", isa, &results(&out, n, outputs), &expected);
         }
     }
 
     #[test]
     fn gradients_are_those_of_plain_code(
-        n in 1_usize..60, inputs in 1_usize..80, outputs in 1_usize..70, seed: u64, go_on: bool, descend: bool,
+        n in 1_usize..60, inputs in 1_usize..80, outputs in 1_usize..70, seed: u64, go_on: bool,
     ) {
         let next = &mut numbers(seed);
-        let starts: Vec<u32> = (0..inputs).map(|input| (input * outputs) as u32).collect();
         let (x, delta) = (rows(n, inputs, next), rows(n, outputs, next));
-        let (before, weights) = (vector(inputs * outputs, next), vector(inputs * outputs, next));
-        let (mut gradient, mut moved) = (before.clone(), weights.clone());
-        for i in 0..inputs {
-            for o in 0..outputs {
-                let mut sum = if go_on { before[i * outputs + o] } else { 0.0 };
-                for row in 0..n {
-                    sum = x.row(row, inputs)[i].mul_add(delta.row(row, outputs)[o], sum);
-                }
-                gradient[i * outputs + o] = sum;
-                moved[i * outputs + o] -= sum * 0.3;
-            }
-        }
+        let before = vector(inputs * outputs, next);
+        let start = if go_on { before.clone() } else { vec![0.0; inputs * outputs] };
+        let expected = plain_gradient(&split(&x, n, inputs), &delta, &start, outputs);
         for isa in Isa::all() {
-            let outer = Outer { x: &x, rows: n, starts: &starts, delta: &delta, outputs, go_on };
-            let (mut g, mut w) = (before.clone(), weights.clone());
-            outer_product(isa, &outer, &mut g, descend.then_some((&mut w[..], 0.3)), &mut Ahead::default());
-            if descend {
-                assert_same("descent", isa, &w, &moved);
-            } else {
-                assert_same("gradient", isa, &g, &gradient);
-            }
+            let mut gradient = before.clone();
+            outer_product(isa, &Outer { x: &x, rows: n, inputs, delta: &delta, outputs, go_on }, &mut gradient);
+            assert_same("gradient", isa, &gradient, &expected);
             let mut sums = before[..outputs].to_vec();
             column_sums(isa, &delta, n, go_on, &mut sums);
-            let expected: Vec<f32> = (0..outputs)
-                .map(|o| (0..n).fold(if go_on { before[o] } else { 0.0 }, |sum, row| sum + delta.row(row, outputs)[o]))
-                .collect();
+            let expected: Vec<f32> =
+                (0..outputs).map(|o| (0..n).fold(start[o], |sum, row| sum + delta.row(row, outputs)[o])).collect();
             assert_same("bias", isa, &sums, &expected);
-        }
-        for isa in Isa::all() {
-            let mut turned = Rows::new(outputs, inputs);
-            transpose(isa, &weights, outputs, &mut turned);
-            for o in 0..outputs {
-                for i in 0..inputs {
-                    prop_assert_eq!(turned.row(o, inputs)[i], weights[i * outputs + o]);
-                }
-            }
+            let mut turned = rows(outputs, inputs, &mut || 9.0);
+            transpose(isa, &before, outputs, &mut turned);
+            let expected: Vec<f32> =
+                (0..outputs).flat_map(|o| (0..inputs).map(move |i| i * outputs + o)).map(|at| before[at]).collect();
+            assert_same("turned kernel", isa, &results(&turned, outputs, inputs), &expected);
         }
     }
 
     #[test]
-    fn gathered_rows_are_the_bytes_of_their_stretches(
-        gaps in prop::collection::vec((0_u32..20, 1_u32..40), 1..6), behind in 0_u32..20, seed: u64,
+    fn the_first_layer_is_that_of_plain_code_whatever_it_leaves_out(
+        features in 1_usize..200, n in 1_usize..=inputs::MOST_ROWS, outputs in 1_usize..70, filled in 0.0_f32..1.0,
+        seed: u64, relu: bool,
     ) {
-        let (mut runs, mut features) = (Vec::new(), 0);
-        for (gap, length) in gaps {
-            runs.push((features + gap, length));
-            features += gap + length;
-        }
-        features += behind;
         let next = &mut numbers(seed);
-        let bytes: Vec<u8> = (0..3 * features).map(|_| (next() * 120.0 + 125.0) as u8).collect();
-        let scale = 1.0 / 255.0;
-        for isa in Isa::all() {
-            let mut out = Rows::new(2, input_width(features as usize));
-            gather(isa, &bytes, features as usize, &[2, 0], &pieces(&runs), scale, &mut out);
-            for (at, row) in [2, 0].into_iter().enumerate() {
-                let columns = runs.iter().flat_map(|&(start, length)| start..start + length);
-                let expected: Vec<f32> =
-                    columns.map(|column| f32::from(bytes[(row * features + column) as usize]) * scale).collect();
-                assert_same("gather", isa, out.row(at, expected.len()), &expected);
+        // Some rows and columns have more zeros than others, as drawings have.
+        let shares: Vec<f32> = (0..n + features).map(|_| next().abs().max(filled)).collect();
+        let mut bytes = vec![0_u8; (n + 3) * features];
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            let (row, column) = (at / features % n, at % features);
+            if next().abs() < filled * shares[row] * shares[n + column] {
+                *byte = (next() * 120.0 + 130.0) as u8;
             }
+        }
+        let chosen: Vec<u32> = (0..n as u32).map(|row| (row * 7 + 2) % (n as u32 + 3)).collect();
+        let scale = 1.0 / 255.0;
+        let x: Vec<Vec<f32>> = chosen
+            .iter()
+            .map(|&row| bytes[row as usize * features..][..features].iter().map(|&byte| f32::from(byte) * scale).collect())
+            .collect();
+        let (weights, bias) = (vector(features * outputs, next), vector(outputs, next));
+        let (delta, before) = (rows(n, outputs, next), vector(features * outputs, next));
+        let expected = plain_product(&x, &weights, &bias, relu);
+        let begun = plain_gradient(&x, &delta, &vec![0.0; before.len()], outputs);
+        let gone_on = plain_gradient(&x, &delta, &before, outputs);
+        let moved = |gradient: &[f32]| weights.iter().zip(gradient).map(|(w, g)| w - g * 0.3).collect::<Vec<f32>>();
+        for isa in Isa::all() {
+            let mut inputs = Inputs::new(n, features);
+            // Twice, so that what is left of other rows would be seen.
+            gather(isa, &bytes, &vec![1; n], scale, &mut inputs);
+            gather(isa, &bytes, &chosen, scale, &mut inputs);
+            let mut out = Rows::new(n.next_multiple_of(GROUP), outputs);
+            let factors = FirstFactors { inputs: &inputs, weights: &weights, bias: &bias, outputs, relu };
+            first_product(isa, &factors, &mut out, &mut Ahead::default());
+            assert_same("product", isa, &results(&out, n, outputs), &expected);
+            let outer = FirstOuter { inputs: &inputs, delta: &delta, outputs };
+            let gradient = |sums: &mut Sums<'_>| first_gradient(isa, &outer, sums, &mut Ahead::default());
+            let mut got = before.clone();
+            gradient(&mut Sums::Start(&mut got));
+            assert_same("gradient", isa, &got, &begun);
+            got.copy_from_slice(&before);
+            gradient(&mut Sums::GoOn(&mut got));
+            assert_same("gradient that goes on", isa, &got, &gone_on);
+            let mut got = weights.clone();
+            gradient(&mut Sums::Descend { weights: &mut got, lr: 0.3 });
+            assert_same("descent", isa, &got, &moved(&begun));
+            got.copy_from_slice(&weights);
+            gradient(&mut Sums::EndDescent { weights: &mut got, lr: 0.3, gradient: &before });
+            assert_same("end of a descent", isa, &got, &moved(&gone_on));
         }
     }
 }
@@ -255,19 +286,10 @@ fn losses_gradients_and_weights_are_those_of_keras() {
     let mut engine = NativeEngine::new(&data, layout.clone(), &hyperparameters);
     follow(&layout, |params, x, y, gradient| {
         assert!(x.len() <= CHUNK);
-        for (row, x) in x.iter().enumerate() {
-            engine.inputs.padded_mut(row)[..8].copy_from_slice(x);
-        }
+        engine.inputs.set(x);
         engine.labels[..y.len()].copy_from_slice(y);
         engine.turn(params);
         let pass = Pass { rows: y.len(), training: true, masks: &[], from: 0 };
         engine.step_chunk(&mut Target::Gradient(params, gradient), &pass, y.len(), &mut Ahead::default())
     });
-}
-
-#[test]
-fn short_gaps_are_not_worth_a_jump() {
-    let blank = |text: &str| active_runs(&text.bytes().map(|byte| byte == b'.').collect::<Vec<_>>());
-    assert_eq!(blank("xxxx"), [(0, 4)]);
-    assert_eq!(blank("..x...x....xx.."), [(2, 5), (11, 2)]);
 }
