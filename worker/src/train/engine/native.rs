@@ -7,6 +7,7 @@
 
 mod ahead;
 mod dense;
+mod first;
 mod inputs;
 mod rows;
 
@@ -14,7 +15,8 @@ use besom_sweep::{Activation, Hyperparameters};
 
 use self::ahead::Ahead;
 use self::dense::{Factors, Outer, column_sums, outer_product, product, transpose};
-use self::inputs::{FirstFactors, FirstOuter, GROUP, Inputs, Sums, first_gradient, first_product, gather};
+use self::first::{FirstFactors, FirstOuter, Sums, first_gradient, first_product};
+use self::inputs::{GROUP, Inputs, gather};
 use self::rows::Rows;
 use super::{Batch, Engine, Masks};
 use crate::data::Dataset;
@@ -86,7 +88,7 @@ impl<'a> NativeEngine<'a> {
             activation: hyperparameters.activation,
             smoothing: hyperparameters.label_smoothing as f32,
             layers: layers.collect(),
-            inputs: Inputs::new(chunk, data.header().features as usize),
+            inputs: Inputs::new(chunk, &data.header().shape),
             labels: vec![0; chunk],
             classes: vec![[0.0; LANES]; layout.classes()],
             layout,

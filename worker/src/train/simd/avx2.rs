@@ -206,13 +206,19 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    fn filled(self, bytes: &[u8]) -> u64 {
+    fn filled(self, bytes: &[u8]) -> (u64, u16) {
         let half = |bytes: &[u8; 32]| unsafe {
-            let zero = _mm256_cmpeq_epi8(_mm256_loadu_si256(bytes.as_ptr().cast()), _mm256_setzero_si256());
-            u64::from(!_mm256_movemask_epi8(zero).cast_unsigned())
+            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
+            let zeros = _mm256_cmpeq_epi8(bytes, _mm256_setzero_si256());
+            let quads = _mm256_cmpeq_epi32(bytes, _mm256_setzero_si256());
+            let zero_quads = _mm256_movemask_ps(_mm256_castsi256_ps(quads)).cast_unsigned();
+            (u64::from(!_mm256_movemask_epi8(zeros).cast_unsigned()), !zero_quads as u8)
         };
         match bytes.as_chunks() {
-            ([low, high], []) => half(low) | half(high) << 32,
+            ([low, high], []) => {
+                let ((low, low_quads), (high, high_quads)) = (half(low), half(high));
+                (low | high << 32, u16::from_le_bytes([low_quads, high_quads]))
+            }
             _ => super::Portable.filled(bytes),
         }
     }

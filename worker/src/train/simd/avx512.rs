@@ -179,13 +179,13 @@ impl Simd for Avx512 {
         unsafe { Zmm(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast())))) }
     }
     #[inline(always)]
-    fn filled(self, bytes: &[u8]) -> u64 {
+    fn filled(self, bytes: &[u8]) -> (u64, u16) {
         assert!(bytes.len() <= 64, "a word has 64 bits");
         unsafe {
             // Of bytes that the mask leaves out nothing is touched.
             let some = u64::MAX.checked_shr(64 - bytes.len() as u32).unwrap_or(0);
             let bytes = _mm512_maskz_loadu_epi8(some, bytes.as_ptr().cast());
-            _mm512_test_epi8_mask(bytes, bytes)
+            (_mm512_test_epi8_mask(bytes, bytes), _mm512_test_epi32_mask(bytes, bytes))
         }
     }
 

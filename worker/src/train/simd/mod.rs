@@ -21,7 +21,7 @@ pub(super) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx512::Avx512;
 pub(super) use portable::Portable;
-pub(super) use strided::{Band, BandMut, Columns};
+pub(super) use strided::{Band, BandMut, Columns, Strip};
 
 /// Lanes of a vector.
 pub(super) const LANES: usize = 16;
@@ -77,8 +77,9 @@ pub(super) trait Simd: Copy {
     fn turn(self, square: &mut [Self::V; LANES]);
     /// Bytes as numbers.
     fn load_bytes(self, from: &[u8; LANES]) -> Self::V;
-    /// For each of at most 64 bytes a bit, from the lowest on: whether it is not 0.
-    fn filled(self, bytes: &[u8]) -> u64;
+    /// For each of at most 64 bytes a bit, from the lowest on: whether it is not 0; and for each four bytes, whether they are
+    /// not all 0.
+    fn filled(self, bytes: &[u8]) -> (u64, u16);
 
     /// Writes `first` + i for each bit i that is set, in ascending order, and anything behind.
     #[inline(always)]

@@ -65,6 +65,31 @@ impl<'a> Band<'a> {
     }
 }
 
+/// A [`Band`] of `W` numbers a row.
+#[derive(Clone, Copy)]
+pub(in crate::train) struct Strip<'a, const W: usize> {
+    /// As of a [`Band`].
+    values: &'a [f32],
+    rows: usize,
+    stride: usize,
+}
+
+impl<'a, const W: usize> Strip<'a, W> {
+    /// As [`Band::new`].
+    #[inline(always)]
+    pub(in crate::train) fn new(values: &'a [f32], rows: usize, stride: usize, at: usize) -> Self {
+        Self { values: &values[band_start(values.len(), rows, stride, at, W)..], rows, stride }
+    }
+
+    /// The stretch of a row; panics if there is no such row.
+    #[inline(always)]
+    pub(in crate::train) fn row(&self, row: usize) -> &'a [f32; W] {
+        assert!(row < self.rows, "there is no such row");
+        // SAFETY: as in `Band::row`; an array of numbers is aligned as one of them.
+        unsafe { &*self.values.as_ptr().add(row * self.stride).cast() }
+    }
+}
+
 /// The same stretch of every row, to be written.
 pub(in crate::train) struct BandMut<'a> {
     /// As of a [`Band`].

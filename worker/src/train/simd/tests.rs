@@ -193,12 +193,12 @@ fn a_square_is_turned() {
 }
 
 #[inline(always)]
-fn found_with<S: Simd>(s: S, bytes: &[u8], first: u32, to: &mut [u32; LANES]) -> u64 {
-    let bits = s.filled(bytes);
+fn found_with<S: Simd>(s: S, bytes: &[u8], first: u32, to: &mut [u32; LANES]) -> (u64, u16) {
+    let (bits, quads) = s.filled(bytes);
     s.positions(bits as u16, first, to);
-    bits
+    (bits, quads)
 }
-dispatched!(fn found(bytes: &[u8], first: u32, to: &mut [u32; LANES]) -> u64 = found_with);
+dispatched!(fn found(bytes: &[u8], first: u32, to: &mut [u32; LANES]) -> (u64, u16) = found_with);
 
 #[test]
 fn the_bytes_that_are_not_0_are_found_in_order() {
@@ -209,14 +209,22 @@ fn the_bytes_that_are_not_0_are_found_in_order() {
                 std::array::from_fn(|i| if bits >> i & 1 == 1 { 1 << (i % 8) | i as u8 } else { 0 });
             let set: Vec<u32> = (0..LANES as u32).filter(|i| bits >> i & 1 == 1).collect();
             let mut to = [u32::MAX; LANES];
-            assert_eq!(found(isa, &bytes, 1000, &mut to), u64::from(bits), "{}", isa.name());
+            let (got, quads) = found(isa, &bytes, 1000, &mut to);
+            assert_eq!(got, u64::from(bits), "{}", isa.name());
+            let expected = (0..4).fold(0, |quads, i| quads | u16::from(bits >> (4 * i) & 15 != 0) << i);
+            assert_eq!(quads, expected, "{}: {bits:b}", isa.name());
             let expected: Vec<u32> = set.iter().map(|i| 1000 + i).collect();
             assert_eq!(to[..set.len()], expected, "{}: {bits:b}", isa.name());
         }
         for length in 0..=64 {
             let bytes: Vec<u8> = (0..length).map(|i| if i * i % 7 < 3 { i as u8 | 128 } else { 0 }).collect();
             let expected = bytes.iter().enumerate().fold(0, |bits, (i, &byte)| bits | u64::from(byte != 0) << i);
-            assert_eq!(found(isa, &bytes, 0, &mut [0; LANES]), expected, "{}: {length} bytes", isa.name());
+            let quads = bytes
+                .chunks(4)
+                .enumerate()
+                .fold(0, |quads, (i, quad)| quads | u16::from(quad.iter().any(|&byte| byte != 0)) << i);
+            let got = found(isa, &bytes, 0, &mut [0; LANES]);
+            assert_eq!(got, (expected, quads), "{}: {length} bytes", isa.name());
         }
     }
 }

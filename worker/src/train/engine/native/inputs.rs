@@ -1,22 +1,18 @@
-//! The first layer: rows of a dataset, and its two products, in which nothing is multiplied by a 0 that it costs less to
-//! jump over.
+//! The inputs of the first layer: rows of a dataset, and where they are not 0.
 //!
 //! Most values of a drawing are 0. [`gather`] notes for each [`GROUP`] of rows the features of which any row has another
-//! value, and for each [`BLOCK`] of features the rows with another value in it; the products visit only those. What they
-//! leave out are products with an exact 0, which change no sum (weights and gradients that are not finite end a run anyway),
-//! so that neither constant may change a bit. The order of the sums and the layout of weights are those of [`super::dense`].
+//! value, and for each [`STRIP`] of features the rows that have another value in it; the products of [`super::first`] visit
+//! only those. Rows of a group should have their zeros in common, so that they lie sorted by their first value that is not
+//! one: that of an image tells how much is free above it. All of this decides about time, never about results.
 
-use std::ops::Range;
-
-use super::ahead::Ahead;
-use super::rows::{Panel, Rows, panels, put, put_row, vectors};
-use crate::train::simd::{Band, BandMut, Columns, LANES, Lanes, Simd, dispatched};
+use super::rows::Rows;
+use crate::train::simd::{Columns, LANES, Lanes, Simd, dispatched};
 
 /// Rows whose features are listed together. They share the loads of weights; more of them have fewer zeros in common.
 pub(super) const GROUP: usize = 8;
 
-/// Features whose rows are listed together: one bit each of a byte.
-const BLOCK: usize = 8;
+/// Features whose rows are listed together.
+pub(super) const STRIP: usize = 4;
 
 /// Bits of a word.
 const WORD: usize = u64::BITS as usize;
@@ -24,48 +20,58 @@ const WORD: usize = u64::BITS as usize;
 /// Rows that the bits of a word are enough for.
 pub(super) const MOST_ROWS: usize = WORD;
 
-/// Features between two questions for rows ahead, and cache lines of a question: in the product, in the gradient of a group,
-/// and in that of a block.
-const FEATURES_AN_ASK: usize = 12;
-const LINES_IN_PRODUCT: usize = 1;
-const LINES_IN_GROUP: usize = 2;
-const LINES_IN_BLOCK: usize = 4;
+/// Where rows are told apart by their first value that is not 0: so many parts of a row at most.
+const PARTS: usize = 64;
 
 /// Scaled rows of a dataset, and where they are not 0.
 pub(super) struct Inputs {
-    features: usize,
+    pub(super) features: usize,
     /// Rows in use, at most [`MOST_ROWS`].
-    count: usize,
+    pub(super) count: usize,
     /// Room for whole groups of rows; what lies behind those in use is finite.
-    rows: Rows,
-    /// For each 64 blocks of features a square of bits, of which 64 rows of the dataset are rows, those in use and zeros,
-    /// while it is filled, and columns afterwards: whether the block is not all 0 in the row.
-    blocks: Vec<[u64; MOST_ROWS]>,
-    /// Scratch: the bits of the features that are not 0, in a row and in any row of a group.
+    pub(super) rows: Rows,
+    /// For each place in `rows` which row is there, and the other way round. In use and behind they are permutations.
+    pub(super) order: [u8; MOST_ROWS],
+    pub(super) places: [u8; MOST_ROWS],
+    /// Strips that lie beside each other in the image, by their first features; and the first feature behind them.
+    pub(super) pairs: Vec<[u32; 2]>,
+    pub(super) rest: usize,
+    /// For each 64 strips a square of bits, whose rows are rows, those in use and zeros, while it is filled, and columns
+    /// afterwards: whether the strip is not all 0 in the row.
+    strips: Vec<[u64; MOST_ROWS]>,
+    /// For each row `words` words with the bits of the features that are not 0.
     filled: Vec<u64>,
+    words: usize,
+    /// Scratch: the bits of the features that are not 0 in all rows of a group.
     any: Vec<u64>,
-    /// For each group `width` places, of which the first so many are features that are not 0 in all rows of the group.
+    /// For each group `width` numbers, of which the first so many are features that are not 0 in all rows of the group.
     lists: Vec<u32>,
     lengths: Vec<usize>,
-    /// Places of a list.
     width: usize,
 }
 
 impl Inputs {
-    /// Room for `most` rows of `features` numbers.
-    pub(super) fn new(most: usize, features: usize) -> Self {
+    /// Room for `most` rows of the shape `shape`.
+    pub(super) fn new(most: usize, shape: &[u32]) -> Self {
         assert!(most <= MOST_ROWS, "{MOST_ROWS} rows have bits");
+        let features = shape.iter().product::<u32>() as usize;
         let groups = most.div_ceil(GROUP);
         let words = features.div_ceil(WORD);
         // Positions are written sixteen at a time.
         let width = words * WORD + LANES;
+        let pairs = pairs(features, line(shape));
         Self {
             features,
             count: 0,
             rows: Rows::new(groups * GROUP, features),
-            filled: vec![0; words],
+            order: std::array::from_fn(|row| row as u8),
+            places: std::array::from_fn(|row| row as u8),
+            rest: pairs.len() * 2 * STRIP,
+            pairs,
+            strips: vec![[0; MOST_ROWS]; features.div_ceil(STRIP).div_ceil(WORD)],
+            filled: vec![0; groups * GROUP * words],
+            words,
             any: vec![0; words],
-            blocks: vec![[0; MOST_ROWS]; words.div_ceil(BLOCK)],
             lists: vec![0; groups * width],
             lengths: vec![0; groups],
             width,
@@ -79,28 +85,86 @@ impl Inputs {
         // Rows without a 0, and then their numbers.
         gather(isa, &vec![1; self.features], &vec![0; x.len()], 1.0, self);
         for (row, x) in x.iter().enumerate() {
-            self.rows.padded_mut(row)[..self.features].copy_from_slice(x);
+            self.rows.padded_mut(usize::from(self.places[row]))[..self.features].copy_from_slice(x);
         }
     }
 
     /// The features of a group that are not 0 in all its rows.
-    fn list(&self, group: usize) -> &[u32] {
+    pub(super) fn list(&self, group: usize) -> &[u32] {
         &self.lists[group * self.width..][..self.lengths[group]]
     }
 
-    /// The bits of the rows that are not all 0 in a block.
-    fn rows_of(&self, block: usize) -> u64 {
-        let (square, at) = (&self.blocks[block / WORD], block % WORD);
+    /// The bits of the rows that are not all 0 in the strip that begins with `feature`.
+    #[inline(always)]
+    pub(super) fn rows_of(&self, feature: usize) -> u64 {
+        let strip = feature / STRIP;
+        let (square, at) = (&self.strips[strip / WORD], strip % WORD);
         if self.count > GROUP {
             return square[at];
         }
         (0..self.count).fold(0, |rows, row| rows | (square[row] >> at & 1) << row)
     }
 
-    /// Rows from `row` on, of which columns are read.
+    /// Places from `place` on, of which columns are read.
     #[inline(always)]
-    fn columns<const R: usize>(&self, row: usize) -> Columns<'_, R> {
-        Columns::new(&self.rows.values[row * self.rows.stride..], self.rows.stride)
+    pub(super) fn columns<const R: usize>(&self, place: usize) -> Columns<'_, R> {
+        Columns::new(&self.rows.values[place * self.rows.stride..], self.rows.stride)
+    }
+
+    /// Gives the rows in use their places: sorted by the part of a row in which their first strip is that is not all 0, where
+    /// there is more than a group, and otherwise as they came.
+    fn sort(&mut self) {
+        let sorted = &mut self.places[..self.count];
+        let mut first = [0; MOST_ROWS];
+        let mut next = [0; PARTS + 1];
+        let shift = (self.features / STRIP / PARTS).checked_ilog2().map_or(0, |log| log + 1);
+        if self.count > GROUP {
+            for (number, square) in self.strips.iter().enumerate().rev() {
+                for (first, &strips) in first.iter_mut().zip(square).take(self.count) {
+                    if strips != 0 {
+                        *first = (number * WORD + strips.trailing_zeros() as usize) >> shift;
+                    }
+                }
+            }
+        }
+        for &first in &first[..self.count] {
+            next[first + 1] += 1;
+        }
+        for part in 0..PARTS {
+            next[part + 1] += next[part];
+        }
+        for (row, (place, &first)) in sorted.iter_mut().zip(&first).enumerate() {
+            *place = next[first];
+            next[first] += 1;
+            self.order[usize::from(*place)] = row as u8;
+        }
+        for row in self.count..MOST_ROWS {
+            (self.order[row], self.places[row]) = (row as u8, row as u8);
+        }
+    }
+}
+
+/// Features of a line of an image of this shape; one of a single dimension may be a square.
+fn line(shape: &[u32]) -> Option<usize> {
+    match *shape {
+        [features] => Some(features.isqrt()).filter(|side| side * side == features),
+        [.., line] => Some(line),
+        [] => None,
+    }
+    .map(|line| line as usize)
+}
+
+/// Two strips of two lines below each other where strips fit in `line`: drawings fill fewer of those than strips behind each
+/// other.
+fn pairs(features: usize, line: Option<usize>) -> Vec<[u32; 2]> {
+    let beside = |first: usize, other: usize| [first as u32, other as u32];
+    match line {
+        Some(line) if line > 0 && line.is_multiple_of(STRIP) && features.is_multiple_of(2 * line) => (0..features)
+            .step_by(2 * line)
+            .flat_map(|at| (at..at + line).step_by(STRIP))
+            .map(|at| beside(at, at + line))
+            .collect(),
+        _ => (0..features / (2 * STRIP)).map(|pair| beside(pair * 2 * STRIP, pair * 2 * STRIP + STRIP)).collect(),
     }
 }
 
@@ -111,36 +175,64 @@ dispatched!(
 
 #[inline(always)]
 fn gather_with<S: Simd>(s: S, bytes: &[u8], rows: &[u32], scale: f32, inputs: &mut Inputs) {
+    let features = inputs.features;
+    let bytes_of = |row: u32| &bytes[row as usize * features..][..features];
     inputs.count = rows.len();
-    inputs.blocks.fill([0; MOST_ROWS]);
+    inputs.strips.fill([0; MOST_ROWS]);
+    inputs.any.fill(0);
+    for (row, &at) in rows.iter().enumerate() {
+        note(s, bytes_of(at), row, inputs);
+    }
+    inputs.sort();
     let scale = s.splat(scale);
-    for (group, rows) in rows.chunks(GROUP).enumerate() {
-        inputs.any.fill(0);
-        for (r, &row) in rows.iter().enumerate() {
-            let row = &bytes[row as usize * inputs.features..][..inputs.features];
-            gather_row(s, row, scale, group * GROUP + r, inputs);
+    for group in 0..rows.len().div_ceil(GROUP) {
+        let places = group * GROUP..rows.len().min((group + 1) * GROUP);
+        for place in places.clone() {
+            let at = rows[usize::from(inputs.order[place])];
+            scale_row(s, bytes_of(at), scale, inputs.rows.padded_mut(place));
+        }
+        // Those of a single group are noted together.
+        if rows.len() > GROUP {
+            for (word, any) in inputs.any.iter_mut().enumerate() {
+                let rows = inputs.order[places.clone()].iter();
+                *any = rows.fold(0, |any, &row| any | inputs.filled[usize::from(row) * inputs.words + word]);
+            }
         }
         list(s, group, inputs);
     }
     // The gradient of one group goes by its list if it can.
     if rows.len() > GROUP {
-        for square in &mut inputs.blocks {
-            transpose_bits(square);
-        }
+        inputs.strips.iter_mut().for_each(transpose_bits);
     }
 }
 
-/// Scales a row into the row `row` of `inputs`, and notes where it is not 0. Nothing may be loaded that has just been stored in
-/// other sizes: it would wait for all stores of the row before.
+/// Notes where a row is not 0. Nothing is loaded here that has just been stored in other sizes: it would have to wait.
 #[inline(always)]
-fn gather_row<S: Simd>(s: S, bytes: &[u8], scale: S::V, row: usize, inputs: &mut Inputs) {
-    let stride = inputs.rows.stride;
-    let out = &mut inputs.rows.values[row * stride..][..stride];
+fn note<S: Simd>(s: S, bytes: &[u8], row: usize, inputs: &mut Inputs) {
+    let filled = inputs.filled[row * inputs.words..][..inputs.words].chunks_mut(STRIP);
+    let any = inputs.any.chunks_mut(STRIP);
+    let words = bytes.chunks(STRIP * WORD);
+    for (((square, filled), any), bytes) in inputs.strips.iter_mut().zip(filled).zip(any).zip(words) {
+        let mut all = 0;
+        for (word, (filled, any)) in filled.iter_mut().zip(any).enumerate() {
+            let bytes = &bytes[word * WORD..];
+            let (features, strips) =
+                bytes.first_chunk::<WORD>().map_or_else(|| s.filled(bytes), |whole| s.filled(whole));
+            *filled = features;
+            *any |= features;
+            all |= u64::from(strips) << (word * (WORD / STRIP));
+        }
+        square[row] = all;
+    }
+}
+
+/// Numbers times `scale`.
+#[inline(always)]
+fn scale_row<S: Simd>(s: S, bytes: &[u8], scale: S::V, out: &mut [f32]) {
     for (bytes, out) in bytes.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
         (s.load_bytes(bytes) * scale).store(out);
     }
-    let rest = bytes.len() % LANES;
-    if rest > 0 {
+    if !bytes.len().is_multiple_of(LANES) {
         // The last ones again, if there are enough.
         let from = bytes.len().saturating_sub(LANES);
         let mut last = [0; LANES];
@@ -149,23 +241,6 @@ fn gather_row<S: Simd>(s: S, bytes: &[u8], scale: S::V, row: usize, inputs: &mut
             (s.load_bytes(&last) * scale).store(out);
         }
     }
-    for ((filled, any), bytes) in inputs.filled.iter_mut().zip(&mut inputs.any).zip(bytes.chunks(WORD)) {
-        *filled = s.filled(bytes);
-        *any |= *filled;
-    }
-    for (square, filled) in inputs.blocks.iter_mut().zip(inputs.filled.chunks(BLOCK)) {
-        square[row] = filled.iter().rev().fold(0, |blocks, &filled| blocks << BLOCK | u64::from(bytes_filled(filled)));
-    }
-}
-
-/// For each byte of a word a bit, whether it is not 0.
-#[inline(always)]
-fn bytes_filled(word: u64) -> u8 {
-    let word = word | word >> 4;
-    let word = word | word >> 2;
-    let word = (word | word >> 1) & 0x0101_0101_0101_0101;
-    // Moves the bit of byte i to bit 56 + i; no two products meet in a bit.
-    (word.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
 }
 
 /// Lists the features of a group.
@@ -202,310 +277,5 @@ fn transpose_bits(square: &mut [u64; 64]) {
         }
         size /= 2;
         left ^= left << size;
-    }
-}
-
-/// What [`first_product`] multiplies and adds.
-#[derive(Clone, Copy)]
-pub(super) struct FirstFactors<'a> {
-    pub(super) inputs: &'a Inputs,
-    pub(super) weights: &'a [f32],
-    /// What the sums start from, one an output.
-    pub(super) bias: &'a [f32],
-    /// Weights of one feature.
-    pub(super) outputs: usize,
-    /// Whether the results are cut at 0 from below.
-    pub(super) relu: bool,
-}
-
-dispatched!(
-    /// `out = inputs weights + bias`. `out` has room for whole groups; what follows the rows in use becomes anything, and
-    /// the padding of rows 0.
-    pub(super) fn first_product(factors: &FirstFactors<'_>, out: &mut Rows, ahead: &mut Ahead<'_>) = first_product_with
-);
-
-#[inline(always)]
-fn first_product_with<S: Simd>(s: S, factors: &FirstFactors<'_>, out: &mut Rows, ahead: &mut Ahead<'_>) {
-    for row in (0..factors.inputs.count).step_by(GROUP) {
-        panels!(S, factors.outputs, product_panel(s, factors, row, out, ahead));
-    }
-}
-
-/// The group of rows that begins with `row`.
-#[inline(always)]
-fn product_panel<S: Simd, const N: usize, const FULL: bool>(
-    panel: Panel,
-    s: S,
-    factors: &FirstFactors<'_>,
-    row: usize,
-    out: &mut Rows,
-    ahead: &mut Ahead<'_>,
-) {
-    match factors.inputs.count - row {
-        1 => product_rows::<S, 1, N, FULL>(panel, s, factors, row, out, ahead),
-        2 => product_rows::<S, 2, N, FULL>(panel, s, factors, row, out, ahead),
-        5.. if S::WIDE => product_rows::<S, 8, N, FULL>(panel, s, factors, row, out, ahead),
-        left => {
-            product_rows::<S, 4, N, FULL>(panel, s, factors, row, out, ahead);
-            if left > 4 {
-                product_rows::<S, 4, N, FULL>(panel, s, factors, row + 4, out, ahead);
-            }
-        }
-    }
-}
-
-/// `R` rows from `row` on, all of one group.
-#[inline(always)]
-fn product_rows<S: Simd, const R: usize, const N: usize, const FULL: bool>(
-    panel: Panel,
-    s: S,
-    factors: &FirstFactors<'_>,
-    row: usize,
-    out: &mut Rows,
-    ahead: &mut Ahead<'_>,
-) {
-    let mut sums = [vectors::<S, N, FULL>(s, factors.bias, panel.at, panel.last); R];
-    let columns = factors.inputs.columns::<R>(row);
-    let Inputs { features, .. } = *factors.inputs;
-    let weights = Band::new(factors.weights, features, factors.outputs, panel.at, panel.width(N, FULL));
-    for features in factors.inputs.list(row / GROUP).chunks(FEATURES_AN_ASK) {
-        ahead.ask(LINES_IN_PRODUCT);
-        for &feature in features {
-            let w = vectors::<S, N, FULL>(s, weights.row(feature as usize), 0, panel.last);
-            let x = columns.at(feature as usize);
-            for r in 0..R {
-                let x = s.splat(*x[r]);
-                for n in 0..N {
-                    sums[r][n] = x.mul_add(w[n], sums[r][n]);
-                }
-            }
-        }
-    }
-    for (r, sums) in sums.iter().enumerate() {
-        put_row(s, sums, factors.relu, row + r, panel.at, out);
-    }
-}
-
-/// What [`first_gradient`] multiplies.
-#[derive(Clone, Copy)]
-pub(super) struct FirstOuter<'a> {
-    pub(super) inputs: &'a Inputs,
-    /// A row of `outputs` numbers for each row of inputs.
-    pub(super) delta: &'a Rows,
-    pub(super) outputs: usize,
-}
-
-/// Where the gradient of the first kernel goes.
-pub(super) enum Sums<'a> {
-    /// Into the gradient, over what it holds.
-    Start(&'a mut [f32]),
-    /// Into the gradient, added to what it holds.
-    GoOn(&'a mut [f32]),
-    /// `weights -= gradient lr`, where the gradient is the sum over these rows alone, and is not written.
-    Descend { weights: &'a mut [f32], lr: f32 },
-    /// `weights -= gradient lr`, where the gradient goes on from what it holds, and is not written.
-    EndDescent { weights: &'a mut [f32], lr: f32, gradient: &'a [f32] },
-}
-
-dispatched!(
-    /// The gradient of the first kernel: `inputsT delta`.
-    pub(super) fn first_gradient(outer: &FirstOuter<'_>, to: &mut Sums<'_>, ahead: &mut Ahead<'_>) = first_gradient_with
-);
-
-#[inline(always)]
-fn first_gradient_with<S: Simd>(s: S, outer: &FirstOuter<'_>, to: &mut Sums<'_>, ahead: &mut Ahead<'_>) {
-    let Inputs { features, count, .. } = *outer.inputs;
-    if count <= GROUP {
-        match to {
-            Sums::Start(gradient) => return group_gradient::<S, false>(s, outer, gradient, 0.0, ahead),
-            Sums::Descend { weights, lr } => return group_gradient::<S, true>(s, outer, weights, *lr, ahead),
-            // The rest of a larger batch.
-            Sums::GoOn(_) | Sums::EndDescent { .. } => {}
-        }
-    }
-    for block in 0..features.div_ceil(BLOCK) {
-        let rows = outer.inputs.rows_of(block);
-        ahead.ask(LINES_IN_BLOCK);
-        let changes_nothing = matches!(to, Sums::GoOn(_) | Sums::Descend { .. });
-        if rows != 0 || !changes_nothing {
-            let block = block * BLOCK..features.min((block + 1) * BLOCK);
-            panels!(S, outer.outputs, gradient_panel(s, outer, &block, rows, to));
-        }
-    }
-}
-
-/// The features `block`, of which `rows` have others than 0.
-#[inline(always)]
-fn gradient_panel<S: Simd, const N: usize, const FULL: bool>(
-    panel: Panel,
-    s: S,
-    outer: &FirstOuter<'_>,
-    block: &Range<usize>,
-    rows: u64,
-    to: &mut Sums<'_>,
-) {
-    let mut feature = block.start;
-    while feature < block.end {
-        feature += match block.end - feature {
-            8.. if S::WIDE => gradient_block::<S, 8, N, FULL>(panel, s, outer, feature, rows, to),
-            4.. => gradient_block::<S, 4, N, FULL>(panel, s, outer, feature, rows, to),
-            _ => gradient_block::<S, 1, N, FULL>(panel, s, outer, feature, rows, to),
-        };
-    }
-}
-
-/// `P` features; gives `P`.
-#[inline(always)]
-fn gradient_block<S: Simd, const P: usize, const N: usize, const FULL: bool>(
-    panel: Panel,
-    s: S,
-    outer: &FirstOuter<'_>,
-    feature: usize,
-    mut rows: u64,
-    to: &mut Sums<'_>,
-) -> usize {
-    let Inputs { count, rows: ref x, .. } = *outer.inputs;
-    let weights = feature * outer.outputs..(feature + P) * outer.outputs;
-    let mut sums = [[s.splat(0.0); N]; P];
-    if let Some(gradient) = to.held() {
-        let gradient = Band::new(&gradient[weights.clone()], P, outer.outputs, panel.at, panel.width(N, FULL));
-        for (p, sums) in sums.iter_mut().enumerate() {
-            *sums = vectors::<S, N, FULL>(s, gradient.row(p), 0, panel.last);
-        }
-    }
-    let x = Band::new(&x.values, count, x.stride, feature, P);
-    let delta = Band::new(&outer.delta.values, count, outer.delta.stride, panel.at, N * LANES);
-    while rows != 0 {
-        let row = rows.trailing_zeros() as usize;
-        rows &= rows - 1;
-        let delta = vectors::<S, N, true>(s, delta.row(row), 0, LANES);
-        let x = x.row(row);
-        for p in 0..P {
-            let x = s.splat(x[p]);
-            for n in 0..N {
-                sums[p][n] = x.mul_add(delta[n], sums[p][n]);
-            }
-        }
-    }
-    let (to, lr) = to.target();
-    let mut to = BandMut::new(&mut to[weights], P, outer.outputs, panel.at, panel.width(N, FULL));
-    for (p, sums) in sums.iter().enumerate() {
-        match lr {
-            None => put::<S, N, FULL>(sums, to.row(p)),
-            Some(lr) => descend::<S, N, FULL>(s, to.row(p), lr, sums, panel),
-        }
-    }
-    P
-}
-
-impl Sums<'_> {
-    /// What the sums go on from, if not from 0.
-    #[inline(always)]
-    fn held(&self) -> Option<&[f32]> {
-        match self {
-            Self::Start(_) | Self::Descend { .. } => None,
-            Self::GoOn(gradient) => Some(gradient),
-            Self::EndDescent { gradient, .. } => Some(gradient),
-        }
-    }
-
-    /// Where they are written, or with a rate what descends by them.
-    #[inline(always)]
-    fn target(&mut self) -> (&mut [f32], Option<f32>) {
-        match self {
-            Self::Start(gradient) | Self::GoOn(gradient) => (gradient, None),
-            Self::Descend { weights, lr } | Self::EndDescent { weights, lr, .. } => (weights, Some(*lr)),
-        }
-    }
-}
-
-/// `weights -= sums lr`
-#[inline(always)]
-fn descend<S: Simd, const N: usize, const FULL: bool>(
-    s: S,
-    weights: &mut [f32],
-    lr: f32,
-    sums: &[S::V; N],
-    panel: Panel,
-) {
-    let lr = s.splat(lr);
-    let mut moved = vectors::<S, N, FULL>(s, weights, 0, panel.last);
-    for (w, &sum) in moved.iter_mut().zip(sums) {
-        *w = *w - sum * lr;
-    }
-    put::<S, N, FULL>(&moved, weights);
-}
-
-/// The gradient over a group of rows, or with `DESCEND` `to -= gradient lr`: feature by feature, because a block of features
-/// has hardly fewer rows than the group, and none is visited that is 0 in all of them.
-#[inline(always)]
-fn group_gradient<S: Simd, const DESCEND: bool>(
-    s: S,
-    outer: &FirstOuter<'_>,
-    to: &mut [f32],
-    lr: f32,
-    ahead: &mut Ahead<'_>,
-) {
-    match (outer.inputs.count, DESCEND) {
-        (0 | 1, false) => panels!(S, outer.outputs, group_panel[1, false](s, outer, to, lr, ahead)),
-        (2, false) => panels!(S, outer.outputs, group_panel[2, false](s, outer, to, lr, ahead)),
-        (3 | 4, false) => panels!(S, outer.outputs, group_panel[4, false](s, outer, to, lr, ahead)),
-        (_, false) => panels!(S, outer.outputs, group_panel[8, false](s, outer, to, lr, ahead)),
-        (0 | 1, true) => panels!(S, outer.outputs, group_panel[1, true](s, outer, to, lr, ahead)),
-        (2, true) => panels!(S, outer.outputs, group_panel[2, true](s, outer, to, lr, ahead)),
-        (3 | 4, true) => panels!(S, outer.outputs, group_panel[4, true](s, outer, to, lr, ahead)),
-        (_, true) => panels!(S, outer.outputs, group_panel[8, true](s, outer, to, lr, ahead)),
-    }
-    if !DESCEND {
-        clear_others(outer, to);
-    }
-}
-
-/// Zeroes the gradient of all features that are not listed.
-fn clear_others(outer: &FirstOuter<'_>, gradient: &mut [f32]) {
-    let mut next = 0;
-    for &feature in outer.inputs.list(0) {
-        let start = feature as usize * outer.outputs;
-        if next < start {
-            gradient[next..start].fill(0.0);
-        }
-        next = start + outer.outputs;
-    }
-    gradient[next..].fill(0.0);
-}
-
-/// `R` rows, those behind the rows in use times 0.
-#[inline(always)]
-fn group_panel<S: Simd, const R: usize, const DESCEND: bool, const N: usize, const FULL: bool>(
-    panel: Panel,
-    s: S,
-    outer: &FirstOuter<'_>,
-    to: &mut [f32],
-    lr: f32,
-    ahead: &mut Ahead<'_>,
-) {
-    let mut delta = [[s.splat(0.0); N]; R];
-    for (row, delta) in delta.iter_mut().enumerate().take(outer.inputs.count) {
-        *delta = vectors::<S, N, true>(s, &outer.delta.values, row * outer.delta.stride + panel.at, LANES);
-    }
-    let columns = outer.inputs.columns::<R>(0);
-    let mut to = BandMut::new(to, outer.inputs.features, outer.outputs, panel.at, panel.width(N, FULL));
-    for features in outer.inputs.list(0).chunks(FEATURES_AN_ASK) {
-        ahead.ask(LINES_IN_GROUP);
-        for &feature in features {
-            let x = columns.at(feature as usize);
-            let mut sums = [s.splat(0.0); N];
-            for r in 0..R {
-                let x = s.splat(*x[r]);
-                for n in 0..N {
-                    sums[n] = x.mul_add(delta[r][n], sums[n]);
-                }
-            }
-            if DESCEND {
-                descend::<S, N, FULL>(s, to.row(feature as usize), lr, &sums, panel);
-            } else {
-                put::<S, N, FULL>(&sums, to.row(feature as usize));
-            }
-        }
     }
 }

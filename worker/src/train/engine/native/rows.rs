@@ -48,7 +48,7 @@ impl Panel {
 /// Calls `kernel::<S, N, FULL>(panel, arguments)`, or `kernel[A, B](arguments)` with `<S, A, B, N, FULL>`, for one panel of `outputs` after the other: panels of two vectors where
 /// those fit in the registers, and of one elsewhere; `FULL` unless the last vector is filled in part.
 macro_rules! panels {
-    ($S:ident, $outputs:expr, $kernel:ident$([$($constant:literal),+])?($($argument:expr),* $(,)?)) => {{
+    ($S:ident, $outputs:expr, $kernel:ident$([$($constant:tt),+])?($($argument:expr),* $(,)?)) => {{
         let outputs: usize = $outputs;
         let mut at = 0;
         while at < outputs {

@@ -59,6 +59,15 @@ fn plain_gradient(x: &[Vec<f32>], delta: &Rows, before: &[f32], outputs: usize) 
     gradient
 }
 
+/// Shapes of samples, with and without lines of strips, and how many features they have.
+fn shapes() -> impl Strategy<Value = (Vec<u32>, usize)> {
+    let line = (1_u32..200).prop_map(|features| vec![features]);
+    let square = (1_u32..15).prop_map(|side| vec![side * side]);
+    let image = (1_u32..9, 1_u32..7, 1_u32..5).prop_map(|(height, width, step)| vec![height, width * step]);
+    let shape = prop_oneof![line, square, image];
+    shape.prop_map(|shape| (shape.clone(), shape.iter().product::<u32>() as usize))
+}
+
 /// Rows of a matrix as the other kernels read them.
 fn split(x: &Rows, n: usize, width: usize) -> Vec<Vec<f32>> {
     (0..n).map(|row| x.row(row, width).to_vec()).collect()
@@ -119,7 +128,7 @@ proptest! {
 
     #[test]
     fn the_first_layer_is_that_of_plain_code_whatever_it_leaves_out(
-        features in 1_usize..200, n in 1_usize..=inputs::MOST_ROWS, outputs in 1_usize..70, filled in 0.0_f32..1.0,
+        (shape, features) in shapes(), n in 1_usize..=inputs::MOST_ROWS, outputs in 1_usize..70, filled in 0.0_f32..1.0,
         seed: u64, relu: bool,
     ) {
         let next = &mut numbers(seed);
@@ -145,7 +154,7 @@ proptest! {
         let gone_on = plain_gradient(&x, &delta, &before, outputs);
         let moved = |gradient: &[f32]| weights.iter().zip(gradient).map(|(w, g)| w - g * 0.3).collect::<Vec<f32>>();
         for isa in Isa::all() {
-            let mut inputs = Inputs::new(n, features);
+            let mut inputs = Inputs::new(n, &shape);
             // Twice, so that what is left of other rows would be seen.
             gather(isa, &bytes, &vec![1; n], scale, &mut inputs);
             gather(isa, &bytes, &chosen, scale, &mut inputs);
