@@ -91,7 +91,7 @@ impl OptimizerState {
 
     /// The rule proper.
     #[inline(always)]
-    fn update(&mut self, optimizer: Optimizer, lr: f32, params: &mut [f32], gradient: &[f32]) {
+    fn update<S: Simd>(&mut self, s: S, optimizer: Optimizer, lr: f32, params: &mut [f32], gradient: &[f32]) {
         let pair = |a: f64, b: f64| [a as f32, b as f32];
         let mut vectors = self.vectors.iter_mut().map(Vec::as_mut_slice);
         let mut next = || vectors.next().expect("state made for this rule");
@@ -114,7 +114,7 @@ impl OptimizerState {
                 if amsgrad {
                     moments::amsgrad(params, gradient, [next(), next(), next()], alpha, rest, epsilon as f32);
                 } else {
-                    moments::adam(params, gradient, [next(), next()], alpha, rest, epsilon as f32);
+                    moments::adam(s, params, gradient, [next(), next()], alpha, rest, epsilon as f32);
                 }
             }
             Optimizer::Adadelta { rho, epsilon } => {
@@ -157,7 +157,7 @@ dispatched!(
 /// more of them at once.
 #[inline(always)]
 fn step_with<S: Simd>(
-    _s: S,
+    s: S,
     state: &mut OptimizerState,
     rule: &Rule,
     layout: &Layout,
@@ -167,7 +167,7 @@ fn step_with<S: Simd>(
 ) {
     clip::clip(rule.clipping, layout, gradient);
     decay(params, rule.weight_decay as f32, lr);
-    state.update(rule.optimizer, lr, params, gradient);
+    state.update(s, rule.optimizer, lr, params, gradient);
 }
 
 /// `base_optimizer.py`: w -= w weight_decay lr, for kernels and biases

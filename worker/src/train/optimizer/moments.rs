@@ -1,12 +1,14 @@
 //! Rules with a running mean of gradients: Adam and its kin. `rest` is what 1 - beta is in Keras, betas are [beta_1, beta_2].
 
-use super::flush;
+use super::{TINY, flush};
 use crate::train::math::power;
+use crate::train::simd::{Lanes, Simd};
 
 /// `adam.py`: m += (g - m)(1 - beta_1); v += (g² - v)(1 - beta_2); w -= m alpha / (sqrt(v) + epsilon), where alpha is
 /// lr sqrt(1 - beta_2^t) / (1 - beta_1^t)
 #[inline(always)]
-pub(super) fn adam(
+pub(super) fn adam<S: Simd>(
+    s: S,
     params: &mut [f32],
     gradient: &[f32],
     [m, v]: [&mut [f32]; 2],
@@ -14,10 +16,50 @@ pub(super) fn adam(
     rest: [f32; 2],
     epsilon: f32,
 ) {
-    for (((w, &g), m), v) in params.iter_mut().zip(gradient).zip(m).zip(v) {
-        *m = flush(*m + (g - *m) * rest[0]);
-        *v = flush(*v + (g * g - *v) * rest[1]);
-        *w -= (*m * alpha) / (v.sqrt() + epsilon);
+    let step = AdamStep { alpha: s.splat(alpha), rest: rest.map(|rest| s.splat(rest)), epsilon: s.splat(epsilon) };
+    let (params, last_params) = params.as_chunks_mut();
+    let (gradient, last_gradient) = gradient.as_chunks();
+    let (m, last_m) = m.as_chunks_mut();
+    let (v, last_v) = v.as_chunks_mut();
+    for (((params, gradient), m), v) in params.iter_mut().zip(gradient).zip(m).zip(v) {
+        if let Some(next) = step.next(s, || s.load(params), s.load(gradient), s.load(m), s.load(v)) {
+            next.0.store(params);
+            next.1.store(m);
+            next.2.store(v);
+        }
+    }
+    let (w, g) = (s.load_part(last_params), s.load_part(last_gradient));
+    if let Some(next) = step.next(s, || w, g, s.load_part(last_m), s.load_part(last_v)) {
+        next.0.store_part(last_params);
+        next.1.store_part(last_m);
+        next.2.store_part(last_v);
+    }
+}
+
+/// What all parameters share in a step of [`adam`].
+struct AdamStep<V> {
+    alpha: V,
+    rest: [V; 2],
+    epsilon: V,
+}
+
+impl<V: Lanes> AdamStep<V> {
+    /// Parameters, m and v after the step; nothing where all stays 0, as for pixels that have always been 0.
+    #[inline(always)]
+    fn next<S: Simd<V = V>>(&self, s: S, w: impl FnOnce() -> V, g: V, m: V, v: V) -> Option<(V, V, V)> {
+        let tiny = s.splat(TINY);
+        let (zero, before) = (s.splat(0.0), m.abs() + v);
+        let mut m = m + (g - m) * self.rest[0];
+        let mut v = v + (g * g - v) * self.rest[1];
+        // Where neither has to be flushed, and both are numbers, the smaller one tells.
+        if V::any(v.smaller(m.abs()).less(tiny)) {
+            if V::all((before + g.abs()).less(tiny)) {
+                return None;
+            }
+            m = zero.select(m.abs().less(tiny), m);
+            v = zero.select(v.abs().less(tiny), v);
+        }
+        Some((w() - (m * self.alpha) / (v.sqrt() + self.epsilon), m, v))
     }
 }
 

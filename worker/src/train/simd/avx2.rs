@@ -64,7 +64,6 @@ impl Lanes for Ymm {
         unsafe { Self(_mm256_fmadd_ps(self.0, factor.0, addend.0), _mm256_fmadd_ps(self.1, factor.1, addend.1)) }
     }
 
-    #[cfg(test)]
     #[inline(always)]
     fn sqrt(self) -> Self {
         unsafe { Self(_mm256_sqrt_ps(self.0), _mm256_sqrt_ps(self.1)) }
@@ -88,6 +87,16 @@ impl Lanes for Ymm {
     #[inline(always)]
     fn less(self, other: Self) -> Self::Mask {
         unsafe { (_mm256_cmp_ps::<_CMP_LT_OQ>(self.0, other.0), _mm256_cmp_ps::<_CMP_LT_OQ>(self.1, other.1)) }
+    }
+
+    #[inline(always)]
+    fn any(mask: Self::Mask) -> bool {
+        unsafe { _mm256_movemask_ps(_mm256_or_ps(mask.0, mask.1)) != 0 }
+    }
+
+    #[inline(always)]
+    fn all(mask: Self::Mask) -> bool {
+        unsafe { _mm256_movemask_ps(_mm256_and_ps(mask.0, mask.1)) == 0xff }
     }
 
     #[inline(always)]

@@ -56,7 +56,6 @@ impl Lanes for Zmm {
         unsafe { Self(_mm512_fmadd_ps(self.0, factor.0, addend.0)) }
     }
 
-    #[cfg(test)]
     #[inline(always)]
     fn sqrt(self) -> Self {
         unsafe { Self(_mm512_sqrt_ps(self.0)) }
@@ -80,6 +79,16 @@ impl Lanes for Zmm {
     #[inline(always)]
     fn less(self, other: Self) -> Self::Mask {
         unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, other.0) }
+    }
+
+    #[inline(always)]
+    fn any(mask: Self::Mask) -> bool {
+        mask != 0
+    }
+
+    #[inline(always)]
+    fn all(mask: Self::Mask) -> bool {
+        mask == __mmask16::MAX
     }
 
     #[inline(always)]

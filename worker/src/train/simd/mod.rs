@@ -36,7 +36,6 @@ pub(super) trait Lanes:
     /// `self * factor + addend`, rounded once.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
     /// The square root.
-    #[cfg(test)]
     fn sqrt(self) -> Self;
     /// The magnitude; not a number stays one.
     fn abs(self) -> Self;
@@ -46,6 +45,10 @@ pub(super) trait Lanes:
     fn smaller(self, other: Self) -> Self;
     /// `self < other`; false where either is not a number.
     fn less(self, other: Self) -> Self::Mask;
+    /// Whether a lane of the mask says yes.
+    fn any(mask: Self::Mask) -> bool;
+    /// Whether all lanes of the mask say yes.
+    fn all(mask: Self::Mask) -> bool;
     /// `if mask { self } else { other }`
     fn select(self, mask: Self::Mask, other: Self) -> Self;
     /// The nearest whole number, the even one of two.

@@ -52,7 +52,6 @@ impl Lanes for Array {
         result
     }
 
-    #[cfg(test)]
     #[inline(always)]
     fn sqrt(self) -> Self {
         self.map(f32::sqrt)
@@ -80,6 +79,16 @@ impl Lanes for Array {
             *yes = a < b;
         }
         mask
+    }
+
+    #[inline(always)]
+    fn any(mask: Self::Mask) -> bool {
+        mask.contains(&true)
+    }
+
+    #[inline(always)]
+    fn all(mask: Self::Mask) -> bool {
+        !mask.contains(&false)
     }
 
     #[inline(always)]

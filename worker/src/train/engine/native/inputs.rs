@@ -113,6 +113,7 @@ impl Inputs {
 
     /// Gives the rows in use their places: sorted by the part of a row in which their first strip is that is not all 0, where
     /// there is more than a group, and otherwise as they came.
+    #[inline(always)]
     fn sort(&mut self) {
         let sorted = &mut self.places[..self.count];
         let mut first = [0; MOST_ROWS];
@@ -202,7 +203,9 @@ fn gather_with<S: Simd>(s: S, bytes: &[u8], rows: &[u32], scale: f32, inputs: &m
     }
     // The gradient of one group goes by its list if it can.
     if rows.len() > GROUP {
-        inputs.strips.iter_mut().for_each(transpose_bits);
+        for square in &mut inputs.strips {
+            transpose_bits(square);
+        }
     }
 }
 
