@@ -2,8 +2,8 @@
 //!
 //!     BESOM_BENCH_DATA=quickdraw10.npz cargo bench --workspace --bench train
 //!
-//! Without the variable the data are drawn (`builtin:sketches`). Everything runs on one thread but the last part. Each figure is the best of several interleaved runs; the multiply-add peak is
-//! measured between them. An epoch is what [`train`] does for all but one of the samples: shuffling, scaling, loss, correct
+//! Without the variable the data are drawn (`builtin:sketches`). Everything runs on one thread but the last part. Each figure is the best of several interleaved runs; what the core's
+//! multiply-adds reach is measured between them. An epoch is what [`train`] does for all but one of the samples: shuffling, scaling, loss, correct
 //! count and update, validated on that one.
 
 #![allow(clippy::print_stdout, reason = "the table is what a benchmark is for")]
@@ -115,21 +115,33 @@ fn epochs(data: &Dataset) {
     cases.extend([8, 32, 512].map(|batch| case(data, Engine::Native, "sgd", batch, &[128, 64])));
     cases.extend([8, 32, 512].map(|batch| case(data, Engine::Candle, "sgd", batch, &classic)));
     let mut best = vec![f64::INFINITY; cases.len()];
-    let mut peak = 0.0_f64;
+    let mut peaks = Peaks::default();
     for round in 0..8 {
         for (case, best) in cases.iter().zip(&mut best) {
             // candle takes ten times as long, and matters only as a yardstick.
             if case.engine == Engine::Native || round < 2 {
-                peak = peak.max(multiply_adds());
+                peaks.measure();
                 *best = best.min(fastest(case, data));
             }
         }
     }
-    println!("multiply-add peak of one core, measured between the runs: {:.1} GFLOP/s\n", peak / 1e9);
-    println!("{:46} {:>9} {:>9} {:>8}", "an epoch, without validation", "ms", "GFLOP/s", "of peak");
+    println!("multiply-adds of one core at best, measured between the runs, GFLOP/s:");
+    println!(
+        "    numbers in registers, a burst: {:.1}; for {} ms: {:.1}",
+        peaks.burst / 1e9,
+        LONG_MS,
+        peaks.long / 1e9
+    );
+    println!("    factors from the first-level cache, for {} ms: {:.1}\n", LONG_MS, peaks.fed / 1e9);
+    println!(
+        "{:40} {:>9} {:>9} {:>9} {:>7} {:>10}",
+        "an epoch, without validation", "ms", "GFLOP/s", "of burst", "of long", "of fed"
+    );
     for (case, &seconds) in cases.iter().zip(&best) {
         let rate = case.operations / seconds;
-        println!("{:46} {:9.1} {:9.1} {:7.1}%", case.name, seconds * 1e3, rate / 1e9, rate / peak * 100.0);
+        let [burst, long, fed] = [peaks.burst, peaks.long, peaks.fed].map(|peak| rate / peak * 100.0);
+        let (name, ms) = (&case.name, seconds * 1e3);
+        println!("{name:40} {ms:9.1} {:9.1} {burst:8.1}% {long:6.1}% {fed:9.1}%", rate / 1e9);
     }
     println!("\nadam's time over sgd's at batch 8, 32, 512, 4096:");
     println!("{}", (0..4).map(|i| format!("{:.2}", best[4 + i] / best[i])).collect::<Vec<_>>().join("  "));
@@ -174,24 +186,50 @@ fn two_slots(data: &Dataset) {
     println!("two slots on two cores: {ratio:.2} times the throughput of one (best of five pairs)");
 }
 
-/// Floating-point operations a second of one core in a loop of independent multiply-adds: the best of some short runs.
-fn multiply_adds() -> f64 {
-    let run = |rounds: u32| {
-        let start = Instant::now();
-        let operations = peak::multiply_add(rounds);
-        operations / start.elapsed().as_secs_f64()
-    };
-    (0..20).map(|_| run(100_000)).fold(0.0, f64::max)
+/// About as long as an epoch takes.
+const LONG_MS: u64 = 25;
+
+/// Floating-point operations a second of one core in loops of independent multiply-adds: the best of many runs.
+#[derive(Default)]
+struct Peaks {
+    /// All numbers in registers, for a fraction of a millisecond.
+    burst: f64,
+    /// The same for [`LONG_MS`].
+    long: f64,
+    /// The inner loop of a matrix product whose factors lie in the first-level cache, for [`LONG_MS`]: loads cost power, and
+    /// with it clock rate.
+    fed: f64,
+}
+
+impl Peaks {
+    fn measure(&mut self) {
+        let rate = |loops: fn(u32) -> f64, milliseconds: u64| {
+            let (start, mut operations) = (Instant::now(), 0.0);
+            while operations == 0.0 || start.elapsed() < std::time::Duration::from_millis(milliseconds) {
+                operations += loops(20_000);
+            }
+            operations / start.elapsed().as_secs_f64()
+        };
+        self.burst = (0..20).map(|_| rate(peak::multiply_add, 0)).fold(self.burst, f64::max);
+        self.long = self.long.max(rate(peak::multiply_add, LONG_MS));
+        self.fed = self.fed.max(rate(peak::fed_multiply_add, LONG_MS));
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "calls code for instructions whose presence is checked first")]
 mod peak {
-    use std::arch::x86_64::{_mm256_fmadd_ps, _mm256_set1_ps, _mm512_fmadd_ps, _mm512_set1_ps};
+    use std::arch::x86_64::{
+        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
+    };
     use std::hint::black_box;
 
     /// Independent sums: enough for any number of multiply-add units and their latency.
     const SUMS: usize = 12;
+
+    /// Rows of the left matrix, vectors of the right one and inputs of the product in [`fed_multiply_add`].
+    const ROWS: usize = 12;
+    const INPUTS: usize = 96;
 
     /// Runs so many rounds; gives the operations done.
     pub(super) fn multiply_add(rounds: u32) -> f64 {
@@ -221,6 +259,56 @@ mod peak {
         black_box(sums);
     }
 
+    /// About so many rounds of a product of matrices in the first-level cache; gives the operations done.
+    pub(super) fn fed_multiply_add(rounds: u32) -> f64 {
+        let x = black_box([[0.001_f32; INPUTS]; ROWS]);
+        let w = black_box([[0.999_f32; 32]; INPUTS]);
+        let products = rounds / (INPUTS as u32);
+        let lanes = if is_x86_feature_detected!("avx512f") {
+            // SAFETY: checked in the line above.
+            unsafe { wide_product(products, &x, &w) };
+            32
+        } else if is_x86_feature_detected!("fma") {
+            // SAFETY: checked in the line above; it implies AVX.
+            unsafe { half_product(products, &x, &w) };
+            8
+        } else {
+            panic!("this CPU has no fused multiply-add");
+        };
+        f64::from(products) * (2 * INPUTS * ROWS * lanes) as f64
+    }
+
+    #[target_feature(enable = "avx512f")]
+    fn wide_product(products: u32, x: &[[f32; INPUTS]; ROWS], w: &[[f32; 32]; INPUTS]) {
+        for _ in 0..products {
+            let mut sums = [[_mm512_set1_ps(0.0); 2]; ROWS];
+            for (k, w) in w.iter().enumerate() {
+                // SAFETY: both halves of a row of 32 numbers.
+                let w = unsafe { [_mm512_loadu_ps(w.as_ptr()), _mm512_loadu_ps(w.as_ptr().add(16))] };
+                for (sums, x) in sums.iter_mut().zip(x) {
+                    let x = _mm512_set1_ps(x[k]);
+                    *sums = [_mm512_fmadd_ps(x, w[0], sums[0]), _mm512_fmadd_ps(x, w[1], sums[1])];
+                }
+            }
+            black_box(sums);
+        }
+    }
+
+    #[target_feature(enable = "avx,fma")]
+    fn half_product(products: u32, x: &[[f32; INPUTS]; ROWS], w: &[[f32; 32]; INPUTS]) {
+        for _ in 0..products {
+            let mut sums = [_mm256_set1_ps(0.0); ROWS];
+            for (k, w) in w.iter().enumerate() {
+                // SAFETY: the first 8 of 32 numbers.
+                let w = unsafe { _mm256_loadu_ps(w.as_ptr()) };
+                for (sum, x) in sums.iter_mut().zip(x) {
+                    *sum = _mm256_fmadd_ps(_mm256_set1_ps(x[k]), w, *sum);
+                }
+            }
+            black_box(sums);
+        }
+    }
+
     #[target_feature(enable = "avx,fma")]
     fn half(rounds: u32) {
         let mut sums = black_box([_mm256_set1_ps(1.0); SUMS]);
@@ -245,6 +333,21 @@ mod peak {
         for _ in 0..rounds {
             for sum in sums.as_flattened_mut() {
                 *sum = sum.mul_add(factor, addend);
+            }
+        }
+        black_box(sums);
+        f64::from(rounds) * (2 * 6 * 16) as f64
+    }
+
+    /// So many rounds with one factor from memory; gives the operations done.
+    pub(super) fn fed_multiply_add(rounds: u32) -> f64 {
+        let factors = black_box([[0.999_f32; 16]; 64]);
+        let mut sums = [[1.0_f32; 16]; 6];
+        for round in 0..rounds as usize {
+            for sum in &mut sums {
+                for (sum, factor) in sum.iter_mut().zip(&factors[round % 64]) {
+                    *sum = sum.mul_add(*factor, 0.001);
+                }
             }
         }
         black_box(sums);

@@ -25,7 +25,7 @@ use crate::train::job::TrainError;
 use crate::train::layout::{Layer as Place, Layout};
 use crate::train::loss::{Score, Targets, score};
 use crate::train::optimizer::sgd;
-use crate::train::simd::{Isa, LANES, Simd, dispatched};
+use crate::train::simd::{Isa, LANES, Lanes, Simd, dispatched};
 
 /// Rows that pass through a step together: enough to amortise the reading of the weights, few enough that everything
 /// in between stays in the second-level cache.
@@ -172,8 +172,14 @@ dispatched!(
 );
 
 #[inline(always)]
-fn descend_with<S: Simd>(_s: S, params: &mut [f32], gradient: &[f32], lr: f32) {
-    sgd(params, gradient, lr);
+fn descend_with<S: Simd>(s: S, params: &mut [f32], gradient: &[f32], lr: f32) {
+    let rate = s.splat(lr);
+    let (params, last) = params.as_chunks_mut();
+    let (gradient, last_gradient) = gradient.as_chunks();
+    for (w, g) in params.iter_mut().zip(gradient) {
+        (s.load(w) - s.load(g) * rate).store(w);
+    }
+    sgd(last, last_gradient, lr);
 }
 
 /// A chunk on its way through the layers.
