@@ -2,9 +2,9 @@
 //!
 //!     BESOM_BENCH_DATA=quickdraw10.npz cargo bench --workspace --bench train
 //!
-//! Without the variable the data are drawn (`builtin:sketches`). Everything runs on one thread but the last part. Each figure is the best of several interleaved runs; what the core's
-//! multiply-adds reach is measured between them. An epoch is what [`train`] does for all but one of the samples: shuffling, scaling, loss, correct
-//! count and update, validated on that one.
+//! Without the variable the data are drawn (`builtin:sketches`). Everything runs on one thread but the last part. Each figure
+//! is the best of several interleaved runs; what the core's multiply-adds reach is measured between them. An epoch is what
+//! [`train`] does for all but one of the samples: shuffling, scaling, loss, correct count and update, validated on that one.
 
 #![allow(clippy::print_stdout, reason = "the table is what a benchmark is for")]
 
@@ -68,7 +68,8 @@ fn data(home: &Path, test_fraction: f64) -> Dataset {
 struct Case {
     name: String,
     config: JobConfig,
-    /// Samples x weights x 2 x (forward, weight gradient and, behind the first layer, input gradient).
+    /// Of dense layers: samples x weights x 2 x (forward, weight gradient and, behind the first layer, input gradient). What
+    /// an engine leaves out, because a pixel is 0, counts as done.
     operations: f64,
     engine: Engine,
 }

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use super::layout::Layout;
 use super::math::power;
 use super::simd::{Isa, Simd, dispatched};
-pub(crate) use descent::sgd;
 use squares::Ftrl;
 
 /// Below this, decaying state is zero.
@@ -36,7 +35,7 @@ impl Rule {
         Self { optimizer, weight_decay, clipping }
     }
 
-    /// Whether a step is [`sgd`] and nothing else.
+    /// Whether a step is [`descend`] and nothing else.
     pub(crate) fn is_plain_sgd(&self) -> bool {
         matches!(self.optimizer, Optimizer::Sgd { momentum: 0.0, .. })
             && self.weight_decay == 0.0
@@ -96,7 +95,7 @@ impl OptimizerState {
         let mut vectors = self.vectors.iter_mut().map(Vec::as_mut_slice);
         let mut next = || vectors.next().expect("state made for this rule");
         match optimizer {
-            Optimizer::Sgd { momentum: 0.0, .. } => descent::sgd(params, gradient, lr),
+            Optimizer::Sgd { momentum: 0.0, .. } => descent::sgd(s, params, gradient, lr),
             Optimizer::Sgd { momentum, nesterov } => {
                 descent::momentum(params, gradient, next(), lr, momentum as f32, nesterov);
             }
@@ -141,6 +140,11 @@ impl OptimizerState {
         }
     }
 }
+
+dispatched!(
+    /// Plain gradient descent, `w -= g lr`: for engines that move weights as soon as they know their gradients.
+    pub(crate) fn descend(params: &mut [f32], gradient: &[f32], lr: f32) = descent::sgd
+);
 
 dispatched!(
     fn step(

@@ -12,6 +12,25 @@ pub(crate) const VAL_LOSS: Metric = Metric { name: MetricName::ValLoss, goal: Go
 /// `features` bytes a row in `classes` classes, 250 training and 75 test rows: each class has its own bright bytes under
 /// noise, strong enough that no model gets all of them right.
 pub(crate) fn data(features: u32, classes: u32) -> Dataset {
+    dataset(&[features], classes, |next, bright| next % 180 + if bright { 75 } else { 0 })
+}
+
+/// As [`data`], but most bytes are 0, and rows have different numbers of them at their beginning.
+pub(crate) fn drawings(shape: &[u32], classes: u32) -> Dataset {
+    let mut free = 0;
+    dataset(shape, classes, |next, bright| {
+        // Stretches of zeros, the longer the rarer.
+        if next % 40 == 0 {
+            free = next / 64 % 60;
+        }
+        free = u32::saturating_sub(free, 1);
+        if free > 0 || next % 3 > 0 { 0 } else { next % 180 + if bright { 75 } else { 1 } }
+    })
+}
+
+/// Bytes that `byte` makes of a random number and of whether they are of those that tell the row's class.
+fn dataset(shape: &[u32], classes: u32, mut byte: impl FnMut(u32, bool) -> u32) -> Dataset {
+    let features: u32 = shape.iter().product();
     let (train, test) = (250_u32, 75_u32);
     let mut noise = 12_345_u64;
     let mut next = || {
@@ -22,14 +41,13 @@ pub(crate) fn data(features: u32, classes: u32) -> Dataset {
     let mut rows: Vec<u8> = Vec::new();
     for &label in &labels {
         for feature in 0..features {
-            let bright = feature % classes == u32::from(label);
-            rows.push((next() % 180 + if bright { 75 } else { 0 }) as u8);
+            rows.push(byte(next(), feature % classes == u32::from(label)) as u8);
         }
     }
     let max = rows[..(train * features) as usize].iter().max().unwrap();
     let names: Vec<String> = (0..classes).map(|class| class.to_string()).collect();
     let header = serde_json::json!({
-        "features": features, "shape": [features], "classes": names, "train": train, "test": test, "max": max,
+        "features": features, "shape": shape, "classes": names, "train": train, "test": test, "max": max,
         "synthetic": true,
     });
     let header = header.to_string();

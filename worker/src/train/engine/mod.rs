@@ -13,7 +13,8 @@ use native::NativeEngine;
 use super::job::TrainError;
 use super::layout::Layout;
 use super::loss::Score;
-use super::optimizer::sgd;
+use super::optimizer::descend;
+use super::simd::Isa;
 use crate::data::Dataset;
 
 /// Dropout of one batch: for each hidden layer, from the input on, rows x width factors, 0 or 1 / (1 - rate). Empty where
@@ -39,7 +40,7 @@ pub(crate) trait Engine {
     /// The computation itself failed; numbers that are not finite are results.
     fn loss_gradient(&mut self, params: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) -> Result<Score, TrainError>;
 
-    /// As [`Engine::loss_gradient`] and then [`sgd`] with the rate `lr`, to the same bits; what `gradient` holds afterwards
+    /// As [`Engine::loss_gradient`] and then [`descend`] with the rate `lr`, to the same bits; what `gradient` holds afterwards
     /// is undefined. For engines that can do both in one pass over the parameters.
     ///
     /// # Errors
@@ -52,7 +53,7 @@ pub(crate) trait Engine {
         gradient: &mut [f32],
     ) -> Result<Score, TrainError> {
         let score = self.loss_gradient(params, batch, gradient)?;
-        sgd(params, gradient, lr);
+        descend(Isa::detect(), params, gradient, lr);
         Ok(score)
     }
 

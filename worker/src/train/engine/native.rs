@@ -24,8 +24,8 @@ use crate::train::activation;
 use crate::train::job::TrainError;
 use crate::train::layout::{Layer as Place, Layout};
 use crate::train::loss::{Score, Targets, score};
-use crate::train::optimizer::sgd;
-use crate::train::simd::{Isa, LANES, Lanes, Simd, dispatched};
+use crate::train::optimizer::descend;
+use crate::train::simd::{Isa, LANES};
 
 /// Rows that pass through a step together: enough to amortise the reading of the weights, few enough that everything
 /// in between stays in the second-level cache.
@@ -88,7 +88,7 @@ impl<'a> NativeEngine<'a> {
             activation: hyperparameters.activation,
             smoothing: hyperparameters.label_smoothing as f32,
             layers: layers.collect(),
-            inputs: Inputs::new(chunk, &data.header().shape),
+            inputs: Inputs::new(chunk, data.header().features as usize, &data.header().shape),
             labels: vec![0; chunk],
             classes: vec![[0.0; LANES]; layout.classes()],
             layout,
@@ -164,22 +164,6 @@ impl Engine for NativeEngine<'_> {
         }
         Ok(())
     }
-}
-
-dispatched!(
-    /// [`sgd`] with the instructions `isa`.
-    fn descend(params: &mut [f32], gradient: &[f32], lr: f32) = descend_with
-);
-
-#[inline(always)]
-fn descend_with<S: Simd>(s: S, params: &mut [f32], gradient: &[f32], lr: f32) {
-    let rate = s.splat(lr);
-    let (params, last) = params.as_chunks_mut();
-    let (gradient, last_gradient) = gradient.as_chunks();
-    for (w, g) in params.iter_mut().zip(gradient) {
-        (s.load(w) - s.load(g) * rate).store(w);
-    }
-    sgd(last, last_gradient, lr);
 }
 
 /// A chunk on its way through the layers.

@@ -1,13 +1,18 @@
 //! Gradient descent, with and without momentum.
 
 use super::flush;
+use crate::train::simd::{Lanes, Simd};
 
 /// `sgd.py`: w -= g lr
 #[inline(always)]
-pub(crate) fn sgd(params: &mut [f32], gradient: &[f32], lr: f32) {
-    for (w, &g) in params.iter_mut().zip(gradient) {
-        *w -= g * lr;
+pub(super) fn sgd<S: Simd>(s: S, params: &mut [f32], gradient: &[f32], lr: f32) {
+    let (params, last_params) = params.as_chunks_mut();
+    let (gradient, last_gradient) = gradient.as_chunks();
+    let rate = s.splat(lr);
+    for (w, g) in params.iter_mut().zip(gradient) {
+        (s.load(w) - s.load(g) * rate).store(w);
     }
+    (s.load_part(last_params) - s.load_part(last_gradient) * rate).store_part(last_params);
 }
 
 /// `sgd.py`: m = m momentum - g lr; w += m, or with nesterov w += m momentum - g lr

@@ -16,7 +16,9 @@ pub(super) fn adam<S: Simd>(
     rest: [f32; 2],
     epsilon: f32,
 ) {
-    let step = AdamStep { alpha: s.splat(alpha), rest: rest.map(|rest| s.splat(rest)), epsilon: s.splat(epsilon) };
+    let stays = epsilon > 0.0 && alpha.is_finite();
+    let (alpha, epsilon) = (s.splat(alpha), s.splat(epsilon));
+    let step = AdamStep { alpha, rest: rest.map(|rest| s.splat(rest)), epsilon, stays };
     let (params, last_params) = params.as_chunks_mut();
     let (gradient, last_gradient) = gradient.as_chunks();
     let (m, last_m) = m.as_chunks_mut();
@@ -41,6 +43,8 @@ struct AdamStep<V> {
     alpha: V,
     rest: [V; 2],
     epsilon: V,
+    /// Whether parameters without gradient and state stay where they are: not if 0 is divided by 0.
+    stays: bool,
 }
 
 impl<V: Lanes> AdamStep<V> {
@@ -53,7 +57,7 @@ impl<V: Lanes> AdamStep<V> {
         let mut v = v + (g * g - v) * self.rest[1];
         // Where neither has to be flushed, and both are numbers, the smaller one tells.
         if V::any(v.smaller(m.abs()).less(tiny)) {
-            if V::all((before + g.abs()).less(tiny)) {
+            if self.stays && V::all((before + g.abs()).less(tiny)) {
                 return None;
             }
             m = zero.select(m.abs().less(tiny), m);

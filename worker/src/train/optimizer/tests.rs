@@ -243,3 +243,42 @@ fn every_set_of_instructions_gives_the_same_bits() {
         assert!(results.all(|other| other == first), "{:?}", rule.optimizer);
     }
 }
+
+#[test]
+fn adam_by_vectors_is_that_of_plain_code() {
+    // Whole vectors without any gradient, with one in some lanes, with tiny ones, with none after a while; and a rest.
+    let n = 16 * 5 + 7;
+    let layout = Layout::new(1, &[], n as u32).unwrap();
+    assert!(layout.parameters() > n);
+    let gradient_at = |t: u64, i: usize| match i / 16 {
+        0 => 0.0,
+        1 if !i.is_multiple_of(3) => 0.0,
+        2 => 1e-29 / (i + 1) as f32,
+        3 if t > 2 => 0.0,
+        4 if i == 70 && t == 900 => f32::NAN,
+        _ => ((i * 31 + t as usize * 17) % 23) as f32 / 11.0 - 1.0,
+    };
+    for isa in Isa::all() {
+        let rule = rule(serde_json::json!({"optimizer": "adam", "beta_1": 0.5, "beta_2": 0.75}));
+        let mut params: Vec<f32> = (0..n).map(|i| i as f32 / 50.0 - 1.0).collect();
+        let (mut expected, mut m, mut v) = (params.clone(), vec![0.0_f32; n], vec![0.0_f32; n]);
+        let mut state = OptimizerState::new(rule.optimizer, n);
+        for t in 1..=900 {
+            let mut gradient: Vec<f32> = (0..n).map(|i| gradient_at(t, i)).collect();
+            let alpha = 0.01 * (1.0 - power(0.75, t)).sqrt() / (1.0 - power(0.5, t));
+            for i in 0..n {
+                m[i] = flush(m[i] + (gradient[i] - m[i]) * 0.5);
+                v[i] = flush(v[i] + (gradient[i] * gradient[i] - v[i]) * 0.25);
+                expected[i] -= (m[i] * alpha) / (v[i].sqrt() + 1e-7);
+            }
+            state.step += 1;
+            step(isa, &mut state, &rule, &layout, 0.01, &mut params, &mut gradient);
+            let same = |a: &[f32], b: &[f32]| {
+                a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan())
+            };
+            assert!(same(&params, &expected), "{}, step {t}: {params:?}, not {expected:?}", isa.name());
+            assert!(same(&state.vectors[0], &m) && same(&state.vectors[1], &v), "{}, step {t}", isa.name());
+        }
+        assert!(params[70].is_nan() && params[71].is_finite());
+    }
+}

@@ -214,6 +214,7 @@ impl Simd for Avx2 {
             Ymm(number(bytes), number(_mm_srli_si128::<8>(bytes)))
         }
     }
+
     #[inline(always)]
     fn filled(self, bytes: &[u8]) -> (u64, u16) {
         let half = |bytes: &[u8; 32]| unsafe {

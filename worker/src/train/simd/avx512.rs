@@ -187,6 +187,7 @@ impl Simd for Avx512 {
     fn load_bytes(self, from: &[u8; LANES]) -> Zmm {
         unsafe { Zmm(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast())))) }
     }
+
     #[inline(always)]
     fn filled(self, bytes: &[u8]) -> (u64, u16) {
         assert!(bytes.len() <= 64, "a word has 64 bits");

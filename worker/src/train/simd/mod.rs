@@ -1,4 +1,4 @@
-//! Sixteen `f32` lanes at once, with the same bits on every CPU: the only module of the trainer with `unsafe`.
+//! Sixteen `f32` lanes at once, with the same bits on every CPU: the only module of the engines with `unsafe`.
 //!
 //! Kernels are written once, over [`Simd`], in safe code. A value of an implementor is the proof that this CPU has its
 //! instructions: the fields are private, and the only way to one is detection. Every operation is lane by lane and

@@ -166,6 +166,7 @@ impl Simd for Portable {
     fn load_bytes(self, from: &[u8; LANES]) -> Array {
         Array(from.map(f32::from))
     }
+
     #[inline(always)]
     fn filled(self, bytes: &[u8]) -> (u64, u16) {
         assert!(bytes.len() <= 64, "a word has 64 bits");

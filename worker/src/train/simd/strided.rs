@@ -1,5 +1,5 @@
-//! Numbers of a matrix that lie apart, with one check for all that are read together. The
-//! messages of the checks name no numbers, which every turn of a loop would have to keep for them.
+//! Numbers of a matrix that lie apart, with one check for all that are read together. The messages of checks inside loops
+//! name no numbers, which every turn would have to keep for them.
 #![allow(unsafe_code, reason = "a check of every number costs the kernels of the first layer a third of their time")]
 
 /// Columns of `R` rows.
@@ -14,6 +14,7 @@ impl<'a, const R: usize> Columns<'a, R> {
     /// The first rows of `values`, `stride` numbers each; panics if there are fewer than `R`.
     #[inline(always)]
     pub(in crate::train) fn new(values: &'a [f32], stride: usize) -> Self {
+        const { assert!(R > 0, "no rows, no columns") };
         assert!(R.checked_mul(stride).is_some_and(|needed| needed <= values.len()), "{R} rows of {stride} numbers");
         Self { values, stride }
     }
@@ -22,7 +23,7 @@ impl<'a, const R: usize> Columns<'a, R> {
     #[inline(always)]
     pub(in crate::train) fn at(&self, column: usize) -> [&'a f32; R] {
         assert!(column < self.stride, "there is no such column");
-        // SAFETY: column < stride and r < R, so that the number is one of the first R * stride.
+        // SAFETY: column < stride, 0 < R and r < R, so that both numbers are among the first R * stride.
         let first = unsafe { self.values.as_ptr().add(column) };
         std::array::from_fn(|r| unsafe { &*first.add(r * self.stride) })
     }

@@ -6,7 +6,7 @@ use crate::train::simd::prefetch;
 const LINE: usize = 64;
 
 /// Rows of the dataset that will be needed next. A row lies anywhere in a dataset larger than the caches: kernels ask for
-/// few lines at a time, so that the memory keeps up, and often enough that a chunk is there when the one before it ends.
+/// few lines at a time, so that the memory keeps up, and often enough that most of a chunk is there when the one before it ends.
 #[derive(Default)]
 pub(super) struct Ahead<'a> {
     bytes: &'a [u8],

@@ -15,6 +15,7 @@ pub(super) struct Factors<'a> {
     pub(super) x: &'a Rows,
     pub(super) rows: usize,
     pub(super) inputs: usize,
+    /// `outputs` weights for each input, and what is between them.
     pub(super) weights: &'a [f32],
     /// Numbers from the weights of one input to those of the next.
     pub(super) stride: usize,

@@ -1,7 +1,8 @@
 //! The first layer's two products, in which nothing is multiplied by a 0 that it costs less to jump over.
 //!
-//! What they leave out are products with an exact 0, which change no sum (weights and gradients that are not finite end a run
-//! anyway). The order of the sums and the layout of weights are those of [`super::dense`].
+//! What they leave out are products with an exact 0, which change no finite sum but the sign of a zero that underflow made;
+//! they leave out the same with all instructions, so that a run that diverges has the same bits too. The order of the sums and
+//! the layout of weights are those of [`super::dense`].
 
 use super::ahead::Ahead;
 use super::inputs::{GROUP, Inputs, STRIP};
@@ -18,7 +19,9 @@ const LINES_IN_BLOCK: usize = 4;
 /// What [`first_product`] multiplies and adds.
 #[derive(Clone, Copy)]
 pub(super) struct FirstFactors<'a> {
+    /// The left matrix.
     pub(super) inputs: &'a Inputs,
+    /// `outputs` weights for each feature.
     pub(super) weights: &'a [f32],
     /// What the sums start from, one an output.
     pub(super) bias: &'a [f32],
@@ -100,9 +103,11 @@ fn product_rows<S: Simd, const R: usize, const N: usize, const FULL: bool>(
 /// What [`first_gradient`] multiplies.
 #[derive(Clone, Copy)]
 pub(super) struct FirstOuter<'a> {
+    /// The left matrix, which is turned.
     pub(super) inputs: &'a Inputs,
     /// A row of `outputs` numbers for each row of inputs.
     pub(super) delta: &'a Rows,
+    /// Weights of one feature.
     pub(super) outputs: usize,
 }
 
@@ -137,12 +142,13 @@ fn first_gradient_with<S: Simd>(s: S, outer: &FirstOuter<'_>, to: &mut Sums<'_>,
     for &[one, other] in pairs {
         let (one, other) = (one as usize, other as usize);
         ahead.ask(LINES_IN_BLOCK);
+        // The same rows for both with all instructions: what is left out would show where numbers are not finite.
+        let rows = outer.inputs.rows_of(one) | outer.inputs.rows_of(other);
         if S::WIDE {
-            let rows = outer.inputs.rows_of(one) | outer.inputs.rows_of(other);
             strips::<S, 2, STRIP>(s, outer, [one, other], rows, to);
         } else {
-            strips::<S, 1, STRIP>(s, outer, [one], outer.inputs.rows_of(one), to);
-            strips::<S, 1, STRIP>(s, outer, [other], outer.inputs.rows_of(other), to);
+            strips::<S, 1, STRIP>(s, outer, [one], rows, to);
+            strips::<S, 1, STRIP>(s, outer, [other], rows, to);
         }
     }
     for feature in rest..features {

@@ -2,8 +2,9 @@
 //!
 //! Most values of a drawing are 0. [`gather`] notes for each [`GROUP`] of rows the features of which any row has another
 //! value, and for each [`STRIP`] of features the rows that have another value in it; the products of [`super::first`] visit
-//! only those. Rows of a group should have their zeros in common, so that they lie sorted by their first value that is not
-//! one: that of an image tells how much is free above it. All of this decides about time, never about results.
+//! only those. Rows of a group should have their zeros in common: therefore they lie sorted by where their first value is
+//! that is not 0, which in an image tells how much is free above the drawing. All of this decides about time, never about
+//! results.
 
 use super::rows::Rows;
 use crate::train::simd::{Columns, LANES, Lanes, Simd, dispatched};
@@ -25,40 +26,42 @@ const PARTS: usize = 64;
 
 /// Scaled rows of a dataset, and where they are not 0.
 pub(super) struct Inputs {
+    /// Numbers of a row.
     pub(super) features: usize,
     /// Rows in use, at most [`MOST_ROWS`].
     pub(super) count: usize,
     /// Room for whole groups of rows; what lies behind those in use is finite.
     pub(super) rows: Rows,
-    /// For each place in `rows` which row is there, and the other way round. In use and behind they are permutations.
+    /// For each place in `rows` which row is there: a permutation of the rows in use, and behind them each in its own place.
     pub(super) order: [u8; MOST_ROWS],
+    /// For each row its place.
     pub(super) places: [u8; MOST_ROWS],
-    /// Strips that lie beside each other in the image, by their first features; and the first feature behind them.
+    /// Strips that are worked on together, by their first features: below each other in an image, behind each other elsewhere.
     pub(super) pairs: Vec<[u32; 2]>,
+    /// The first feature behind the pairs.
     pub(super) rest: usize,
-    /// For each 64 strips a square of bits, whose rows are rows, those in use and zeros, while it is filled, and columns
-    /// afterwards: whether the strip is not all 0 in the row.
+    /// For each 64 strips a square of bits, whether the strip is not all 0 in a row: for each row in use, and zeros behind, a
+    /// word of strips; with more than a group of rows turned at the end, to a word of rows for each strip.
     strips: Vec<[u64; MOST_ROWS]>,
     /// For each row `words` words with the bits of the features that are not 0.
     filled: Vec<u64>,
     words: usize,
-    /// Scratch: the bits of the features that are not 0 in all rows of a group.
+    /// Scratch: the bits of the features that are not 0 in some row of a group.
     any: Vec<u64>,
-    /// For each group `width` numbers, of which the first so many are features that are not 0 in all rows of the group.
+    /// For each group `width` numbers, of which the first so many are features that are not 0 in some row of the group.
     lists: Vec<u32>,
     lengths: Vec<usize>,
     width: usize,
 }
 
 impl Inputs {
-    /// Room for `most` rows of the shape `shape`.
-    pub(super) fn new(most: usize, shape: &[u32]) -> Self {
+    /// Room for `most` rows of the shape `shape`, whose product is `features`.
+    pub(super) fn new(most: usize, features: usize, shape: &[u32]) -> Self {
         assert!(most <= MOST_ROWS, "{MOST_ROWS} rows have bits");
-        let features = shape.iter().product::<u32>() as usize;
         let groups = most.div_ceil(GROUP);
         let words = features.div_ceil(WORD);
-        // Positions are written sixteen at a time.
-        let width = words * WORD + LANES;
+        // Positions are written sixteen at a time, at most as many as there are features before and among them.
+        let width = words * WORD;
         let pairs = pairs(features, line(shape));
         Self {
             features,
@@ -89,7 +92,7 @@ impl Inputs {
         }
     }
 
-    /// The features of a group that are not 0 in all its rows.
+    /// The features of a group that are not 0 in some of its rows.
     pub(super) fn list(&self, group: usize) -> &[u32] {
         &self.lists[group * self.width..][..self.lengths[group]]
     }
@@ -155,17 +158,17 @@ fn line(shape: &[u32]) -> Option<usize> {
     .map(|line| line as usize)
 }
 
-/// Two strips of two lines below each other where strips fit in `line`: drawings fill fewer of those than strips behind each
-/// other.
+/// Pairs of strips below each other in two lines where strips fit in `line`: drawings fill fewer of those than of strips behind
+/// each other.
 fn pairs(features: usize, line: Option<usize>) -> Vec<[u32; 2]> {
-    let beside = |first: usize, other: usize| [first as u32, other as u32];
+    let pair = |first: usize, other: usize| [first as u32, other as u32];
     match line {
         Some(line) if line > 0 && line.is_multiple_of(STRIP) && features.is_multiple_of(2 * line) => (0..features)
             .step_by(2 * line)
             .flat_map(|at| (at..at + line).step_by(STRIP))
-            .map(|at| beside(at, at + line))
+            .map(|at| pair(at, at + line))
             .collect(),
-        _ => (0..features / (2 * STRIP)).map(|pair| beside(pair * 2 * STRIP, pair * 2 * STRIP + STRIP)).collect(),
+        _ => (0..features / (2 * STRIP)).map(|at| pair(at * 2 * STRIP, at * 2 * STRIP + STRIP)).collect(),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::train::simd::{Aligned, LANES, Lanes, Simd};
 /// A matrix of rows, each padded to whole vectors.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
+    /// The rows, one after the other.
     pub(super) values: Aligned,
     /// Numbers from one row to the next: a multiple of [`LANES`].
     pub(super) stride: usize,

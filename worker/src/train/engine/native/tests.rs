@@ -59,13 +59,12 @@ fn plain_gradient(x: &[Vec<f32>], delta: &Rows, before: &[f32], outputs: usize) 
     gradient
 }
 
-/// Shapes of samples, with and without lines of strips, and how many features they have.
-fn shapes() -> impl Strategy<Value = (Vec<u32>, usize)> {
+/// Shapes of samples, with and without lines of strips.
+fn shapes() -> impl Strategy<Value = Vec<u32>> {
     let line = (1_u32..200).prop_map(|features| vec![features]);
     let square = (1_u32..15).prop_map(|side| vec![side * side]);
     let image = (1_u32..9, 1_u32..7, 1_u32..5).prop_map(|(height, width, step)| vec![height, width * step]);
-    let shape = prop_oneof![line, square, image];
-    shape.prop_map(|shape| (shape.clone(), shape.iter().product::<u32>() as usize))
+    prop_oneof![line, square, image]
 }
 
 /// Rows of a matrix as the other kernels read them.
@@ -128,56 +127,99 @@ proptest! {
 
     #[test]
     fn the_first_layer_is_that_of_plain_code_whatever_it_leaves_out(
-        (shape, features) in shapes(), n in 1_usize..=inputs::MOST_ROWS, outputs in 1_usize..70, filled in 0.0_f32..1.0,
-        seed: u64, relu: bool,
+        shape in shapes(), n in 1_usize..=inputs::MOST_ROWS, outputs in 1_usize..70, filled in 0.0_f32..1.0, seed: u64,
+        relu: bool,
     ) {
-        let next = &mut numbers(seed);
-        // Some rows and columns have more zeros than others, as drawings have.
-        let shares: Vec<f32> = (0..n + features).map(|_| next().abs().max(filled)).collect();
-        let mut bytes = vec![0_u8; (n + 3) * features];
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            let (row, column) = (at / features % n, at % features);
-            if next().abs() < filled * shares[row] * shares[n + column] {
-                *byte = (next() * 120.0 + 130.0) as u8;
-            }
-        }
-        let chosen: Vec<u32> = (0..n as u32).map(|row| (row * 7 + 2) % (n as u32 + 3)).collect();
-        let scale = 1.0 / 255.0;
-        let x: Vec<Vec<f32>> = chosen
-            .iter()
-            .map(|&row| bytes[row as usize * features..][..features].iter().map(|&byte| f32::from(byte) * scale).collect())
-            .collect();
-        let (weights, bias) = (vector(features * outputs, next), vector(outputs, next));
-        let (delta, before) = (rows(n, outputs, next), vector(features * outputs, next));
-        let expected = plain_product(&x, &weights, &bias, relu);
-        let begun = plain_gradient(&x, &delta, &vec![0.0; before.len()], outputs);
-        let gone_on = plain_gradient(&x, &delta, &before, outputs);
-        let moved = |gradient: &[f32]| weights.iter().zip(gradient).map(|(w, g)| w - g * 0.3).collect::<Vec<f32>>();
-        for isa in Isa::all() {
-            let mut inputs = Inputs::new(n, &shape);
-            // Twice, so that what is left of other rows would be seen.
-            gather(isa, &bytes, &vec![1; n], scale, &mut inputs);
-            gather(isa, &bytes, &chosen, scale, &mut inputs);
-            let mut out = Rows::new(n.next_multiple_of(GROUP), outputs);
-            let factors = FirstFactors { inputs: &inputs, weights: &weights, bias: &bias, outputs, relu };
-            first_product(isa, &factors, &mut out, &mut Ahead::default());
-            assert_same("product", isa, &results(&out, n, outputs), &expected);
-            let outer = FirstOuter { inputs: &inputs, delta: &delta, outputs };
-            let gradient = |sums: &mut Sums<'_>| first_gradient(isa, &outer, sums, &mut Ahead::default());
-            let mut got = before.clone();
-            gradient(&mut Sums::Start(&mut got));
-            assert_same("gradient", isa, &got, &begun);
-            got.copy_from_slice(&before);
-            gradient(&mut Sums::GoOn(&mut got));
-            assert_same("gradient that goes on", isa, &got, &gone_on);
-            let mut got = weights.clone();
-            gradient(&mut Sums::Descend { weights: &mut got, lr: 0.3 });
-            assert_same("descent", isa, &got, &moved(&begun));
-            got.copy_from_slice(&weights);
-            gradient(&mut Sums::EndDescent { weights: &mut got, lr: 0.3, gradient: &before });
-            assert_same("end of a descent", isa, &got, &moved(&gone_on));
+        check_first_layer(&shape, n, outputs, filled, seed, relu);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_first_layer_of_large_samples_is_that_of_plain_code(
+        shape in prop_oneof![Just(vec![28, 28]), Just(vec![784]), Just(vec![40, 32]), (250_u32..1100).prop_map(|n| vec![n])],
+        n in 1_usize..=inputs::MOST_ROWS, outputs in 1_usize..20, filled in 0.0_f32..0.6, seed: u64,
+    ) {
+        check_first_layer(&shape, n, outputs, filled, seed, true);
+    }
+}
+
+/// Compares both products of the first layer with plain code, on `n` rows of which about the share `filled` is not 0.
+fn check_first_layer(shape: &[u32], n: usize, outputs: usize, filled: f32, seed: u64, relu: bool) {
+    let features = shape.iter().product::<u32>() as usize;
+    let next = &mut numbers(seed);
+    // Some rows and columns have more zeros than others, as drawings have, and rows begin with different numbers of them.
+    let shares: Vec<f32> = (0..n + features).map(|_| next().abs().max(filled)).collect();
+    let begins: Vec<usize> = (0..n).map(|_| (next().max(0.0) * 0.7 * features as f32) as usize).collect();
+    let mut bytes = vec![0_u8; (n + 3) * features];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        let (row, column) = (at / features % n, at % features);
+        if column >= begins[row] && next().abs() < filled * shares[row] * shares[n + column] {
+            *byte = (next() * 120.0 + 130.0) as u8;
         }
     }
+    let chosen: Vec<u32> = (0..n as u32).map(|row| (row * 7 + 2) % (n as u32 + 3)).collect();
+    let scale = 1.0 / 255.0;
+    let numbers_of = |row: &u32| {
+        let bytes = &bytes[*row as usize * features..][..features];
+        bytes.iter().map(|&byte| f32::from(byte) * scale).collect()
+    };
+    let x: Vec<Vec<f32>> = chosen.iter().map(numbers_of).collect();
+    let (weights, bias) = (vector(features * outputs, next), vector(outputs, next));
+    let (delta, before) = (rows(n, outputs, next), vector(features * outputs, next));
+    let expected = plain_product(&x, &weights, &bias, relu);
+    let begun = plain_gradient(&x, &delta, &vec![0.0; before.len()], outputs);
+    let gone_on = plain_gradient(&x, &delta, &before, outputs);
+    let moved = |gradient: &[f32]| weights.iter().zip(gradient).map(|(w, g)| w - g * 0.3).collect::<Vec<f32>>();
+    for isa in Isa::all() {
+        let mut inputs = Inputs::new(inputs::MOST_ROWS, features, shape);
+        // After other rows, more and fewer, of which nothing may be left.
+        for others in [inputs::MOST_ROWS, 1, 20] {
+            gather(isa, &bytes, &vec![1; others], scale, &mut inputs);
+        }
+        gather(isa, &bytes, &chosen, scale, &mut inputs);
+        let mut out = Rows::new(n.next_multiple_of(GROUP), outputs);
+        let factors = FirstFactors { inputs: &inputs, weights: &weights, bias: &bias, outputs, relu };
+        first_product(isa, &factors, &mut out, &mut Ahead::default());
+        assert_same("product", isa, &results(&out, n, outputs), &expected);
+        let outer = FirstOuter { inputs: &inputs, delta: &delta, outputs };
+        let gradient = |sums: &mut Sums<'_>| first_gradient(isa, &outer, sums, &mut Ahead::default());
+        let mut got = before.clone();
+        gradient(&mut Sums::Start(&mut got));
+        assert_same("gradient", isa, &got, &begun);
+        got.copy_from_slice(&before);
+        gradient(&mut Sums::GoOn(&mut got));
+        assert_same("gradient that goes on", isa, &got, &gone_on);
+        let mut got = weights.clone();
+        gradient(&mut Sums::Descend { weights: &mut got, lr: 0.3 });
+        assert_same("descent", isa, &got, &moved(&begun));
+        got.copy_from_slice(&weights);
+        gradient(&mut Sums::EndDescent { weights: &mut got, lr: 0.3, gradient: &before });
+        assert_same("end of a descent", isa, &got, &moved(&gone_on));
+    }
+}
+
+#[test]
+fn deltas_that_are_not_finite_have_the_same_bits_with_all_instructions() {
+    // In each pair of strips rows with zeros in one of them alone.
+    let bytes: Vec<u8> = (0..9 * 16).map(|at| if (at / 4 + at / 16) % 2 == 0 { 3 } else { 0 }).collect();
+    let mut delta = rows(9, 3, &mut numbers(5));
+    delta.padded_mut(0)[0] = f32::INFINITY;
+    delta.padded_mut(1)[1] = f32::NEG_INFINITY;
+    let gradients: Vec<Vec<u32>> = Isa::all()
+        .into_iter()
+        .map(|isa| {
+            let mut inputs = Inputs::new(9, 16, &[4, 4]);
+            gather(isa, &bytes, &(0..9).collect::<Vec<_>>(), 1.0, &mut inputs);
+            let mut gradient = vec![0.0; 16 * 3];
+            let outer = FirstOuter { inputs: &inputs, delta: &delta, outputs: 3 };
+            first_gradient(isa, &outer, &mut Sums::Start(&mut gradient), &mut Ahead::default());
+            gradient.iter().map(|value| if value.is_nan() { u32::MAX } else { value.to_bits() }).collect()
+        })
+        .collect();
+    assert!(gradients.windows(2).all(|pair| pair[0] == pair[1]), "{gradients:x?}");
 }
 
 /// A random model and what it is trained with.
@@ -186,8 +228,22 @@ struct Case {
     hidden: Vec<u32>,
     batch: usize,
     params: Params,
-    features: u32,
+    /// Of a sample, with most values 0 if it has two dimensions.
+    shape: Vec<u32>,
     seed: i64,
+}
+
+impl Case {
+    fn data(&self) -> Dataset {
+        match self.shape[..] {
+            [features] => train_support::data(features, 4),
+            _ => train_support::drawings(&self.shape, 4),
+        }
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::new(self.shape.iter().product(), &self.hidden, 4).unwrap()
+    }
 }
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -195,13 +251,15 @@ fn cases() -> impl Strategy<Value = Case> {
     let hidden = prop::collection::vec(1_u32..50, 0..4);
     let chance = |value: f64| prop::sample::select(vec![0.0, value]);
     let options = (activation, chance(0.3), chance(0.1), chance(1e-3));
-    (hidden, 1_usize..130, options, 3_u32..40, 0_i64..1000).prop_map(
-        |(hidden, batch, (activation, dropout, smoothing, l2), features, seed)| {
+    let line = (3_u32..40).prop_map(|features| vec![features]);
+    let image = (2_u32..8, 1_u32..9).prop_map(|(height, width)| vec![height * 2, width * 4]);
+    (hidden, 1_usize..130, options, prop_oneof![line, image], 0_i64..1000).prop_map(
+        |(hidden, batch, (activation, dropout, smoothing, l2), shape, seed)| {
             let params = json!({
                 "activation": activation, "dropout": dropout, "label_smoothing": smoothing, "l2": l2, "l1": l2 / 2.0,
             });
             let serde_json::Value::Object(params) = params else { unreachable!() };
-            Case { hidden, batch, params, features, seed }
+            Case { hidden, batch, params, shape, seed }
         },
     )
 }
@@ -227,9 +285,9 @@ proptest! {
 
     #[test]
     fn the_engines_agree_to_rounding(case in cases()) {
-        let data = train_support::data(case.features, 4);
+        let data = case.data();
         let hyperparameters = Hyperparameters::from_params(&case.params).unwrap();
-        let layout = Layout::new(case.features, &case.hidden, 4).unwrap();
+        let layout = case.layout();
         let dropout = hyperparameters.dropout;
         let mut native = NativeEngine::new(&data, layout.clone(), &hyperparameters);
         let mut candle = CandleEngine::new(&data, layout.clone(), &hyperparameters).unwrap();
@@ -250,12 +308,12 @@ proptest! {
 
     #[test]
     fn a_step_has_the_same_bits_with_every_set_of_instructions_and_chunk(case in cases()) {
-        let data = train_support::data(case.features, 4);
+        let data = case.data();
         let hyperparameters = Hyperparameters::from_params(&case.params).unwrap();
-        let layout = Layout::new(case.features, &case.hidden, 4).unwrap();
+        let layout = case.layout();
         let mut expected = None;
         for isa in Isa::all() {
-            for chunk in [1, 7, CHUNK] {
+            for chunk in [1, 7, 8, 9, CHUNK, inputs::MOST_ROWS] {
                 let mut engine = NativeEngine::with(isa, chunk, &data, layout.clone(), &hyperparameters);
                 let (score, gradient, logits) = step_of(&mut engine, &layout, &case, hyperparameters.dropout);
                 let expected = expected.get_or_insert_with(|| (score, gradient.clone(), logits.clone()));
@@ -268,9 +326,9 @@ proptest! {
 
     #[test]
     fn a_descent_is_the_gradient_and_then_the_step_bit_for_bit(case in cases()) {
-        let data = train_support::data(case.features, 4);
+        let data = case.data();
         let hyperparameters = Hyperparameters::from_params(&case.params).unwrap();
-        let layout = Layout::new(case.features, &case.hidden, 4).unwrap();
+        let layout = case.layout();
         let params = layout.initial_parameters(Initializer::GlorotUniform, case.seed);
         let rows: Vec<u32> = (0..case.batch as u32).collect();
         let masks: Vec<Vec<f32>> = layout.hidden().map(|width| vec![1.5; case.batch * width]).collect();
@@ -280,7 +338,7 @@ proptest! {
         let mut gradient = vec![0.0; params.len()];
         let mut expected = params.clone();
         let score = engine.loss_gradient(&params, &batch, &mut gradient).unwrap();
-        sgd(&mut expected, &gradient, 0.1);
+        descend(engine.isa, &mut expected, &gradient, 0.1);
         let mut moved = params;
         prop_assert_eq!(engine.descend(&mut moved, &batch, 0.1, &mut gradient).unwrap(), score);
         assert_same("parameters", engine.isa, &moved, &expected);
