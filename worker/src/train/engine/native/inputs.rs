@@ -268,7 +268,7 @@ fn list<S: Simd>(s: S, group: usize, inputs: &mut Inputs) {
 
 /// Turns a square of bits: bit c of row r becomes bit r of row c.
 #[inline(always)]
-fn transpose_bits(square: &mut [u64; 64]) {
+fn transpose_bits(square: &mut [u64; WORD]) {
     // The upper right and the lower left quarter change places; then those of the quarters.
     let mut size = 32;
     let mut left = u64::MAX >> 32;

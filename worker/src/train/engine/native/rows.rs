@@ -46,8 +46,9 @@ impl Panel {
     }
 }
 
-/// Calls `kernel::<S, N, FULL>(panel, arguments)`, or `kernel[A, B](arguments)` with `<S, A, B, N, FULL>`, for one panel of `outputs` after the other: panels of two vectors where
-/// those fit in the registers, and of one elsewhere; `FULL` unless the last vector is filled in part.
+/// Calls `kernel::<S, N, FULL>(panel, arguments)`, or for `kernel[A, B](arguments)` `<S, A, B, N, FULL>`, for one panel of
+/// `outputs` after the other: panels of two vectors where those fit in the registers, and of one elsewhere; `FULL` unless
+/// the last vector is filled in part.
 macro_rules! panels {
     ($S:ident, $outputs:expr, $kernel:ident$([$($constant:tt),+])?($($argument:expr),* $(,)?)) => {{
         let outputs: usize = $outputs;
