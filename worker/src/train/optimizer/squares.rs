@@ -10,27 +10,44 @@ pub(super) fn rmsprop(
     params: &mut [f32],
     gradient: &[f32],
     v: &mut [f32],
-    mut average: Option<&mut [f32]>,
-    mut momentum: Option<(f32, &mut [f32])>,
+    average: Option<&mut [f32]>,
+    momentum: Option<(f32, &mut [f32])>,
     lr: f32,
+    options: [f32; 3],
+) {
+    // A loop each: the compiler makes vectors only of the one without branches.
+    let steps = (params, gradient, v);
+    match (average, momentum) {
+        (None, None) => rmsprop_loop::<false, false>(steps, [&mut [], &mut []], lr, 0.0, options),
+        (Some(a), None) => rmsprop_loop::<true, false>(steps, [a, &mut []], lr, 0.0, options),
+        (None, Some((momentum, p))) => rmsprop_loop::<false, true>(steps, [&mut [], p], lr, momentum, options),
+        (Some(a), Some((momentum, p))) => rmsprop_loop::<true, true>(steps, [a, p], lr, momentum, options),
+    }
+}
+
+/// [`rmsprop`] with `[a, p]`, of which those that are not used are empty.
+#[inline(always)]
+fn rmsprop_loop<const CENTERED: bool, const MOMENTUM: bool>(
+    (params, gradient, v): (&mut [f32], &[f32], &mut [f32]),
+    [average, velocity]: [&mut [f32]; 2],
+    lr: f32,
+    momentum: f32,
     [rho, rest, epsilon]: [f32; 3],
 ) {
     for (i, ((w, &g), v)) in params.iter_mut().zip(gradient).zip(v).enumerate() {
         *v = flush(rho * *v + rest * (g * g));
-        let square = match &mut average {
-            Some(average) => {
-                average[i] = flush(rho * average[i] + rest * g);
-                *v - average[i] * average[i] + epsilon
-            }
-            None => *v + epsilon,
+        let square = if CENTERED {
+            average[i] = flush(rho * average[i] + rest * g);
+            *v - average[i] * average[i] + epsilon
+        } else {
+            *v + epsilon
         };
         let increment = (lr * g) / square.sqrt();
-        *w -= match &mut momentum {
-            Some((momentum, velocity)) => {
-                velocity[i] = flush(*momentum * velocity[i] + increment);
-                velocity[i]
-            }
-            None => increment,
+        *w -= if MOMENTUM {
+            velocity[i] = flush(momentum * velocity[i] + increment);
+            velocity[i]
+        } else {
+            increment
         };
     }
 }
