@@ -4,6 +4,23 @@
 
 use std::f64::consts::{FRAC_PI_2, LN_2, PI, SQRT_2};
 
+/// The sum of `of` over `values`, in an order of its own: sixteen sums, each of every sixteenth value, and then their sum. A sum
+/// in the order of the values would wait for itself at each of them.
+#[inline(always)]
+pub(crate) fn sum(values: &[f32], of: impl Fn(f32) -> f64) -> f64 {
+    let mut sums = [0.0; 16];
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        for (sum, &value) in sums.iter_mut().zip(chunk) {
+            *sum += of(value);
+        }
+    }
+    for (sum, &value) in sums.iter_mut().zip(rest) {
+        *sum += of(value);
+    }
+    sums.iter().sum()
+}
+
 /// `base` to the power `exponent`, rounded to `f32` once.
 pub(crate) fn power(base: f32, mut exponent: u64) -> f32 {
     let mut square = f64::from(base);
@@ -93,6 +110,14 @@ mod tests {
 
     fn assert_close(what: &str, got: f64, expected: f64, tolerance: f64) {
         assert!((got - expected).abs() <= tolerance, "{what}: {got}, not {expected}");
+    }
+
+    #[test]
+    fn a_sum_counts_every_value_once() {
+        for n in [0, 1, 15, 16, 17, 100] {
+            let values: Vec<f32> = (1..=n).map(|i| i as f32).collect();
+            assert_eq!(sum(&values, |value| f64::from(value) * 0.5), f64::from(n * (n + 1)) / 4.0);
+        }
     }
 
     #[test]

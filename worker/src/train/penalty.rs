@@ -3,6 +3,7 @@
 use besom_sweep::Hyperparameters;
 
 use super::layout::Layout;
+use super::math::sum;
 
 /// `l1` times the sum of absolute kernel weights plus `l2` times the sum of squared ones.
 #[derive(Debug, Clone, Copy)]
@@ -24,12 +25,16 @@ impl Penalty {
 
     /// What is added to the loss of every sample.
     pub(crate) fn value(self, layout: &Layout, params: &[f32]) -> f64 {
-        if self.is_none() {
-            return 0.0;
+        let kernels = || layout.layers.iter().map(|layer| &params[layer.kernel.clone()]);
+        let mut value = 0.0;
+        if self.l1 != 0.0 {
+            value += f64::from(self.l1) * kernels().map(|kernel| sum(kernel, |w| f64::from(w).abs())).sum::<f64>();
         }
-        let kernels = || layout.layers.iter().flat_map(|layer| &params[layer.kernel.clone()]).map(|&w| f64::from(w));
-        f64::from(self.l1) * kernels().map(f64::abs).sum::<f64>()
-            + f64::from(self.l2) * kernels().map(|w| w * w).sum::<f64>()
+        if self.l2 != 0.0 {
+            value +=
+                f64::from(self.l2) * kernels().map(|kernel| sum(kernel, |w| f64::from(w) * f64::from(w))).sum::<f64>();
+        }
+        value
     }
 
     /// Adds the penalty's gradient: l1 sign(w) + 2 l2 w, where sign(0) is 0.

@@ -1,10 +1,11 @@
 //! Bounds on a gradient, before the update rule sees it, as in Keras's `base_optimizer.py`.
 //!
-//! Sums of squares are of `f64` in order of the parameters, and rounded to `f32` once.
+//! Sums of squares are of `f64`, in the order of [`sum`], and rounded to `f32` once.
 
 use besom_sweep::Clipping;
 
 use crate::train::layout::Layout;
+use crate::train::math::sum;
 
 /// Bounds `gradient` in place.
 #[inline(always)]
@@ -36,6 +37,7 @@ pub(super) fn clip(clipping: Clipping, layout: &Layout, gradient: &mut [f32]) {
     }
 }
 
+#[inline(always)]
 fn norm(values: &[f32]) -> f32 {
-    (values.iter().map(|&g| f64::from(g * g)).sum::<f64>() as f32).sqrt()
+    (sum(values, |g| f64::from(g * g)) as f32).sqrt()
 }
