@@ -4,6 +4,7 @@ use besom_sweep::Hyperparameters;
 
 use super::layout::Layout;
 use super::math::sum;
+use super::simd::{Isa, Simd, dispatched};
 
 /// `l1` times the sum of absolute kernel weights plus `l2` times the sum of squared ones.
 #[derive(Debug, Clone, Copy)]
@@ -25,14 +26,14 @@ impl Penalty {
 
     /// What is added to the loss of every sample.
     pub(crate) fn value(self, layout: &Layout, params: &[f32]) -> f64 {
-        let kernels = || layout.layers.iter().map(|layer| &params[layer.kernel.clone()]);
-        let mut value = 0.0;
-        if self.l1 != 0.0 {
-            value += f64::from(self.l1) * kernels().map(|kernel| sum(kernel, |w| f64::from(w).abs())).sum::<f64>();
+        if self.is_none() {
+            return 0.0;
         }
-        if self.l2 != 0.0 {
-            value +=
-                f64::from(self.l2) * kernels().map(|kernel| sum(kernel, |w| f64::from(w) * f64::from(w))).sum::<f64>();
+        let mut value = 0.0;
+        for layer in &layout.layers {
+            let kernel = &params[layer.kernel.clone()];
+            let [absolute, squared] = sums(Isa::detect(), self.l1 != 0.0, self.l2 != 0.0, kernel);
+            value += f64::from(self.l1) * absolute + f64::from(self.l2) * squared;
         }
         value
     }
@@ -43,12 +44,35 @@ impl Penalty {
             return;
         }
         for layer in &layout.layers {
-            for (g, &w) in gradient[layer.kernel.clone()].iter_mut().zip(&params[layer.kernel.clone()]) {
-                let sign = if w == 0.0 { 0.0 } else { w.signum() };
-                *g += self.l1 * sign + self.l2 * (2.0 * w);
-            }
+            let kernel = layer.kernel.clone();
+            add_slope(Isa::detect(), self, &params[kernel.clone()], &mut gradient[kernel]);
         }
     }
+}
+
+dispatched!(
+    /// [`Penalty::add_gradient`] of one kernel.
+    fn add_slope(penalty: Penalty, kernel: &[f32], gradient: &mut [f32]) = add_slope_with
+);
+
+#[inline(always)]
+fn add_slope_with<S: Simd>(_s: S, penalty: Penalty, kernel: &[f32], gradient: &mut [f32]) {
+    for (g, &w) in gradient.iter_mut().zip(kernel) {
+        let sign = if w == 0.0 { 0.0 } else { w.signum() };
+        *g += penalty.l1 * sign + penalty.l2 * (2.0 * w);
+    }
+}
+
+dispatched!(
+    /// Sums of absolute weights, if `l1`, and of squared ones, if `l2`.
+    fn sums(l1: bool, l2: bool, kernel: &[f32]) -> [f64; 2] = sums_with
+);
+
+#[inline(always)]
+fn sums_with<S: Simd>(_s: S, l1: bool, l2: bool, kernel: &[f32]) -> [f64; 2] {
+    let absolute = if l1 { sum(kernel, |w| f64::from(w).abs()) } else { 0.0 };
+    let squared = if l2 { sum(kernel, |w| f64::from(w) * f64::from(w)) } else { 0.0 };
+    [absolute, squared]
 }
 
 #[cfg(test)]
@@ -64,5 +88,18 @@ mod tests {
         let mut gradient = [0.0; 3];
         penalty.add_gradient(&layout, &params, &mut gradient);
         assert_eq!(gradient, [1.5, -2.5, 0.0]);
+    }
+    #[test]
+    fn every_set_of_instructions_gives_the_same_bits() {
+        let penalty = Penalty { l1: 0.3, l2: 0.07 };
+        let kernel: Vec<f32> = (0..1003).map(|i| if i % 9 == 0 { 0.0 } else { (i as f32 - 500.0) / 317.0 }).collect();
+        let mut results = Isa::all().into_iter().map(|isa| {
+            let mut gradient = vec![0.25; kernel.len()];
+            add_slope(isa, penalty, &kernel, &mut gradient);
+            let gradient: Vec<u32> = gradient.iter().map(|g| g.to_bits()).collect();
+            (sums(isa, true, true, &kernel).map(f64::to_bits), gradient)
+        });
+        let first = results.next().unwrap();
+        assert!(results.all(|other| other == first));
     }
 }
