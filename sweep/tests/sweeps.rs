@@ -110,7 +110,7 @@ fn the_canonical_form_is_this_text() {
             r#""hidden":[32,32],"kernel_initializer":"glorot_uniform","l1":0.0,"l2":0.0,"label_smoothing":0.0,"#,
             r#""learning_rate":0.01,"momentum":0.0,"nesterov":false,"optimizer":"sgd","patience":null,"#,
             r#""schedule":"constant","weight_decay":0.0},"#,
-            r#""scaling":"training_maximum","trainer":"mlp","trainer_version":2}"#
+            r#""scaling":"training_maximum","trainer":"mlp","trainer_version":3}"#
         )
     );
     let small = config(json!({"optimizer": "adam", "learning_rate": 1e-5}));
@@ -123,7 +123,7 @@ fn the_hash_is_the_sha256_of_the_canonical_text() {
     // printf %s '{"dataset":...}' | sha256sum
     assert_eq!(
         config(json!({"epochs": 25})).config_hash(),
-        "3e4c42488073f3edc6ed564b4cee8da6a05f8e28b1fe17c3cf50a364627cdef5"
+        "6c18ed9c8e88eacb6a6779373e472227c6dce1483dc6828da57b81f816bfa117"
     );
 }
 
@@ -162,7 +162,7 @@ fn a_configuration_of_another_build_is_refused() {
     let text = config(json!({})).canonical_json();
     JobConfig::from_canonical_json(&text).expect("its own");
     for (piece, replacement, message) in [
-        (r#""trainer_version":2"#, r#""trainer_version":3"#, "trainer_version: 3 cannot be trained by this build"),
+        (r#""trainer_version":"#, r#""trainer_version":9"#, "trainer_version: 9"),
         (r#""trainer":"mlp""#, r#""trainer":"cnn""#, "trainer: \"cnn\" cannot be trained by this build"),
         (r#""device":"cpu""#, r#""device":"cuda""#, "device: \"cuda\" cannot be trained"),
         (r#""engine":"candle""#, r#""engine":"torch""#, "engine: \"torch\" is unknown to this build"),

@@ -392,7 +392,7 @@ async fn a_job_that_cannot_be_trained_fails_as_the_trainer_says() {
 async fn a_job_of_another_trainer_version_is_refused_for_good() {
     let fake = coordinator(LONG, []);
     let mut other = job(1);
-    other.config = other.config.replace(r#""trainer_version":2"#, r#""trainer_version":99"#);
+    other.config = other.config.replace(r#""trainer_version":"#, r#""trainer_version":99"#);
     other.config_hash = sha256(other.config.as_bytes());
     let mut damaged = job(2);
     damaged.config_hash = sha256(b"something else");
