@@ -156,7 +156,7 @@ mod tests {
         let rehash = |wire: &mut v1::Assignment| wire.config_hash = hex(&Sha256::digest(&wire.config));
         let cases: [(&str, Spoil); 6] = [
             ("config_hash", |wire| wire.config_hash = "00".repeat(32)),
-            ("config", |wire| wire.config = wire.config.replace(r#""trainer_version":2"#, r#""trainer_version":99"#)),
+            ("config", |wire| wire.config = wire.config.replace(r#""trainer_version":"#, r#""trainer_version":99"#)),
             ("metric", |wire| wire.metric = "f1".into()),
             ("goal", |wire| wire.goal = 0),
             ("objective", |wire| wire.objective = 77),
