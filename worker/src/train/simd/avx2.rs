@@ -148,6 +148,45 @@ impl Lanes for Ymm {
     }
 }
 
+/// Turns a square of eight registers. A function, not a closure: a closure that is not inlined has no such instructions.
+#[inline(always)]
+fn turn_eight(rows: [__m256; 8]) -> [__m256; 8] {
+    unsafe {
+        // Pairs of numbers, then fours, then halves of registers.
+        let mut pairs = rows;
+        for i in 0..4 {
+            pairs[2 * i] = _mm256_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
+            pairs[2 * i + 1] = _mm256_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
+        }
+        let mut fours = pairs;
+        for i in 0..2 {
+            for j in 0..2 {
+                let (a, b) = (pairs[4 * i + j], pairs[4 * i + j + 2]);
+                fours[4 * i + 2 * j] = _mm256_shuffle_ps::<0b01_00_01_00>(a, b);
+                fours[4 * i + 2 * j + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(a, b);
+            }
+        }
+        let mut turned = fours;
+        for j in 0..4 {
+            turned[j] = _mm256_permute2f128_ps::<0x20>(fours[j], fours[j + 4]);
+            turned[j + 4] = _mm256_permute2f128_ps::<0x31>(fours[j], fours[j + 4]);
+        }
+        turned
+    }
+}
+
+/// Which of 32 bytes are not 0, and which fours of them.
+#[inline(always)]
+fn filled_half(bytes: &[u8; 32]) -> (u64, u8) {
+    unsafe {
+        let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
+        let zeros = _mm256_cmpeq_epi8(bytes, _mm256_setzero_si256());
+        let quads = _mm256_cmpeq_epi32(bytes, _mm256_setzero_si256());
+        let zero_quads = _mm256_movemask_ps(_mm256_castsi256_ps(quads)).cast_unsigned();
+        (u64::from(!_mm256_movemask_epi8(zeros).cast_unsigned()), !zero_quads as u8)
+    }
+}
+
 impl Simd for Avx2 {
     type V = Ymm;
     const WIDE: bool = false;
@@ -174,35 +213,18 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn turn(self, square: &mut [Ymm; LANES]) {
-        let quarter = |rows: [__m256; 8]| unsafe {
-            // Pairs of numbers, then fours, then halves of registers.
-            let mut pairs = rows;
-            for i in 0..4 {
-                pairs[2 * i] = _mm256_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
-                pairs[2 * i + 1] = _mm256_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
-            }
-            let mut fours = pairs;
-            for i in 0..2 {
-                for j in 0..2 {
-                    let (a, b) = (pairs[4 * i + j], pairs[4 * i + j + 2]);
-                    fours[4 * i + 2 * j] = _mm256_shuffle_ps::<0b01_00_01_00>(a, b);
-                    fours[4 * i + 2 * j + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(a, b);
-                }
-            }
-            let mut turned = fours;
-            for j in 0..4 {
-                turned[j] = _mm256_permute2f128_ps::<0x20>(fours[j], fours[j + 4]);
-                turned[j + 4] = _mm256_permute2f128_ps::<0x31>(fours[j], fours[j + 4]);
-            }
-            turned
+        let quarter = |from: usize, part: usize| -> [__m256; 8] {
+            std::array::from_fn(|i| if part == 0 { square[from + i].0 } else { square[from + i].1 })
         };
-        let [low, high] = [0, 8].map(|from| {
-            let rows: [Ymm; 8] = std::array::from_fn(|i| square[from + i]);
-            (quarter(rows.map(|row| row.0)), quarter(rows.map(|row| row.1)))
-        });
+        let turned = [
+            turn_eight(quarter(0, 0)),
+            turn_eight(quarter(8, 0)),
+            turn_eight(quarter(0, 1)),
+            turn_eight(quarter(8, 1)),
+        ];
         for i in 0..8 {
-            square[i] = Ymm(low.0[i], high.0[i]);
-            square[i + 8] = Ymm(low.1[i], high.1[i]);
+            square[i] = Ymm(turned[0][i], turned[1][i]);
+            square[i + 8] = Ymm(turned[2][i], turned[3][i]);
         }
     }
 
@@ -217,16 +239,9 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn filled(self, bytes: &[u8]) -> (u64, u16) {
-        let half = |bytes: &[u8; 32]| unsafe {
-            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
-            let zeros = _mm256_cmpeq_epi8(bytes, _mm256_setzero_si256());
-            let quads = _mm256_cmpeq_epi32(bytes, _mm256_setzero_si256());
-            let zero_quads = _mm256_movemask_ps(_mm256_castsi256_ps(quads)).cast_unsigned();
-            (u64::from(!_mm256_movemask_epi8(zeros).cast_unsigned()), !zero_quads as u8)
-        };
         match bytes.as_chunks() {
             ([low, high], []) => {
-                let ((low, low_quads), (high, high_quads)) = (half(low), half(high));
+                let ((low, low_quads), (high, high_quads)) = (filled_half(low), filled_half(high));
                 (low | high << 32, u16::from_le_bytes([low_quads, high_quads]))
             }
             _ => super::Portable.filled(bytes),
