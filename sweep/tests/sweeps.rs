@@ -162,7 +162,7 @@ fn a_configuration_of_another_build_is_refused() {
     let text = config(json!({})).canonical_json();
     JobConfig::from_canonical_json(&text).expect("its own");
     for (piece, replacement, message) in [
-        (r#""trainer_version":"#, r#""trainer_version":9"#, "trainer_version: 9"),
+        (r#""trainer_version":3"#, r#""trainer_version":4"#, "trainer_version: 4 cannot be trained by this build"),
         (r#""trainer":"mlp""#, r#""trainer":"cnn""#, "trainer: \"cnn\" cannot be trained by this build"),
         (r#""device":"cpu""#, r#""device":"cuda""#, "device: \"cuda\" cannot be trained"),
         (r#""engine":"candle""#, r#""engine":"torch""#, "engine: \"torch\" is unknown to this build"),

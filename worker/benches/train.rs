@@ -228,7 +228,7 @@ mod peak {
     /// Independent sums: enough for any number of multiply-add units and their latency.
     const SUMS: usize = 12;
 
-    /// Rows of the left matrix, vectors of the right one and inputs of the product in [`fed_multiply_add`].
+    /// Rows of the left matrix, and inputs, of the product in [`fed_multiply_add`].
     const ROWS: usize = 12;
     const INPUTS: usize = 96;
 

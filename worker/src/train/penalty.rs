@@ -26,16 +26,7 @@ impl Penalty {
 
     /// What is added to the loss of every sample.
     pub(crate) fn value(self, layout: &Layout, params: &[f32]) -> f64 {
-        if self.is_none() {
-            return 0.0;
-        }
-        let mut value = 0.0;
-        for layer in &layout.layers {
-            let kernel = &params[layer.kernel.clone()];
-            let [absolute, squared] = sums(Isa::detect(), self.l1 != 0.0, self.l2 != 0.0, kernel);
-            value += f64::from(self.l1) * absolute + f64::from(self.l2) * squared;
-        }
-        value
+        layout.layers.iter().map(|layer| kernel_value(Isa::detect(), self, &params[layer.kernel.clone()])).sum()
     }
 
     /// Adds the penalty's gradient: l1 sign(w) + 2 l2 w, where sign(0) is 0.
@@ -64,15 +55,20 @@ fn add_slope_with<S: Simd>(_s: S, penalty: Penalty, kernel: &[f32], gradient: &m
 }
 
 dispatched!(
-    /// Sums of absolute weights, if `l1`, and of squared ones, if `l2`.
-    fn sums(l1: bool, l2: bool, kernel: &[f32]) -> [f64; 2] = sums_with
+    /// [`Penalty::value`] of one kernel.
+    fn kernel_value(penalty: Penalty, kernel: &[f32]) -> f64 = kernel_value_with
 );
 
 #[inline(always)]
-fn sums_with<S: Simd>(_s: S, l1: bool, l2: bool, kernel: &[f32]) -> [f64; 2] {
-    let absolute = if l1 { sum(kernel, |w| f64::from(w).abs()) } else { 0.0 };
-    let squared = if l2 { sum(kernel, |w| f64::from(w) * f64::from(w)) } else { 0.0 };
-    [absolute, squared]
+fn kernel_value_with<S: Simd>(_s: S, penalty: Penalty, kernel: &[f32]) -> f64 {
+    let mut value = 0.0;
+    if penalty.l1 != 0.0 {
+        value += f64::from(penalty.l1) * sum(kernel, |w| f64::from(w).abs());
+    }
+    if penalty.l2 != 0.0 {
+        value += f64::from(penalty.l2) * sum(kernel, |w| f64::from(w) * f64::from(w));
+    }
+    value
 }
 
 #[cfg(test)]
@@ -89,6 +85,7 @@ mod tests {
         penalty.add_gradient(&layout, &params, &mut gradient);
         assert_eq!(gradient, [1.5, -2.5, 0.0]);
     }
+
     #[test]
     fn every_set_of_instructions_gives_the_same_bits() {
         let penalty = Penalty { l1: 0.3, l2: 0.07 };
@@ -97,7 +94,7 @@ mod tests {
             let mut gradient = vec![0.25; kernel.len()];
             add_slope(isa, penalty, &kernel, &mut gradient);
             let gradient: Vec<u32> = gradient.iter().map(|g| g.to_bits()).collect();
-            (sums(isa, true, true, &kernel).map(f64::to_bits), gradient)
+            (kernel_value(isa, penalty, &kernel).to_bits(), gradient)
         });
         let first = results.next().unwrap();
         assert!(results.all(|other| other == first));

@@ -24,14 +24,14 @@ pub(super) fn adam<S: Simd>(
     let (m, last_m) = m.as_chunks_mut();
     let (v, last_v) = v.as_chunks_mut();
     for (((params, gradient), m), v) in params.iter_mut().zip(gradient).zip(m).zip(v) {
-        if let Some(next) = step.next(s, || s.load(params), s.load(gradient), s.load(m), s.load(v)) {
+        if let Some(next) = step.next(s, s.load(params), s.load(gradient), s.load(m), s.load(v)) {
             next.0.store(params);
             next.1.store(m);
             next.2.store(v);
         }
     }
     let (w, g) = (s.load_part(last_params), s.load_part(last_gradient));
-    if let Some(next) = step.next(s, || w, g, s.load_part(last_m), s.load_part(last_v)) {
+    if let Some(next) = step.next(s, w, g, s.load_part(last_m), s.load_part(last_v)) {
         next.0.store_part(last_params);
         next.1.store_part(last_m);
         next.2.store_part(last_v);
@@ -50,7 +50,7 @@ struct AdamStep<V> {
 impl<V: Lanes> AdamStep<V> {
     /// Parameters, m and v after the step; nothing where all stays 0, as for pixels that have always been 0.
     #[inline(always)]
-    fn next<S: Simd<V = V>>(&self, s: S, w: impl FnOnce() -> V, g: V, m: V, v: V) -> Option<(V, V, V)> {
+    fn next<S: Simd<V = V>>(&self, s: S, w: V, g: V, m: V, v: V) -> Option<(V, V, V)> {
         let tiny = s.splat(TINY);
         let (zero, before) = (s.splat(0.0), m.abs() + v);
         let mut m = m + (g - m) * self.rest[0];
@@ -63,7 +63,7 @@ impl<V: Lanes> AdamStep<V> {
             m = zero.select(m.abs().less(tiny), m);
             v = zero.select(v.abs().less(tiny), v);
         }
-        Some((w() - (m * self.alpha) / (v.sqrt() + self.epsilon), m, v))
+        Some((w - (m * self.alpha) / (v.sqrt() + self.epsilon), m, v))
     }
 }
 

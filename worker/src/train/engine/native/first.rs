@@ -10,11 +10,11 @@ use super::rows::{Panel, Rows, panels, put, put_row, vectors};
 use crate::train::simd::{Band, BandMut, LANES, Lanes, Simd, Strip, dispatched};
 
 /// Features between two questions for rows ahead, and cache lines of a question: in the product, in the gradient of a group,
-/// and in that of a block.
+/// and in that of two strips.
 const FEATURES_AN_ASK: usize = 12;
 const LINES_IN_PRODUCT: usize = 1;
 const LINES_IN_GROUP: usize = 2;
-const LINES_IN_BLOCK: usize = 4;
+const LINES_IN_STRIPS: usize = 4;
 
 /// What [`first_product`] multiplies and adds.
 #[derive(Clone, Copy)]
@@ -141,7 +141,7 @@ fn first_gradient_with<S: Simd>(s: S, outer: &FirstOuter<'_>, to: &mut Sums<'_>,
     }
     for &[one, other] in pairs {
         let (one, other) = (one as usize, other as usize);
-        ahead.ask(LINES_IN_BLOCK);
+        ahead.ask(LINES_IN_STRIPS);
         // The same rows for both with all instructions: what is left out would show where numbers are not finite.
         let rows = outer.inputs.rows_of(one) | outer.inputs.rows_of(other);
         if S::WIDE {
@@ -257,7 +257,7 @@ fn descend<S: Simd, const N: usize, const FULL: bool>(
     put::<S, N, FULL>(&moved, weights);
 }
 
-/// The gradient over a group of rows, or with `DESCEND` `to -= gradient lr`: feature by feature, because a block of features
+/// The gradient over a group of rows, or with `DESCEND` `to -= gradient lr`: feature by feature, because a strip of features
 /// has hardly fewer rows than the group, and none is visited that is 0 in all of them.
 #[inline(always)]
 fn group_gradient<S: Simd, const DESCEND: bool>(

@@ -67,8 +67,8 @@ impl Inputs {
             features,
             count: 0,
             rows: Rows::new(groups * GROUP, features),
-            order: std::array::from_fn(|row| row as u8),
-            places: std::array::from_fn(|row| row as u8),
+            order: as_they_came(),
+            places: as_they_came(),
             rest: pairs.len() * 2 * STRIP,
             pairs,
             strips: vec![[0; MOST_ROWS]; features.div_ceil(STRIP).div_ceil(WORD)],
@@ -118,34 +118,39 @@ impl Inputs {
     /// there is more than a group, and otherwise as they came.
     #[inline(always)]
     fn sort(&mut self) {
-        let sorted = &mut self.places[..self.count];
-        let mut first = [0; MOST_ROWS];
-        let mut next = [0; PARTS + 1];
+        (self.order, self.places) = (as_they_came(), as_they_came());
+        if self.count <= GROUP {
+            return;
+        }
+        let mut parts = [0; MOST_ROWS];
         let shift = (self.features / STRIP / PARTS).checked_ilog2().map_or(0, |log| log + 1);
-        if self.count > GROUP {
-            for (number, square) in self.strips.iter().enumerate().rev() {
-                for (first, &strips) in first.iter_mut().zip(square).take(self.count) {
-                    if strips != 0 {
-                        *first = (number * WORD + strips.trailing_zeros() as usize) >> shift;
-                    }
+        for (number, square) in self.strips.iter().enumerate().rev() {
+            for (part, &strips) in parts.iter_mut().zip(square).take(self.count) {
+                if strips != 0 {
+                    *part = (number * WORD + strips.trailing_zeros() as usize) >> shift;
                 }
             }
         }
-        for &first in &first[..self.count] {
-            next[first + 1] += 1;
+        // Where the next row of each part goes.
+        let mut next = [0; PARTS + 1];
+        for &part in &parts[..self.count] {
+            next[part + 1] += 1;
         }
         for part in 0..PARTS {
             next[part + 1] += next[part];
         }
-        for (row, (place, &first)) in sorted.iter_mut().zip(&first).enumerate() {
-            *place = next[first];
-            next[first] += 1;
+        for (row, (place, &part)) in self.places[..self.count].iter_mut().zip(&parts).enumerate() {
+            *place = next[part];
+            next[part] += 1;
             self.order[usize::from(*place)] = row as u8;
         }
-        for row in self.count..MOST_ROWS {
-            (self.order[row], self.places[row]) = (row as u8, row as u8);
-        }
     }
+}
+
+/// Each row in its own place.
+#[inline(always)]
+fn as_they_came() -> [u8; MOST_ROWS] {
+    std::array::from_fn(|row| row as u8)
 }
 
 /// Features of a line of an image of this shape; one of a single dimension may be a square.
@@ -222,8 +227,10 @@ fn note<S: Simd>(s: S, bytes: &[u8], row: usize, inputs: &mut Inputs) {
         let mut all = 0;
         for (word, (filled, any)) in filled.iter_mut().zip(any).enumerate() {
             let bytes = &bytes[word * WORD..];
-            let (features, strips) =
-                bytes.first_chunk::<WORD>().map_or_else(|| s.filled(bytes), |whole| s.filled(whole));
+            let (features, strips) = match bytes.first_chunk::<WORD>() {
+                Some(whole) => s.filled(whole),
+                None => s.filled(bytes),
+            };
             *filled = features;
             *any |= features;
             all |= u64::from(strips) << (word * (WORD / STRIP));
