@@ -13,7 +13,7 @@ use crate::{Hyperparameters, Params};
 pub const TRAINER: &str = "mlp";
 
 /// Raised whenever the same configuration would give other numbers than before.
-pub const TRAINER_VERSION: u32 = 3;
+pub const TRAINER_VERSION: u32 = 4;
 
 /// Pixels are divided by the largest value of the training split.
 const SCALING: &str = "training_maximum";

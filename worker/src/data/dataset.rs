@@ -6,6 +6,7 @@
 //! digest. The bytes are held once; rows and labels are views into them.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::DataError;
 use super::limits::{count_values, show_shape};
 use super::memory::Memory;
+use super::strips::Strips;
 
 const MAGIC: &[u8; 8] = b"besomdat";
 const VERSION: u32 = 1;
@@ -81,6 +83,7 @@ pub struct Dataset {
     rows: Range<usize>,
     labels: Range<usize>,
     digest: String,
+    strips: OnceLock<Strips>,
 }
 
 impl std::fmt::Debug for Dataset {
@@ -106,6 +109,11 @@ impl Dataset {
     #[must_use]
     pub fn labels(&self) -> &[u8] {
         &self.bytes[self.labels.clone()]
+    }
+
+    /// Which parts of the rows are all 0; found when it is first asked for.
+    pub(crate) fn strips(&self) -> &Strips {
+        self.strips.get_or_init(|| Strips::new(&self.header.shape, self.rows()))
     }
 
     /// SHA-256 of [`Dataset::artifact`], lower-case hex.
@@ -163,7 +171,7 @@ impl Dataset {
             return refuse(format!("claims a training maximum of {}, but it is {max}", header.max));
         }
         let digest = hex(&Sha256::digest(&bytes));
-        Ok(Self { header, bytes: bytes.into(), rows, labels, digest })
+        Ok(Self { header, bytes: bytes.into(), rows, labels, digest, strips: OnceLock::new() })
     }
 
     /// Lays out a dataset: `fill` appends the rows, then the labels, to the bytes given.

@@ -23,6 +23,7 @@ mod samples;
 mod sketches;
 mod source;
 mod split;
+mod strips;
 mod table;
 mod unfinished;
 
@@ -33,3 +34,4 @@ pub use describe::{Description, SplitDescription, describe};
 pub use error::DataError;
 pub use images::{Images, read_images};
 pub use load::{LoadOptions, LoadProgress, Loaded, load};
+pub(crate) use strips::{HALF, STRIP, Strips};

@@ -80,14 +80,21 @@ fn score_with<S: Simd>(
         let scratch = &mut scratch[..classes];
         let mut own = [0.0; LANES];
         let mut label = [0.0; LANES];
-        scratch.fill([0.0; LANES]);
         for (row, &class) in labels.iter().enumerate() {
-            let z = &logits[row * stride..][..classes];
-            for (column, &z) in scratch.iter_mut().zip(z) {
-                column[row] = z;
-            }
-            own[row] = z[usize::from(class)];
+            own[row] = logits[row * stride + usize::from(class)];
             label[row] = f32::from(class);
+        }
+        // Rows become lanes.
+        for (first, scratch) in (0..classes).step_by(LANES).zip(scratch.chunks_mut(LANES)) {
+            let mut square = [s.splat(0.0); LANES];
+            for (row, vector) in square.iter_mut().enumerate().take(labels.len()) {
+                let z = &logits[row * stride + first..][..scratch.len()];
+                *vector = s.load_part(z);
+            }
+            s.turn(&mut square);
+            for (column, vector) in scratch.iter_mut().zip(&square) {
+                vector.store(column);
+            }
         }
         let (own, label) = (s.load(&own), s.load(&label));
 
@@ -135,9 +142,14 @@ fn score_with<S: Simd>(
             ((s.load(e) * inverse - target) * share).store(e);
             class = class + one;
         }
-        for row in 0..labels.len() {
-            for (z, column) in logits[row * stride..][..classes].iter_mut().zip(scratch.iter()) {
-                *z = column[row];
+        for (first, scratch) in (0..classes).step_by(LANES).zip(scratch.chunks(LANES)) {
+            let mut square = [s.splat(0.0); LANES];
+            for (vector, column) in square.iter_mut().zip(scratch) {
+                *vector = s.load(column);
+            }
+            s.turn(&mut square);
+            for (row, vector) in square.iter().enumerate().take(labels.len()) {
+                vector.store_part(&mut logits[row * stride + first..][..scratch.len()]);
             }
         }
     }

@@ -10,26 +10,29 @@ mod dense;
 mod first;
 mod inputs;
 mod rows;
+mod sums;
+
+use std::ops::Range;
 
 use besom_sweep::{Activation, Hyperparameters};
 
 use self::ahead::Ahead;
 use self::dense::{Factors, Outer, column_sums, outer_product, product, transpose};
-use self::first::{FirstFactors, FirstOuter, Sums, first_gradient, first_product};
-use self::inputs::{GROUP, Inputs, gather};
+use self::first::{FirstFactors, FirstOuter, first_gradient, first_product};
+use self::inputs::{Inputs, MOST_ROWS, gather};
 use self::rows::Rows;
+use self::sums::Sums;
 use super::{Batch, Engine, Masks};
 use crate::data::Dataset;
 use crate::train::activation;
 use crate::train::job::TrainError;
 use crate::train::layout::{Layer as Place, Layout};
 use crate::train::loss::{Score, Targets, score};
-use crate::train::optimizer::descend;
 use crate::train::simd::{Isa, LANES};
 
-/// Rows that pass through a step together: enough to amortise the reading of the weights, few enough that everything
-/// in between stays in the second-level cache.
-const CHUNK: usize = 48;
+/// Rows that pass through a step together: enough to amortise the reading of the weights and the ends of loops over the rows of
+/// a strip, few enough that everything in between stays in the second-level cache.
+const CHUNK: usize = MOST_ROWS;
 
 /// Gradients of the model on rows of a dataset.
 pub(crate) struct NativeEngine<'a> {
@@ -72,7 +75,7 @@ impl<'a> NativeEngine<'a> {
         let gelu = hyperparameters.activation == Activation::Gelu;
         let last = layout.layers.len() - 1;
         let layers = layout.layers.iter().enumerate().map(|(index, layer)| {
-            let rows = |width| Rows::new(chunk.next_multiple_of(GROUP), width);
+            let rows = |width| Rows::new(chunk, width);
             Layer {
                 before: (gelu && index < last).then(|| rows(layer.outputs)),
                 values: rows(layer.outputs),
@@ -88,7 +91,7 @@ impl<'a> NativeEngine<'a> {
             activation: hyperparameters.activation,
             smoothing: hyperparameters.label_smoothing as f32,
             layers: layers.collect(),
-            inputs: Inputs::new(chunk, data.header().features as usize, &data.header().shape),
+            inputs: Inputs::new(chunk, data.header().features as usize, data.strips()),
             labels: vec![0; chunk],
             classes: vec![[0.0; LANES]; layout.classes()],
             layout,
@@ -112,25 +115,19 @@ impl Target<'_> {
         }
     }
 
-    fn gradient(&mut self) -> &mut [f32] {
-        match self {
-            Self::Gradient(_, gradient) | Self::Descent(_, _, gradient) => gradient,
-        }
-    }
-
-    /// Where the sums of the first kernel, which is at `place`, go; `go_on`: they have begun with an earlier chunk; `last`:
-    /// they end with this one.
-    fn first_sums(&mut self, place: &Place, go_on: bool, last: bool) -> Sums<'_> {
-        let kernel = place.kernel.clone();
+    /// Where the sums for the parameters in `range` go; `go_on`: they have begun with an earlier chunk; `last`: they end with this
+    /// one.
+    fn sums(&mut self, range: &Range<usize>, go_on: bool, last: bool) -> Sums<'_> {
+        let range = range.clone();
         match (self, go_on, last) {
-            (Self::Descent(params, lr, _), false, true) => Sums::Descend { weights: &mut params[kernel], lr: *lr },
+            (Self::Descent(params, lr, _), false, true) => Sums::Descend { params: &mut params[range], lr: *lr },
             (Self::Descent(params, lr, gradient), true, true) => {
-                let gradient = &gradient[kernel.clone()];
-                Sums::EndDescent { weights: &mut params[kernel], lr: *lr, gradient }
+                let gradient = &gradient[range.clone()];
+                Sums::EndDescent { params: &mut params[range], lr: *lr, gradient }
             }
-            (Self::Gradient(_, gradient) | Self::Descent(_, _, gradient), true, _) => Sums::GoOn(&mut gradient[kernel]),
+            (Self::Gradient(_, gradient) | Self::Descent(_, _, gradient), true, _) => Sums::GoOn(&mut gradient[range]),
             (Self::Gradient(_, gradient) | Self::Descent(_, _, gradient), false, _) => {
-                Sums::Start(&mut gradient[kernel])
+                Sums::Start(&mut gradient[range])
             }
         }
     }
@@ -156,7 +153,7 @@ impl Engine for NativeEngine<'_> {
         for rows in rows.chunks(self.chunk) {
             self.read(rows);
             let pass = Pass { rows: rows.len(), training: false, masks: &[], from: 0 };
-            self.forward(params, &pass, &mut Ahead::default());
+            self.forward(params, &pass, &mut Ahead::none());
             let logits = &self.layers[self.layers.len() - 1].values;
             for row in 0..rows.len() {
                 into.extend_from_slice(logits.row(row, self.layout.classes()));
@@ -181,25 +178,16 @@ impl NativeEngine<'_> {
     /// A step on a batch.
     fn step(&mut self, mut target: Target<'_>, batch: &Batch<'_>) -> Score {
         self.turn(target.params());
-        let features = self.data.header().features as usize;
         let mut total = Score::default();
         let mut done = 0;
         for rows in batch.rows.chunks(self.chunk) {
             self.read(rows);
             let later = &batch.rows[done + rows.len()..];
             let later = if later.is_empty() { batch.next } else { later };
-            let mut ahead = Ahead::new(self.data.rows(), features, &later[..later.len().min(self.chunk)]);
+            let mut ahead = Ahead::new(self.data, &later[..later.len().min(self.chunk)]);
             let pass = Pass { rows: rows.len(), training: true, masks: batch.masks, from: done };
             total.add(self.step_chunk(&mut target, &pass, batch.rows.len(), &mut ahead));
             done += rows.len();
-        }
-        match target {
-            Target::Gradient(..) => {}
-            // The first kernel has moved already.
-            Target::Descent(params, lr, gradient) => {
-                let rest = self.layout.layers[0].kernel.end..;
-                descend(self.isa, &mut params[rest.clone()], &gradient[rest], lr);
-            }
         }
         total
     }
@@ -229,7 +217,7 @@ impl NativeEngine<'_> {
     /// Scales the pixels of `rows` and gathers their labels.
     fn read(&mut self, rows: &[u32]) {
         let scale = 1.0 / f32::from(self.data.header().max);
-        gather(self.isa, self.data.rows(), rows, scale, &mut self.inputs);
+        gather(self.isa, self.data.rows(), self.data.strips(), rows, scale, &mut self.inputs);
         for (label, &row) in self.labels.iter_mut().zip(rows) {
             *label = self.data.labels()[row as usize];
         }
@@ -283,15 +271,16 @@ impl NativeEngine<'_> {
             let (earlier, later) = self.layers.split_at_mut(index);
             let layer = &later[0];
             let delta = if later.len() == 1 { &layer.values } else { &layer.delta };
-            column_sums(self.isa, delta, rows, go_on, &mut target.gradient()[place.bias.clone()]);
             let Place { inputs, outputs, .. } = *place;
+            column_sums(self.isa, delta, rows, outputs, &mut target.sums(&place.bias, go_on, last));
+            let mut to = target.sums(&place.kernel, go_on, last);
             let (Some(before), Some(turned)) = (earlier.last_mut(), &layer.turned) else {
                 let outer = FirstOuter { inputs: &self.inputs, delta, outputs };
-                first_gradient(self.isa, &outer, &mut target.first_sums(place, go_on, last), ahead);
+                first_gradient(self.isa, &outer, &mut to, ahead);
                 return;
             };
-            let outer = Outer { x: before.output(true), rows, inputs, delta, outputs, go_on };
-            outer_product(self.isa, &outer, &mut target.gradient()[place.kernel.clone()]);
+            let outer = Outer { x: before.output(true), rows, inputs, delta, outputs };
+            outer_product(self.isa, &outer, &mut to);
             let factors = Factors {
                 x: delta,
                 rows,

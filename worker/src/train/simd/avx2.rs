@@ -175,18 +175,6 @@ fn turn_eight(rows: [__m256; 8]) -> [__m256; 8] {
     }
 }
 
-/// Which of 32 bytes are not 0, and which fours of them.
-#[inline(always)]
-fn filled_half(bytes: &[u8; 32]) -> (u64, u8) {
-    unsafe {
-        let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
-        let zeros = _mm256_cmpeq_epi8(bytes, _mm256_setzero_si256());
-        let quads = _mm256_cmpeq_epi32(bytes, _mm256_setzero_si256());
-        let zero_quads = _mm256_movemask_ps(_mm256_castsi256_ps(quads)).cast_unsigned();
-        (u64::from(!_mm256_movemask_epi8(zeros).cast_unsigned()), !zero_quads as u8)
-    }
-}
-
 impl Simd for Avx2 {
     type V = Ymm;
     const WIDE: bool = false;
@@ -225,26 +213,6 @@ impl Simd for Avx2 {
         for i in 0..8 {
             square[i] = Ymm(turned[0][i], turned[1][i]);
             square[i + 8] = Ymm(turned[2][i], turned[3][i]);
-        }
-    }
-
-    #[inline(always)]
-    fn load_bytes(self, from: &[u8; LANES]) -> Ymm {
-        unsafe {
-            let bytes = _mm_loadu_si128(from.as_ptr().cast());
-            let number = |bytes| _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
-            Ymm(number(bytes), number(_mm_srli_si128::<8>(bytes)))
-        }
-    }
-
-    #[inline(always)]
-    fn filled(self, bytes: &[u8]) -> (u64, u16) {
-        match bytes.as_chunks() {
-            ([low, high], []) => {
-                let ((low, low_quads), (high, high_quads)) = (filled_half(low), filled_half(high));
-                (low | high << 32, u16::from_le_bytes([low_quads, high_quads]))
-            }
-            _ => super::Portable.filled(bytes),
         }
     }
 }

@@ -182,29 +182,4 @@ impl Simd for Avx512 {
             square[j + 8] = unsafe { Zmm(_mm512_shuffle_f32x4::<0b11_01_11_01>(a, b)) };
         }
     }
-
-    #[inline(always)]
-    fn load_bytes(self, from: &[u8; LANES]) -> Zmm {
-        unsafe { Zmm(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast())))) }
-    }
-
-    #[inline(always)]
-    fn filled(self, bytes: &[u8]) -> (u64, u16) {
-        assert!(bytes.len() <= 64, "a word has 64 bits");
-        unsafe {
-            // Of bytes that the mask leaves out nothing is touched.
-            let some = u64::MAX.checked_shr(64 - bytes.len() as u32).unwrap_or(0);
-            let bytes = _mm512_maskz_loadu_epi8(some, bytes.as_ptr().cast());
-            (_mm512_test_epi8_mask(bytes, bytes), _mm512_test_epi32_mask(bytes, bytes))
-        }
-    }
-
-    #[inline(always)]
-    fn positions(self, bits: u16, first: u32, to: &mut [u32; LANES]) {
-        unsafe {
-            let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-            let all = _mm512_add_epi32(lanes, _mm512_set1_epi32(first.cast_signed()));
-            _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_maskz_compress_epi32(bits, all));
-        }
-    }
 }

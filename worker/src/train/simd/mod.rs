@@ -21,7 +21,7 @@ pub(super) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx512::Avx512;
 pub(super) use portable::Portable;
-pub(super) use strided::{Band, BandMut, Columns, Strip};
+pub(super) use strided::{Band, BandMut, Samples};
 
 /// Lanes of a vector.
 pub(super) const LANES: usize = 16;
@@ -78,53 +78,17 @@ pub(super) trait Simd: Copy {
     fn load_part(self, from: &[f32]) -> Self::V;
     /// Turns a square: lane c of vector r becomes lane r of vector c.
     fn turn(self, square: &mut [Self::V; LANES]);
-    /// Bytes as numbers.
-    fn load_bytes(self, from: &[u8; LANES]) -> Self::V;
-    /// For each of at most 64 bytes a bit, from the lowest on: whether it is not 0; and for each four bytes, whether they are
-    /// not all 0.
-    fn filled(self, bytes: &[u8]) -> (u64, u16);
-
-    /// Writes `first` + i for each bit i that is set, in ascending order, and anything behind.
-    #[inline(always)]
-    fn positions(self, bits: u16, first: u32, to: &mut [u32; LANES]) {
-        let [low, high] = bits.to_le_bytes();
-        let mut put = |byte: u8, first: u32, at: usize| {
-            for (to, &bit) in to[at..at + 8].iter_mut().zip(&BITS[usize::from(byte)]) {
-                *to = first + u32::from(bit);
-            }
-        };
-        put(low, first, 0);
-        put(high, first + 8, low.count_ones() as usize);
-    }
 }
 
-/// For each byte the numbers of its set bits, in ascending order, and zeros behind.
-static BITS: [[u8; 8]; 256] = {
-    let mut table = [[0; 8]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let (mut bit, mut n) = (0, 0);
-        while bit < 8 {
-            if byte >> bit & 1 == 1 {
-                table[byte][n] = bit;
-                n += 1;
-            }
-            bit += 1;
-        }
-        byte += 1;
-    }
-    table
-};
-
-/// Asks for the cache line of the first of `bytes`; no effect but on time.
+/// Asks for the cache line of the first of `values`; no effect but on time.
 #[inline(always)]
 #[allow(unsafe_code, reason = "the instruction is part of every x86-64, and reads nothing that the program could see")]
-pub(super) fn prefetch(bytes: &[u8]) {
+pub(super) fn prefetch<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: any address will do.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(bytes.as_ptr().cast());
+        _mm_prefetch::<_MM_HINT_T1>(values.as_ptr().cast());
     }
 }
 

@@ -161,17 +161,4 @@ impl Simd for Portable {
             }
         }
     }
-
-    #[inline(always)]
-    fn load_bytes(self, from: &[u8; LANES]) -> Array {
-        Array(from.map(f32::from))
-    }
-
-    #[inline(always)]
-    fn filled(self, bytes: &[u8]) -> (u64, u16) {
-        assert!(bytes.len() <= 64, "a word has 64 bits");
-        let bits: u64 = bytes.iter().rev().fold(0, |bits, &byte| bits << 1 | u64::from(byte != 0));
-        let quad = |quads, i: u32| quads | u16::from(bits >> (4 * i) & 0b1111 != 0) << i;
-        (bits, (0..16).fold(0, quad))
-    }
 }

@@ -2,33 +2,6 @@
 //! name no numbers, which every turn would have to keep for them.
 #![allow(unsafe_code, reason = "a check of every number costs the kernels of the first layer a third of their time")]
 
-/// Columns of `R` rows.
-#[derive(Clone, Copy)]
-pub(in crate::train) struct Columns<'a, const R: usize> {
-    /// At least `R * stride` numbers.
-    values: &'a [f32],
-    stride: usize,
-}
-
-impl<'a, const R: usize> Columns<'a, R> {
-    /// The first rows of `values`, `stride` numbers each; panics if there are fewer than `R`.
-    #[inline(always)]
-    pub(in crate::train) fn new(values: &'a [f32], stride: usize) -> Self {
-        const { assert!(R > 0, "no rows, no columns") };
-        assert!(R.checked_mul(stride).is_some_and(|needed| needed <= values.len()), "{R} rows of {stride} numbers");
-        Self { values, stride }
-    }
-
-    /// The numbers of a column; panics if the rows have no such column.
-    #[inline(always)]
-    pub(in crate::train) fn at(&self, column: usize) -> [&'a f32; R] {
-        assert!(column < self.stride, "there is no such column");
-        // SAFETY: column < stride, 0 < R and r < R, so that both numbers are among the first R * stride.
-        let first = unsafe { self.values.as_ptr().add(column) };
-        std::array::from_fn(|r| unsafe { &*first.add(r * self.stride) })
-    }
-}
-
 /// The same stretch of every row.
 #[derive(Clone, Copy)]
 pub(in crate::train) struct Band<'a> {
@@ -64,30 +37,17 @@ impl<'a> Band<'a> {
         // SAFETY: `at` numbers of the row lie before it, and `at + width <= stride`.
         unsafe { self.values.get_unchecked(start..start + self.width) }
     }
-}
 
-/// A [`Band`] of `W` numbers a row.
-#[derive(Clone, Copy)]
-pub(in crate::train) struct Strip<'a, const W: usize> {
-    /// As of a [`Band`].
-    values: &'a [f32],
-    rows: usize,
-    stride: usize,
-}
-
-impl<'a, const W: usize> Strip<'a, W> {
-    /// As [`Band::new`].
+    /// The stretches of `P` rows from `row` on; panics if there are no such rows.
     #[inline(always)]
-    pub(in crate::train) fn new(values: &'a [f32], rows: usize, stride: usize, at: usize) -> Self {
-        Self { values: &values[band_start(values.len(), rows, stride, at, W)..], rows, stride }
-    }
-
-    /// The stretch of a row; panics if there is no such row.
-    #[inline(always)]
-    pub(in crate::train) fn row(&self, row: usize) -> &'a [f32; W] {
-        assert!(row < self.rows, "there is no such row");
-        // SAFETY: as in `Band::row`; an array of numbers is aligned as one of them.
-        unsafe { &*self.values.as_ptr().add(row * self.stride).cast() }
+    pub(in crate::train) fn block<const P: usize>(&self, row: usize) -> [&'a [f32]; P] {
+        assert!(P <= self.rows && row <= self.rows - P, "there are no such rows");
+        let start = row * self.stride;
+        // SAFETY: as in `row`, for each of them.
+        std::array::from_fn(|p| unsafe {
+            let start = start + p * self.stride;
+            self.values.get_unchecked(start..start + self.width)
+        })
     }
 }
 
@@ -115,5 +75,61 @@ impl<'a> BandMut<'a> {
         let start = row * self.stride;
         // SAFETY: as in `Band::row`.
         unsafe { self.values.get_unchecked_mut(start..start + self.width) }
+    }
+}
+
+/// Rows of [`Samples`] at most.
+const SAMPLES: usize = 64;
+
+/// Some rows of a matrix of bytes.
+pub(in crate::train) struct Samples<'a> {
+    bytes: &'a [u8],
+    /// Where each row begins: `features` bytes of it are there. Behind the last one 0, where there are as many.
+    begins: [usize; SAMPLES],
+    /// Bytes of a row.
+    features: usize,
+}
+
+/// Two stretches of four bytes in each of some rows.
+pub(in crate::train) struct Pairs<'a> {
+    samples: &'a Samples<'a>,
+    /// Both at least four bytes before the end of a row.
+    starts: [usize; 2],
+}
+
+impl<'a> Samples<'a> {
+    /// The rows `rows` of `bytes`, of `features` bytes each; panics if they are not there, or too many.
+    #[inline(always)]
+    pub(in crate::train) fn new(bytes: &'a [u8], features: usize, rows: &[u32]) -> Self {
+        let count = bytes.len() / features;
+        assert!(count > 0, "there are no rows");
+        let mut begins = [0; SAMPLES];
+        for (begin, &row) in begins[..rows.len()].iter_mut().zip(rows) {
+            assert!((row as usize) < count, "there is no such row");
+            *begin = row as usize * features;
+        }
+        Self { bytes, begins, features }
+    }
+
+    /// Four bytes from each of `starts` on; panics if a row has not got them.
+    #[inline(always)]
+    pub(in crate::train) fn pairs(&self, starts: [usize; 2]) -> Pairs<'_> {
+        let last = starts[0].max(starts[1]);
+        assert!(last < self.features && self.features - last >= 4, "there are no such bytes");
+        Pairs { samples: self, starts }
+    }
+}
+
+impl Pairs<'_> {
+    /// The bytes of the row `row`, one stretch after the other.
+    #[inline(always)]
+    pub(in crate::train) fn row(&self, row: usize) -> [u8; 8] {
+        let begin = self.samples.begins[row % SAMPLES];
+        // SAFETY: `features` bytes from `begin` on are there, and four from `start` on are among them; bytes have no alignment.
+        let four =
+            |start: usize| unsafe { self.samples.bytes.as_ptr().add(begin + start).cast::<u32>().read_unaligned() };
+        let [one, other] = self.starts.map(four);
+        // In the order of memory whatever that of the CPU is.
+        (u64::from(u32::from_le(one)) | u64::from(u32::from_le(other)) << 32).to_le_bytes()
     }
 }

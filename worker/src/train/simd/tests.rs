@@ -136,31 +136,29 @@ fn a_part_of_a_vector_reads_zeros_and_writes_nothing_behind_itself() {
 }
 
 #[inline(always)]
-fn bits_with<S: Simd>(s: S, bytes: &[u8; LANES], exponents: &[f32; LANES], out: &mut [[f32; LANES]; 4]) {
-    s.load_bytes(bytes).store(&mut out[0]);
-    s.load(exponents).power_of_two().store(&mut out[1]);
-    let (m, e) = s.load_bytes(bytes).split();
-    m.store(&mut out[2]);
-    e.store(&mut out[3]);
+fn bits_with<S: Simd>(s: S, numbers: &[f32; LANES], exponents: &[f32; LANES], out: &mut [[f32; LANES]; 3]) {
+    s.load(exponents).power_of_two().store(&mut out[0]);
+    let (m, e) = s.load(numbers).split();
+    m.store(&mut out[1]);
+    e.store(&mut out[2]);
 }
-dispatched!(fn bits(bytes: &[u8; LANES], exponents: &[f32; LANES], out: &mut [[f32; LANES]; 4]) = bits_with);
+dispatched!(fn bits(numbers: &[f32; LANES], exponents: &[f32; LANES], out: &mut [[f32; LANES]; 3]) = bits_with);
 
 #[test]
-fn bytes_powers_of_two_and_the_parts_of_a_number_are_exact() {
+fn powers_of_two_and_the_parts_of_a_number_are_exact() {
     for isa in Isa::all() {
         for start in (1..=240_u8).step_by(15) {
-            let bytes: [u8; LANES] = std::array::from_fn(|i| start + i as u8);
-            let exponents = bytes.map(|byte| f32::from(byte) - 127.0);
-            let mut out = [[0.0; LANES]; 4];
-            bits(isa, &bytes, &exponents, &mut out);
+            let numbers: [f32; LANES] = std::array::from_fn(|i| f32::from(start) + i as f32);
+            let exponents = numbers.map(|number| number - 127.0);
+            let mut out = [[0.0; LANES]; 3];
+            bits(isa, &numbers, &exponents, &mut out);
             for i in 0..LANES {
-                assert_eq!(out[0][i], f32::from(bytes[i]));
                 if exponents[i] >= -126.0 {
-                    assert_eq!(out[1][i], 2.0_f32.powi(exponents[i] as i32), "{} 2^{}", isa.name(), exponents[i]);
+                    assert_eq!(out[0][i], 2.0_f32.powi(exponents[i] as i32), "{} 2^{}", isa.name(), exponents[i]);
                 }
-                assert_eq!(out[2][i] * 2.0_f32.powi(out[3][i] as i32), f32::from(bytes[i]));
+                assert_eq!(out[1][i] * 2.0_f32.powi(out[2][i] as i32), numbers[i]);
                 let range = std::f32::consts::FRAC_1_SQRT_2 * 0.999_999..=std::f32::consts::SQRT_2;
-                assert!(range.contains(&out[2][i]), "{}", out[2][i]);
+                assert!(range.contains(&out[1][i]), "{}", out[1][i]);
             }
         }
     }
@@ -188,43 +186,6 @@ fn a_square_is_turned() {
             for (c, &number) in row.iter().enumerate() {
                 assert_eq!(number, (100 * c + r) as f32, "{}: row {r}, column {c}", isa.name());
             }
-        }
-    }
-}
-
-#[inline(always)]
-fn found_with<S: Simd>(s: S, bytes: &[u8], first: u32, to: &mut [u32; LANES]) -> (u64, u16) {
-    let (bits, quads) = s.filled(bytes);
-    s.positions(bits as u16, first, to);
-    (bits, quads)
-}
-dispatched!(fn found(bytes: &[u8], first: u32, to: &mut [u32; LANES]) -> (u64, u16) = found_with);
-
-#[test]
-fn the_bytes_that_are_not_0_are_found_in_order() {
-    for isa in Isa::all() {
-        for bits in 0..=u16::MAX {
-            // All values between 1 and 255, also those with only the highest bit.
-            let bytes: [u8; LANES] =
-                std::array::from_fn(|i| if bits >> i & 1 == 1 { 1 << (i % 8) | i as u8 } else { 0 });
-            let set: Vec<u32> = (0..LANES as u32).filter(|i| bits >> i & 1 == 1).collect();
-            let mut to = [u32::MAX; LANES];
-            let (got, quads) = found(isa, &bytes, 1000, &mut to);
-            assert_eq!(got, u64::from(bits), "{}", isa.name());
-            let expected = (0..4).fold(0, |quads, i| quads | u16::from(bits >> (4 * i) & 15 != 0) << i);
-            assert_eq!(quads, expected, "{}: {bits:b}", isa.name());
-            let expected: Vec<u32> = set.iter().map(|i| 1000 + i).collect();
-            assert_eq!(to[..set.len()], expected, "{}: {bits:b}", isa.name());
-        }
-        for length in 0..=64 {
-            let bytes: Vec<u8> = (0..length).map(|i| if i * i % 7 < 3 { i as u8 | 128 } else { 0 }).collect();
-            let expected = bytes.iter().enumerate().fold(0, |bits, (i, &byte)| bits | u64::from(byte != 0) << i);
-            let quads = bytes
-                .chunks(4)
-                .enumerate()
-                .fold(0, |quads, (i, quad)| quads | u16::from(quad.iter().any(|&byte| byte != 0)) << i);
-            let got = found(isa, &bytes, 0, &mut [0; LANES]);
-            assert_eq!(got, (expected, quads), "{}: {length} bytes", isa.name());
         }
     }
 }

@@ -1,39 +1,70 @@
 //! Asking for the memory of the next rows while the present ones are worked on.
 
+use crate::data::Dataset;
 use crate::train::simd::prefetch;
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// Rows of the dataset that will be needed next. A row lies anywhere in a dataset larger than the caches: kernels ask for
-/// few lines at a time, so that the memory keeps up, and often enough that most of a chunk is there when the one before it ends.
-#[derive(Default)]
+/// Cache lines that are asked for at a time.
+const LINES: usize = 5;
+
+/// Samples that will be needed next. They lie anywhere in a dataset larger than the caches: kernels ask for a few lines at a time,
+/// so that the memory keeps up, and often enough that most of a chunk is there when the one before it ends.
 pub(super) struct Ahead<'a> {
-    bytes: &'a [u8],
-    features: usize,
+    data: Option<&'a Dataset>,
     rows: &'a [u32],
-    /// What is left of the row at hand.
+    /// What is left of the sample at hand.
     left: &'a [u8],
+    /// Strips from one time to ask to the next.
+    pace: usize,
 }
 
 impl<'a> Ahead<'a> {
-    /// `rows` of `bytes`, which has rows of `features`.
-    pub(super) fn new(bytes: &'a [u8], features: usize, rows: &'a [u32]) -> Self {
-        Self { bytes, features, rows, left: &[] }
+    /// The samples `rows`, with what is known of their strips.
+    pub(super) fn new(data: &'a Dataset, rows: &'a [u32]) -> Self {
+        // Often enough for all lines: there is a strip for every eight features, in each of both products.
+        let pace = (64 / rows.len().max(1)).max(1);
+        Self { data: Some(data), rows, left: &[], pace }
     }
 
-    /// Asks for the next `lines` cache lines, or what is left of a row.
+    /// No samples.
+    pub(super) fn none() -> Self {
+        Self { data: None, rows: &[], left: &[], pace: usize::MAX }
+    }
+
+    /// Strips from one time to ask to the next.
+    pub(super) fn pace(&self) -> usize {
+        self.pace
+    }
+
+    /// Asks for the next lines.
     #[inline(always)]
-    pub(super) fn ask(&mut self, lines: usize) {
+    pub(super) fn ask(&mut self) {
         if self.left.is_empty() {
-            let Some((&row, rest)) = self.rows.split_first() else { return };
+            self.begin();
+        }
+        if let Some((now, later)) = self.left.split_first_chunk::<{ LINES * LINE }>() {
+            for line in 0..LINES {
+                prefetch(&now[line * LINE..]);
+            }
+            self.left = later;
+        } else {
+            for line in self.left.chunks(LINE) {
+                prefetch(line);
+            }
+            self.left = &[];
+        }
+    }
+
+    /// Goes on to the next sample, if there is one.
+    #[inline(never)]
+    fn begin(&mut self) {
+        if let (Some(data), Some((&row, rest))) = (self.data, self.rows.split_first()) {
+            let (row, features) = (row as usize, data.header().features as usize);
             self.rows = rest;
-            self.left = &self.bytes[row as usize * self.features..][..self.features];
+            self.left = &data.rows()[row * features..][..features];
+            prefetch(data.strips().filled(row));
         }
-        let (now, later) = self.left.split_at(self.left.len().min(lines * LINE));
-        for line in now.chunks(LINE) {
-            prefetch(line);
-        }
-        self.left = later;
     }
 }

@@ -5,7 +5,8 @@
 //! written where they lie in the flat vector, `[inputs, outputs]` without padding; matrices of rows ([`Rows`]) have their
 //! rows padded to whole vectors. Nothing allocates.
 
-use super::rows::{Panel, Rows, panels, put, put_row, vectors};
+use super::rows::{Panel, Rows, panels, put_row, vectors};
+use super::sums::{Columns, Sums};
 use crate::train::simd::{LANES, Lanes, Simd, dispatched};
 
 /// What [`product`] multiplies and adds.
@@ -84,7 +85,7 @@ fn product_block<S: Simd, const R: usize, const N: usize, const FULL: bool>(
     R
 }
 
-/// What [`outer_product`] multiplies and where the result goes.
+/// What [`outer_product`] multiplies.
 #[derive(Clone, Copy)]
 pub(super) struct Outer<'a> {
     /// `rows` rows of `inputs` numbers.
@@ -94,31 +95,30 @@ pub(super) struct Outer<'a> {
     /// `rows` rows of `outputs` numbers.
     pub(super) delta: &'a Rows,
     pub(super) outputs: usize,
-    /// Whether the sums go on from what the gradient holds, or start from 0.
-    pub(super) go_on: bool,
 }
 
 dispatched!(
-    /// `gradient (+)= xT delta`
-    pub(super) fn outer_product(outer: &Outer<'_>, gradient: &mut [f32]) = outer_product_with
+    /// The gradient of a kernel: `xT delta`.
+    pub(super) fn outer_product(outer: &Outer<'_>, to: &mut Sums<'_>) = outer_product_with
 );
 
 #[inline(always)]
-fn outer_product_with<S: Simd>(s: S, outer: &Outer<'_>, gradient: &mut [f32]) {
-    panels!(S, outer.outputs, outer_panel(s, outer, gradient));
+fn outer_product_with<S: Simd>(s: S, outer: &Outer<'_>, to: &mut Sums<'_>) {
+    panels!(S, outer.outputs, outer_panel(s, outer, to));
 }
 
 #[inline(always)]
-fn outer_panel<S: Simd, const N: usize, const FULL: bool>(panel: Panel, s: S, outer: &Outer<'_>, gradient: &mut [f32]) {
+fn outer_panel<S: Simd, const N: usize, const FULL: bool>(panel: Panel, s: S, outer: &Outer<'_>, to: &mut Sums<'_>) {
+    let mut to = to.columns(outer.outputs, panel.at, panel.width(N, FULL));
     let mut input = 0;
     while input < outer.inputs {
         input += match outer.inputs - input {
-            14.. if S::WIDE => outer_block::<S, 14, N, FULL>(panel, s, outer, input, gradient),
-            8.. if S::WIDE => outer_block::<S, 8, N, FULL>(panel, s, outer, input, gradient),
-            6.. => outer_block::<S, 6, N, FULL>(panel, s, outer, input, gradient),
-            4.. => outer_block::<S, 4, N, FULL>(panel, s, outer, input, gradient),
-            2 | 3 => outer_block::<S, 2, N, FULL>(panel, s, outer, input, gradient),
-            _ => outer_block::<S, 1, N, FULL>(panel, s, outer, input, gradient),
+            14.. if S::WIDE => outer_block::<S, 14, N, FULL>(panel, s, outer, input, &mut to),
+            8.. if S::WIDE => outer_block::<S, 8, N, FULL>(panel, s, outer, input, &mut to),
+            6.. => outer_block::<S, 6, N, FULL>(panel, s, outer, input, &mut to),
+            4.. => outer_block::<S, 4, N, FULL>(panel, s, outer, input, &mut to),
+            2 | 3 => outer_block::<S, 2, N, FULL>(panel, s, outer, input, &mut to),
+            _ => outer_block::<S, 1, N, FULL>(panel, s, outer, input, &mut to),
         };
     }
 }
@@ -130,15 +130,10 @@ fn outer_block<S: Simd, const P: usize, const N: usize, const FULL: bool>(
     s: S,
     outer: &Outer<'_>,
     input: usize,
-    gradient: &mut [f32],
+    to: &mut Columns<'_>,
 ) -> usize {
-    let mut sums = [[s.splat(0.0); N]; P];
-    let start = |p: usize| (input + p) * outer.outputs + panel.at;
-    if outer.go_on {
-        for (p, sums) in sums.iter_mut().enumerate() {
-            *sums = vectors::<S, N, FULL>(s, gradient, start(p), panel.last);
-        }
-    }
+    let rows: [usize; P] = std::array::from_fn(|p| input + p);
+    let mut sums = to.begin::<S, P, N, FULL>(s, rows, panel);
     let x = outer.x.values.chunks_exact(outer.x.stride);
     let delta = outer.delta.values.chunks_exact(outer.delta.stride);
     for (x, delta) in x.zip(delta).take(outer.rows) {
@@ -151,27 +146,38 @@ fn outer_block<S: Simd, const P: usize, const N: usize, const FULL: bool>(
             }
         }
     }
-    for (p, sums) in sums.iter().enumerate() {
-        put::<S, N, FULL>(sums, &mut gradient[start(p)..][..panel.width(N, FULL)]);
-    }
+    to.end::<S, P, N, FULL>(s, rows, sums, panel);
     P
 }
 
 dispatched!(
-    /// `gradient (+)=` the sum of the first `rows` rows of `delta`.
-    pub(super) fn column_sums(delta: &Rows, rows: usize, go_on: bool, gradient: &mut [f32]) = column_sums_with
+    /// The gradient of a bias: the sum of the first `rows` rows of `delta`, which have `outputs` numbers.
+    pub(super) fn column_sums(delta: &Rows, rows: usize, outputs: usize, to: &mut Sums<'_>) = column_sums_with
 );
 
 #[inline(always)]
-fn column_sums_with<S: Simd>(s: S, delta: &Rows, rows: usize, go_on: bool, gradient: &mut [f32]) {
-    for (panel, gradient) in gradient.chunks_mut(LANES).enumerate() {
-        let mut sum = if go_on { s.load_part(gradient) } else { s.splat(0.0) };
-        for row in 0..rows {
-            let [value] = vectors::<S, 1, true>(s, &delta.values, row * delta.stride + panel * LANES, LANES);
-            sum = sum + value;
+fn column_sums_with<S: Simd>(s: S, delta: &Rows, rows: usize, outputs: usize, to: &mut Sums<'_>) {
+    panels!(S, outputs, column_panel(s, delta, rows, outputs, to));
+}
+
+#[inline(always)]
+fn column_panel<S: Simd, const N: usize, const FULL: bool>(
+    panel: Panel,
+    s: S,
+    delta: &Rows,
+    rows: usize,
+    outputs: usize,
+    to: &mut Sums<'_>,
+) {
+    let mut to = to.columns(outputs, panel.at, panel.width(N, FULL));
+    let [mut sums] = to.begin::<S, 1, N, FULL>(s, [0], panel);
+    for row in 0..rows {
+        let values = vectors::<S, N, true>(s, &delta.values, row * delta.stride + panel.at, LANES);
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum = *sum + value;
         }
-        sum.store_part(gradient);
     }
+    to.end::<S, 1, N, FULL>(s, [0], [sums], panel);
 }
 
 dispatched!(

@@ -1,19 +1,10 @@
-//! The inputs of the first layer: rows of a dataset, and where they are not 0.
+//! The inputs of the first layer: some samples as numbers, strip by strip, without the strips that are all 0.
 //!
-//! Most values of a drawing are 0. [`gather`] notes for each [`GROUP`] of rows the features of which any row has another
-//! value, and for each [`STRIP`] of features the rows that have another value in it; the products of [`super::first`] visit
-//! only those. Rows of a group should have their zeros in common: therefore they lie sorted by where their first value is
-//! that is not 0, which in an image tells how much is free above the drawing. All of this decides about time, never about
-//! results.
+//! [`gather`] turns what [`Strips`] tells of each sample into what the products of [`super::first`] ask: which rows are there in
+//! a strip. What is left out decides about time, never about finite results.
 
-use super::rows::Rows;
-use crate::train::simd::{Columns, LANES, Lanes, Simd, dispatched};
-
-/// Rows whose features are listed together. They share the loads of weights; more of them have fewer zeros in common.
-pub(super) const GROUP: usize = 8;
-
-/// Features whose rows are listed together.
-pub(super) const STRIP: usize = 4;
+use crate::data::{STRIP, Strips};
+use crate::train::simd::{Aligned, Samples, Simd, dispatched};
 
 /// Bits of a word.
 const WORD: usize = u64::BITS as usize;
@@ -21,266 +12,221 @@ const WORD: usize = u64::BITS as usize;
 /// Rows that the bits of a word are enough for.
 pub(super) const MOST_ROWS: usize = WORD;
 
-/// Where rows are told apart by their first value that is not 0: so many parts of a row at most.
-const PARTS: usize = 64;
+/// A strip and the rows in which it is not all 0.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Strip {
+    /// The first features of its halves.
+    pub(super) halves: [u32; 2],
+    /// Where its numbers begin, in strips.
+    begin: u32,
+    /// Bits of the rows.
+    rows: u64,
+}
 
-/// Scaled rows of a dataset, and where they are not 0.
+/// Samples on their way through the first layer.
 pub(super) struct Inputs {
     /// Numbers of a row.
-    pub(super) features: usize,
+    features: usize,
     /// Rows in use, at most [`MOST_ROWS`].
     pub(super) count: usize,
-    /// Room for whole groups of rows; what lies behind those in use is finite.
-    pub(super) rows: Rows,
-    /// For each place in `rows` which row is there: a permutation of the rows in use, and behind them each in its own place.
-    pub(super) order: [u8; MOST_ROWS],
-    /// For each row its place.
-    pub(super) places: [u8; MOST_ROWS],
-    /// Strips that are worked on together, by their first features: below each other in an image, behind each other elsewhere.
-    pub(super) pairs: Vec<[u32; 2]>,
-    /// The first feature behind the pairs.
-    pub(super) rest: usize,
-    /// For each 64 strips a square of bits, whether the strip is not all 0 in a row: for each row in use, and zeros behind, a
-    /// word of strips; with more than a group of rows turned at the end, to a word of rows for each strip.
-    strips: Vec<[u64; MOST_ROWS]>,
-    /// For each row `words` words with the bits of the features that are not 0.
-    filled: Vec<u64>,
-    words: usize,
-    /// Scratch: the bits of the features that are not 0 in some row of a group.
-    any: Vec<u64>,
-    /// For each group `width` numbers, of which the first so many are features that are not 0 in some row of the group.
-    lists: Vec<u32>,
-    lengths: Vec<usize>,
-    width: usize,
+    /// Strips of [`STRIP`] features. Sums over features go strip by strip in this order.
+    pub(super) strips: Vec<Strip>,
+    /// The same, sorted by the number of their rows: loops over rows that are as long as the one before are predicted.
+    pub(super) sorted: Vec<Strip>,
+    /// The features behind those strips, if there are any.
+    pub(super) rest: Option<Strip>,
+    /// The numbers of the strips in the rows in which they are not all 0, strip by strip, and of one strip row by row; for
+    /// features that there are not, 0.
+    values: Aligned,
+    /// Scratch: for each 64 strips a square of bits. First for each row a word with the bits of its strips; then turned, see
+    /// [`turn_bits`].
+    squares: Vec<[u64; MOST_ROWS]>,
 }
 
 impl Inputs {
-    /// Room for `most` rows of the shape `shape`, whose product is `features`.
-    pub(super) fn new(most: usize, features: usize, shape: &[u32]) -> Self {
+    /// Room for `most` rows of `features` numbers, cut into `strips`.
+    pub(super) fn new(most: usize, features: usize, strips: &Strips) -> Self {
         assert!(most <= MOST_ROWS, "{MOST_ROWS} rows have bits");
-        let groups = most.div_ceil(GROUP);
-        let words = features.div_ceil(WORD);
-        // Positions are written sixteen at a time, at most as many as there are features before and among them.
-        let width = words * WORD;
-        let pairs = pairs(features, line(shape));
+        let all = strips.halves().len();
+        let mut strips: Vec<Strip> =
+            strips.halves().iter().map(|&halves| Strip { halves, ..Strip::default() }).collect();
+        let rest = if features.is_multiple_of(STRIP) { None } else { strips.pop() };
         Self {
             features,
             count: 0,
-            rows: Rows::new(groups * GROUP, features),
-            order: as_they_came(),
-            places: as_they_came(),
-            rest: pairs.len() * 2 * STRIP,
-            pairs,
-            strips: vec![[0; MOST_ROWS]; features.div_ceil(STRIP).div_ceil(WORD)],
-            filled: vec![0; groups * GROUP * words],
-            words,
-            any: vec![0; words],
-            lists: vec![0; groups * width],
-            lengths: vec![0; groups],
-            width,
+            sorted: strips.clone(),
+            strips,
+            rest,
+            values: Aligned::zeros(most * all * STRIP),
+            squares: vec![[0; MOST_ROWS]; all.div_ceil(WORD)],
         }
+    }
+
+    /// How many features there are behind the strips.
+    pub(super) fn rest_count(&self) -> usize {
+        self.features % STRIP
+    }
+
+    /// The numbers of a strip in its rows.
+    #[inline(always)]
+    pub(super) fn entries(&self, strip: &Strip) -> Entries<'_> {
+        Entries { rows: strip.rows, values: &self.values()[strip.begin as usize..][..strip.count()] }
+    }
+
+    /// The numbers of all strips, see [`Strip::take`].
+    #[inline(always)]
+    pub(super) fn values(&self) -> &[[f32; STRIP]] {
+        self.values.as_chunks().0
     }
 
     /// Takes the numbers `x` as they are.
     #[cfg(test)]
     pub(super) fn set(&mut self, x: &[Vec<f32>]) {
+        use crate::data::HALF;
         let isa = crate::train::simd::Isa::detect();
         // Rows without a 0, and then their numbers.
-        gather(isa, &vec![1; self.features], &vec![0; x.len()], 1.0, self);
-        for (row, x) in x.iter().enumerate() {
-            self.rows.padded_mut(usize::from(self.places[row]))[..self.features].copy_from_slice(x);
-        }
-    }
-
-    /// The features of a group that are not 0 in some of its rows.
-    pub(super) fn list(&self, group: usize) -> &[u32] {
-        &self.lists[group * self.width..][..self.lengths[group]]
-    }
-
-    /// The bits of the rows that are not all 0 in the strip that begins with `feature`.
-    #[inline(always)]
-    pub(super) fn rows_of(&self, feature: usize) -> u64 {
-        let strip = feature / STRIP;
-        let (square, at) = (&self.strips[strip / WORD], strip % WORD);
-        if self.count > GROUP {
-            return square[at];
-        }
-        (0..self.count).fold(0, |rows, row| rows | (square[row] >> at & 1) << row)
-    }
-
-    /// Places from `place` on, of which columns are read.
-    #[inline(always)]
-    pub(super) fn columns<const R: usize>(&self, place: usize) -> Columns<'_, R> {
-        Columns::new(&self.rows.values[place * self.rows.stride..], self.rows.stride)
-    }
-
-    /// Gives the rows in use their places: sorted by the part of a row in which their first strip is that is not all 0, where
-    /// there is more than a group, and otherwise as they came.
-    #[inline(always)]
-    fn sort(&mut self) {
-        (self.order, self.places) = (as_they_came(), as_they_came());
-        if self.count <= GROUP {
-            return;
-        }
-        let mut parts = [0; MOST_ROWS];
-        let shift = (self.features / STRIP / PARTS).checked_ilog2().map_or(0, |log| log + 1);
-        for (number, square) in self.strips.iter().enumerate().rev() {
-            for (part, &strips) in parts.iter_mut().zip(square).take(self.count) {
-                if strips != 0 {
-                    *part = (number * WORD + strips.trailing_zeros() as usize) >> shift;
+        let ones = vec![1; self.features];
+        gather(isa, &ones, &Strips::new(&[self.features as u32], &ones), &vec![0; x.len()], 1.0, self);
+        for strip in self.strips.iter().chain(&self.rest) {
+            let values = &mut self.values.as_chunks_mut::<STRIP>().0[strip.begin as usize..];
+            for (x, values) in x.iter().zip(values) {
+                for (half, values) in strip.halves.iter().zip(values.chunks_mut(HALF)) {
+                    for (x, value) in x.iter().skip(*half as usize).zip(values) {
+                        *value = *x;
+                    }
                 }
             }
         }
-        // Where the next row of each part goes.
-        let mut next = [0; PARTS + 1];
-        for &part in &parts[..self.count] {
-            next[part + 1] += 1;
-        }
-        for part in 0..PARTS {
-            next[part + 1] += next[part];
-        }
-        for (row, (place, &part)) in self.places[..self.count].iter_mut().zip(&parts).enumerate() {
-            *place = next[part];
-            next[part] += 1;
-            self.order[usize::from(*place)] = row as u8;
-        }
     }
 }
 
-/// Each row in its own place.
+/// The numbers of a strip in the rows in which it is not all 0.
+#[derive(Clone, Copy)]
+pub(super) struct Entries<'a> {
+    rows: u64,
+    values: &'a [[f32; STRIP]],
+}
+
+impl<'a> Entries<'a> {
+    /// Numbers and rows.
+    #[inline(always)]
+    pub(super) fn iter(self) -> impl Iterator<Item = (&'a [f32; STRIP], usize)> {
+        self.values.iter().zip(positions(self.rows))
+    }
+}
+
+impl Strip {
+    /// Takes its rows; their numbers go to `begin`, which moves behind them.
+    #[inline(always)]
+    fn set(&mut self, rows: u64, begin: &mut u32) {
+        self.rows = rows;
+        self.begin = *begin;
+        *begin += rows.count_ones();
+    }
+
+    /// Its numbers and rows, if they are what `values` begins with: it moves to those of the next strip.
+    #[inline(always)]
+    pub(super) fn take<'a>(&self, values: &mut &'a [[f32; STRIP]]) -> Entries<'a> {
+        let (mine, others) = values.split_at(self.count());
+        *values = others;
+        Entries { rows: self.rows, values: mine }
+    }
+
+    /// Whether it is all 0 in all rows.
+    #[inline(always)]
+    pub(super) fn is_blank(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// How many rows.
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.rows.count_ones() as usize
+    }
+}
+
+/// The positions of set bits, from the lowest on: of as many as are taken, 64 behind the last.
 #[inline(always)]
-fn as_they_came() -> [u8; MOST_ROWS] {
-    std::array::from_fn(|row| row as u8)
-}
-
-/// Features of a line of an image of this shape; one of a single dimension may be a square.
-fn line(shape: &[u32]) -> Option<usize> {
-    match *shape {
-        [features] => Some(features.isqrt()).filter(|side| side * side == features),
-        [.., line] => Some(line),
-        [] => None,
-    }
-    .map(|line| line as usize)
-}
-
-/// Pairs of strips below each other in two lines where strips fit in `line`: drawings fill fewer of those than of strips behind
-/// each other.
-fn pairs(features: usize, line: Option<usize>) -> Vec<[u32; 2]> {
-    let pair = |first: usize, other: usize| [first as u32, other as u32];
-    match line {
-        Some(line) if line > 0 && line.is_multiple_of(STRIP) && features.is_multiple_of(2 * line) => (0..features)
-            .step_by(2 * line)
-            .flat_map(|at| (at..at + line).step_by(STRIP))
-            .map(|at| pair(at, at + line))
-            .collect(),
-        _ => (0..features / (2 * STRIP)).map(|at| pair(at * 2 * STRIP, at * 2 * STRIP + STRIP)).collect(),
-    }
+fn positions(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::repeat_with(move || {
+        let position = bits.trailing_zeros() as usize;
+        bits &= bits.wrapping_sub(1);
+        position
+    })
 }
 
 dispatched!(
-    /// Fills `inputs` with the rows `rows` of `bytes`, as numbers times `scale`.
-    pub(super) fn gather(bytes: &[u8], rows: &[u32], scale: f32, inputs: &mut Inputs) = gather_with
+    /// Fills `inputs` with the rows `rows` of `bytes`, which are cut into `strips`, as numbers times `scale`.
+    pub(super) fn gather(bytes: &[u8], strips: &Strips, rows: &[u32], scale: f32, inputs: &mut Inputs) = gather_with
 );
 
 #[inline(always)]
-fn gather_with<S: Simd>(s: S, bytes: &[u8], rows: &[u32], scale: f32, inputs: &mut Inputs) {
-    let features = inputs.features;
-    let bytes_of = |row: u32| &bytes[row as usize * features..][..features];
+fn gather_with<S: Simd>(_s: S, bytes: &[u8], strips: &Strips, rows: &[u32], scale: f32, inputs: &mut Inputs) {
     inputs.count = rows.len();
-    inputs.strips.fill([0; MOST_ROWS]);
-    inputs.any.fill(0);
-    for (row, &at) in rows.iter().enumerate() {
-        note(s, bytes_of(at), row, inputs);
+    // Few rows need a small part of a square.
+    match rows.len() {
+        0..=8 => list::<8>(strips, rows, inputs),
+        9..=16 => list::<16>(strips, rows, inputs),
+        17..=32 => list::<32>(strips, rows, inputs),
+        _ => list::<MOST_ROWS>(strips, rows, inputs),
     }
-    inputs.sort();
-    let scale = s.splat(scale);
-    for group in 0..rows.len().div_ceil(GROUP) {
-        let places = group * GROUP..rows.len().min((group + 1) * GROUP);
-        for place in places.clone() {
-            let at = rows[usize::from(inputs.order[place])];
-            scale_row(s, bytes_of(at), scale, inputs.rows.padded_mut(place));
-        }
-        // Those of a single group are noted together.
-        if rows.len() > GROUP {
-            for (word, any) in inputs.any.iter_mut().enumerate() {
-                let rows = inputs.order[places.clone()].iter();
-                *any = rows.fold(0, |any, &row| any | inputs.filled[usize::from(row) * inputs.words + word]);
-            }
-        }
-        list(s, group, inputs);
+    pack(bytes, rows, scale, inputs);
+}
+
+/// Notes the rows of each strip, of at most `SIDE` rows, and sorts the strips by how many they are.
+#[inline(always)]
+fn list<const SIDE: usize>(strips: &Strips, rows: &[u32], inputs: &mut Inputs) {
+    for square in &mut inputs.squares {
+        square[rows.len()..SIDE].fill(0);
     }
-    // The gradient of one group goes by its list if it can.
-    if rows.len() > GROUP {
-        for square in &mut inputs.strips {
-            transpose_bits(square);
+    for (row, &sample) in rows.iter().enumerate() {
+        for (square, &bits) in inputs.squares.iter_mut().zip(strips.filled(sample as usize)) {
+            square[row] = bits;
         }
+    }
+    for square in &mut inputs.squares {
+        turn_bits::<SIDE>(square);
+    }
+    // How many strips have so many rows, and then where the next of them goes.
+    let mut places = [0_u32; MOST_ROWS + 1];
+    let mut begin = 0;
+    for (strips, square) in inputs.strips.chunks_mut(WORD).zip(&inputs.squares) {
+        for (at, strip) in strips.iter_mut().enumerate() {
+            strip.set(rows_of::<SIDE>(square, at), &mut begin);
+            places[strip.count()] += 1;
+        }
+    }
+    if let Some(rest) = &mut inputs.rest {
+        let at = inputs.strips.len();
+        rest.set(rows_of::<SIDE>(&inputs.squares[at / WORD], at % WORD), &mut begin);
+    }
+    let mut next = 0;
+    for place in &mut places[..=rows.len()] {
+        (*place, next) = (next, next + *place);
+    }
+    for strip in &inputs.strips {
+        let place = &mut places[strip.count()];
+        inputs.sorted[*place as usize] = *strip;
+        *place += 1;
     }
 }
 
-/// Notes where a row is not 0. Nothing is loaded here that has just been stored in other sizes: it would have to wait.
+/// The bits of rows of the strip number `at` in words turned by `SIDE`.
 #[inline(always)]
-fn note<S: Simd>(s: S, bytes: &[u8], row: usize, inputs: &mut Inputs) {
-    let filled = inputs.filled[row * inputs.words..][..inputs.words].chunks_mut(STRIP);
-    let any = inputs.any.chunks_mut(STRIP);
-    let words = bytes.chunks(STRIP * WORD);
-    for (((square, filled), any), bytes) in inputs.strips.iter_mut().zip(filled).zip(any).zip(words) {
-        let mut all = 0;
-        for (word, (filled, any)) in filled.iter_mut().zip(any).enumerate() {
-            let bytes = &bytes[word * WORD..];
-            let (features, strips) = match bytes.first_chunk::<WORD>() {
-                Some(whole) => s.filled(whole),
-                None => s.filled(bytes),
-            };
-            *filled = features;
-            *any |= features;
-            all |= u64::from(strips) << (word * (WORD / STRIP));
-        }
-        square[row] = all;
-    }
+fn rows_of<const SIDE: usize>(words: &[u64; WORD], at: usize) -> u64 {
+    words[at % SIDE] >> (at / SIDE * SIDE % WORD) & u64::MAX >> (WORD - SIDE)
 }
 
-/// Numbers times `scale`.
+/// Turns the squares of `SIDE` by `SIDE` bits that lie beside each other in the first `SIDE` words: bit c of row r of each changes
+/// places with bit r of row c.
 #[inline(always)]
-fn scale_row<S: Simd>(s: S, bytes: &[u8], scale: S::V, out: &mut [f32]) {
-    for (bytes, out) in bytes.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
-        (s.load_bytes(bytes) * scale).store(out);
-    }
-    if !bytes.len().is_multiple_of(LANES) {
-        // The last ones again, if there are enough.
-        let from = bytes.len().saturating_sub(LANES);
-        let mut last = [0; LANES];
-        last[..bytes.len() - from].copy_from_slice(&bytes[from..]);
-        if let Some(out) = out[from..].first_chunk_mut() {
-            (s.load_bytes(&last) * scale).store(out);
-        }
-    }
-}
-
-/// Lists the features of a group.
-#[inline(always)]
-fn list<S: Simd>(s: S, group: usize, inputs: &mut Inputs) {
-    let list = &mut inputs.lists[group * inputs.width..][..inputs.width];
-    let mut length = 0;
-    for (word, &any) in inputs.any.iter().enumerate() {
-        for at in (0..WORD).step_by(LANES) {
-            let bits = (any >> at) as u16;
-            if let Some(to) = list[length..].first_chunk_mut() {
-                s.positions(bits, (word * WORD + at) as u32, to);
-            }
-            length += bits.count_ones() as usize;
-        }
-    }
-    inputs.lengths[group] = length;
-}
-
-/// Turns a square of bits: bit c of row r becomes bit r of row c.
-#[inline(always)]
-fn transpose_bits(square: &mut [u64; WORD]) {
+fn turn_bits<const SIDE: usize>(words: &mut [u64; WORD]) {
     // The upper right and the lower left quarter change places; then those of the quarters.
-    let mut size = 32;
-    let mut left = u64::MAX >> 32;
+    let mut size = SIDE / 2;
+    // Of each 2 size bits the lower ones.
+    let mut left = u64::MAX / ((1 << size) + 1);
     while size > 0 {
-        for block in square.chunks_exact_mut(2 * size) {
+        for block in words[..SIDE].chunks_exact_mut(2 * size) {
             let (upper, lower) = block.split_at_mut(size);
             for (upper, lower) in upper.iter_mut().zip(lower) {
                 let changed = (*upper >> size ^ *lower) & left;
@@ -290,5 +236,27 @@ fn transpose_bits(square: &mut [u64; WORD]) {
         }
         size /= 2;
         left ^= left << size;
+    }
+}
+
+/// Writes the numbers.
+#[inline(always)]
+fn pack(bytes: &[u8], rows: &[u32], scale: f32, inputs: &mut Inputs) {
+    let samples = Samples::new(bytes, inputs.features, rows);
+    let values = inputs.values.as_chunks_mut().0;
+    for strip in &inputs.sorted {
+        let of_strip = samples.pairs(strip.halves.map(|half| half as usize));
+        let values = &mut values[strip.begin as usize..][..strip.count()];
+        for (values, row) in values.iter_mut().zip(positions(strip.rows)) {
+            *values = of_strip.row(row).map(|byte| f32::from(byte) * scale);
+        }
+    }
+    if let Some(strip) = &inputs.rest {
+        let values = &mut values[strip.begin as usize..][..strip.count()];
+        for (values, row) in values.iter_mut().zip(positions(strip.rows)) {
+            let sample = &bytes[rows[row] as usize * inputs.features..][..inputs.features];
+            let sample = &sample[strip.halves[0] as usize..];
+            *values = std::array::from_fn(|at| sample.get(at).map_or(0.0, |&byte| f32::from(byte) * scale));
+        }
     }
 }

@@ -5,8 +5,10 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::data::Strips;
 use crate::train::engine::candle::CandleEngine;
 use crate::train::engine::traces::follow;
+use crate::train::optimizer::descend;
 use crate::train::trainer::train_support;
 
 /// A stream of numbers in [-1, 1), with zeros among them.
@@ -37,15 +39,38 @@ fn assert_same(what: &str, isa: Isa, got: &[f32], expected: &[f32]) {
 
 /// `x weights (+ bias)`, cut at 0 with `relu`.
 fn plain_product(x: &[Vec<f32>], weights: &[f32], bias: &[f32], relu: bool) -> Vec<f32> {
+    let order: Vec<usize> = (0..weights.len() / bias.len()).collect();
+    plain_product_in(&order, x, weights, bias, relu)
+}
+
+/// [`plain_product`] with sums over the inputs in the order `order`.
+fn plain_product_in(order: &[usize], x: &[Vec<f32>], weights: &[f32], bias: &[f32], relu: bool) -> Vec<f32> {
     let outputs = bias.len();
     let mut results = Vec::new();
     for x in x {
         for o in 0..outputs {
-            let sum = x.iter().enumerate().fold(bias[o], |sum, (i, x)| x.mul_add(weights[i * outputs + o], sum));
+            let sum = order.iter().fold(bias[o], |sum, &i| x[i].mul_add(weights[i * outputs + o], sum));
             results.push(if relu && sum < 0.0 { 0.0 } else { sum });
         }
     }
     results
+}
+
+/// The order of the sums of the first layer: where four features fit in a line and lines in pairs, blocks of four by two.
+fn first_order(shape: &[u32]) -> Vec<usize> {
+    let features = shape.iter().product::<u32>() as usize;
+    let side = features.isqrt();
+    let line = match shape {
+        [_] if side * side != features => return (0..features).collect(),
+        [_] => side,
+        _ => shape[shape.len() - 1] as usize,
+    };
+    if !line.is_multiple_of(4) || !(features / line).is_multiple_of(2) {
+        return (0..features).collect();
+    }
+    let mut order: Vec<usize> = (0..features).collect();
+    order.sort_by_key(|&at| (at / line / 2, at % line / 4, at / line % 2, at));
+    order
 }
 
 /// `before + xT delta`
@@ -57,6 +82,15 @@ fn plain_gradient(x: &[Vec<f32>], delta: &Rows, before: &[f32], outputs: usize) 
         }
     }
     gradient
+}
+
+fn ascent(go_on: bool, gradient: &mut [f32]) -> Sums<'_> {
+    if go_on { Sums::GoOn(gradient) } else { Sums::Start(gradient) }
+}
+
+fn descent<'a>(go_on: bool, params: &'a mut [f32], gradient: &'a [f32]) -> Sums<'a> {
+    let lr = 0.3;
+    if go_on { Sums::EndDescent { params, lr, gradient } } else { Sums::Descend { params, lr } }
 }
 
 /// Shapes of samples, with and without lines of strips.
@@ -105,18 +139,26 @@ proptest! {
     ) {
         let next = &mut numbers(seed);
         let (x, delta) = (rows(n, inputs, next), rows(n, outputs, next));
-        let before = vector(inputs * outputs, next);
+        let (before, params) = (vector(inputs * outputs, next), vector(inputs * outputs, next));
         let start = if go_on { before.clone() } else { vec![0.0; inputs * outputs] };
         let expected = plain_gradient(&split(&x, n, inputs), &delta, &start, outputs);
         for isa in Isa::all() {
-            let mut gradient = before.clone();
-            outer_product(isa, &Outer { x: &x, rows: n, inputs, delta: &delta, outputs, go_on }, &mut gradient);
-            assert_same("gradient", isa, &gradient, &expected);
-            let mut sums = before[..outputs].to_vec();
-            column_sums(isa, &delta, n, go_on, &mut sums);
-            let expected: Vec<f32> =
+            let bias: Vec<f32> =
                 (0..outputs).map(|o| (0..n).fold(start[o], |sum, row| sum + delta.row(row, outputs)[o])).collect();
-            assert_same("bias", isa, &sums, &expected);
+            let outer = Outer { x: &x, rows: n, inputs, delta: &delta, outputs };
+            let mut got = before.clone();
+            outer_product(isa, &outer, &mut ascent(go_on, &mut got));
+            assert_same("gradient", isa, &got, &expected);
+            let mut got = before[..outputs].to_vec();
+            column_sums(isa, &delta, n, outputs, &mut ascent(go_on, &mut got));
+            assert_same("bias", isa, &got, &bias);
+            let moved = |gradient: &[f32]| params.iter().zip(gradient).map(|(w, g)| w - g * 0.3).collect::<Vec<f32>>();
+            let mut got = params.clone();
+            outer_product(isa, &outer, &mut descent(go_on, &mut got, &before));
+            assert_same("descent", isa, &got, &moved(&expected));
+            let mut got = params[..outputs].to_vec();
+            column_sums(isa, &delta, n, outputs, &mut descent(go_on, &mut got, &before[..outputs]));
+            assert_same("descent of the bias", isa, &got, &moved(&bias)[..outputs]);
             let mut turned = rows(outputs, inputs, &mut || 9.0);
             transpose(isa, &before, outputs, &mut turned);
             let expected: Vec<f32> =
@@ -169,23 +211,24 @@ fn check_first_layer(shape: &[u32], n: usize, outputs: usize, filled: f32, seed:
     let x: Vec<Vec<f32>> = chosen.iter().map(numbers_of).collect();
     let (weights, bias) = (vector(features * outputs, next), vector(outputs, next));
     let (delta, before) = (rows(n, outputs, next), vector(features * outputs, next));
-    let expected = plain_product(&x, &weights, &bias, relu);
+    let expected = plain_product_in(&first_order(shape), &x, &weights, &bias, relu);
+    let strips = Strips::new(shape, &bytes);
     let begun = plain_gradient(&x, &delta, &vec![0.0; before.len()], outputs);
     let gone_on = plain_gradient(&x, &delta, &before, outputs);
     let moved = |gradient: &[f32]| weights.iter().zip(gradient).map(|(w, g)| w - g * 0.3).collect::<Vec<f32>>();
     for isa in Isa::all() {
-        let mut inputs = Inputs::new(inputs::MOST_ROWS, features, shape);
+        let mut inputs = Inputs::new(inputs::MOST_ROWS, features, &strips);
         // After other rows, more and fewer, of which nothing may be left.
         for others in [inputs::MOST_ROWS, 1, 20] {
-            gather(isa, &bytes, &vec![1; others], scale, &mut inputs);
+            gather(isa, &bytes, &strips, &vec![1; others], scale, &mut inputs);
         }
-        gather(isa, &bytes, &chosen, scale, &mut inputs);
-        let mut out = Rows::new(n.next_multiple_of(GROUP), outputs);
+        gather(isa, &bytes, &strips, &chosen, scale, &mut inputs);
+        let mut out = Rows::new(n, outputs);
         let factors = FirstFactors { inputs: &inputs, weights: &weights, bias: &bias, outputs, relu };
-        first_product(isa, &factors, &mut out, &mut Ahead::default());
+        first_product(isa, &factors, &mut out, &mut Ahead::none());
         assert_same("product", isa, &results(&out, n, outputs), &expected);
         let outer = FirstOuter { inputs: &inputs, delta: &delta, outputs };
-        let gradient = |sums: &mut Sums<'_>| first_gradient(isa, &outer, sums, &mut Ahead::default());
+        let gradient = |sums: &mut Sums<'_>| first_gradient(isa, &outer, sums, &mut Ahead::none());
         let mut got = before.clone();
         gradient(&mut Sums::Start(&mut got));
         assert_same("gradient", isa, &got, &begun);
@@ -193,10 +236,10 @@ fn check_first_layer(shape: &[u32], n: usize, outputs: usize, filled: f32, seed:
         gradient(&mut Sums::GoOn(&mut got));
         assert_same("gradient that goes on", isa, &got, &gone_on);
         let mut got = weights.clone();
-        gradient(&mut Sums::Descend { weights: &mut got, lr: 0.3 });
+        gradient(&mut Sums::Descend { params: &mut got, lr: 0.3 });
         assert_same("descent", isa, &got, &moved(&begun));
         got.copy_from_slice(&weights);
-        gradient(&mut Sums::EndDescent { weights: &mut got, lr: 0.3, gradient: &before });
+        gradient(&mut Sums::EndDescent { params: &mut got, lr: 0.3, gradient: &before });
         assert_same("end of a descent", isa, &got, &moved(&gone_on));
     }
 }
@@ -211,11 +254,12 @@ fn deltas_that_are_not_finite_have_the_same_bits_with_all_instructions() {
     let gradients: Vec<Vec<u32>> = Isa::all()
         .into_iter()
         .map(|isa| {
-            let mut inputs = Inputs::new(9, 16, &[4, 4]);
-            gather(isa, &bytes, &(0..9).collect::<Vec<_>>(), 1.0, &mut inputs);
+            let strips = Strips::new(&[4, 4], &bytes);
+            let mut inputs = Inputs::new(9, 16, &strips);
+            gather(isa, &bytes, &strips, &(0..9).collect::<Vec<_>>(), 1.0, &mut inputs);
             let mut gradient = vec![0.0; 16 * 3];
             let outer = FirstOuter { inputs: &inputs, delta: &delta, outputs: 3 };
-            first_gradient(isa, &outer, &mut Sums::Start(&mut gradient), &mut Ahead::default());
+            first_gradient(isa, &outer, &mut Sums::Start(&mut gradient), &mut Ahead::none());
             gradient.iter().map(|value| if value.is_nan() { u32::MAX } else { value.to_bits() }).collect()
         })
         .collect();
@@ -357,6 +401,6 @@ fn losses_gradients_and_weights_are_those_of_keras() {
         engine.labels[..y.len()].copy_from_slice(y);
         engine.turn(params);
         let pass = Pass { rows: y.len(), training: true, masks: &[], from: 0 };
-        engine.step_chunk(&mut Target::Gradient(params, gradient), &pass, y.len(), &mut Ahead::default())
+        engine.step_chunk(&mut Target::Gradient(params, gradient), &pass, y.len(), &mut Ahead::none())
     });
 }

@@ -1,0 +1,126 @@
+//! Which parts of samples are all 0: most of a drawing is.
+//!
+//! Samples are cut into strips of [`STRIP`] features, and a bit tells for each strip of each sample whether any of its values is
+//! not 0. In images a strip is a block of two lines: drawings fill fewer of those than of strips of one.
+
+/// Features of a half of a strip, which follow each other.
+pub(crate) const HALF: usize = 4;
+
+/// Features of a strip.
+pub(crate) const STRIP: usize = 2 * HALF;
+
+/// The strips of some samples.
+pub(crate) struct Strips {
+    /// For each strip the first features of its halves, which together are all features, once; those of the last one may go
+    /// beyond them.
+    halves: Vec<[u32; 2]>,
+    /// Words of a sample.
+    words: usize,
+    /// For each sample `words` words of bits: from the lowest on, whether a strip is not all 0.
+    filled: Vec<u64>,
+}
+
+impl Strips {
+    /// Of the samples `rows`, which have the shape `shape`.
+    pub(crate) fn new(shape: &[u32], rows: &[u8]) -> Self {
+        let features = shape.iter().map(|&size| size as usize).product();
+        let halves = halves(features, line(shape));
+        let words = halves.len().div_ceil(u64::BITS as usize);
+        let mut filled = Vec::with_capacity(rows.len() / features * words);
+        for sample in rows.chunks_exact(features) {
+            for halves in halves.chunks(u64::BITS as usize) {
+                let strips = halves.iter().enumerate();
+                filled.push(strips.fold(0, |bits, (at, halves)| bits | u64::from(is_filled(sample, halves)) << at));
+            }
+        }
+        Self { halves, words, filled }
+    }
+
+    /// For each strip the first features of its halves.
+    pub(crate) fn halves(&self) -> &[[u32; 2]] {
+        &self.halves
+    }
+
+    /// The words of bits of a sample: from the lowest on, whether a strip is not all 0.
+    pub(crate) fn filled(&self, sample: usize) -> &[u64] {
+        &self.filled[sample * self.words..][..self.words]
+    }
+}
+
+/// Whether any value of a strip is not 0.
+fn is_filled(sample: &[u8], halves: &[u32; 2]) -> bool {
+    halves.iter().any(|&start| match sample.get(start as usize..).unwrap_or_default() {
+        [a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]) != 0,
+        rest => rest.iter().any(|&value| value != 0),
+    })
+}
+
+/// Features of a line of an image of this shape; one of a single dimension may be a square.
+fn line(shape: &[u32]) -> Option<usize> {
+    match *shape {
+        [features] => Some(features.isqrt()).filter(|side| side * side == features),
+        [.., line] => Some(line),
+        [] => None,
+    }
+    .map(|line| line as usize)
+}
+
+/// The strips of `features`: blocks of two lines where halves fit in `line`, and otherwise as the features follow each other.
+fn halves(features: usize, line: Option<usize>) -> Vec<[u32; 2]> {
+    let strip = |one: usize, other: usize| [one as u32, other as u32];
+    match line {
+        Some(line) if line > 0 && line.is_multiple_of(HALF) && features.is_multiple_of(2 * line) => (0..features)
+            .step_by(2 * line)
+            .flat_map(|at| (at..at + line).step_by(HALF))
+            .map(|at| strip(at, at + line))
+            .collect(),
+        _ => (0..features).step_by(STRIP).map(|at| strip(at, at + HALF)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_halves_of_strips_are_all_features_once() {
+        for shape in
+            [vec![28, 28], vec![784], vec![40, 32], vec![3, 4], vec![1], vec![19], vec![4, 4, 2], vec![2, 3, 8]]
+        {
+            let features = shape.iter().product::<u32>();
+            let strips = Strips::new(&shape, &[]);
+            let halves = strips.halves().as_flattened();
+            let mut all: Vec<u32> =
+                halves.iter().flat_map(|&half| half..half + 4).filter(|&at| at < features).collect();
+            all.sort_unstable();
+            assert_eq!(all, (0..features).collect::<Vec<_>>(), "{shape:?}");
+            assert_eq!(halves.len() / 2, features.div_ceil(8) as usize, "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn images_are_cut_into_blocks_of_two_lines() {
+        for shape in [vec![28, 28], vec![784]] {
+            assert_eq!(Strips::new(&shape, &[]).halves()[..8], [0, 4, 8, 12, 16, 20, 24, 56].map(|at| [at, at + 28]));
+        }
+        assert_eq!(Strips::new(&[27, 28], &[]).halves()[..2], [[0, 4], [8, 12]]);
+    }
+
+    #[test]
+    fn a_bit_tells_of_every_strip_whether_it_is_filled() {
+        for shape in [vec![24, 24], vec![13], vec![600]] {
+            let features = shape.iter().product::<u32>() as usize;
+            // Each sample has one value that is not 0.
+            let mut rows = vec![0; features * features];
+            (0..features).for_each(|at| rows[at * features + at] = 1 << (at % 8));
+            let strips = Strips::new(&shape, &rows);
+            for sample in 0..features {
+                let holds = |half: u32| (half as usize..half as usize + HALF).contains(&sample);
+                for (strip, halves) in strips.halves().iter().enumerate() {
+                    let bit = strips.filled(sample)[strip / 64] >> (strip % 64) & 1 == 1;
+                    assert_eq!(bit, halves.iter().any(|&half| holds(half)), "{shape:?}: value {sample}, strip {strip}");
+                }
+            }
+        }
+    }
+}
