@@ -110,7 +110,7 @@ fn the_canonical_form_is_this_text() {
             r#""hidden":[32,32],"kernel_initializer":"glorot_uniform","l1":0.0,"l2":0.0,"label_smoothing":0.0,"#,
             r#""learning_rate":0.01,"momentum":0.0,"nesterov":false,"optimizer":"sgd","patience":null,"#,
             r#""schedule":"constant","weight_decay":0.0},"#,
-            r#""scaling":"training_maximum","trainer":"mlp","trainer_version":3}"#
+            r#""scaling":"training_maximum","trainer":"mlp","trainer_version":4}"#
         )
     );
     let small = config(json!({"optimizer": "adam", "learning_rate": 1e-5}));
@@ -123,7 +123,7 @@ fn the_hash_is_the_sha256_of_the_canonical_text() {
     // printf %s '{"dataset":...}' | sha256sum
     assert_eq!(
         config(json!({"epochs": 25})).config_hash(),
-        "6c18ed9c8e88eacb6a6779373e472227c6dce1483dc6828da57b81f816bfa117"
+        "6ba0781cc2d28d616771095e0aca7f1eb855ab51501658653217691318c874cb"
     );
 }
 
@@ -162,7 +162,7 @@ fn a_configuration_of_another_build_is_refused() {
     let text = config(json!({})).canonical_json();
     JobConfig::from_canonical_json(&text).expect("its own");
     for (piece, replacement, message) in [
-        (r#""trainer_version":3"#, r#""trainer_version":4"#, "trainer_version: 4 cannot be trained by this build"),
+        (r#""trainer_version":4"#, r#""trainer_version":5"#, "trainer_version: 5 cannot be trained by this build"),
         (r#""trainer":"mlp""#, r#""trainer":"cnn""#, "trainer: \"cnn\" cannot be trained by this build"),
         (r#""device":"cpu""#, r#""device":"cuda""#, "device: \"cuda\" cannot be trained"),
         (r#""engine":"candle""#, r#""engine":"torch""#, "engine: \"torch\" is unknown to this build"),
