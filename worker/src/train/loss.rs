@@ -194,6 +194,32 @@ mod tests {
     }
 
     #[test]
+    fn more_classes_than_lanes_have_the_loss_and_gradient_of_the_formula() {
+        for (classes, rows) in [(15, 3), (16, 16), (17, 5), (37, 19)] {
+            let logits: Vec<f32> = (0..rows * classes).map(|i| ((i * 37 % 101) as f32 - 50.0) / 20.0).collect();
+            let labels: Vec<u8> = (0..rows).map(|row| (row * 7 % classes) as u8).collect();
+            let mut gradient = logits.clone();
+            let score = cross_entropy(&mut gradient, &Targets { labels: &labels, smoothing: 0.1, classes }, true);
+            let mut loss = 0.0;
+            for (row, &label) in labels.iter().enumerate() {
+                let z = logits[row * classes..][..classes].iter().map(|&z| f64::from(z));
+                let total: f64 = z.clone().map(f64::exp).sum();
+                for (class, z) in z.enumerate() {
+                    let target = 0.1 / classes as f64 + if class == usize::from(label) { 0.9 } else { 0.0 };
+                    loss -= target * (z - total.ln());
+                    let expected = (z.exp() / total - target) / rows as f64;
+                    let got = f64::from(gradient[row * classes + class]);
+                    assert!(
+                        (got - expected).abs() < 1e-7,
+                        "{classes} classes, row {row}, class {class}: {got}, not {expected}"
+                    );
+                }
+            }
+            assert!((score.loss_sum - loss).abs() < 1e-4, "{classes} classes: {score:?}, not {loss}");
+        }
+    }
+
+    #[test]
     fn the_gradient_is_that_of_the_mean_loss() {
         for smoothing in [0.0, 0.2] {
             // More rows than lanes.
