@@ -23,7 +23,7 @@ pub(super) struct Ahead<'a> {
 impl<'a> Ahead<'a> {
     /// The samples `rows`, with what is known of their strips.
     pub(super) fn new(data: &'a Dataset, rows: &'a [u32]) -> Self {
-        // Often enough for all lines: there is a strip for every eight features, in each of both products.
+        // Often enough for all lines of a chunk of drawings: there is a strip for every eight features, in each of both products.
         let pace = (64 / rows.len().max(1)).max(1);
         Self { data: Some(data), rows, left: &[], pace }
     }

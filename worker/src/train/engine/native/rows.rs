@@ -46,27 +46,26 @@ impl Panel {
     }
 }
 
-/// Calls `kernel::<S, N, FULL>(panel, arguments)`, or for `kernel[A, B](arguments)` `<S, A, B, N, FULL>`, for one panel of
-/// `outputs` after the other: panels of two vectors where those fit in the registers, and of one elsewhere; `FULL` unless
+/// Calls `kernel::<S, N, FULL>(panel, arguments)` for one panel of `outputs` after the other: panels of two vectors where those fit in the registers, and of one elsewhere; `FULL` unless
 /// the last vector is filled in part.
 macro_rules! panels {
-    ($S:ident, $outputs:expr, $kernel:ident$([$($constant:tt),+])?($($argument:expr),* $(,)?)) => {{
+    ($S:ident, $outputs:expr, $kernel:ident($($argument:expr),* $(,)?)) => {{
         let outputs: usize = $outputs;
         let mut at = 0;
         while at < outputs {
             let left = outputs - at;
             let panel = |last| $crate::train::engine::native::rows::Panel { at, last };
             if $S::WIDE && left >= 2 * LANES {
-                $kernel::<$S, $($($constant,)+)? 2, true>(panel(LANES), $($argument),*);
+                $kernel::<$S, 2, true>(panel(LANES), $($argument),*);
                 at += 2 * LANES;
             } else if $S::WIDE && left > LANES {
-                $kernel::<$S, $($($constant,)+)? 2, false>(panel(left - LANES), $($argument),*);
+                $kernel::<$S, 2, false>(panel(left - LANES), $($argument),*);
                 at = outputs;
             } else if left >= LANES {
-                $kernel::<$S, $($($constant,)+)? 1, true>(panel(LANES), $($argument),*);
+                $kernel::<$S, 1, true>(panel(LANES), $($argument),*);
                 at += LANES;
             } else {
-                $kernel::<$S, $($($constant,)+)? 1, false>(panel(left), $($argument),*);
+                $kernel::<$S, 1, false>(panel(left), $($argument),*);
                 at = outputs;
             }
         }
