@@ -81,7 +81,7 @@ fn score_with<S: Simd>(
         let mut own = [0.0; LANES];
         let mut label = [0.0; LANES];
         for (row, &class) in labels.iter().enumerate() {
-            own[row] = logits[row * stride + usize::from(class)];
+            own[row] = logits[row * stride..][..classes][usize::from(class)];
             label[row] = f32::from(class);
         }
         // Rows become lanes.
@@ -191,6 +191,14 @@ mod tests {
         assert_eq!(score_of(&[1.0, 1.0, 0.0, 1.0], &[0], 4, 0.0).correct, 1);
         assert_eq!(score_of(&[1.0, 1.0, 0.0, 1.0], &[1], 4, 0.0).correct, 0);
         assert_eq!(argmax(&[1.0, 1.0, 0.0, 1.0]), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "index out of bounds")]
+    fn a_label_beyond_the_classes_reads_no_other_number() {
+        let mut logits = [0.0; 2 * 16];
+        let targets = Targets { labels: &[3, 0], smoothing: 0.0, classes: 3 };
+        score(Isa::detect(), &mut logits, 16, &targets, None, &mut [[0.0; LANES]; 3]);
     }
 
     #[test]
