@@ -142,7 +142,7 @@ impl OptimizerState {
 }
 
 dispatched!(
-    /// Plain gradient descent, `w -= g lr`: for engines that move weights as soon as they know their gradients.
+    /// Plain gradient descent, `w -= g lr`: what [`Engine::descend`](super::engine::Engine::descend) does, in whatever order.
     pub(crate) fn descend(params: &mut [f32], gradient: &[f32], lr: f32) = descent::sgd
 );
 

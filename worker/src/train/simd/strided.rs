@@ -1,4 +1,4 @@
-//! Numbers of a matrix that lie apart, with one check for all that are read together. The messages of checks inside loops
+//! Numbers and bytes of a matrix that lie apart, with one check for all that are read together. The messages of checks inside loops
 //! name no numbers, which every turn would have to keep for them.
 #![allow(unsafe_code, reason = "a check of every number costs the kernels of the first layer a third of their time")]
 
@@ -78,8 +78,8 @@ impl<'a> BandMut<'a> {
     }
 }
 
-/// Rows of [`Samples`] at most.
-const SAMPLES: usize = 64;
+/// Rows of [`Samples`] at most: as many as a word has bits for.
+const SAMPLES: usize = u64::BITS as usize;
 
 /// Some rows of a matrix of bytes.
 pub(in crate::train) struct Samples<'a> {
@@ -121,7 +121,7 @@ impl<'a> Samples<'a> {
 }
 
 impl Pairs<'_> {
-    /// The bytes of the row `row`, one stretch after the other.
+    /// The bytes of the row `row`, one stretch after the other; of a row that there is not, those of some other.
     #[inline(always)]
     pub(in crate::train) fn row(&self, row: usize) -> [u8; 8] {
         let begin = self.samples.begins[row % SAMPLES];

@@ -1,7 +1,7 @@
 //! The inputs of the first layer: some samples as numbers, strip by strip, without the strips that are all 0.
 //!
 //! [`gather`] turns what [`Strips`] tells of each sample into what the products of [`super::first`] ask: which rows are there in
-//! a strip. What is left out decides about time, never about finite results.
+//! a strip. What is left out decides about time and the sign of zeros, never about another finite result.
 
 use crate::data::{STRIP, Strips};
 use crate::train::simd::{Aligned, Samples, Simd, dispatched};

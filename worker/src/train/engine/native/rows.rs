@@ -46,8 +46,8 @@ impl Panel {
     }
 }
 
-/// Calls `kernel::<S, N, FULL>(panel, arguments)` for one panel of `outputs` after the other: panels of two vectors where those fit in the registers, and of one elsewhere; `FULL` unless
-/// the last vector is filled in part.
+/// Calls `kernel::<S, N, FULL>(panel, arguments)` for one panel of `outputs` after the other: panels of two vectors where
+/// those fit in the registers, and of one elsewhere; `FULL` unless the last vector is filled in part.
 macro_rules! panels {
     ($S:ident, $outputs:expr, $kernel:ident($($argument:expr),* $(,)?)) => {{
         let outputs: usize = $outputs;
