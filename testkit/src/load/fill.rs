@@ -4,7 +4,7 @@
 //! succeeded. On Postgres that leaves as many dead rows and index entries behind as completing the jobs does, which is
 //! what a database has before its first vacuum.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -14,13 +14,14 @@ use super::numbers::rounded;
 
 /// Jobs of one transaction.
 const CHUNK: i64 = 20_000;
-/// 2026-11-23T17:30:00Z, when all these jobs begin.
-const BEGIN: i64 = 1_795_455_000_000_000;
+/// So long before now the first of these jobs begins: they end one after the other, and all before now.
+const BEFORE_MICROS: i64 = 2 * 3600 * 1_000_000;
 
+// A job of this run is known by its beginning.
 const JOBS: &str = "
 UPDATE jobs
-SET state = 'succeeded', attempt = 1, worker_id = $4, slot = 0, started_at = $5 + 1000 * id,
-    ended_at = $5 + 1000 * id + 500000,
+SET state = 'succeeded', attempt = 1, worker_id = $5, slot = 0, started_at = $4 + 1000 * id,
+    ended_at = $4 + 1000 * id + 500000,
     objective = CAST(id * 7919 % 1000003 AS DOUBLE PRECISION) / 1000003,
     score = CAST(id * 7919 % 1000003 AS DOUBLE PRECISION) / 1000003,
     final_loss = 0.7, final_accuracy = 0.8, final_val_loss = 0.75,
@@ -39,7 +40,7 @@ FROM jobs
 WHERE sweep_id = $1
   AND id > $2
   AND id <= $3
-  AND state = 'succeeded'";
+  AND started_at = $4 + 1000 * id";
 const EPOCHS: &str = "
 INSERT INTO epochs (
     job_id, attempt, epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, metrics
@@ -52,7 +53,7 @@ JOIN count c ON c.epoch <= j.epochs
 WHERE j.sweep_id = $1
   AND j.id > $2
   AND j.id <= $3
-  AND j.state = 'succeeded'";
+  AND j.started_at = $4 + 1000 * j.id";
 const SUMS: &str = "
 INSERT INTO config_sums (
     sweep_id, job_id, swept, n, diverged, failed, final_mean, best_mean, mean_seconds, objective_mean
@@ -64,7 +65,7 @@ FROM jobs
 WHERE sweep_id = $1
   AND id > $2
   AND id <= $3
-  AND state = 'succeeded'";
+  AND started_at = $4 + 1000 * id";
 const WORKER: &str = "
 INSERT INTO workers (instance, name, host, slots, build, trainer_version, device, registered_at, last_seen_at, left_at)
 VALUES ('00000000-0000-7000-8000-000000000000', 'load-fill', 'load', 1, 'besom-load', 1, 'cpu', $1, $1, $1)
@@ -138,12 +139,14 @@ pub async fn run(args: &Args) -> anyhow::Result<Value> {
 /// The same statements for both databases, whose drivers have types of their own.
 macro_rules! finish {
     ($connection:ident, $args:ident, $table:literal, $json_object:literal) => {{
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        let begin = i64::try_from(now.as_micros())? - BEFORE_MICROS;
         let (sweep,): (i64,) = sqlx::query_as("SELECT id FROM sweeps WHERE name = $1")
             .bind(&$args.sweep)
             .fetch_optional(&mut *$connection)
             .await?
             .with_context(|| format!("there is no sweep {:?}", $args.sweep))?;
-        let (worker,): (i64,) = sqlx::query_as(WORKER).bind(BEGIN).fetch_one(&mut *$connection).await?;
+        let (worker,): (i64,) = sqlx::query_as(WORKER).bind(begin).fetch_one(&mut *$connection).await?;
         let sums = SUMS.replace("JSON_OBJECT", $json_object);
         let (mut after, mut finished) = (0_i64, 0_u64);
         while finished < u64::from($args.finish) {
@@ -152,11 +155,11 @@ macro_rules! finish {
             let (last,): (Option<i64>,) =
                 sqlx::query_as(NEXT).bind(sweep).bind(after).bind(wanted).fetch_one(&mut *transaction).await?;
             let last = last.with_context(|| format!("only {finished} jobs of sweep {:?} are queued", $args.sweep))?;
-            let jobs = sqlx::query(JOBS).bind(sweep).bind(after).bind(last).bind(worker).bind(BEGIN);
+            let jobs = sqlx::query(JOBS).bind(sweep).bind(after).bind(last).bind(begin).bind(worker);
             finished += jobs.execute(&mut *transaction).await?.rows_affected();
             for statement in [ATTEMPTS, EPOCHS, &sums] {
                 let statement = sqlx::query(AssertSqlSafe(statement.to_owned()));
-                statement.bind(sweep).bind(after).bind(last).execute(&mut *transaction).await?;
+                statement.bind(sweep).bind(after).bind(last).bind(begin).execute(&mut *transaction).await?;
             }
             transaction.commit().await?;
             after = last;
@@ -165,7 +168,7 @@ macro_rules! finish {
         if kept > 0 {
             sqlx::query(COUNTS).bind(sweep).execute(&mut *$connection).await?;
         }
-        sqlx::query(COMPLETED).bind(sweep).bind(BEGIN).execute(&mut *$connection).await?;
+        sqlx::query(COMPLETED).bind(sweep).bind(begin).execute(&mut *$connection).await?;
         if let Some(state) = &$args.state {
             let statement = sqlx::query("UPDATE sweeps SET state = $2 WHERE id = $1 AND ended_at IS NULL");
             statement.bind(sweep).bind(state).execute(&mut *$connection).await?;
