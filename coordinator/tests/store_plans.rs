@@ -1,9 +1,9 @@
 //! How the databases find the rows of the statements that every job needs, with statistics as they are at the worst
 //! moment: gathered when a large grid had just been written and was all queued, and then it was worked off.
 //!
-//! On Postgres each statement runs, twice, under EXPLAIN ANALYZE with its generic and its custom plan, and it is counted
-//! what it touched: rows, and pages, which also count the dead ones that no vacuum has removed yet. SQLite says which
-//! index it takes, without statistics and with those of the worst moment.
+//! On Postgres each statement is prepared and runs several times under EXPLAIN ANALYZE, which counts what it touches: rows,
+//! and pages, on which the dead rows lie that no vacuum has removed yet. SQLite says which index it takes, without
+//! statistics and with those of the worst moment.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
@@ -11,20 +11,29 @@ mod store_support;
 
 use std::fmt::Write;
 
-use besom_coordinator::{domain::NewSweep, store::Store};
+use besom_coordinator::domain::NewSweep;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
 use store_support::{Bench, new_job, new_sweep};
 
 /// Jobs of each of the three large sweeps.
-const JOBS: u32 = 20_000;
+const JOBS: u32 = 10_000;
 /// What is left of the sweep that is worked off: as many run as are queued.
 const LEFT: u32 = 100;
 
 /// The most that a statement may touch where it needs a few rows: rows by Postgres's count, and pages of 8 kB. A walk over
-/// the ended jobs of a sweep touches 20,000 and 2,000 or more.
+/// the ended jobs of a sweep touches 10,000 rows and as many pages.
 const ROWS: f64 = 1_000.0;
-const PAGES: f64 = 600.0;
+const PAGES: f64 = 1_000.0;
+
+/// Tables of a few rows, here: any way to read them is a good one.
+const SMALL: [&str; 5] = ["sweeps", "sweep_counts", "workers", "store", "confusions"];
+
+/// Postgres plans the first five runs of a prepared statement for their values; from then on it may take one plan for all.
+const RUNS: u32 = 7;
+
+/// Both hold a sweep's running jobs beside each other.
+const RUNNING: &[&str] = &["INDEX jobs_running (sweep_id=?)|INDEX jobs_progress (sweep_id=? AND state=?)"];
 
 /// A statement with parameters that mean something in [`worst_moment`].
 struct Case {
@@ -45,10 +54,6 @@ enum Database {
 
 fn int(value: impl Into<i64>) -> (&'static str, String) {
     ("bigint", value.into().to_string())
-}
-
-fn none() -> (&'static str, String) {
-    ("bigint", "NULL".to_owned())
 }
 
 fn text(value: &str) -> (&'static str, String) {
@@ -99,30 +104,46 @@ fn cases() -> Vec<Case> {
         ),
         postgres("jobs_lock", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1))]),
         postgres("sweeps_lock", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1))]),
-        both("attempt_epochs", vec![int(running), int(1)], &["SEARCH epochs USING PRIMARY KEY (job_id=? AND attempt=?)"]),
+        both(
+            "attempt_epochs",
+            vec![int(running), int(1)],
+            &["SEARCH epochs USING PRIMARY KEY (job_id=? AND attempt=?)"],
+        ),
         both(
             "config_runs",
             vec![int(first)],
             &["SEARCH r USING INDEX sqlite_autoindex_jobs_1 (sweep_id=? AND config_hash=?)"],
         ),
-        both("best_other", vec![sweep(), int(first)], &["USING COVERING INDEX jobs_score (sweep_id=?|jobs_score (sweep_id=?"]),
+        both(
+            "best_other",
+            vec![sweep(), int(first)],
+            &["USING COVERING INDEX jobs_score (sweep_id=?|jobs_score (sweep_id=?"],
+        ),
         both("class_counts_insert", vec![int(first)], &["SEARCH c USING INTEGER PRIMARY KEY (rowid=?)"]),
         both("sweep_complete", vec![sweep(), int(1)], &["SEARCH sweeps USING INTEGER PRIMARY KEY (rowid=?)"]),
         both("expired", vec![int(0), int(100)], &["SCAN j USING INDEX jobs_running"]),
         // Looking.
-        both(
-            "sweep_counts",
-            vec![sweep()],
-            &["SEARCH j USING COVERING INDEX jobs_running (sweep_id=?)|SEARCH j USING INDEX jobs_running (sweep_id=?)"],
-        ),
-        both("running", vec![sweep()], &["SEARCH j USING INDEX jobs_running (sweep_id=?)"]),
-        both("running_epochs", vec![sweep()], &["SEARCH j USING INDEX jobs_running (sweep_id=?)"]),
+        both("sweep_counts", vec![sweep()], RUNNING),
+        both("running", vec![sweep()], RUNNING),
+        both("running_epochs", vec![sweep()], RUNNING),
         both("runs_by_best", vec![sweep(), int(20), int(0)], &["SEARCH j USING INDEX jobs_score (sweep_id=?)"]),
-        both("runs_by_job", vec![sweep(), int(20), int(0)], &["jobs_sweep (sweep_id=?)"]),
-        both("runs_after", vec![sweep(), int(last - 100), int(20)], &["(sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)"]),
-        both("history", vec![sweep(), int(first + 10_000), int(16)], &["(sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)"]),
-        both("attempts", vec![sweep(), int(first + 10_000), int(100)], &["(sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)"]),
-        both("config_stats", vec![sweep(), int(first + 10_000), int(100)], &["(sweep_id=? AND job_id>?)"]),
+        both("runs_by_job", vec![sweep(), int(20), int(0)], &["jobs_sweep (sweep_id>? AND sweep_id<?)"]),
+        both(
+            "runs_after",
+            vec![sweep(), int(last - 100), int(20)],
+            &["(sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)"],
+        ),
+        both(
+            "history",
+            vec![sweep(), int(first + 5_000), int(16)],
+            &["(sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)"],
+        ),
+        both(
+            "attempts",
+            vec![sweep(), int(first + 5_000), int(100)],
+            &["(sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)"],
+        ),
+        both("config_stats", vec![sweep(), int(first + 5_000), int(100)], &["(sweep_id=? AND job_id>?)"]),
         both("workers", vec![int(0)], &["jobs_of_worker (worker_id=?)"]),
     ]
 }
@@ -167,7 +188,7 @@ async fn worst_moment(bench: &Bench, prepare: &[&str], gather: bool) {
                 CASE WHEN state = 'running' THEN NULL ELSE state END FROM jobs WHERE attempt = 1"
             .to_owned(),
         "INSERT INTO epochs (job_id, attempt, epoch, learning_rate, seconds, metrics) \
-         SELECT job_id, 1, 1, 0.1, 0.2, '{}' FROM attempts UNION ALL SELECT job_id, 1, 2, 0.1, 0.2, '{}' FROM attempts"
+         SELECT a.job_id, 1, e.epoch, 0.1, 0.2, '{}' FROM attempts a CROSS JOIN (SELECT 1 AS epoch UNION ALL SELECT 2) e"
             .to_owned(),
         "INSERT INTO config_sums (sweep_id, job_id, swept, n, diverged, failed, objective_mean) \
          SELECT sweep_id, id, '{}', 1, 0, 0, objective FROM jobs WHERE state = 'succeeded'"
@@ -219,7 +240,9 @@ async fn assert_sqlite(bench: &Bench) {
 /// parts with a bar either half will do.
 fn judge_sqlite(plan: &[String], expected: &[&str]) -> Vec<String> {
     const LARGE: [&str; 10] = ["jobs", "attempts", "epochs", "config_sums", "j", "r", "a", "e", "c", "t"];
-    let made = |name: &str| plan.iter().any(|line| line == &format!("CO-ROUTINE {name}") || line == &format!("MATERIALIZE {name}"));
+    let made = |name: &str| {
+        plan.iter().any(|line| line == &format!("CO-ROUTINE {name}") || line == &format!("MATERIALIZE {name}"))
+    };
     let mut problems = Vec::new();
     for line in plan {
         let mut words = line.split(' ');
@@ -233,7 +256,7 @@ fn judge_sqlite(plan: &[String], expected: &[&str]) -> Vec<String> {
             problems.push(format!("{line:?} reads all of it"));
         }
         // The whole of a sweep, unless an order and a limit end it.
-        if line.contains("USING INDEX jobs_progress (sweep_id=?)") || line.contains("jobs_progress (sweep_id=? AND state=?)") {
+        if line.contains("INDEX jobs_progress (sweep_id=?)") {
             problems.push(format!("{line:?} reads all jobs of a sweep"));
         }
     }
@@ -252,44 +275,50 @@ async fn no_statement_of_a_job_walks_a_sweep_on_postgres_with_statistics_of_its_
     let no_vacuum = tables.map(|table| format!("ALTER TABLE {table} SET (autovacuum_enabled = off)"));
     worst_moment(&bench, &no_vacuum.each_ref().map(String::as_str), true).await;
     let mut connection = PgConnection::connect(&bench.url()).await.unwrap();
+    // The server's daemon gives a new table statistics within a minute; those of the grid stay until a tenth of it changed.
+    connection.execute("ANALYZE config_sums").await.unwrap();
     // As the coordinator's sessions have it.
     connection.execute("SET jit = off").await.unwrap();
     let mut wrong = String::new();
-    for mode in ["force_generic_plan", "force_custom_plan"] {
-        connection.execute(AssertSqlSafe(format!("SET plan_cache_mode = {mode}"))).await.unwrap();
-        for case in cases().iter().filter(|case| case.only != Some(Database::Sqlite)) {
+    for case in cases().iter().filter(|case| case.only != Some(Database::Sqlite)) {
+        for (run, plan) in (1..).zip(explain(&mut connection, case).await) {
             // The first run marks what is dead, as every statement before it did in a real store.
-            explain(&mut connection, case).await;
-            let plan = explain(&mut connection, case).await;
-            let touched = Touched::by(&plan["Plan"]);
-            let pages = number(&plan["Plan"], "Shared Hit Blocks") + number(&plan["Plan"], "Shared Read Blocks");
-            let walks: Vec<&String> = touched.scans.iter().filter(|scan| !scan.ends_with("of little")).collect();
-            if touched.rows > ROWS || pages > PAGES || !walks.is_empty() {
-                let Touched { rows, .. } = touched;
-                writeln!(wrong, "{} ({mode}): {rows} rows, {pages} pages, {walks:?}\n{plan:#}", case.file).unwrap();
+            if run == 1 {
+                continue;
+            }
+            let touched = Touched::by(&plan);
+            let pages = number(&plan, "Shared Hit Blocks") + number(&plan, "Shared Read Blocks");
+            if touched.rows > ROWS || pages > PAGES || !touched.scans.is_empty() {
+                let Touched { rows, scans } = touched;
+                writeln!(wrong, "{}, run {run}: {rows} rows, {pages} pages, {scans:?}\n{plan:#}", case.file).unwrap();
+                break;
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// The plan of a statement and what its run touched; whatever it changed is taken back.
-async fn explain(connection: &mut PgConnection, case: &Case) -> Value {
+/// The plans of a statement and what its runs touched; whatever they changed is taken back.
+async fn explain(connection: &mut PgConnection, case: &Case) -> Vec<Value> {
     let types: Vec<&str> = case.args.iter().map(|(kind, _)| *kind).collect();
     let values: Vec<&str> = case.args.iter().map(|(_, value)| value.as_str()).collect();
-    let text = statement(case.file, "postgres");
-    let run = async |connection: &mut PgConnection| -> sqlx::Result<Value> {
-        connection.execute(AssertSqlSafe(format!("PREPARE tried ({}) AS {text}", types.join(", ")))).await?;
-        let run = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE tried ({})", values.join(", "));
-        let row = sqlx::raw_sql(AssertSqlSafe(run)).fetch_one(&mut *connection).await?;
-        let plan: Value = row.try_get(0)?;
+    let prepare = format!("PREPARE tried ({}) AS {}", types.join(", "), statement(case.file, "postgres"));
+    let run = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE tried ({})", values.join(", "));
+    let mut plans = Vec::new();
+    let tried: sqlx::Result<()> = async {
+        connection.execute(AssertSqlSafe(prepare)).await?;
+        for _ in 0..RUNS {
+            connection.execute("BEGIN").await?;
+            let row = sqlx::raw_sql(AssertSqlSafe(run.clone())).fetch_one(&mut *connection).await?;
+            connection.execute("ROLLBACK").await?;
+            plans.push(row.try_get::<Value, _>(0)?[0]["Plan"].clone());
+        }
         connection.execute("DEALLOCATE tried").await?;
-        Ok(plan)
-    };
-    connection.execute("BEGIN").await.unwrap();
-    let plan = run(connection).await.unwrap_or_else(|error| panic!("{}: {error}", case.file));
-    connection.execute("ROLLBACK").await.unwrap();
-    plan[0].clone()
+        Ok(())
+    }
+    .await;
+    tried.unwrap_or_else(|error| panic!("{}: {error}", case.file));
+    plans
 }
 
 /// What a plan's nodes read of tables.
@@ -313,9 +342,8 @@ impl Touched {
                 + number(node, "Rows Removed by Filter")
                 + number(node, "Rows Removed by Index Recheck");
             self.rows += rows * number(node, "Actual Loops");
-            if node["Node Type"] == "Seq Scan" {
-                let size = if ["sweeps", "sweep_counts", "workers", "store", "confusions"].contains(&table) { "little" } else { "much" };
-                self.scans.push(format!("all of {table}, of {size}"));
+            if node["Node Type"] == "Seq Scan" && !SMALL.contains(&table) {
+                self.scans.push(format!("all of {table}"));
             }
         }
         for child in node["Plans"].as_array().into_iter().flatten() {

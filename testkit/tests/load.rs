@@ -91,7 +91,10 @@ async fn every_job_is_completed_exactly_once(place: Place) {
     }
     for call in ["acquire", "report", "complete"] {
         let at = |what| number(&done, &format!("/latency_ms/{call}/{what}"));
-        assert!(at("n") >= 13.0 && at("p50") <= at("p95") && at("p95") <= at("p99") && at("p99") <= at("max"), "{done}");
+        assert!(
+            at("n") >= 13.0 && at("p50") <= at("p95") && at("p95") <= at("p99") && at("p99") <= at("max"),
+            "{done}"
+        );
     }
     serving.stop().await;
     let opened = open(&StoreUrl::parse(&place.store).unwrap()).await.unwrap();

@@ -119,7 +119,8 @@ pub struct Args {
 pub async fn run(args: &Args) -> anyhow::Result<Value> {
     let start = Instant::now();
     let finished = if let Some(path) = args.store.strip_prefix("sqlite:") {
-        let mut connection = SqliteConnection::connect(&format!("sqlite://{path}?mode=rw")).await.context("the store")?;
+        let mut connection =
+            SqliteConnection::connect(&format!("sqlite://{path}?mode=rw")).await.context("the store")?;
         // Whatever is lost by it is made again by running this again.
         sqlx::raw_sql("PRAGMA synchronous = OFF; PRAGMA cache_size = -262144").execute(&mut connection).await?;
         let finished = on_sqlite(&mut connection, args).await?;

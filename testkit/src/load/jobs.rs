@@ -198,12 +198,7 @@ impl Shared {
     }
 }
 
-async fn train(
-    worker: &Worker,
-    args: &Args,
-    assignments: Vec<v1::Assignment>,
-    done: &mut Done,
-) -> anyhow::Result<()> {
+async fn train(worker: &Worker, args: &Args, assignments: Vec<v1::Assignment>, done: &mut Done) -> anyhow::Result<()> {
     let (mut reports, mut completions) = (vec![Vec::new(); args.reports as usize], Vec::new());
     for assignment in &assignments {
         let attempt = assignment.attempt.unwrap_or_default();
