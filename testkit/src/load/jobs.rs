@@ -200,6 +200,7 @@ impl Shared {
 
 async fn train(worker: &Worker, args: &Args, assignments: Vec<v1::Assignment>, done: &mut Done) -> anyhow::Result<()> {
     let (mut reports, mut completions) = (vec![Vec::new(); args.reports as usize], Vec::new());
+    let classes = if args.no_confusion { 0 } else { submit::CLASSES };
     for assignment in &assignments {
         let attempt = assignment.attempt.unwrap_or_default();
         done.jobs.insert(attempt.job);
@@ -211,7 +212,7 @@ async fn train(worker: &Worker, args: &Args, assignments: Vec<v1::Assignment>, d
             let epochs = std::mem::replace(&mut records, rest);
             report.push(v1::JobReport { attempt: Some(attempt), epochs });
         }
-        completions.push(client::completion(assignment, records, if args.no_confusion { 0 } else { submit::CLASSES }));
+        completions.push(client::completion(assignment, records, classes));
     }
     for report in reports {
         let start = Instant::now();

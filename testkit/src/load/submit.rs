@@ -13,9 +13,10 @@ use super::{
 
 /// The bytes that stand for a dataset: a coordinator only ever compares them with their digest.
 const DATASET: &[u8] = b"besom-load\n";
-/// What workers say of their confusion matrices has to agree with it.
-pub const CLASSES: u32 = 10;
 const DIGEST: &str = "4163c9f06e9436ed286583cf2ad06bdb4d35bb4dc38d9685628fe524cdb290da";
+
+/// Classes of the dataset, with which every confusion matrix has to agree.
+pub const CLASSES: u32 = 10;
 
 /// What to submit.
 #[derive(Debug, Clone, clap::Args)]
