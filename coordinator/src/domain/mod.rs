@@ -8,6 +8,7 @@ mod retry;
 mod statistics;
 mod subgrid;
 mod sweep;
+mod utc;
 
 pub use attempt::{
     Assignment, AttemptOutcome, AttemptRow, Completion, DEFAULT_LEASE_TTL, Directive, JobOutcome, JobState, Settled,
@@ -19,3 +20,4 @@ pub use importance::{ConfigMean, Importance, ImportanceKind, Importances, import
 pub use retry::{RetryDecision, RetryPolicy, spread};
 pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
 pub use sweep::{JobCounts, NewJob, NewSweep, NewWorker, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow};
+pub use utc::utc;

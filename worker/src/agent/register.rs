@@ -10,7 +10,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::{Link, Refusal, Session, WorkerConfig, WorkerError, call, delay, spread};
+use super::{Link, Refusal, Session, WorkerConfig, WorkerError, again, call, delay, explain, spread};
 
 /// A registration writes one row.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -38,24 +38,29 @@ impl Registrar {
         Self { request, client, link }
     }
 
-    /// Registers, waiting for a coordinator that is away.
+    /// Registers, waiting for a coordinator that is away and asking again where it refuses.
     pub(super) async fn register(&self) -> Result<(), WorkerError> {
-        let mut failures = 0;
+        let (mut failures, mut refusals) = (0, 0);
         loop {
             let mut client = self.client.clone();
-            let status = match call(DEADLINE, client.register(self.request.clone())).await {
-                Ok(answer) => {
-                    let session = session(&answer)?;
-                    tracing::info!(worker.id = session.worker, "registered");
-                    self.link.registered(session);
-                    return Ok(());
-                }
-                Err(Refusal::Away(status)) => status,
+            match call(DEADLINE, client.register(self.request.clone())).await {
+                Ok(answer) => match session(&answer) {
+                    Ok(session) => {
+                        tracing::info!(worker.id = session.worker, "registered");
+                        self.link.registered(session);
+                        return Ok(());
+                    }
+                    Err(error) if again(&mut refusals) => tracing::warn!(%error, "registering again"),
+                    Err(error) => return Err(error),
+                },
+                Err(Refusal::Away(status)) => self.link.away(&status),
                 Err(Refusal::Other(status) | Refusal::Unknown(status) | Refusal::Stale(status)) => {
-                    return Err(refusal("register", &status));
+                    if !again(&mut refusals) {
+                        return Err(refusal("register", &status));
+                    }
+                    tracing::warn!(error = explain(&status), "refused to register, asking again");
                 }
-            };
-            self.link.away(&status);
+            }
             failures += 1;
             tokio::time::sleep(delay(failures, spread())).await;
         }

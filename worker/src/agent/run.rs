@@ -18,7 +18,7 @@ use super::report::Reporter;
 use super::wish::{Granted, OpenWish, ask};
 use super::{
     Clock, Connect, DropReason, Events, Ledger, Link, Refusal, Session, Shutdown, WorkerConfig, WorkerError,
-    WorkerEvent, call, delay, spread,
+    WorkerEvent, again, call, delay, spread,
 };
 use crate::artifacts::Artifacts;
 use crate::assignment::{Assignment, AttemptRef};
@@ -73,6 +73,7 @@ pub async fn run_with(
         artifacts: Artifacts::new(connect()),
         datasets: DatasetCache::new(&config.home),
         trainer,
+        patience: config.patience,
     });
     let agent = Agent {
         free: (0..config.slots).collect(),
@@ -82,6 +83,7 @@ pub async fn run_with(
         client,
         bench,
         attempts: JoinSet::new(),
+        hung: 0,
         idle: false,
         ended: false,
         refusals: 0,
@@ -106,6 +108,8 @@ struct Agent {
     bench: Arc<Bench>,
     attempts: JoinSet<Left>,
     free: BTreeSet<u32>,
+    /// Slots that were given up because their trainers hang.
+    hung: u32,
     /// The latest wish found nothing.
     idle: bool,
     /// The sweep of the configuration has ended.
@@ -165,7 +169,7 @@ impl Agent {
                 () = shutdown.stop.cancelled() => return Ok(Over::Stop),
                 () = shutdown.drain.cancelled() => return Ok(Over::Leave(open)),
                 registered = async { link.until_unknown().await; self.registrar.register().await } => registered?,
-                Some(left) = self.attempts.join_next() => self.freed(left),
+                Some(left) = self.attempts.join_next() => self.freed(left)?,
                 granted = async { wish.as_mut().expect("asked only with a wish").await }, if wish.is_some() => {
                     (wish, open) = (None, None);
                     self.answered(granted)?;
@@ -230,14 +234,27 @@ impl Agent {
         }
     }
 
-    fn freed(&mut self, left: Result<Left, tokio::task::JoinError>) {
+    fn freed(&mut self, left: Result<Left, tokio::task::JoinError>) -> Result<(), WorkerError> {
         match left {
+            Ok(left) if left.hangs => {
+                self.hung += 1;
+                let (slots, hung) = (self.config.slots, self.hung);
+                if hung == slots {
+                    return Err(WorkerError::Hung { slots });
+                }
+                let (slot, rest) = (left.slot, slots - hung);
+                self.bench.link.emit(WorkerEvent::Notice(format!(
+                    "slot {slot} is given up, since its trainer hangs and cannot be ended; {rest} of {slots} are left \
+                     until this worker is started again"
+                )));
+            }
             Ok(left) => {
                 self.free.insert(left.slot);
             }
             // An attempt keeps a trainer's panic to itself, so this is a fault of the agent: fail loudly in one place.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
+        Ok(())
     }
 
     fn tell(&mut self, notice: &str) {
@@ -283,13 +300,14 @@ impl Agent {
         attempts.extend(ledger.attempts());
         let attempts: Vec<v1::AttemptRef> = attempts.into_iter().map(Into::into).collect();
         let goodbye = async {
-            let mut failures = 0;
+            let (mut failures, mut refusals) = (0, 0);
             loop {
                 let worker = self.bench.link.session().await.worker;
                 let request = v1::ReleaseRequest { worker, attempts: attempts.clone(), leaving: true };
                 match call(GOODBYE, self.client.release(request)).await {
                     Err(Refusal::Away(_)) => failures += 1,
                     Ok(_) => return,
+                    Err(_) if again(&mut refusals) => failures += 1,
                     Err(error) => return tracing::warn!(%error, "the coordinator refused the goodbye"),
                 }
                 tokio::time::sleep(delay(failures, spread())).await;

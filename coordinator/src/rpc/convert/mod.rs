@@ -4,7 +4,6 @@
 
 mod incoming;
 mod outgoing;
-mod time;
 
 pub(super) use incoming::{
     acquire, artifact_kind, attempts, completions, digest, limit, new_worker, peer, reports, text, worker,
