@@ -92,7 +92,8 @@ async fn look_up(
     let end = Instant::now() + LOOKING_UP;
     let mut missing = false;
     loop {
-        match tokio::time::timeout(LOOKING_UP, sweeps.get_sweep(SweepRef { sweep: name.clone() })).await {
+        let left = end.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(left, sweeps.get_sweep(SweepRef { sweep: name.clone() })).await {
             Ok(Ok(found)) => {
                 let found = found.into_inner();
                 if found.text != file.text || found.dataset != dataset {
@@ -113,7 +114,9 @@ async fn look_up(
     let outcome = if missing {
         format!("no sweep {name} was made; submit it again")
     } else {
-        format!("nobody answers whether sweep {name} was made: `besom sweeps` tells, and submitting it again makes it only once")
+        format!(
+            "nobody answers whether sweep {name} was made: `besom sweeps` tells, and submitting it again makes it only once"
+        )
     };
     Err(error.context(outcome))
 }

@@ -84,7 +84,9 @@ impl Acceptor {
                     prepare(&stream);
                     return Connection::new(stream, self.closing.clone());
                 }
-                Err(error) if is_of_one_connection(&error) => debug!(%error, "a connection ended before it was accepted"),
+                Err(error) if is_of_one_connection(&error) => {
+                    debug!(%error, "a connection ended before it was accepted")
+                }
                 Err(error) => sleep(self.outage.failed(&error)).await,
             }
         }
@@ -337,7 +339,9 @@ mod tests {
     #[test]
     fn what_is_used_up_is_named_with_what_to_do() {
         let said = |errno: Errno| explain(&io::Error::from_raw_os_error(errno.raw_os_error()));
-        assert!(said(Errno::MFILE).contains("file descriptors of this process") && said(Errno::MFILE).contains("ulimit"));
+        assert!(
+            said(Errno::MFILE).contains("file descriptors of this process") && said(Errno::MFILE).contains("ulimit")
+        );
         assert!(said(Errno::NFILE).contains("fs.file-max"));
         assert!(said(Errno::NOBUFS).contains("tried again"));
     }

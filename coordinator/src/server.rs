@@ -135,15 +135,6 @@ impl Coordinator {
     /// # Errors
     /// What the listener or the transport says.
     pub async fn serve(&self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-        self.serve_within(listener, shutdown, DRAIN).await
-    }
-
-    async fn serve_within(
-        &self,
-        listener: TcpListener,
-        shutdown: CancellationToken,
-        drain: Duration,
-    ) -> io::Result<()> {
         let address = listener.local_addr()?;
         // Of the coordinator's own, so that ending either ends the server.
         let closing = self.token.child_token();
@@ -180,7 +171,7 @@ impl Coordinator {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            served = until_drained(server, closing.clone(), drain) => served,
+            served = until_drained(server, closing.clone(), DRAIN) => served,
             () = stop => Ok(()),
         }
     }

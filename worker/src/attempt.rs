@@ -10,8 +10,8 @@ use std::time::Duration;
 use besom_proto::v1;
 use besom_proto::v1::worker_service_client::WorkerServiceClient;
 use besom_sweep::KeepModels;
-use tonic::transport::Channel;
 use tonic::Status;
+use tonic::transport::Channel;
 
 use crate::agent::{
     DropReason, Events, Ledger, Link, Phase, Refusal, Signal, WorkerEvent, again, call, delay, explain, spread,

@@ -35,8 +35,8 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// Works for a coordinator until `shutdown`, or until the one sweep of the configuration has ended.
 ///
 /// # Errors
-/// [`WorkerError`]: the configuration cannot be, or the coordinator refuses this worker. A coordinator that is away, a
-/// job that cannot be trained and a trainer that panics are none.
+/// [`WorkerError`]: the configuration cannot be, the coordinator refuses this worker, or every trainer hangs. A coordinator
+/// that is away, a job that cannot be trained and a trainer that panics are none.
 pub async fn run(
     connect: Connect,
     config: WorkerConfig,
@@ -194,10 +194,11 @@ impl Agent {
                 self.take(&granted, &answer.assignments);
                 Ok(())
             }
-            // A fresh registration that is unknown again: something else in the wish is.
-            Err(Refusal::Unknown(status)) if self.refusals > 0 => Err(refusal("acquire jobs", &status)),
-            Err(Refusal::Unknown(_)) => {
-                self.refusals += 1;
+            Err(Refusal::Unknown(status)) => {
+                // Fresh registrations that are unknown again and again: something else in the wish is.
+                if !again(&mut self.refusals) {
+                    return Err(refusal("acquire jobs", &status));
+                }
                 link.unknown(granted.session);
                 Ok(())
             }

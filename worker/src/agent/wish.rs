@@ -47,7 +47,10 @@ pub(super) async fn ask(bench: Arc<Bench>, session: Session, request: v1::Acquir
             Err(error @ (Refusal::Stale(_) | Refusal::Other(_))) if again(&mut refusals) => {
                 tracing::warn!(%error, "a wish for jobs was refused, asking again");
             }
-            Ok(ref granted) if let Some(problem) = unusable(&request, granted) && again(&mut refusals) => {
+            Ok(ref granted)
+                if let Some(problem) = unusable(&request, granted)
+                    && again(&mut refusals) =>
+            {
                 tracing::warn!(problem, "jobs arrived that cannot be used, asking for them again");
             }
             Ok(_) | Err(Refusal::Unknown(_) | Refusal::Stale(_) | Refusal::Other(_)) => {

@@ -405,7 +405,11 @@ async fn a_job_of_another_trainer_version_is_refused_for_good() {
     fake.with(|state| {
         let of = |job| state.completed.iter().find(|done| done.attempt.unwrap().job == job).unwrap();
         assert!(of(1).error.contains("trainer_version") && !of(1).retryable, "{:?}", of(1));
-        assert!(of(2).error.contains("config_hash") && of(2).retryable, "another attempt may get it whole: {:?}", of(2));
+        assert!(
+            of(2).error.contains("config_hash") && of(2).retryable,
+            "another attempt may get it whole: {:?}",
+            of(2)
+        );
     });
     worker.drain().await;
 }

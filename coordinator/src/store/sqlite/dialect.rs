@@ -3,8 +3,8 @@
 use serde_json::json;
 use sqlx::SqliteConnection;
 
-pub(super) use super::{SqliteStore as Backend, clock::Clock};
 use super::syncs;
+pub(super) use super::{SqliteStore as Backend, clock::Clock};
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
     failed_sync,

@@ -11,9 +11,7 @@ use std::{
     sync::Once,
 };
 
-use libsqlite3_sys::{
-    SQLITE_CONFIG_LOG, SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC, SQLITE_OK, sqlite3_config,
-};
+use libsqlite3_sys::{SQLITE_CONFIG_LOG, SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC, SQLITE_OK, sqlite3_config};
 
 use crate::failed_sync;
 
