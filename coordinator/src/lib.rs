@@ -13,6 +13,7 @@ mod expander;
 mod failed_sync;
 mod in_process;
 mod listener;
+mod queue;
 mod reaper;
 mod rpc;
 mod scheduler;
