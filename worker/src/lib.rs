@@ -13,5 +13,6 @@ mod network;
 mod random;
 mod slot;
 pub mod train;
+pub mod unfinished;
 
 pub use slot::{Mlp, Trainer};

@@ -4,6 +4,9 @@
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
 use console::{measure_text_width, truncate_str};
 
+/// Letters of a cell, at most: every row is as wide as the widest one. CSV and JSON have the whole text.
+const LONGEST: usize = 500;
+
 /// A table being filled.
 pub(crate) struct Table(comfy_table::Table);
 
@@ -16,9 +19,10 @@ impl Table {
         Self(table)
     }
 
-    /// Adds a row of as many cells. Control characters are shown as `?`: a table is for a terminal.
+    /// Adds a row of as many cells. Control characters are shown as `?`: a table is for a terminal. What no person reads to
+    /// its end is cut.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cells = cells.into_iter().map(|cell| cell.replace(|c: char| c.is_control(), "?"));
+        let cells = cells.into_iter().map(|cell| cut(cell).replace(|c: char| c.is_control(), "?"));
         self.0.add_row(cells.collect::<Vec<String>>());
     }
 
@@ -70,6 +74,14 @@ impl Table {
     }
 }
 
+/// A long text's beginning and how long it is.
+pub(crate) fn cut(text: String) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
+        None => text,
+    }
+}
+
 fn is_numeric(row: &comfy_table::Row, column: usize) -> bool {
     let cell = row.cell_iter().nth(column).map(comfy_table::Cell::content).unwrap_or_default();
     cell == "-" || cell.parse::<f64>().is_ok()
@@ -99,6 +111,15 @@ mod tests {
         assert_eq!(within(23), ("job  optimizer  seconds\n 12  adam           0.5".to_owned(), vec!["rank"]));
         assert_eq!(within(20), ("job  optimizer\n 12  adam".to_owned(), vec!["rank", "seconds"]));
         assert_eq!(within(10).0, "job  opti…\n 12  adam");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_says_so() {
+        let mut table = Table::new(["a", "b"]);
+        table.row(["ä".repeat(1 << 16), "1".to_owned()]);
+        let text = table.render();
+        assert!(text.chars().count() < 1200 && text.contains("ä… (65536 characters)"), "{text}");
+        assert_eq!(cut("x".repeat(LONGEST)), "x".repeat(LONGEST));
     }
 
     #[test]

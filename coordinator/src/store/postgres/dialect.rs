@@ -22,6 +22,7 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 pub(super) const JOBS_INSERT: &str = include_str!("../sql/postgres/jobs_insert.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_insert.sql");
+pub(super) const HISTORY: &str = include_str!("../sql/postgres/history.sql");
 
 const NOW: &str = include_str!("../sql/postgres/now.sql");
 const LOCK_SWEEP: &str = include_str!("../sql/postgres/sweep_lock.sql");

@@ -20,6 +20,7 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 pub(super) const BEGIN_READ: &str = "BEGIN";
 pub(super) const JOBS_INSERT: &str = include_str!("../sql/sqlite/jobs_insert.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/sqlite/epochs_insert.sql");
+pub(super) const HISTORY: &str = include_str!("../sql/sqlite/history.sql");
 
 const TAKE: &str = include_str!("../sql/sqlite/jobs_take.sql");
 const OPEN_ATTEMPTS: &str = include_str!("../sql/sqlite/attempts_open.sql");

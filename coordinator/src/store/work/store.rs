@@ -8,7 +8,7 @@ use super::{
     acquire, complete,
     dialect::Backend,
     expire, jobs,
-    reads::{self, Page},
+    reads::{self, HistoryPage, Page},
     release, report, statistics, sweeps, workers,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         JobId, NewJob, NewSweep, NewWorker, Progress, RetryPolicy, Run, Settled, Sweep, SweepId, Timestamp, WorkerId,
         WorkerRow, WriteResult,
     },
-    store::{AcquireRequest, JobReport, RunQuery, Store, StoreError, SweepCommand},
+    store::{AcquireRequest, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand},
 };
 
 #[async_trait]
@@ -153,10 +153,10 @@ impl Store for Backend {
     async fn history(
         &self,
         sweep: SweepId,
-        after: Option<JobId>,
-        limit: u32,
+        after: Option<HistoryPlace>,
+        jobs: u32,
     ) -> Result<Vec<(AttemptRef, Vec<EpochRecord>)>, StoreError> {
-        let page = Page { sweep, after, limit };
+        let page = HistoryPage { sweep, after, jobs };
         self.handle().read("history", page, |conn, _, page| Box::pin(reads::history(conn, *page))).await
     }
 

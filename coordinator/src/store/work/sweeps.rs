@@ -1,5 +1,7 @@
 //! Making, finding and commanding sweeps.
 
+use tracing::warn;
+
 use super::{
     dialect::{self, Conn},
     statistics,
@@ -106,7 +108,7 @@ pub(super) async fn get(conn: &mut Conn, id: SweepId) -> Result<Sweep, Failure> 
 /// every batch that is added.
 pub(super) async fn unexpanded(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
     let sweeps = rows(conn, None, None, Some(1)).await?;
-    Ok(sweeps.into_iter().map(|row| row.with(JobCounts::default())).collect::<Result<_, StoreError>>()?)
+    Ok(readable(sweeps.into_iter().map(|row| row.with(JobCounts::default()))))
 }
 
 /// All, newest first.
@@ -122,7 +124,15 @@ pub(super) async fn list(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
         let counts = totals.get(&row.id).map_or_else(JobCounts::default, |total| total.counts);
         row.with(counts)
     };
-    Ok(sweeps.into_iter().map(with).collect::<Result<_, StoreError>>()?)
+    Ok(readable(sweeps.into_iter().map(with)))
+}
+
+/// One damaged sweep must not hide the others.
+fn readable(sweeps: impl Iterator<Item = Result<Sweep, StoreError>>) -> Vec<Sweep> {
+    let readable = |sweep: Result<Sweep, StoreError>| {
+        sweep.inspect_err(|error| warn!(%error, "a sweep cannot be read and is left out")).ok()
+    };
+    sweeps.filter_map(readable).collect()
 }
 
 /// Counts and sums over the sweep's jobs.
