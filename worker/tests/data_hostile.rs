@@ -344,6 +344,7 @@ async fn a_small_archive_that_would_fill_the_memory_is_refused_before_its_values
     refused(folder, "many.npz", &many, &words).await;
     // Few values, but a label and a place in the split for each of them.
     let tiny = claiming("(268435456, 1)", 256 << 20);
-    let words = ["arr_0.npy", "268435456 samples", "take 4096 MiB while they are read", "2048 MiB", "give fewer samples"];
+    let words =
+        ["arr_0.npy", "268435456 samples", "take 4096 MiB while they are read", "2048 MiB", "give fewer samples"];
     refused(folder, "tiny.npz", &tiny, &words).await;
 }

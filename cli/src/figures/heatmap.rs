@@ -105,6 +105,8 @@ fn notes(data: &SweepData) -> Vec<String> {
     }];
     if data.configs.iter().any(|config| config.n == 0) {
         notes.push("A cross: all runs of the configuration diverged or failed.".to_owned());
+    } else if data.configs.iter().any(|config| config.accuracy.is_none()) {
+        notes.push("A cross: the configuration's accuracy is no share.".to_owned());
     }
     let cells: usize = data.parameters.iter().map(|parameter| parameter.values.len()).product();
     if data.configs.len() < cells {

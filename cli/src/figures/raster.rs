@@ -7,7 +7,7 @@ use super::style::FONT;
 /// Pixels for one unit of the drawing: sharp on a dense screen and in print.
 const SCALE: f32 = 2.0;
 /// Pixels of a picture, at most: they stand in memory twice, four bytes each. A larger drawing gets fewer for a unit.
-const MOST: f64 = 36e6;
+const MOST: f64 = 16e6;
 /// With fewer pixels for a unit no letter can be read.
 const LEAST: f32 = 0.25;
 

@@ -155,7 +155,7 @@ fn notes(data: &SweepData, hidden: usize) -> Vec<String> {
     let untimed = untimed(&data.attempts);
     if untimed > 0 {
         notes.push(format!(
-            "Left out: {} with times that cannot be.",
+            "Left out: {} with times that cannot be right.",
             crate::render::number::plural(untimed as u64, "attempt")
         ));
     }

@@ -4,8 +4,11 @@
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
 use console::{measure_text_width, truncate_str};
 
-/// Letters of a cell, at most: every row is as wide as the widest one. CSV and JSON have the whole text.
-const LONGEST: usize = 500;
+/// Letters of a cell, at most, since all rows are as wide as the widest one: any name is shorter. CSV and JSON have the
+/// whole text.
+const LONGEST: usize = 200;
+/// Of the last one in a row, which may be a reason: nothing stands behind it.
+const LONGEST_AT_THE_END: usize = 500;
 
 /// A table being filled.
 pub(crate) struct Table(comfy_table::Table);
@@ -22,8 +25,13 @@ impl Table {
     /// Adds a row of as many cells. Control characters are shown as `?`: a table is for a terminal. What no person reads to
     /// its end is cut.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cells = cells.into_iter().map(|cell| cut(cell).replace(|c: char| c.is_control(), "?"));
-        self.0.add_row(cells.collect::<Vec<String>>());
+        let mut cells: Vec<String> = cells.into_iter().collect();
+        let last = cells.len().saturating_sub(1);
+        for (at, cell) in cells.iter_mut().enumerate() {
+            let most = if at == last { LONGEST_AT_THE_END } else { LONGEST };
+            *cell = cut_at(std::mem::take(cell), most).replace(|c: char| c.is_control(), "?");
+        }
+        self.0.add_row(cells);
     }
 
     /// The column names and the rows, for another form than text.
@@ -76,7 +84,11 @@ impl Table {
 
 /// A long text's beginning and how long it is.
 pub(crate) fn cut(text: String) -> String {
-    match text.char_indices().nth(LONGEST) {
+    cut_at(text, LONGEST_AT_THE_END)
+}
+
+fn cut_at(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
         None => text,
     }
@@ -117,9 +129,12 @@ mod tests {
     fn a_long_text_is_cut_and_says_so() {
         let mut table = Table::new(["a", "b"]);
         table.row(["ä".repeat(1 << 16), "1".to_owned()]);
+        table.row(["1".to_owned(), "ü".repeat(1 << 16)]);
         let text = table.render();
-        assert!(text.chars().count() < 1200 && text.contains("ä… (65536 characters)"), "{text}");
-        assert_eq!(cut("x".repeat(LONGEST)), "x".repeat(LONGEST));
+        let line = |n: usize| text.lines().nth(n).unwrap().chars().count();
+        assert!(text.contains("ä… (65536 characters)") && text.contains("ü… (65536 characters)"), "{text}");
+        assert!(line(1) <= 225 + 525 && line(2) <= 225 + 525, "{text}");
+        assert_eq!(cut("x".repeat(500)), "x".repeat(500));
     }
 
     #[test]

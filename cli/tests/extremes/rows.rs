@@ -179,17 +179,20 @@ pub(crate) fn odd_sweep(world: &World) {
     );
 }
 
-/// A million epochs of one run, with one spike of its loss; the other runs keep their one.
-pub(crate) fn million_epochs(world: &World) {
+/// So many epochs of one run, with one spike of its loss; the other runs keep their one.
+pub(crate) fn many_epochs(world: &World, count: u32) {
     let job = job("odd", 0);
     let values = "1.0, 0.5, CASE n WHEN 500000 THEN 9.0 ELSE 1.0 + n / 2000000.0 END, n / 1000001.0, 0.1, 0.001, '{}'";
     let numbers = if world.is_sqlite() {
-        "(WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000000) SELECT n FROM numbers)"
+        format!(
+            "(WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}) SELECT n FROM \
+             numbers)"
+        )
     } else {
-        "(SELECT n FROM generate_series(2, 1000000) n)"
+        format!("(SELECT n FROM generate_series(2, {count}) n)")
     };
     world.execute(&format!(
         "INSERT INTO epochs SELECT j.id, j.attempt, n, {values} FROM jobs j CROSS JOIN {numbers} numbers WHERE j.id = {job}; \
-         UPDATE jobs SET epochs = 1000000, epochs_done = 1000000 WHERE id = {job}"
+         UPDATE jobs SET epochs = {count}, epochs_done = {count} WHERE id = {job}"
     ));
 }

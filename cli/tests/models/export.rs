@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     files::{drawings, npy},
-    support::{Home, tiny_sweep},
+    support::{Home, eventually, tiny_sweep},
     trained,
 };
 
