@@ -66,13 +66,13 @@ fn readers(world: &World, sweep: &str) {
 }
 
 fn figures(world: &World, sweep: &str, figures: &[&str]) {
-    for format in ["svg", "png"] {
-        let folder = world.path(&format!("{sweep}-{format}"));
-        world.shows(["plot", sweep, "--format", format, "--out", &folder]);
-        let names = files(folder.as_ref());
-        for figure in figures {
-            assert!(names.contains(&format!("{figure}.{format}")), "{names:?}");
-        }
+    // A drawing is the same on both databases, and a picture of it takes long in a build that is not optimised.
+    let format = if world.is_sqlite() { "png" } else { "svg" };
+    let folder = world.path("figures");
+    world.shows(["plot", sweep, "--format", format, "--out", &folder]);
+    let names = files(folder.as_ref());
+    for figure in figures {
+        assert!(names.contains(&format!("{figure}.{format}")), "{names:?}");
     }
     world.shows(["plot", sweep, "--term"]);
     let page = world.path("page.html");
@@ -161,8 +161,8 @@ fn a_million_epochs_are_read_in_parts_and_drawn_thin(world: &World) {
 
 fn a_run_of_many_epochs_is_read_by_every_command(world: &World) {
     world.run("odd", rows::ODD);
-    rows::many_epochs(world, 60_000);
-    readers_of_history(world, 60_019);
+    rows::many_epochs(world, 20_000);
+    readers_of_history(world, 20_019);
 }
 
 #[test]
@@ -184,7 +184,8 @@ fn readers_of_history(world: &World, epochs: usize) {
         world.shows(["export", "history", "odd", "--out", &out]).says(&format!("{epochs} epochs"));
     }
     let folder = world.path("figures");
-    world.shows(["plot", "odd", "--format", "png", "--out", &folder]);
+    let format = if world.is_sqlite() { "png" } else { "svg" };
+    world.shows(["plot", "odd", "--format", format, "--out", &folder]);
     files(folder.as_ref());
     world.shows(["plot", "odd", "--term"]);
     world.shows(["report", "odd", "--out", &world.path("page.html")]);
@@ -224,9 +225,8 @@ fn a_matrix_of_255_classes_is_drawn(world: &World) {
     };
     world.run("kept", &sweep("kept", "all"));
     world.run("counted", &sweep("counted", "none"));
-    for out in ["matrix.svg", "matrix.png"] {
-        world.shows(["predict", "kept", "--models", "1", "--report", "--out", &world.path(out)]);
-    }
+    let out = if world.is_sqlite() { "matrix.png" } else { "matrix.svg" };
+    world.shows(["predict", "kept", "--report", "--out", &world.path(out)]);
     world.shows(["predict", "kept", "--report"]);
     // Every cell as full as it may be.
     let counts = format!("[{}]", vec!["4294967295"; 255 * 255].join(","));
