@@ -13,8 +13,8 @@ use tracing::warn;
 use super::StoreError;
 use crate::domain::{
     Assignment, AttemptOutcome, AttemptRef, AttemptRow, ConfigRun, ConfigStats, ConfigSums, Confusion, Digest,
-    EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, NewSweep, NewWorker, Run,
-    RunningJob, Spread, Sweep, SweepId, SweepState, Timestamp, WorkerId, WorkerRow,
+    EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, Key, Lease, NewSweep, NewWorker,
+    Queue, Run, RunningJob, Session, Spread, Sweep, SweepId, SweepState, Terms, Timestamp, WorkerId, WorkerRow,
 };
 
 /// Where a value stood, for the error.
@@ -126,6 +126,7 @@ pub(super) struct SweepRow {
     dataset_sha256: String,
     swept: Shown<Vec<String>>,
     trainer_version: i64,
+    classes: Option<i64>,
     jobs_total: i64,
     jobs_created: i64,
     state: String,
@@ -149,6 +150,7 @@ impl SweepRow {
                 dataset: place.word("dataset", &self.dataset, Digest::parse)?,
                 jobs_total: place.number("jobs_total", self.jobs_total)?,
                 trainer_version: capped(self.trainer_version),
+                classes: self.classes.map(capped),
                 name: self.name,
                 digest: self.digest,
                 text: self.text,
@@ -166,9 +168,15 @@ impl SweepRow {
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct CountRow {
     pub(super) sweep_id: i64,
-    state: String,
-    jobs: i64,
+    jobs_created: i64,
+    succeeded: i64,
+    stopped: i64,
+    diverged: i64,
+    failed: i64,
+    cancelled: i64,
+    running: i64,
     epochs: i64,
+    epochs_ended: i64,
     epoch_seconds: f64,
 }
 
@@ -177,33 +185,131 @@ pub(super) struct CountRow {
 pub(super) struct Totals {
     pub(super) counts: JobCounts,
     pub(super) epochs: u64,
-    /// Of final jobs only.
+    /// Of final jobs only, as is `epoch_seconds`.
     pub(super) epochs_final: u64,
     pub(super) epoch_seconds: f64,
 }
 
-impl Totals {
-    /// Adds the jobs of one state.
-    pub(super) fn add(&mut self, row: &CountRow) -> Result<(), StoreError> {
-        let place = Place { table: "jobs", id: row.sweep_id };
-        let state = place.word("state", &row.state, JobState::parse)?;
-        let counter = match state {
-            JobState::Queued => &mut self.counts.queued,
-            JobState::Running => &mut self.counts.running,
-            JobState::Succeeded => &mut self.counts.succeeded,
-            JobState::Stopped => &mut self.counts.stopped,
-            JobState::Diverged => &mut self.counts.diverged,
-            JobState::Failed => &mut self.counts.failed,
-            JobState::Cancelled => &mut self.counts.cancelled,
+impl From<CountRow> for Totals {
+    /// Counts are only shown; those that cannot be are shown as the nearest that can.
+    fn from(row: CountRow) -> Self {
+        let count = |value: i64| value.max(0).unsigned_abs();
+        let counts = JobCounts {
+            queued: 0,
+            running: count(row.running),
+            succeeded: count(row.succeeded),
+            stopped: count(row.stopped),
+            diverged: count(row.diverged),
+            failed: count(row.failed),
+            cancelled: count(row.cancelled),
         };
-        *counter = place.number("count", row.jobs)?;
-        let epochs = row.epochs.max(0).unsigned_abs();
-        self.epochs = self.epochs.saturating_add(epochs);
-        if state.is_final() {
-            self.epochs_final = self.epochs_final.saturating_add(epochs);
+        let others =
+            [counts.running, counts.succeeded, counts.stopped, counts.diverged, counts.failed, counts.cancelled];
+        Self {
+            counts: JobCounts {
+                queued: others.into_iter().fold(count(row.jobs_created), u64::saturating_sub),
+                ..counts
+            },
+            epochs: count(row.epochs),
+            epochs_final: count(row.epochs_ended),
+            epoch_seconds: row.epoch_seconds,
         }
-        self.epoch_seconds += row.epoch_seconds;
-        Ok(())
+    }
+}
+
+/// See sql/queues.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct QueueRow {
+    sweep_id: i64,
+    trainer_version: i64,
+    queued: i64,
+    ready: i64,
+}
+
+impl From<QueueRow> for Queue {
+    /// One odd version must not keep all other queues from being worked off: no worker has it.
+    fn from(row: QueueRow) -> Self {
+        Self {
+            sweep: SweepId(row.sweep_id),
+            trainer_version: capped(row.trainer_version),
+            queued: row.queued.max(0).unsigned_abs(),
+            ready: row.ready != 0,
+        }
+    }
+}
+
+/// A job, its attempt and the lease on it.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct LeaseRow {
+    #[sqlx(flatten)]
+    at: AtRow,
+    lease: i64,
+}
+
+impl TryFrom<LeaseRow> for Lease {
+    type Error = StoreError;
+
+    fn try_from(row: LeaseRow) -> Result<Self, StoreError> {
+        Ok(Self { at: row.at.try_into()?, number: row.lease })
+    }
+}
+
+/// See sql/lease_renew.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct RenewedRow {
+    epochs: i64,
+    stored: Option<i64>,
+    stop_at: Option<i64>,
+}
+
+/// What is known of an attempt whose lease was renewed.
+#[derive(Debug)]
+pub(super) struct Renewed {
+    /// Epochs that the job asks for.
+    pub(super) epochs: u32,
+    /// The latest stored one; 0: none.
+    pub(super) stored: u32,
+    pub(super) told_to_stop: bool,
+}
+
+impl RenewedRow {
+    pub(super) fn of(self, at: AttemptRef) -> Result<Renewed, StoreError> {
+        let place = Place { table: "jobs", id: at.job.0 };
+        Ok(Renewed {
+            epochs: place.number("epochs", self.epochs)?,
+            stored: place.number("epoch", self.stored.unwrap_or(0))?,
+            told_to_stop: self.stop_at.is_some(),
+        })
+    }
+}
+
+/// See sql/worker_session.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct SessionRow {
+    pub(super) trainer_version: i64,
+    pub(super) slots: i64,
+    pub(super) last_seen_at: i64,
+    pub(super) left_at: Option<i64>,
+}
+
+/// See sql/worker_register.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct RegisteredRow {
+    id: i64,
+    secret: String,
+    store: String,
+}
+
+impl TryFrom<RegisteredRow> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: RegisteredRow) -> Result<Self, StoreError> {
+        // Neither stands in an error: the secret is one, and the identity tells nobody anything.
+        let key = |column: &str, text: &str| {
+            let place = Place { table: "workers", id: row.id };
+            Key::parse(text).ok_or_else(|| place.corrupt(format!("{column} is not 32 hex digits")))
+        };
+        Ok(Self { store: key("identity", &row.store)?, worker: WorkerId(row.id), secret: key("secret", &row.secret)? })
     }
 }
 
@@ -211,7 +317,7 @@ impl Totals {
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct AssignmentRow {
     #[sqlx(flatten)]
-    at: AtRow,
+    lease: LeaseRow,
     sweep_id: i64,
     sweep_name: String,
     slot: i64,
@@ -228,10 +334,10 @@ impl TryFrom<AssignmentRow> for Assignment {
     type Error = StoreError;
 
     fn try_from(row: AssignmentRow) -> Result<Self, StoreError> {
-        let job = Place { table: "jobs", id: row.at.job };
+        let job = Place { table: "jobs", id: row.lease.at.job };
         let sweep = Place { table: "sweeps", id: row.sweep_id };
         Ok(Self {
-            at: row.at.try_into()?,
+            lease: row.lease.try_into()?,
             sweep: SweepId(row.sweep_id),
             sweep_name: row.sweep_name,
             slot: job.number("slot", row.slot)?,
@@ -245,49 +351,54 @@ impl TryFrom<AssignmentRow> for Assignment {
     }
 }
 
-/// See sql/job.sql.
+/// See sql/lease_held.sql.
 #[derive(Debug, sqlx::FromRow)]
-pub(super) struct JobRow {
+pub(super) struct HeldRow {
     job: i64,
     sweep_id: i64,
-    state: String,
-    attempt: i64,
     failures: i64,
     losses: i64,
     error: Option<String>,
+    epochs: i64,
+    may_end_early: bool,
+    stop_at: Option<i64>,
     metric: String,
     goal: String,
     objective: String,
     keep_models: String,
+    classes: Option<i64>,
 }
 
 /// What ending an attempt has to know of its job.
 #[derive(Debug)]
-pub(super) struct JobStanding {
+pub(super) struct Held {
     pub(super) sweep: SweepId,
-    pub(super) at: AttemptRef,
-    pub(super) state: JobState,
     pub(super) failures: u32,
     pub(super) losses: u32,
     pub(super) error: Option<String>,
+    pub(super) terms: Terms,
     pub(super) metric: Metric,
     pub(super) objective: Objective,
     pub(super) keep_models: KeepModels,
 }
 
-impl TryFrom<JobRow> for JobStanding {
+impl TryFrom<HeldRow> for Held {
     type Error = StoreError;
 
-    fn try_from(row: JobRow) -> Result<Self, StoreError> {
+    fn try_from(row: HeldRow) -> Result<Self, StoreError> {
         let place = Place { table: "jobs", id: row.job };
         let sweep = Place { table: "sweeps", id: row.sweep_id };
         Ok(Self {
             sweep: SweepId(row.sweep_id),
-            at: AtRow { job: row.job, attempt: row.attempt }.try_into()?,
-            state: place.word("state", &row.state, JobState::parse)?,
             failures: place.number("failures", row.failures)?,
             losses: place.number("losses", row.losses)?,
             error: row.error,
+            terms: Terms {
+                epochs: place.number("epochs", row.epochs)?,
+                may_end_early: row.may_end_early,
+                told_to_stop: row.stop_at.is_some(),
+                classes: row.classes.map(|classes| sweep.number("classes", classes)).transpose()?,
+            },
             metric: sweep.metric(&row.metric, &row.goal)?,
             objective: sweep.word("objective", &row.objective, Objective::parse)?,
             keep_models: sweep.word("keep_models", &row.keep_models, KeepModels::parse)?,
@@ -303,6 +414,7 @@ pub(super) struct ExpiredRow {
     sweep_id: i64,
     losses: i64,
     failures: i64,
+    epochs: i64,
     worker: String,
 }
 
@@ -313,6 +425,7 @@ pub(super) struct Expired {
     pub(super) sweep: SweepId,
     pub(super) failures: u32,
     pub(super) losses: u32,
+    pub(super) epochs: u32,
     pub(super) worker: String,
 }
 
@@ -326,6 +439,7 @@ impl TryFrom<ExpiredRow> for Expired {
             sweep: SweepId(row.sweep_id),
             failures: place.number("failures", row.failures)?,
             losses: place.number("losses", row.losses)?,
+            epochs: place.number("epochs", row.epochs)?,
             worker: row.worker,
         })
     }

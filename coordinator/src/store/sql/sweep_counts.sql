@@ -1,10 +1,7 @@
--- Read from the index jobs_progress alone. A sum beyond its type would fail the statement: what no job has (more epochs than
--- 32 bits count, a year of training) does not count.
-SELECT sweep_id,
-       state,
-       count(*) AS jobs,
-       CAST(sum(CASE WHEN epochs BETWEEN 0 AND 4294967295 THEN epochs ELSE 0 END) AS BIGINT) AS epochs,
-       sum(CASE WHEN epoch_seconds BETWEEN 0.0 AND 31557600.0 THEN epoch_seconds ELSE 0.0 END) AS epoch_seconds
-FROM jobs
-WHERE sweep_id = $1
-GROUP BY sweep_id, state
+-- What is kept for each sweep, or for sweep $1; only the few running jobs are counted.
+SELECT c.sweep_id, s.jobs_created, c.succeeded, c.stopped, c.diverged, c.failed, c.cancelled, c.epochs, c.epochs_ended,
+       c.epoch_seconds,
+       (SELECT count(*) FROM jobs j WHERE j.sweep_id = c.sweep_id AND j.state = 'running') AS running
+FROM sweep_counts c
+JOIN sweeps s ON s.id = c.sweep_id
+WHERE ($1 IS NULL OR c.sweep_id = $1)

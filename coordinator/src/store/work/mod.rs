@@ -9,9 +9,11 @@ mod complete;
 mod epochs;
 mod expire;
 mod jobs;
+mod lane;
 mod reads;
 mod release;
 mod report;
+mod session;
 mod statistics;
 mod store;
 mod sweeps;
@@ -20,4 +22,6 @@ mod workers;
 
 use super::dialect;
 
+pub(super) use acquire::Place;
+pub(super) use store::Lanes;
 pub(super) use transaction::Handle;

@@ -1,8 +1,0 @@
--- As sweep_counts.sql, of all sweeps.
-SELECT sweep_id,
-       state,
-       count(*) AS jobs,
-       CAST(sum(CASE WHEN epochs BETWEEN 0 AND 4294967295 THEN epochs ELSE 0 END) AS BIGINT) AS epochs,
-       sum(CASE WHEN epoch_seconds BETWEEN 0.0 AND 31557600.0 THEN epoch_seconds ELSE 0.0 END) AS epoch_seconds
-FROM jobs
-GROUP BY sweep_id, state
