@@ -9,6 +9,7 @@ on_both!(
     odd_numbers_and_texts_hide_nothing,
     json_of_another_kind_hides_no_row,
     a_damaged_sweep_hides_no_other,
+    odd_jobs_that_run_are_watched,
     a_million_epochs_are_read_in_parts_and_drawn_thin,
     a_run_of_many_epochs_is_read_by_every_command,
     a_matrix_of_255_classes_is_drawn,
@@ -141,6 +142,18 @@ fn a_damaged_sweep_hides_no_other(world: &World) {
         world.besom([command, "damaged"]).expect(1).says("table sweeps, row").says("dataset is \"no digest\"");
     }
     world.shows(["runs", "odd"]);
+}
+
+fn odd_jobs_that_run_are_watched(world: &World) {
+    world.run("odd", rows::ODD);
+    rows::odd_running(world);
+    let watch = world.start(["watch", "odd"]);
+    watch.wait_for("20/20 jobs");
+    // It goes on for as long as the jobs do.
+    watch.terminate();
+    for args in [&["sweeps"][..], &["runs", "odd"], &["best", "odd"], &["plot", "odd", "--term"]] {
+        world.shows(args);
+    }
 }
 
 fn a_million_epochs_are_read_in_parts_and_drawn_thin(world: &World) {

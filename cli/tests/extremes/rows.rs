@@ -170,6 +170,11 @@ pub(crate) fn odd_sweep(world: &World) {
              FROM sweeps WHERE name = 'odd'"
         ));
     }
+    let most = world.real(f64::MAX).unwrap();
+    world.execute(&format!(
+        "INSERT INTO sweep_counts SELECT id, {max}, {max}, {max}, {max}, {max}, {max}, {max}, {most} FROM sweeps \
+         WHERE name IN ('empty', 'long')"
+    ));
     // One that cannot be read at all.
     world.execute(
         "INSERT INTO sweeps (name, digest, text, method, metric, goal, objective, keep_models, dataset, dataset_source, \
@@ -195,4 +200,19 @@ pub(crate) fn many_epochs(world: &World, count: u32) {
         "INSERT INTO epochs SELECT j.id, j.attempt, n, {values} FROM jobs j CROSS JOIN {numbers} numbers WHERE j.id = {job}; \
          UPDATE jobs SET epochs = {count}, epochs_done = {count} WHERE id = {job}"
     ));
+}
+
+/// Two jobs that still run, with all that their rows and their last epochs may hold.
+pub(crate) fn odd_running(world: &World) {
+    world.execute("UPDATE sweeps SET state = 'active', ended_at = NULL");
+    let (max, most) = (i64::MAX, world.real(f64::MAX).unwrap());
+    for place in 0..2 {
+        let job = job("odd", place);
+        world.execute(&format!(
+            "UPDATE jobs SET state = 'running', lease_until = {max}, ended_at = NULL, objective = NULL, score = NULL, \
+             slot = {max}, epochs = {max}, seed = {max} WHERE id = {job}; \
+             UPDATE epochs SET {} WHERE job_id = {job}",
+            set(&["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"], &most)
+        ));
+    }
 }

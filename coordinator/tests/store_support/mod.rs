@@ -90,6 +90,14 @@ impl Bench {
         matches!(self.place, Place::Sqlite(_))
     }
 
+    /// The database, for a connection of the test's own.
+    pub(crate) fn url(&self) -> String {
+        match &self.place {
+            Place::Sqlite(dir) => format!("sqlite:{}", dir.path().join("besom.db").display()),
+            Place::Postgres(database) => database.url.clone(),
+        }
+    }
+
     /// What a plain client sees: every value as text, null as `-`, floats in their shortest form.
     pub(crate) async fn query(&self, sql: &str) -> Vec<Vec<String>> {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());

@@ -1,9 +1,10 @@
 //! Settling leases whose deadline has passed.
 
 use super::{
-    complete::{Setback, count_ended, end_attempt, fail, requeue},
+    complete::{Setback, end_attempt, fail, requeue},
     dialect::{self, Conn},
-    statistics, sweeps,
+    statistics,
+    tally::Tally,
 };
 use crate::{
     domain::{AttemptOutcome, JobState, RetryDecision, RetryPolicy, Settled, SweepId, Timestamp, spread},
@@ -31,7 +32,8 @@ pub(super) async fn expire(
     for &sweep in &affected {
         dialect::lock_sweep(conn, sweep).await?;
     }
-    let mut settled = Vec::with_capacity(leases.len());
+    let (mut settled, mut tally) = (Vec::with_capacity(leases.len()), Tally::default());
+    affected.iter().for_each(|sweep| tally.touch(*sweep));
     for lease in leases {
         let losses = lease.losses + 1;
         let error = format!(
@@ -47,14 +49,12 @@ pub(super) async fn expire(
         if ended {
             end_attempt(conn, now, lease.at, AttemptOutcome::Lost, Some(&error)).await?;
             if state == JobState::Failed {
-                count_ended(conn, lease.sweep, JobState::Failed, lease.epochs, &[]).await?;
+                tally.end(lease.sweep, JobState::Failed, lease.epochs, &[]);
                 statistics::sum_up(conn, lease.sweep, lease.at.job).await?;
             }
             settled.push(Settled { at: lease.at, state, worker: lease.worker });
         }
     }
-    for sweep in affected {
-        sweeps::complete_if_done(conn, now, sweep).await?;
-    }
+    tally.settle(conn, now).await?;
     Ok(settled)
 }

@@ -17,6 +17,7 @@ mod session;
 mod statistics;
 mod store;
 mod sweeps;
+mod tally;
 mod transaction;
 mod workers;
 
