@@ -116,7 +116,7 @@ pub(super) async fn history(
             .bind(if epoch == u32::MAX { i64::MAX } else { epoch.into() })
             .bind(taken.room())
             .fetch(&mut *conn);
-        taken.fill(rest).await?;
+        taken.fill(rest, 1).await?;
     }
     if taken.room() > 0 {
         let jobs = sqlx::query_as::<_, EpochRow>(dialect::HISTORY)
@@ -125,7 +125,7 @@ pub(super) async fn history(
             .bind(taken.room())
             .bind(i64::from(from.jobs))
             .fetch(conn);
-        taken.fill(jobs).await?;
+        taken.fill(jobs, from.jobs).await?;
     }
     Ok(taken.jobs)
 }
@@ -144,17 +144,24 @@ impl Records {
         if self.bytes >= PAGE_BYTES { 0 } else { PAGE_RECORDS.saturating_sub(self.count) as i64 }
     }
 
-    async fn fill(&mut self, mut rows: BoxStream<'_, sqlx::Result<EpochRow>>) -> Result<(), Failure> {
+    /// Takes the records of at most so many jobs.
+    async fn fill(&mut self, mut rows: BoxStream<'_, sqlx::Result<EpochRow>>, jobs: u32) -> Result<(), Failure> {
+        let mut begun = 0;
         while self.room() > 0
             && let Some(row) = rows.try_next().await?
         {
             let (at, record) = row.shown();
-            self.count += 1;
-            self.bytes += record.weight();
+            let weight = record.weight();
             match self.jobs.last_mut() {
                 Some((last, records)) if *last == at => records.push(record),
-                _ => self.jobs.push((at, vec![record])),
+                _ if begun == jobs => break,
+                _ => {
+                    begun += 1;
+                    self.jobs.push((at, vec![record]));
+                }
             }
+            self.count += 1;
+            self.bytes += weight;
         }
         Ok(())
     }
