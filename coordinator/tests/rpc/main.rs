@@ -5,6 +5,8 @@
 mod artifacts;
 mod server;
 mod shared;
+mod silent;
 mod support;
 mod sweeps;
+mod unreadable;
 mod workers;

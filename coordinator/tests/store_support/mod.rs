@@ -270,7 +270,8 @@ pub(crate) fn new_sweep(name: &str, jobs: u32) -> NewSweep {
 pub(crate) fn new_job(n: u32) -> NewJob {
     let serde_json::Value::Object(params) = json!({
         "optimizer": "sgd", "learning_rate": 0.1 / f64::from(n + 3), "batch_size": 32, "epochs": 5,
-        "hidden": [32, 16], "activation": "relu", "dropout": 0.0, "momentum": 0.0, "nesterov": false, "patience": 2
+        "hidden": [32, 16], "activation": "relu", "dropout": 0.0, "momentum": 0.0, "nesterov": false, "patience": 2,
+        "min_delta": null
     }) else {
         unreachable!("an object")
     };

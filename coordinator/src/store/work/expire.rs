@@ -7,7 +7,7 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    domain::{AttemptOutcome, JobState, RetryDecision, RetryPolicy, Settled, SweepId, Timestamp, spread},
+    domain::{AttemptOutcome, JobState, RetryDecision, RetryPolicy, Settled, SweepId, Timestamp, spread, utc},
     store::{
         StoreError,
         failure::Failure,
@@ -36,10 +36,7 @@ pub(super) async fn expire(
     affected.iter().for_each(|sweep| tally.touch(*sweep));
     for lease in leases {
         let losses = lease.losses + 1;
-        let error = format!(
-            "lost: worker {} did not report in time (attempt {}, {losses} lost so far)",
-            lease.worker, lease.at.attempt
-        );
+        let error = explain(&lease, losses);
         let setback = Setback { at: lease.at, deadline: now, error: Some(&error), failures: lease.failures, losses };
         let (state, ended) = match policy.after_loss(losses, spread(lease.at)) {
             RetryDecision::Again(wait) => (JobState::Queued, requeue(conn, now, &setback, wait).await?),
@@ -57,4 +54,15 @@ pub(super) async fn expire(
     }
     tally.settle(conn, now).await?;
     Ok(settled)
+}
+
+/// Why the attempt counts as lost: the worker, and its last sign of life.
+fn explain(lease: &Expired, losses: u32) -> String {
+    let Expired { at, worker, lease_until, last_seen, .. } = lease;
+    let (seen, ended) = (utc(*last_seen), utc(*lease_until));
+    let why = match (lease_until.0 - last_seen.0) / 1_000_000 {
+        before @ 0.. => format!("worker {worker} was last heard from at {seen}, {before} s before its lease ended"),
+        _ => format!("worker {worker} still called at {seen}, but did not renew the lease, which ended at {ended}"),
+    };
+    format!("lost: {why} (attempt {}, {losses} lost so far)", at.attempt)
 }
