@@ -13,8 +13,8 @@ mod network;
 mod random;
 mod slot;
 pub mod train;
-mod watchdog;
 pub mod unfinished;
+mod watchdog;
 
 pub use slot::{Mlp, Trainer};
 pub use watchdog::Patience;
