@@ -9,12 +9,14 @@ mod catch_up;
 mod config;
 pub mod domain;
 mod expander;
+mod expansions;
 mod in_process;
 mod reaper;
 mod rpc;
 mod scheduler;
 mod server;
 pub mod store;
+mod weigher;
 
 pub use config::{ConfigError, CoordinatorConfig};
 pub use in_process::InProcess;

@@ -17,6 +17,7 @@ use crate::config::CoordinatorConfig;
 use crate::domain::{
     Assignment, AttemptRef, Completion, Directive, JobOutcome, Settled, Sweep, SweepId, WorkerId, WriteResult,
 };
+use crate::expansions::Expansions;
 use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand};
 
 /// How long a waiting worker goes without the store being asked for it, while few are waiting.
@@ -57,6 +58,8 @@ pub(crate) struct Scheduler {
     ended: Notify,
     /// Sweeps may have jobs to be created.
     pub(crate) unexpanded: Notify,
+    /// Turns at working out points.
+    pub(crate) expansions: Expansions,
     /// A report was not stored since the reaper last looked: its leases are late through no fault of their worker.
     renewal_failed: AtomicBool,
     /// Workers that wait for jobs.
@@ -91,6 +94,7 @@ impl Scheduler {
             queued: Notify::new(),
             ended: Notify::new(),
             unexpanded: Notify::new(),
+            expansions: Expansions::new(),
             renewal_failed: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
         }

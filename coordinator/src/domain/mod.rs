@@ -15,7 +15,7 @@ pub use attempt::{
 };
 pub use epoch::{Confusion, EpochRecord, Summary, summarize};
 pub use ids::{AttemptRef, Digest, JobId, SweepId, Timestamp, WorkerId};
-pub use importance::{ConfigMean, Importance, ImportanceKind, Importances, importance};
+pub use importance::{Importance, ImportanceKind, Importances, Weighing};
 pub use retry::{RetryDecision, RetryPolicy, spread};
 pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
 pub use sweep::{JobCounts, NewJob, NewSweep, NewWorker, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow};

@@ -9,8 +9,10 @@ mod create;
 mod status;
 mod streams;
 mod sweeps;
+mod watches;
 mod workers;
 
 pub(crate) use artifacts::Artifacts;
 pub(crate) use sweeps::Sweeps;
+pub(crate) use watches::Watches;
 pub(crate) use workers::Workers;

@@ -4,7 +4,7 @@
 //! somebody else was first, and waiters queue fairly in the pool. Readers have connections of their own and, thanks to
 //! the write-ahead log, neither wait nor are waited for. Whoever opens the store for writing holds the lock file.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, SqlitePool,
@@ -39,8 +39,18 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A file does not go away, and a transaction that is given up still holds the file while it works.
 const NO_LIMIT: Duration = Duration::MAX;
 
+/// The log goes into the file when it has so many pages: 256 MiB of them. Longer, and a coordinator that was killed takes
+/// seconds to start; shorter, and writing a sweep of a million jobs writes them many times.
+const LOG_PAGES: u64 = 65_536;
+const PAGE: u64 = 4_096;
+
+/// Pages that the writer keeps: those of the index of a million jobs by configuration, nearly.
+const CACHE_BYTES: u64 = 64 << 20;
+
 /// Reads are short, and a page that is being written to disk must not hold up all of them.
 const READERS: u32 = 4;
+/// And so many for the questions on which leases depend.
+const DUTY_READERS: u32 = 2;
 
 /// The store in one file.
 pub struct SqliteStore {
@@ -55,20 +65,22 @@ impl SqliteStore {
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let unavailable = |error| of_sqlite(path, &error);
         refuse_foreign(path).await?;
-        let options = options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .acquire_slow_threshold(Duration::MAX)
-            .connect_with(options)
+            .connect_with(writing(path))
             .await
             .map_err(unavailable)?;
         refuse_old_sqlite(path, &mut *writer.acquire().await.map_err(unavailable)?).await?;
         let migrated = MIGRATIONS.run(&writer).await;
         migrated.map_err(|error| migrations::refused(error, &path.display().to_string(), unavailable))?;
         let clock = Clock::start(&writer).await.map_err(unavailable)?;
-        let reader = readers(self::options(path).read_only(true)).await.map_err(unavailable)?;
-        Ok(Self { handle: Handle { writer: Some(writer), reader, clock, limit: NO_LIMIT } })
+        let options = self::options(path).read_only(true);
+        let reader = readers(options.clone(), READERS).await.map_err(unavailable)?;
+        let duty = readers(options, DUTY_READERS).await.map_err(unavailable)?;
+        let weighing = Arc::default();
+        Ok(Self { handle: Handle { writer: Some(writer), reader, duty, clock, limit: NO_LIMIT, weighing } })
     }
 
     /// Opens an existing file for reading, beside a coordinator or without one. Changes nothing, needs no lock.
@@ -99,9 +111,10 @@ impl SqliteStore {
                 .map_err(unavailable)?;
         migrations::check(&MIGRATIONS, &applied, &path.display().to_string())?;
         conn.close().await.map_err(unavailable)?;
-        let reader = readers(options).await.map_err(unavailable)?;
+        let reader = readers(options, READERS).await.map_err(unavailable)?;
         let clock = Clock::start(&reader).await.map_err(unavailable)?;
-        Ok(Self { handle: Handle { writer: None, reader, clock, limit: NO_LIMIT } })
+        let (duty, weighing) = (reader.clone(), Arc::default());
+        Ok(Self { handle: Handle { writer: None, reader, duty, clock, limit: NO_LIMIT, weighing } })
     }
 
     /// The rows of `artifacts`, for the files beside this database.
@@ -156,9 +169,22 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-async fn readers(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+/// For the one connection that writes. Jobs have keys in random order, so what is written to disk is decided by how many
+/// pages are changed again before they go from the log into the file.
+fn writing(path: &Path) -> SqliteConnectOptions {
+    options(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .pragma("wal_autocheckpoint", LOG_PAGES.to_string())
+        .pragma("journal_size_limit", (LOG_PAGES * PAGE).to_string())
+        .pragma("cache_size", format!("-{}", CACHE_BYTES / 1024))
+        // What a statement may have to undo, and what it sorts: else a file, of a batch of jobs as large as its pages.
+        .pragma("temp_store", "MEMORY")
+}
+
+async fn readers(options: SqliteConnectOptions, connections: u32) -> sqlx::Result<SqlitePool> {
     SqlitePoolOptions::new()
-        .max_connections(READERS)
+        .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .acquire_slow_threshold(Duration::MAX)
         .connect_with(options)

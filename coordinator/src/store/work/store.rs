@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{
     acquire, complete,
     dialect::Backend,
-    expire, jobs,
+    expire, importance, jobs,
     reads::{self, Page},
     release, report, statistics, sweeps, workers,
 };
@@ -38,7 +38,7 @@ impl Store for Backend {
 
     async fn find_sweep(&self, name_or_number: &str) -> Result<Sweep, StoreError> {
         self.handle()
-            .read("find sweep", name_or_number.to_owned(), |conn, _, name| Box::pin(sweeps::find(conn, name)))
+            .ask("find sweep", name_or_number.to_owned(), |conn, _, name| Box::pin(sweeps::find(conn, name)))
             .await
     }
 
@@ -47,7 +47,7 @@ impl Store for Backend {
     }
 
     async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
-        self.handle().read("list unexpanded sweeps", (), |conn, _, ()| Box::pin(sweeps::unexpanded(conn))).await
+        self.handle().ask("list unexpanded sweeps", (), |conn, _, ()| Box::pin(sweeps::unexpanded(conn))).await
     }
 
     async fn command_sweep(
@@ -77,7 +77,7 @@ impl Store for Backend {
 
     async fn other_trainer_versions(&self, worker: WorkerId) -> Result<Vec<(u32, u64)>, StoreError> {
         self.handle()
-            .read("count other trainer versions", worker, |conn, _, worker| {
+            .ask("count other trainer versions", worker, |conn, _, worker| {
                 Box::pin(workers::other_versions(conn, *worker))
             })
             .await
@@ -188,14 +188,16 @@ impl Store for Backend {
     }
 
     async fn importance(&self, sweep: SweepId) -> Result<Option<Importances>, StoreError> {
-        self.handle().read("importance", sweep, |conn, _, sweep| Box::pin(statistics::importance(conn, *sweep))).await
+        importance::current(self.handle(), sweep).await
+    }
+
+    async fn weigh_due(&self, now: Option<Timestamp>) -> Result<u32, StoreError> {
+        importance::weigh_due(self.handle(), now).await
     }
 
     async fn catch_up(&self, limit: u32) -> Result<bool, StoreError> {
         self.handle()
-            .write("sum up earlier runs", None, limit, |conn, now, limit| {
-                Box::pin(statistics::catch_up(conn, now, *limit))
-            })
+            .write("sum up earlier runs", None, limit, |conn, _, limit| Box::pin(statistics::catch_up(conn, *limit)))
             .await
     }
 
@@ -204,7 +206,7 @@ impl Store for Backend {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.handle().read("ping", (), |conn, _, ()| Box::pin(reads::ping(conn))).await
+        self.handle().ask("ping", (), |conn, _, ()| Box::pin(reads::ping(conn))).await
     }
 
     async fn close(&self) {
