@@ -16,9 +16,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Expansions {
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    patience: Duration,
 }
 
 /// A turn; it ends when this is dropped. It goes along with the work, which goes on when a client hangs up.
+#[derive(Debug)]
 pub(crate) struct Turn {
     _turn: OwnedSemaphorePermit,
     _place: Option<OwnedSemaphorePermit>,
@@ -30,13 +32,14 @@ pub(crate) struct Crowded;
 
 impl Expansions {
     pub(crate) fn new() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), places: Arc::new(Semaphore::new(AT_ONCE + WAITING)) }
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Self { turns: semaphore(AT_ONCE), places: semaphore(AT_ONCE + WAITING), patience: PATIENCE }
     }
 
     /// A turn for a client, who waits only so long and only where few others do.
     pub(crate) async fn turn(&self) -> Result<Turn, Crowded> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Crowded)?;
-        match timeout(PATIENCE, self.turns.clone().acquire_owned()).await {
+        match timeout(self.patience, self.turns.clone().acquire_owned()).await {
             Ok(Ok(turn)) => Ok(Turn { _turn: turn, _place: Some(place) }),
             Ok(Err(_)) | Err(_) => Err(Crowded),
         }
@@ -53,9 +56,9 @@ impl Expansions {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_few_work_some_wait_and_the_rest_are_refused() {
-        let expansions = Expansions::new();
+        let expansions = Expansions { patience: Duration::from_millis(500), ..Expansions::new() };
         let working = [expansions.turn().await.unwrap(), expansions.own_turn().await];
         let mut waiting: Vec<_> = (0..WAITING + 1).map(|_| Box::pin(expansions.turn())).collect();
         for wait in &mut waiting {
@@ -69,6 +72,6 @@ mod tests {
             assert_eq!(wait.await.err(), Some(Crowded), "those two take longer than anybody waits");
         }
         drop((first, second));
-        assert!(expansions.turn().await.is_ok());
+        expansions.turn().await.unwrap();
     }
 }

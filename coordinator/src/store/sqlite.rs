@@ -40,12 +40,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
 const NO_LIMIT: Duration = Duration::MAX;
 
 /// The log goes into the file when it has so many pages: 256 MiB of them. Longer, and a coordinator that was killed takes
-/// seconds to start; shorter, and writing a sweep of a million jobs writes them many times.
+/// seconds to start; shorter, and pages that change again and again go into the file each time. A larger page cache would
+/// save nothing: what is read again comes from the system's.
 const LOG_PAGES: u64 = 65_536;
 const PAGE: u64 = 4_096;
-
-/// Pages that the writer keeps: those of the index of a million jobs by configuration, nearly.
-const CACHE_BYTES: u64 = 64 << 20;
 
 /// Reads are short, and a page that is being written to disk must not hold up all of them.
 const READERS: u32 = 4;
@@ -177,7 +175,6 @@ fn writing(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .pragma("wal_autocheckpoint", LOG_PAGES.to_string())
         .pragma("journal_size_limit", (LOG_PAGES * PAGE).to_string())
-        .pragma("cache_size", format!("-{}", CACHE_BYTES / 1024))
         // What a statement may have to undo, and what it sorts: else a file, of a batch of jobs as large as its pages.
         .pragma("temp_store", "MEMORY")
 }
