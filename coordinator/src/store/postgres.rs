@@ -37,8 +37,10 @@ const WRITERS: u32 = 6;
 /// as many coordinators as before fit in a server's limits.
 const READERS: u32 = 4;
 
-/// How long a call waits for a connection before the store counts as unavailable.
+/// How long a call waits for a connection before the store counts as unavailable, and how long in the crowd of those who
+/// only read: there it is not the store that keeps them waiting.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const READER_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Limits of each session. No statement of besom takes a second on a million jobs; a batch of jobs may take some.
 const SESSION: [(&str, &str); 5] = [
@@ -73,7 +75,7 @@ impl PostgresStore {
         let migrated = MIGRATIONS.run_direct(None, &mut conn, false).await;
         migrated.map_err(|error| migrations::refused(error, &hide_password(url), unavailable))?;
         conn.close().await.map_err(unavailable)?;
-        let (writer, reader) = (pool(options.clone(), WRITERS), pool(options, READERS));
+        let (writer, reader) = (pool(options.clone(), WRITERS, ACQUIRE_TIMEOUT), pool(options, READERS, READER_PATIENCE));
         Ok(Self::with(Some(writer), reader, LIMIT))
     }
 
@@ -101,7 +103,7 @@ impl PostgresStore {
                 .map_err(unavailable)?;
         conn.close().await.map_err(unavailable)?;
         migrations::check(&MIGRATIONS, &applied, &hide_password(url))?;
-        Ok(Self::with(None, pool(options, READERS), LIMIT))
+        Ok(Self::with(None, pool(options, READERS, ACQUIRE_TIMEOUT), LIMIT))
     }
 
     fn with(writer: Option<PgPool>, reader: PgPool, limit: Duration) -> Self {
@@ -150,10 +152,10 @@ pub(super) async fn connect(
     answer.map_err(|error| of_postgres(url, &error))
 }
 
-fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
+fn pool(options: PgConnectOptions, connections: u32, patience: Duration) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(patience)
         .acquire_slow_threshold(Duration::MAX)
         // A transaction that was begun but never handed over would stay open on its connection, and the next borrower
         // would find itself inside. In a session without one, the transaction is as old as the statement.
@@ -222,7 +224,7 @@ mod tests {
         let server = (options.get_host().to_owned(), options.get_port());
         let proxy = tokio::spawn(pass_on(listener, server, host));
 
-        let pool = pool(options.host("127.0.0.1").port(port), WRITERS);
+        let pool = pool(options.host("127.0.0.1").port(port), WRITERS, ACQUIRE_TIMEOUT);
         let store = Arc::new(PostgresStore::with(Some(pool.clone()), pool, Duration::from_secs(8)));
         let mut transactions = JoinSet::new();
         for _ in 0..WRITERS {
