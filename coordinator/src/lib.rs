@@ -11,6 +11,7 @@ pub mod domain;
 mod expander;
 mod expansions;
 mod in_process;
+mod queue;
 mod reaper;
 mod rpc;
 mod scheduler;

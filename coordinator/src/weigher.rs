@@ -11,8 +11,20 @@ use crate::scheduler::{Scheduler, jittered};
 /// How often sweeps are looked for; the store knows which of them are due.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long a stopping coordinator still works on what is due: `besom run` stops right after its sweep's end, and whoever
+/// then asks with SQL finds what is kept.
+const LAST: Duration = Duration::from_secs(3);
+
 /// Goes on until the token is cancelled. What it leaves undone is found at the next start.
 pub(crate) async fn weigh(scheduler: Arc<Scheduler>, token: CancellationToken) {
+    look(&scheduler, token).await;
+    let last = tokio::time::timeout(LAST, scheduler.store.weigh_due(None)).await;
+    if !matches!(last, Ok(Ok(_))) {
+        debug!("importance is left to the next coordinator");
+    }
+}
+
+async fn look(scheduler: &Scheduler, token: CancellationToken) {
     let mut told = false;
     loop {
         // Its transactions have limits of their own, and no caller waits for it.

@@ -6,6 +6,8 @@ ALTER TABLE sweeps ADD COLUMN importance_took INTEGER;
 
 -- No statement uses it, and its random keys cost a third of what writing jobs writes.
 DROP INDEX jobs_config;
+-- What it counted is kept in sweep_counts.
+DROP INDEX jobs_progress;
 
 -- Without statistics SQLite takes the youngest of the indexes that would do. Where a question asks for more than an index
 -- has, this one leads to the rows in the order in which they lie in the file; jobs_score would lead all over it.
@@ -49,3 +51,25 @@ SELECT s.name AS sweep,
        j.device
 FROM jobs j
 JOIN sweeps s ON s.id = j.sweep_id;
+
+-- From what is kept; only the few running jobs are counted.
+DROP VIEW sweep_progress;
+CREATE VIEW sweep_progress AS
+SELECT s.name AS sweep,
+       s.id AS sweep_id,
+       s.state,
+       s.jobs_total,
+       s.jobs_created,
+       s.jobs_created - c.succeeded - c.stopped - c.diverged - c.failed - c.cancelled - r.running AS queued,
+       r.running,
+       c.succeeded,
+       c.stopped,
+       c.diverged,
+       c.failed,
+       c.cancelled,
+       strftime('%Y-%m-%dT%H:%M:%S', s.created_at / 1000000, 'unixepoch') || printf('.%06dZ', s.created_at % 1000000) AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%S', s.ended_at / 1000000, 'unixepoch') || printf('.%06dZ', s.ended_at % 1000000) AS ended_at
+FROM sweeps s
+JOIN sweep_counts c ON c.sweep_id = s.id
+JOIN (SELECT i.id, (SELECT count(*) FROM jobs j WHERE j.sweep_id = i.id AND j.state = 'running') AS running
+      FROM sweeps i) r ON r.id = s.id;

@@ -11,7 +11,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use self::work::Handle;
+use self::work::{Handle, Lanes};
 use super::{
     StoreError, failure, migrations,
     open::{OpenError, hide_password, unknown_parameter},
@@ -60,6 +60,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The store in a database that several coordinators share.
 pub struct PostgresStore {
     handle: Handle,
+    /// `None`: open for reading only.
+    lanes: Option<Lanes>,
 }
 
 impl PostgresStore {
@@ -108,7 +110,8 @@ impl PostgresStore {
 
     fn with(writer: Option<PgPool>, reader: PgPool, limit: Duration) -> Self {
         let duty = writer.as_ref().unwrap_or(&reader).clone();
-        Self { handle: Handle { writer, reader, duty, clock: Clock, limit, weighing: Arc::default() } }
+        let handle = Handle { writer, reader, duty, clock: Clock, limit, weighing: Arc::default() };
+        Self { lanes: handle.writer.is_some().then(|| Lanes::new(&handle)), handle }
     }
 
     /// The connections for the artifacts in the same database, which jobs begin and end with: those that leases have.
@@ -118,6 +121,10 @@ impl PostgresStore {
 
     fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    fn lanes(&self) -> Option<&Lanes> {
+        self.lanes.as_ref()
     }
 }
 

@@ -12,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::work::Handle;
+use self::work::{Handle, Lanes};
 use super::{StoreError, migrations, open::OpenError, trouble::of_sqlite};
 use crate::domain::Digest;
 
@@ -53,6 +53,8 @@ const DUTY_READERS: u32 = 2;
 /// The store in one file.
 pub struct SqliteStore {
     handle: Handle,
+    /// `None`: open for reading only.
+    lanes: Option<Lanes>,
 }
 
 impl SqliteStore {
@@ -78,7 +80,8 @@ impl SqliteStore {
         let reader = readers(options.clone(), READERS).await.map_err(unavailable)?;
         let duty = readers(options, DUTY_READERS).await.map_err(unavailable)?;
         let weighing = Arc::default();
-        Ok(Self { handle: Handle { writer: Some(writer), reader, duty, clock, limit: NO_LIMIT, weighing } })
+        let handle = Handle { writer: Some(writer), reader, duty, clock, limit: NO_LIMIT, weighing };
+        Ok(Self { lanes: Some(Lanes::new(&handle)), handle })
     }
 
     /// Opens an existing file for reading, beside a coordinator or without one. Changes nothing, needs no lock.
@@ -112,7 +115,8 @@ impl SqliteStore {
         let reader = readers(options, READERS).await.map_err(unavailable)?;
         let clock = Clock::start(&reader).await.map_err(unavailable)?;
         let (duty, weighing) = (reader.clone(), Arc::default());
-        Ok(Self { handle: Handle { writer: None, reader, duty, clock, limit: NO_LIMIT, weighing } })
+        let handle = Handle { writer: None, reader, duty, clock, limit: NO_LIMIT, weighing };
+        Ok(Self { handle, lanes: None })
     }
 
     /// The rows of `artifacts`, for the files beside this database.
@@ -122,6 +126,10 @@ impl SqliteStore {
 
     fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    fn lanes(&self) -> Option<&Lanes> {
+        self.lanes.as_ref()
     }
 }
 

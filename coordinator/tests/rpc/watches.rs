@@ -7,11 +7,11 @@ use std::{
 };
 
 use besom_coordinator::domain::{
-    Assignment, AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances, JobId,
-    NewJob, NewSweep, NewWorker, Progress, RetryPolicy, Run, Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow,
-    WriteResult,
+    AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances, JobId, Lease,
+    NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
+    WorkerId, WorkerRow, WriteResult,
 };
-use besom_coordinator::store::{AcquireRequest, JobReport, RunQuery, Store, StoreError, SweepCommand};
+use besom_coordinator::store::{Acquired, AcquireRequest, JobReport, RunQuery, Store, StoreError, SweepCommand};
 use besom_coordinator::{Coordinator, CoordinatorConfig};
 use besom_proto::v1;
 use besom_testkit::eventually;
@@ -60,12 +60,12 @@ passed_on! {
     fn list_sweeps() -> Vec<Sweep>;
     fn unexpanded_sweeps() -> Vec<Sweep>;
     fn command_sweep(sweep: SweepId, command: SweepCommand, now: Now) -> Sweep;
-    fn register_worker(worker: NewWorker, now: Now) -> WorkerId;
-    fn acquire(request: AcquireRequest, now: Now) -> Vec<Assignment>;
-    fn other_trainer_versions(worker: WorkerId) -> Vec<(u32, u64)>;
-    fn report(worker: WorkerId, reports: Vec<JobReport>, lease_ttl: Duration, now: Now) -> Vec<Directive>;
-    fn complete(completion: Completion, policy: RetryPolicy, now: Now) -> WriteResult;
-    fn release(worker: WorkerId, attempts: Vec<AttemptRef>, leaving: bool, now: Now) -> Vec<WriteResult>;
+    fn register_worker(worker: NewWorker, now: Now) -> Session;
+    fn acquire(request: AcquireRequest, now: Now) -> Acquired;
+    fn queues() -> Vec<Queue>;
+    fn report(session: Session, reports: Vec<JobReport>, lease_ttl: Duration, now: Now) -> Vec<Directive>;
+    fn complete(session: Session, completion: Completion, policy: RetryPolicy, now: Now) -> WriteResult;
+    fn release(session: Session, leases: Vec<Lease>, leaving: bool, now: Now) -> Vec<WriteResult>;
     fn expire(policy: RetryPolicy, limit: u32, now: Now) -> Vec<Settled>;
     fn runs(query: RunQuery) -> Vec<Run>;
     fn runs_after(sweep: SweepId, after: After, limit: u32) -> Vec<Run>;
@@ -76,6 +76,8 @@ passed_on! {
     fn importance(sweep: SweepId) -> Option<Importances>;
     fn weigh_due(now: Now) -> u32;
     fn catch_up(limit: u32) -> bool;
+    fn note_seen(workers: Vec<WorkerId>) -> ();
+    fn forget_workers(now: Now) -> u64;
     fn workers() -> Vec<WorkerRow>;
     fn ping() -> ();
 }

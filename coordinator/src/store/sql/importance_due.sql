@@ -2,14 +2,12 @@
 -- seconds after the last try and ten times as long as it took, or once after the sweep's end.
 SELECT s.id, s.importance_tried_at
 FROM sweeps s
+JOIN sweep_counts c ON c.sweep_id = s.id
 WHERE s.unsummed_after IS NULL
   AND (s.importance_tried_at IS NULL
        OR s.importance_tried_at < s.ended_at
        OR (s.importance_tried_at + 10000000 <= $1
            AND s.importance_tried_at + 10 * COALESCE(s.importance_took, 0) <= $1))
-  AND COALESCE(s.importance_of, 0) <> (SELECT count(*)
-                                       FROM jobs j
-                                       WHERE j.sweep_id = s.id
-                                         AND j.state IN ('succeeded', 'stopped', 'diverged', 'failed'))
+  AND COALESCE(s.importance_of, 0) <> c.succeeded + c.stopped + c.diverged + c.failed
 ORDER BY s.id
 LIMIT 100

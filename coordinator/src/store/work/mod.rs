@@ -10,9 +10,11 @@ mod epochs;
 mod expire;
 mod importance;
 mod jobs;
+mod lane;
 mod reads;
 mod release;
 mod report;
+mod session;
 mod statistics;
 mod store;
 mod sweeps;
@@ -21,4 +23,6 @@ mod workers;
 
 use super::dialect;
 
+pub(super) use acquire::Place;
+pub(super) use store::Lanes;
 pub(super) use transaction::Handle;
