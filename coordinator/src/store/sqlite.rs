@@ -159,7 +159,7 @@ impl SqliteArtifactIndex {
     /// The database.
     pub async fn contains(&self, digest: &Digest) -> Result<bool, StoreError> {
         self.handle
-            .read("find artifact", digest.clone(), |conn, _, digest| Box::pin(dialect::has_artifact(conn, digest)))
+            .ask("find artifact", digest.clone(), |conn, _, digest| Box::pin(dialect::has_artifact(conn, digest)))
             .await
     }
 }
