@@ -8,6 +8,7 @@
 mod invariants;
 mod kills;
 mod repeats;
+mod replaced;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;

@@ -29,6 +29,7 @@ pub(super) const WORKERS_SEEN: &str = include_str!("../sql/postgres/workers_seen
 
 const NOW: &str = include_str!("../sql/postgres/now.sql");
 const LOCK_SWEEP: &str = include_str!("../sql/postgres/sweep_lock.sql");
+const READY: &str = include_str!("../sql/postgres/sweeps_ready.sql");
 const LOCK_SWEEPS: &str = include_str!("../sql/postgres/sweeps_lock.sql");
 const LOCK_JOBS: &str = include_str!("../sql/postgres/jobs_lock.sql");
 const TAKE: &str = include_str!("../sql/postgres/jobs_take.sql");
@@ -69,12 +70,13 @@ pub(super) async fn take(
     now: Timestamp,
     until: Timestamp,
 ) -> sqlx::Result<usize> {
-    let queues: Vec<(i64, i64, i64, i64)> = sqlx::query_as(QUEUES).bind(now.0).fetch_all(&mut *conn).await?;
+    let only = request.sweep.map(|sweep| sweep.0);
+    let sweeps: Vec<i64> =
+        sqlx::query_scalar(READY).bind(trainer_version).bind(only).bind(now.0).fetch_all(&mut *conn).await?;
     let mut taken = 0;
-    for (sweep, version, _, ready) in queues {
-        let fits = version == trainer_version && request.sweep.is_none_or(|only| only.0 == sweep);
-        if !fits || ready == 0 || taken == places.len() {
-            continue;
+    for sweep in sweeps {
+        if taken == places.len() {
+            break;
         }
         let done = sqlx::query(TAKE)
             .bind(request.session.worker.0)
