@@ -109,7 +109,8 @@ async fn fill(bench: &Bench, json_type: &str) {
         }
         steps.push(step.elapsed());
     }
-    let (weighed, weighing) = (bench.store.weigh_due(None).await.unwrap(), start.elapsed() - steps.iter().sum::<Duration>());
+    let (weighed, weighing) =
+        (bench.store.weigh_due(None).await.unwrap(), start.elapsed() - steps.iter().sum::<Duration>());
     assert_eq!(weighed, 1);
     let longest = steps.iter().max().unwrap();
     println!(
@@ -193,7 +194,8 @@ fn peak() -> u64 {
 
 /// Importance of a sweep of a million configurations, all of them ended.
 async fn weigh_a_million(bench: &Bench, json_type: &str) {
-    let list = |count: u32, parts: f64| (1..=count).map(|n| (f64::from(n) / parts).to_string()).collect::<Vec<_>>().join(", ");
+    let list =
+        |count: u32, parts: f64| (1..=count).map(|n| (f64::from(n) / parts).to_string()).collect::<Vec<_>>().join(", ");
     let text = format!(
         "{{method: grid, parameters: {{learning_rate: {{values: [{}]}}, batch_size: {{values: [{}]}}, dropout: {{values: \
          [{}]}}}}, besom: {{dataset: {{source: 'builtin:sketches'}}}}}}",

@@ -279,7 +279,9 @@ mod tests {
         let axes = &expansion.axes;
         let mut seen = HashSet::new();
         let mut dropped = vec![Dropped::default(); axes.options().len()];
-        let first: Vec<u64> = (0..3 * 4 * 2 * 3 * 3 * 2 * 2 * 2).filter(|&index| seen.insert(axes.identity(index, &mut dropped))).collect();
+        let first: Vec<u64> = (0..3 * 4 * 2 * 3 * 3 * 2 * 2 * 2)
+            .filter(|&index| seen.insert(axes.identity(index, &mut dropped)))
+            .collect();
         let kept = expansion.distinct.as_ref().unwrap();
         assert_eq!((0..kept.len()).map(|n| kept.nth(n)).collect::<Vec<_>>(), first);
         assert!(first.len() > 100 && first.len() < 1_000, "{}", first.len());

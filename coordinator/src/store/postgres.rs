@@ -77,7 +77,8 @@ impl PostgresStore {
         let migrated = MIGRATIONS.run_direct(None, &mut conn, false).await;
         migrated.map_err(|error| migrations::refused(error, &hide_password(url), unavailable))?;
         conn.close().await.map_err(unavailable)?;
-        let (writer, reader) = (pool(options.clone(), WRITERS, ACQUIRE_TIMEOUT), pool(options, READERS, READER_PATIENCE));
+        let (writer, reader) =
+            (pool(options.clone(), WRITERS, ACQUIRE_TIMEOUT), pool(options, READERS, READER_PATIENCE));
         Ok(Self::with(Some(writer), reader, LIMIT))
     }
 

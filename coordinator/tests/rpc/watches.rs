@@ -11,7 +11,7 @@ use besom_coordinator::domain::{
     NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
     WorkerId, WorkerRow, WriteResult,
 };
-use besom_coordinator::store::{Acquired, AcquireRequest, JobReport, RunQuery, Store, StoreError, SweepCommand};
+use besom_coordinator::store::{AcquireRequest, Acquired, JobReport, RunQuery, Store, StoreError, SweepCommand};
 use besom_coordinator::{Coordinator, CoordinatorConfig};
 use besom_proto::v1;
 use besom_testkit::eventually;
@@ -121,7 +121,8 @@ async fn a_hundred_watches_ask_the_database_as_often_as_one() {
     for job in 0..JOBS as usize {
         let attempt = clients.acquire_one(worker).await;
         assert_eq!(clients.complete(worker, success(attempt)).await, v1::Result::Accepted);
-        eventually("everybody has seen the job end", LIMIT, async || done[job].load(Ordering::SeqCst) == WATCHERS).await;
+        eventually("everybody has seen the job end", LIMIT, async || done[job].load(Ordering::SeqCst) == WATCHERS)
+            .await;
     }
     let messages: usize = watchers.join_all().await.into_iter().sum();
     let looks = store.looks.load(Ordering::SeqCst);

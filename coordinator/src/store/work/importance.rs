@@ -145,11 +145,7 @@ async fn look(conn: &mut Conn, now: Timestamp, sweep: SweepId) -> Result<Look, F
     Ok(Look::Stale(Gathered { weighing, runs: standing.ended_runs, at: now }))
 }
 
-async fn kept(
-    conn: &mut Conn,
-    sweep: SweepId,
-    standing: &ImportanceStanding,
-) -> Result<Option<Importances>, Failure> {
+async fn kept(conn: &mut Conn, sweep: SweepId, standing: &ImportanceStanding) -> Result<Option<Importances>, Failure> {
     let rows: Vec<ImportanceRow> = sqlx::query_as(KEPT).bind(sweep.0).fetch_all(conn).await?;
     let rows =
         rows.into_iter().map(<(ImportanceKind, Importance)>::try_from).collect::<Result<Vec<_>, StoreError>>()?;
