@@ -18,6 +18,7 @@ use tonic::{
 use crate::{
     output::{say, usage},
     settings::{Settings, Target, Where},
+    signals,
 };
 
 /// How long a client waits for a coordinator, and for a holder of the store to say where it listens.
@@ -142,11 +143,12 @@ pub(crate) fn artifacts(channel: Channel) -> ArtifactServiceClient<Channel> {
     ArtifactServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER)
 }
 
-/// The services on an opened store.
+/// The services on an opened store; the process ends when a sync of its files fails.
 ///
 /// # Errors
 /// The configuration contradicts itself: a usage error.
 pub(crate) fn start(opened: &Opened, config: CoordinatorConfig) -> anyhow::Result<Coordinator> {
+    signals::exit_on_failed_sync();
     Coordinator::start(opened.store.clone(), opened.artifacts.clone(), config).map_err(usage)
 }
 

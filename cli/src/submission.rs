@@ -2,13 +2,15 @@
 //!
 //! The same file and dataset again find the sweep that they made before, so all of this can be repeated.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Context;
 use besom_proto::v1::{
-    ArtifactKind, CreateSweepRequest, DatasetRef, PutHead, PutRequest, StatRequest, Sweep,
+    ArtifactKind, CreateSweepRequest, DatasetRef, PutHead, PutRequest, StatRequest, Sweep, SweepRef,
     artifact_service_client::ArtifactServiceClient, put_request::Part, sweep_service_client::SweepServiceClient,
 };
 use besom_worker::data::Loaded;
-use tonic::{Code, transport::Channel};
+use tonic::{Code, Status, transport::Channel};
 
 use crate::{
     connect::refused,
@@ -20,10 +22,15 @@ use crate::{
 /// Of a chunk on the wire, at most.
 const CHUNK: usize = 1 << 20;
 
+/// How long it is looked up what became of a sweep whose answer did not come. A coordinator that restarts is back sooner.
+const LOOKING_UP: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(300);
+
 /// Stores the dataset and makes the sweep, or finds the one that the same file made.
 ///
 /// # Errors
-/// The name belongs to another sweep, or the coordinator is away.
+/// The name belongs to another sweep, or the coordinator is away. Where the answer is lost, or tells of trouble, the error
+/// says what became of the sweep: a coordinator may fail after it has made it.
 pub(crate) async fn submit(
     artifacts: ArtifactServiceClient<Channel>,
     mut sweeps: SweepServiceClient<Channel>,
@@ -49,6 +56,7 @@ pub(crate) async fn submit(
         Ok(answer) => answer.into_inner(),
         // Not wrong use: it depends on what was submitted before.
         Err(status) if status.code() == Code::AlreadyExists => anyhow::bail!("{}", status.message()),
+        Err(status) if is_undecided(status.code()) => return look_up(sweeps, file, digest, status).await,
         Err(status) => return Err(refused(status)),
     };
     let sweep = answer.sweep.context("the coordinator made no sweep")?;
@@ -62,6 +70,56 @@ pub(crate) async fn submit(
         say(format_args!("sweep {} is there already: {}", state::title(&sweep), state::sweep(sweep.state)));
     }
     Ok(sweep)
+}
+
+/// Whether a sweep may have been made although CreateSweep was answered with this, or with nothing.
+fn is_undecided(code: Code) -> bool {
+    use Code::{Cancelled, DeadlineExceeded, Internal, ResourceExhausted, Unavailable, Unknown};
+    matches!(code, Cancelled | DeadlineExceeded | Internal | ResourceExhausted | Unavailable | Unknown)
+}
+
+/// Finds out whether the sweep was made all the same, and says so.
+async fn look_up(
+    mut sweeps: SweepServiceClient<Channel>,
+    file: &SweepFile,
+    dataset: &str,
+    status: Status,
+) -> anyhow::Result<Sweep> {
+    let name = &file.name;
+    // A coordinator that answered has done what it will do; one that did not may still be at work.
+    let answered = status.code() == Code::ResourceExhausted;
+    let error = refused(status);
+    say(format_args!("{error:#}; looking up what became of the sweep"));
+    let end = Instant::now() + LOOKING_UP;
+    let mut missing = false;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(left, sweeps.get_sweep(SweepRef { sweep: name.clone() })).await {
+            Ok(Ok(found)) => {
+                let found = found.into_inner();
+                if found.text != file.text || found.dataset != dataset {
+                    let problem = format!("the name {name} belongs to another sweep, so none was made");
+                    return Err(error.context(problem));
+                }
+                say(format_args!("sweep {} was made all the same, and goes on", state::title(&found)));
+                return Ok(found);
+            }
+            Ok(Err(status)) if status.code() == Code::NotFound => missing = true,
+            Ok(Err(_)) | Err(_) => missing = false,
+        }
+        if missing && answered || Instant::now() >= end {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    let outcome = if missing {
+        format!("no sweep {name} was made; submit it again")
+    } else {
+        format!(
+            "nobody answers whether sweep {name} was made: `besom sweeps` tells, and submitting it again makes it only once"
+        )
+    };
+    Err(error.context(outcome))
 }
 
 /// Sends bytes named by their digest, unless they are stored already.

@@ -7,10 +7,13 @@
 pub mod artifacts;
 mod catch_up;
 mod config;
+mod descriptors;
 pub mod domain;
 mod expander;
 mod expansions;
+mod failed_sync;
 mod in_process;
+mod listener;
 mod queue;
 mod reaper;
 mod rpc;
@@ -20,5 +23,7 @@ pub mod store;
 mod weigher;
 
 pub use config::{ConfigError, CoordinatorConfig};
+pub use descriptors::raise_descriptor_limit;
+pub use failed_sync::failed_sync;
 pub use in_process::InProcess;
 pub use server::Coordinator;

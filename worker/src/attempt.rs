@@ -10,23 +10,22 @@ use std::time::Duration;
 use besom_proto::v1;
 use besom_proto::v1::worker_service_client::WorkerServiceClient;
 use besom_sweep::KeepModels;
+use tonic::Status;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
 
 use crate::agent::{
-    DropReason, Events, Ledger, Link, Phase, Refusal, SessionKey, Signal, WorkerEvent, call, delay, explain, spread,
+    DropReason, Events, Ledger, Link, Phase, Refusal, SessionKey, Signal, WorkerEvent, again, call, delay, explain,
+    spread,
 };
 use crate::artifacts::Artifacts;
 use crate::assignment::{Assignment, AttemptRef, Unfit};
 use crate::data::{Dataset, DatasetCache};
 use crate::slot::{Trainer, Training};
 use crate::train::{Ending, TrainError, Trained};
+use crate::watchdog::{Patience, Pulse};
 
 /// A completion is one transaction; a coordinator that needs longer is not well.
 const COMPLETE_DEADLINE: Duration = Duration::from_secs(20);
-
-/// Uploads of one model whose bytes arrived wrong before the attempt fails.
-const DAMAGED_UPLOADS: u32 = 3;
 
 /// What all attempts of a worker share.
 pub(crate) struct Bench {
@@ -37,6 +36,7 @@ pub(crate) struct Bench {
     pub(crate) artifacts: Artifacts,
     pub(crate) datasets: DatasetCache,
     pub(crate) trainer: Arc<dyn Trainer>,
+    pub(crate) patience: Patience,
 }
 
 /// An attempt that was given to a slot.
@@ -55,6 +55,8 @@ pub(crate) struct Left {
     pub(crate) slot: u32,
     /// To be given back to the coordinator.
     pub(crate) release: Option<AttemptRef>,
+    /// Its thread still runs, and nobody knows for how long.
+    pub(crate) hangs: bool,
 }
 
 /// How an attempt ends, before the coordinator knows.
@@ -67,7 +69,8 @@ impl Attempt {
     /// Executes it and delivers the result. Never fails: what goes wrong is the attempt's result.
     pub(crate) async fn run(self) -> Left {
         let started = self.bench.ledger.now();
-        let end = match self.execute().await {
+        let pulse = Arc::<Pulse>::default();
+        let end = match self.execute(&pulse).await {
             Ok(end) => end,
             Err(error) => {
                 let mut completion = self.completion(v1::Outcome::Failed);
@@ -87,7 +90,7 @@ impl Attempt {
         tracing::info!(job.id = self.at.job, job.attempt = self.at.attempt, outcome, error, "attempt ended");
         let (slot, job) = (self.slot, self.at.job);
         (self.bench.events)(WorkerEvent::Ended { slot, job, outcome, error });
-        Left { slot, release }
+        Left { slot, release, hangs: pulse.is_given_up() }
     }
 
     fn completion(&self, outcome: v1::Outcome) -> v1::Completion {
@@ -96,10 +99,10 @@ impl Attempt {
     }
 
     /// Fetches, trains and stores the models.
-    async fn execute(&self) -> Result<End, TrainError> {
+    async fn execute(&self, pulse: &Arc<Pulse>) -> Result<End, TrainError> {
         let assignment = match &self.assignment {
             Ok(assignment) => Arc::new(assignment.clone()),
-            Err(unfit) => return Err(TrainError { retryable: false, message: unfit.to_string() }),
+            Err(unfit) => return Err(TrainError { retryable: unfit.damaged, message: unfit.to_string() }),
         };
         let prepared = tokio::select! {
             biased;
@@ -125,6 +128,8 @@ impl Attempt {
             signal: Arc::clone(&self.signal),
             ledger: Arc::clone(&self.bench.ledger),
             events: Arc::clone(&self.bench.events),
+            pulse: Arc::clone(pulse),
+            patience: self.bench.patience,
         };
         let trained = training.run().await;
         if self.signal.dropped().is_some() {
@@ -171,10 +176,11 @@ impl Attempt {
     /// failure of the attempt.
     async fn fetch(&self, digest: &str) -> Result<Vec<u8>, Refusal> {
         (self.bench.events)(WorkerEvent::FetchingDataset { digest: digest.to_owned() });
-        let mut failures = 0;
+        let (mut failures, mut refusals) = (0, 0);
         loop {
             match self.bench.artifacts.get(digest).await {
                 Err(Refusal::Away(status)) => self.bench.link.away(&status),
+                Err(error) if again(&mut refusals) => tracing::warn!(%error, "a dataset was refused, asking again"),
                 answer => return answer,
             }
             failures += 1;
@@ -207,14 +213,12 @@ impl Attempt {
         if model.is_empty() {
             return Ok(String::new());
         }
-        let (mut failures, mut damaged) = (0, 0);
+        let (mut failures, mut refusals) = (0, 0);
         loop {
             match self.bench.artifacts.put(model).await {
                 Ok(digest) => return Ok(digest),
                 Err(Refusal::Away(status)) => self.bench.link.away(&status),
-                Err(Refusal::Other(status)) if status.code() == Code::DataLoss && damaged + 1 < DAMAGED_UPLOADS => {
-                    damaged += 1;
-                }
+                Err(error) if again(&mut refusals) => tracing::warn!(%error, "a model was refused, sending it again"),
                 Err(refusal) => {
                     return Err(TrainError {
                         retryable: true,
@@ -233,7 +237,7 @@ impl Attempt {
         ledger.enter(self.at, Phase::Completing);
         ledger.until_few_pending(self.at).await;
         let mut session = link.session().await;
-        let mut failures = 0;
+        let (mut failures, mut refusals) = (0, 0);
         loop {
             completion.epochs = ledger.pending(self.at).iter().map(v1::EpochRecord::from).collect();
             let SessionKey { store, worker, secret } = session.key.clone();
@@ -258,8 +262,13 @@ impl Attempt {
                     session = renewed;
                 }
                 Err(Refusal::Stale(_)) => return (DropReason::LeaseLost.as_str(), why(DropReason::LeaseLost)),
+                Err(Refusal::Other(status)) if again(&mut refusals) => {
+                    tracing::warn!(error = explain(&status), "a result was refused, sending it again");
+                    failures += 1;
+                    tokio::time::sleep(delay(failures, spread())).await;
+                }
                 Err(Refusal::Other(status)) => match self.refused(&completion, &status) {
-                    Some(failed) => completion = failed,
+                    Some(failed) => (completion, refusals) = (failed, 0),
                     None => return ("failed", Some(status.message().to_owned())),
                 },
             }

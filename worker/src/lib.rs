@@ -13,5 +13,7 @@ mod network;
 mod random;
 mod slot;
 pub mod train;
+mod watchdog;
 
 pub use slot::{Mlp, Trainer};
+pub use watchdog::Patience;

@@ -21,7 +21,11 @@ use tokio::task::spawn_blocking;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::{ArtifactError, ArtifactKind, ArtifactStore, CHUNK, verify::Verifier};
+use super::{
+    ArtifactError, ArtifactKind, ArtifactStore, CHUNK,
+    durable::{sync_file, sync_folder},
+    verify::Verifier,
+};
 use crate::{domain::Digest, store::sqlite::SqliteArtifactIndex};
 
 /// What the names of unfinished files begin with; no digest does.
@@ -97,7 +101,8 @@ impl ArtifactStore for FileArtifacts {
         mut chunks: BoxStream<'static, Result<Bytes, io::Error>>,
     ) -> Result<(), ArtifactError> {
         let Some(index) = &self.index else { return Err(ArtifactError::read_only()) };
-        if self.file_size(digest).await? != Some(size) {
+        // A file that no row names is written anew: a process that died may have left its name, but not on the disk.
+        if self.size(digest).await? != Some(size) {
             let (path, digest) = (self.path(digest), digest.clone());
             let mut unfinished = blocking(move || Unfinished::create(path, Verifier::new(digest, size))).await?;
             while let Some(chunk) = chunks.next().await {
@@ -146,7 +151,7 @@ impl Unfinished {
 
     fn finish(mut self) -> Result<(), ArtifactError> {
         self.verifier.finish()?;
-        self.file.sync_all().map_err(|error| at(&self.temporary, &error))?;
+        sync_file(&self.file, &self.temporary)?;
         fs::rename(&self.temporary, &self.path).map_err(|error| at(&self.path, &error))?;
         self.finished = true;
         Ok(sync_folder(folder_of(&self.path))?)
@@ -264,9 +269,4 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
-}
-
-/// Makes a new name in the folder as durable as the file that it names.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))
 }

@@ -3,6 +3,7 @@
 //! An artifact becomes visible when it is complete, hashed and on disk, never before: a row that names one can rely on
 //! it. Files under BESOM_HOME go with SQLite; chunks in a table go with Postgres, so that any coordinator serves them.
 
+mod durable;
 mod file;
 mod postgres;
 mod verify;

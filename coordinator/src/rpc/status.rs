@@ -15,6 +15,9 @@ use tracing::{debug, error, warn};
 
 use crate::{artifacts::ArtifactError, store::StoreError};
 
+/// The one reason for INTERNAL.
+pub(super) const DAMAGED: &str = "the database is damaged or besom has a bug; the coordinator's log says where";
+
 /// INVALID_ARGUMENT, the field first.
 pub(super) fn invalid(field: impl Display, problem: impl Display) -> Status {
     Status::invalid_argument(format!("{field}: {problem}"))
@@ -45,7 +48,7 @@ pub(super) fn of_store(error: StoreError) -> Status {
         }
         StoreError::Corrupt { .. } => {
             error!(%error, "the database is damaged or this build has a bug");
-            Status::internal("the database is damaged or besom has a bug; the coordinator's log says where")
+            Status::internal(DAMAGED)
         }
     }
 }

@@ -359,8 +359,10 @@ pub(super) struct ExpiredRow {
     sweep_id: i64,
     losses: i64,
     failures: i64,
+    lease_until: i64,
     epochs: i64,
     worker: String,
+    last_seen_at: i64,
 }
 
 /// A lease whose deadline has passed.
@@ -370,8 +372,11 @@ pub(super) struct Expired {
     pub(super) sweep: SweepId,
     pub(super) failures: u32,
     pub(super) losses: u32,
+    pub(super) lease_until: Timestamp,
     pub(super) epochs: u32,
     pub(super) worker: String,
+    /// When the worker called last, to five seconds.
+    pub(super) last_seen: Timestamp,
 }
 
 impl TryFrom<ExpiredRow> for Expired {
@@ -384,8 +389,10 @@ impl TryFrom<ExpiredRow> for Expired {
             sweep: SweepId(row.sweep_id),
             failures: place.number("failures", row.failures)?,
             losses: place.number("losses", row.losses)?,
+            lease_until: Timestamp(row.lease_until),
             epochs: place.number("epochs", row.epochs)?,
             worker: row.worker,
+            last_seen: Timestamp(row.last_seen_at),
         })
     }
 }

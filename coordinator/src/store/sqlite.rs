@@ -18,6 +18,7 @@ use crate::domain::Digest;
 
 mod clock;
 mod dialect;
+mod syncs;
 // The same files serve both databases; see their module's documentation.
 #[allow(clippy::duplicate_mod, reason = "the same work for both databases, each with its own dialect")]
 #[path = "work/mod.rs"]
@@ -64,6 +65,7 @@ impl SqliteStore {
     /// `Newer` if another build of besom knows more about the file; it is then untouched.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let unavailable = |error| of_sqlite(path, &error);
+        syncs::listen();
         refuse_foreign(path).await?;
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -90,6 +92,7 @@ impl SqliteStore {
     /// `NotFound` if there is no such file or no store in it; `Newer` as for [`SqliteStore::open`].
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         let unavailable = |error| of_sqlite(path, &error);
+        syncs::listen();
         if !path.exists() {
             return Err(OpenError::NotFound {
                 what: format!("no database {}: run or submit a sweep first", path.display()),

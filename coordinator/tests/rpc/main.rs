@@ -5,7 +5,9 @@
 mod artifacts;
 mod server;
 mod shared;
+mod silent;
 mod support;
 mod sweeps;
+mod unreadable;
 mod watches;
 mod workers;

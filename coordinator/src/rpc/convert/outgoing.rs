@@ -3,7 +3,7 @@
 use besom_proto::v1;
 use besom_sweep::{Expansion, Goal, KeepModels, Objective, Params, SweepSpec};
 
-use super::time::utc;
+use crate::domain::utc;
 use crate::domain::{
     Assignment, AttemptRef, AttemptRow, ConfigStats, Confusion, Directive, EpochRecord, Estimate, ImportanceKind,
     Importances, JobCounts, JobId, JobState, Lease, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow,

@@ -3,10 +3,12 @@
 use serde_json::json;
 use sqlx::SqliteConnection;
 
+use super::syncs;
 use super::work::Place;
 pub(super) use super::{SqliteStore as Backend, clock::Clock};
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
+    failed_sync,
     store::{
         AcquireRequest,
         failure::{Class, Failure},
@@ -106,6 +108,9 @@ pub(super) fn classify(error: &sqlx::Error) -> Class {
     match error {
         sqlx::Error::Database(problem) => {
             let code: i32 = problem.code().and_then(|code| code.parse().ok()).unwrap_or(0);
+            if syncs::is_failed_sync(code) {
+                failed_sync::note(problem.message());
+            }
             // The low byte is the kind of error; the rest says more about it.
             match code & 0xff {
                 libsqlite3_sys::SQLITE_BUSY | libsqlite3_sys::SQLITE_LOCKED => Class::Again,
