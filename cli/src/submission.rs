@@ -91,10 +91,9 @@ async fn look_up(
     let error = refused(status);
     say(format_args!("{error:#}; looking up what became of the sweep"));
     let end = Instant::now() + LOOKING_UP;
-    let mut missing = false;
-    loop {
+    let missing = loop {
         let left = end.saturating_duration_since(Instant::now());
-        match tokio::time::timeout(left, sweeps.get_sweep(SweepRef { sweep: name.clone() })).await {
+        let missing = match tokio::time::timeout(left, sweeps.get_sweep(SweepRef { sweep: name.clone() })).await {
             Ok(Ok(found)) => {
                 let found = found.into_inner();
                 if found.text != file.text || found.dataset != dataset {
@@ -104,14 +103,14 @@ async fn look_up(
                 say(format_args!("sweep {} was made all the same, and goes on", state::title(&found)));
                 return Ok(found);
             }
-            Ok(Err(status)) if status.code() == Code::NotFound => missing = true,
-            Ok(Err(_)) | Err(_) => missing = false,
-        }
+            Ok(Err(status)) if status.code() == Code::NotFound => true,
+            Ok(Err(_)) | Err(_) => false,
+        };
         if missing && answered || Instant::now() >= end {
-            break;
+            break missing;
         }
         tokio::time::sleep(PAUSE).await;
-    }
+    };
     let outcome = if missing {
         format!("no sweep {name} was made; submit it again")
     } else {

@@ -130,10 +130,19 @@ fn cases() -> Vec<Case> {
             vec![sweep(), int(last - 100), int(20)],
             &["(sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)"],
         ),
-        both(
+        sqlite(
             "history",
-            vec![sweep(), int(first + 5_000), int(16)],
-            &["(sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)"],
+            vec![sweep(), int(first + 5_000), int(32)],
+            &[
+                "SEARCH j USING INDEX jobs_sweep (sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)",
+                "SEARCH e USING PRIMARY KEY (job_id=? AND attempt=?)",
+            ],
+        ),
+        postgres("history", vec![sweep(), int(first + 5_000), int(32), int(16)]),
+        both(
+            "history_rest",
+            vec![int(first), int(1), int(1), int(32)],
+            &["SEARCH e USING PRIMARY KEY (job_id=? AND attempt=? AND epoch>?)"],
         ),
         both(
             "attempts",

@@ -13,6 +13,7 @@ mod network;
 mod random;
 mod slot;
 pub mod train;
+pub mod unfinished;
 mod watchdog;
 
 pub use slot::{Mlp, Trainer};

@@ -53,6 +53,18 @@ pub(super) fn of_store(error: StoreError) -> Status {
     }
 }
 
+/// The answer to a reader. What is damaged is told with its place, since a reader can do something about it; asking again
+/// cannot help, which is what INTERNAL would invite to.
+pub(super) fn of_read(error: StoreError) -> Status {
+    match &error {
+        StoreError::Corrupt { .. } => {
+            error!(%error, "the database is damaged or this build has a bug");
+            Status::data_loss(format!("the store holds what cannot be read: {error}"))
+        }
+        _ => of_store(error),
+    }
+}
+
 /// Reads still work on a full disk, so the reaper does not notice it, and every worker asks again and again.
 static FULL: Throttle = Throttle(Mutex::new(None));
 

@@ -9,4 +9,5 @@ mod silent;
 mod support;
 mod sweeps;
 mod unreadable;
+mod watches;
 mod workers;

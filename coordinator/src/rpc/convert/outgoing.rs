@@ -317,9 +317,9 @@ fn goal(goal: Goal) -> i32 {
     goal as i32
 }
 
-/// The store holds these in 64 bits, for SQL; none comes near 32.
+/// The store holds these in 64 bits, for SQL; none comes near 32, or below 0.
 fn count(value: i64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
+    u32::try_from(value.max(0)).unwrap_or(u32::MAX)
 }
 
 fn json(params: Params) -> String {

@@ -23,6 +23,7 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 pub(super) const JOBS_INSERT: &str = include_str!("../sql/postgres/jobs_insert.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_insert.sql");
+pub(super) const HISTORY: &str = include_str!("../sql/postgres/history.sql");
 
 pub(super) const QUEUES: &str = include_str!("../sql/postgres/queues.sql");
 pub(super) const WORKERS_SEEN: &str = include_str!("../sql/postgres/workers_seen.sql");

@@ -23,6 +23,7 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 pub(super) const BEGIN_READ: &str = "BEGIN";
 pub(super) const JOBS_INSERT: &str = include_str!("../sql/sqlite/jobs_insert.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/sqlite/epochs_insert.sql");
+pub(super) const HISTORY: &str = include_str!("../sql/sqlite/history.sql");
 
 pub(super) const QUEUES: &str = include_str!("../sql/sqlite/queues.sql");
 pub(super) const WORKERS_SEEN: &str = include_str!("../sql/sqlite/workers_seen.sql");

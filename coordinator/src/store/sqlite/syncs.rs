@@ -42,5 +42,7 @@ unsafe extern "C" fn logged(_: *mut c_void, code: c_int, message: *const c_char)
     }
     // SAFETY: SQLite passes a text that ends with a zero and lives during the call.
     let message = (!message.is_null()).then(|| unsafe { CStr::from_ptr(message) });
-    failed_sync::note(&message.map_or_else(String::new, |message| message.to_string_lossy().into_owned()));
+    let message = message.map_or_else(String::new, |message| message.to_string_lossy().into_owned());
+    // It ends with the system's words for the error, which not every build of SQLite asks for.
+    failed_sync::note(message.trim_end_matches([' ', '-']));
 }

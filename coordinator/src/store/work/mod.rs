@@ -8,6 +8,7 @@ mod acquire;
 mod complete;
 mod epochs;
 mod expire;
+mod importance;
 mod jobs;
 mod lane;
 mod reads;

@@ -1,6 +1,6 @@
--- Pages over jobs that have records, so that an empty page is the last one. Not EXISTS: Postgres may turn that into a
--- join over all epochs. One expression for both conditions: of its value Postgres expects nothing, whereas its statistics
--- of a fresh grid say that all jobs are queued, and it would sort the rest of the sweep for each page.
+-- Pages over jobs that have records, so that an empty page is the last one. Without the page, or with EXISTS, Postgres may
+-- read all epochs of the store for a join. One expression for both conditions: of its value Postgres expects nothing, whereas
+-- its statistics of a fresh grid say that all jobs are queued, and it would sort the rest of the sweep for each page.
 SELECT e.job_id AS job, e.attempt, e.epoch, e.loss, e.accuracy, e.val_loss, e.val_accuracy, e.learning_rate, e.seconds,
        e.metrics
 FROM (SELECT j.id, j.attempt
@@ -12,6 +12,7 @@ FROM (SELECT j.id, j.attempt
             ELSE (SELECT min(x.epoch) FROM epochs x WHERE x.job_id = j.id AND x.attempt = j.attempt)
             END IS NOT NULL
       ORDER BY j.id
-      LIMIT $3) page
+      LIMIT $4) page
 JOIN epochs e ON e.job_id = page.id AND e.attempt = page.attempt
-ORDER BY e.job_id, e.epoch
+ORDER BY page.id, e.epoch
+LIMIT $3
