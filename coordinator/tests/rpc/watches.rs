@@ -69,7 +69,7 @@ passed_on! {
     fn expire(policy: RetryPolicy, limit: u32, now: Now) -> Vec<Settled>;
     fn runs(query: RunQuery) -> Vec<Run>;
     fn runs_after(sweep: SweepId, after: After, limit: u32) -> Vec<Run>;
-    fn history(sweep: SweepId, after: After, limit: u32) -> Vec<(AttemptRef, Vec<EpochRecord>)>;
+    fn history(sweep: SweepId, after: Option<HistoryPlace>, limit: u32) -> Vec<(AttemptRef, Vec<EpochRecord>)>;
     fn attempts(sweep: SweepId, after: After, limit: u32) -> Vec<AttemptRow>;
     fn confusions(sweep: SweepId, after: After, limit: u32) -> Vec<(JobId, Confusion)>;
     fn config_stats(sweep: SweepId, after: After, limit: u32) -> Vec<ConfigStats>;
