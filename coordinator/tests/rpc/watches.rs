@@ -11,7 +11,9 @@ use besom_coordinator::domain::{
     NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
     WorkerId, WorkerRow, WriteResult,
 };
-use besom_coordinator::store::{AcquireRequest, Acquired, JobReport, RunQuery, Store, StoreError, SweepCommand};
+use besom_coordinator::store::{
+    AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand,
+};
 use besom_coordinator::{Coordinator, CoordinatorConfig};
 use besom_proto::v1;
 use besom_testkit::eventually;
