@@ -220,8 +220,8 @@ async fn weigh_a_million(bench: &Bench, json_type: &str) {
         format!(
             "INSERT INTO config_sums (sweep_id, job_id, swept, n, diverged, failed, objective_mean) \
              {numbers} \
-             SELECT {}, i + 1, CAST('{{\"learning_rate\":' || (i % 100 + 1) / 10000.0 || ',\"batch_size\":' || \
-             (i / 100 % 200 + 1) || ',\"dropout\":' || (i / 20000 + 1) / 100.0 || '}}' AS {json_type}), 1, 0, 0, {score} FROM g",
+             SELECT {}, i + 1, CAST('{{\"learning_rate\":' || ((i % 100 + 1) / 10000.0) || ',\"batch_size\":' || \
+             (i / 100 % 200 + 1) || ',\"dropout\":' || ((i / 20000 + 1) / 100.0) || '}}' AS {json_type}), 1, 0, 0, {score} FROM g",
             sweep.id
         ),
         "UPDATE sweep_counts SET succeeded = 999999".to_owned(),
