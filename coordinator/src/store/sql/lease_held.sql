@@ -1,5 +1,6 @@
 -- The fence of what ends an attempt: no row means that the lease is lost, for ever. It compares who calls with whom the
 -- attempt was given to and, where a result comes with the hash of its configuration, that with the job's.
+-- Only running jobs have a deadline; asked by the state SQLite may look through all that run, once it has statistics.
 -- $1 job, $2 attempt, $3 lease, $4 worker, $5 secret, $6 identity of the store, $7 hash or null.
 SELECT j.id AS job, j.sweep_id, j.failures, j.losses, j.error, j.epochs,
        (j.params->>'patience') IS NOT NULL AS may_end_early, a.stop_at, s.metric, s.goal, s.objective, s.keep_models,
@@ -11,7 +12,7 @@ JOIN store t ON t.identity = $6
 JOIN sweeps s ON s.id = j.sweep_id
 WHERE j.id = $1
   AND j.attempt = $2
-  AND j.state = 'running'
+  AND j.lease_until IS NOT NULL
   AND a.lease = $3
   AND w.id = $4
   AND w.secret = $5
