@@ -4,10 +4,9 @@
 
 use anyhow::Context;
 use besom_proto::v1::{
-    ArtifactKind, CreateSweepRequest, DatasetRef, PutHead, PutRequest, StatRequest, Sweep,
-    artifact_service_client::ArtifactServiceClient, put_request::Part, sweep_service_client::SweepServiceClient,
+    ArtifactKind, CreateSweepRequest, DatasetRef, Sweep, sweep_service_client::SweepServiceClient,
 };
-use besom_worker::data::Loaded;
+use besom_worker::{data::Loaded, transfer::Artifacts};
 use tonic::{Code, transport::Channel};
 
 use crate::{
@@ -15,23 +14,23 @@ use crate::{
     output::say,
     render::{plan, state},
     sweep_file::SweepFile,
+    transfer::{Person, given_up},
 };
-
-/// Of a chunk on the wire, at most.
-const CHUNK: usize = 1 << 20;
 
 /// Stores the dataset and makes the sweep, or finds the one that the same file made.
 ///
 /// # Errors
 /// The name belongs to another sweep, or the coordinator is away.
 pub(crate) async fn submit(
-    artifacts: ArtifactServiceClient<Channel>,
+    artifacts: Artifacts,
     mut sweeps: SweepServiceClient<Channel>,
     file: &SweepFile,
     data: &Loaded,
 ) -> anyhow::Result<Sweep> {
     let digest = data.dataset.digest();
-    store(artifacts, digest, data.dataset.artifact()).await.context("the dataset could not be stored")?;
+    let (kind, bytes) = (ArtifactKind::Dataset, data.dataset.artifact());
+    let stored = artifacts.put(&mut Person::new("dataset: storing"), kind, bytes).await.map_err(given_up);
+    stored.context("the dataset could not be stored")?;
     let request = CreateSweepRequest {
         peer: Some(besom_proto::peer()),
         text: file.text.clone(),
@@ -61,17 +60,4 @@ pub(crate) async fn submit(
         say(format_args!("sweep {} is there already: {}", state::title(&sweep), state::sweep(sweep.state)));
     }
     Ok(sweep)
-}
-
-/// Sends bytes named by their digest, unless they are stored already.
-async fn store(mut client: ArtifactServiceClient<Channel>, digest: &str, bytes: &[u8]) -> anyhow::Result<()> {
-    let stat = client.stat(StatRequest { digest: digest.to_owned() }).await.map_err(refused)?;
-    if stat.into_inner().present {
-        return Ok(());
-    }
-    let head = PutHead { digest: digest.to_owned(), size: bytes.len() as u64, kind: ArtifactKind::Dataset.into() };
-    let mut parts = vec![PutRequest { part: Some(Part::Head(head)) }];
-    parts.extend(bytes.chunks(CHUNK).map(|chunk| PutRequest { part: Some(Part::Chunk(chunk.to_vec())) }));
-    client.put(tokio_stream::iter(parts)).await.map_err(refused)?;
-    Ok(())
 }

@@ -10,6 +10,7 @@ mod config;
 pub mod domain;
 mod expander;
 mod in_process;
+mod keeper;
 mod reaper;
 mod rpc;
 mod scheduler;

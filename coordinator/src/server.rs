@@ -5,24 +5,26 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use besom_proto::link;
 use besom_proto::v1::artifact_service_server::ArtifactServiceServer;
 use besom_proto::v1::sweep_service_server::SweepServiceServer;
 use besom_proto::v1::worker_service_server::WorkerServiceServer;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::artifacts::ArtifactStore;
 use crate::catch_up::catch_up;
 use crate::config::{ConfigError, CoordinatorConfig};
 use crate::expander::Expander;
 use crate::in_process::InProcess;
+use crate::keeper::keep;
 use crate::reaper::Reaper;
 use crate::rpc::{Artifacts, Sweeps, Workers};
 use crate::scheduler::Scheduler;
@@ -40,12 +42,9 @@ const MAX_UPLOAD_MESSAGE: usize = 4 << 20;
 const MAX_CALLS: usize = 256;
 /// Streams of one connection. Above [`MAX_CALLS`], so that a client is refused rather than kept waiting.
 const MAX_STREAMS: u32 = 1_024;
-/// A peer that is gone without a word is noticed after half a minute.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The services on a store, with the tasks that keep it moving (expander, reaper, statistics of
-/// earlier runs).
+/// earlier runs, artifacts that nobody names).
 #[derive(Debug)]
 pub struct Coordinator {
     services: Services,
@@ -91,6 +90,7 @@ impl Coordinator {
         coordinator.tasks.spawn(reaper.run(coordinator.token.clone()));
         coordinator.tasks.spawn(Expander::new(scheduler.clone()).run(coordinator.token.clone()));
         coordinator.tasks.spawn(catch_up(scheduler.clone(), coordinator.token.clone()));
+        coordinator.tasks.spawn(keep(coordinator.services.artifacts.clone(), coordinator.token.clone()));
         Ok(coordinator)
     }
 
@@ -163,11 +163,11 @@ impl Coordinator {
             .concurrency_limit_per_connection(MAX_CALLS)
             .load_shed(true)
             .max_concurrent_streams(MAX_STREAMS)
-            .http2_keepalive_interval(Some(KEEP_ALIVE))
-            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+            .http2_keepalive_interval(Some(link::KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(link::KEEP_ALIVE_TIMEOUT))
             .serve_with_incoming_shutdown(
                 routes.prepare(),
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                TcpIncoming::from(listener).map(tuned),
                 closing.clone().cancelled_owned(),
             );
         info!(%address, "serving");
@@ -199,11 +199,24 @@ impl Services {
         let sweeps =
             Sweeps { scheduler: self.scheduler.clone(), artifacts: self.artifacts.clone(), closing: closing.clone() };
         let workers = Workers { scheduler: self.scheduler.clone(), closing: closing.clone() };
-        let artifacts = Artifacts { artifacts: self.artifacts.clone(), uploads: self.uploads.clone() };
+        let artifacts = Artifacts {
+            scheduler: self.scheduler.clone(),
+            artifacts: self.artifacts.clone(),
+            uploads: self.uploads.clone(),
+        };
         Routes::new(SweepServiceServer::new(sweeps).max_decoding_message_size(MAX_MESSAGE))
             .add_service(WorkerServiceServer::new(workers).max_decoding_message_size(MAX_MESSAGE))
             .add_service(ArtifactServiceServer::new(artifacts).max_decoding_message_size(MAX_UPLOAD_MESSAGE))
     }
+}
+
+/// A connection that could not be prepared serves all the same; a slow one may break.
+fn tuned(accepted: io::Result<TcpStream>) -> io::Result<TcpStream> {
+    accepted.inspect(|stream| {
+        if let Err(error) = link::tune(stream) {
+            debug!(%error, "a connection's options could not be set");
+        }
+    })
 }
 
 /// Waits for the server and, once `closing`, no longer than `drain`: it would wait for ever for a peer that has
@@ -229,7 +242,6 @@ async fn until_drained(
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt;
-    use tokio::net::TcpStream;
 
     use super::*;
     use crate::store::open::{StoreUrl, open};

@@ -7,4 +7,5 @@ mod server;
 mod shared;
 mod support;
 mod sweeps;
+mod transfers;
 mod workers;

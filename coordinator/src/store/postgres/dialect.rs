@@ -5,7 +5,7 @@ use sqlx::{PgConnection, postgres::PgDatabaseError};
 
 pub(super) use super::PostgresStore as Backend;
 use crate::{
-    domain::{JobId, SweepId, Timestamp},
+    domain::{Digest, JobId, SweepId, Timestamp},
     store::{AcquireRequest, failure::Class},
 };
 
@@ -21,11 +21,15 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// All statements see one moment.
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 pub(super) const JOBS_INSERT: &str = include_str!("../sql/postgres/jobs_insert.sql");
+pub(super) const NOTE_ARTIFACT: &str = include_str!("../sql/postgres/artifact_note.sql");
+pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/postgres/artifacts_named.sql");
+pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/postgres/artifact_dropped.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_insert.sql");
 
 const NOW: &str = include_str!("../sql/postgres/now.sql");
 const LOCK_SWEEP: &str = include_str!("../sql/postgres/sweep_lock.sql");
 const LOCK_JOB: &str = include_str!("../sql/postgres/job_lock.sql");
+const LOCK_ARTIFACT: &str = include_str!("../sql/postgres/artifact_lock.sql");
 const TAKE: &str = include_str!("../sql/postgres/jobs_take.sql");
 
 /// The time that a test passes, or the database's.
@@ -44,6 +48,11 @@ pub(super) async fn lock_sweep(conn: &mut Conn, sweep: SweepId) -> sqlx::Result<
 pub(super) async fn lock_job(conn: &mut Conn, job: JobId) -> sqlx::Result<()> {
     sqlx::query(LOCK_JOB).bind(job.0).execute(conn).await?;
     Ok(())
+}
+
+/// Until the transaction ends nobody else names the artifact; false where somebody just does.
+pub(super) async fn lock_artifact(conn: &mut Conn, digest: &Digest) -> sqlx::Result<bool> {
+    Ok(sqlx::query(LOCK_ARTIFACT).bind(digest.as_str()).fetch_optional(conn).await?.is_some())
 }
 
 /// Until the server's own daemon comes by, the planner takes the table for empty and sorts the whole queue for one job.

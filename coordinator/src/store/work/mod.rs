@@ -5,6 +5,7 @@
 //! else: the SQL text of few statements, the locks that only Postgres needs, and the clock.
 
 mod acquire;
+mod artifacts;
 mod complete;
 mod epochs;
 mod expire;
@@ -20,4 +21,5 @@ mod workers;
 
 use super::dialect;
 
+pub use artifacts::ArtifactIndex;
 pub(super) use transaction::Handle;
