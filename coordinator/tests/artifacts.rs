@@ -591,7 +591,7 @@ async fn a_reader_of_the_damaged_file_does_not_put_the_healed_one_aside() {
     let (setup, bytes, _) = damaged().await;
     let artifacts = &*setup.opened.artifacts;
     let name = digest(&bytes);
-    let mut slow = artifacts.get(&name).await.unwrap();
+    let (_, mut slow) = artifacts.get(&name, 0).await.unwrap();
     slow.next().await.unwrap().unwrap();
     assert!(get(artifacts, &name).await.is_err());
     put(artifacts, &bytes).await.unwrap();
