@@ -41,6 +41,7 @@ pub(crate) async fn submit(
         dataset: Some(DatasetRef {
             digest: digest.to_owned(),
             source_sha256: data.source_sha256.clone().unwrap_or_default(),
+            classes: u32::try_from(data.dataset.header().classes.len()).unwrap_or_default(),
         }),
     };
     let answer = match sweeps.create_sweep(request).await {

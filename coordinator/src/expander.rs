@@ -191,6 +191,7 @@ mod tests {
             swept: Vec::new(),
             jobs_total: expansion.jobs_total(),
             trainer_version,
+            classes: None,
         };
         store.create_sweep(new, None).await.unwrap().0
     }

@@ -11,6 +11,7 @@ pub mod domain;
 mod expander;
 mod in_process;
 mod keeper;
+mod queue;
 mod reaper;
 mod rpc;
 mod scheduler;

@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
     use crate::config::CoordinatorConfig;
-    use crate::domain::{AttemptRef, Digest, NewSweep, NewWorker, WorkerId};
+    use crate::domain::{AttemptRef, Digest, Key, NewSweep, NewWorker, Session, WorkerId};
     use crate::store::{AcquireRequest, Store, sqlite::SqliteStore};
 
     const TTL: Duration = Duration::from_secs(30);
@@ -177,7 +177,9 @@ mod tests {
         let start = Instant::now();
         let mut scheduler = Scheduler::new(away, CoordinatorConfig::default());
         // Reading may go on all the while: a full disk takes no renewal and answers every ping.
-        scheduler.report(WorkerId(1), Vec::new()).await.unwrap_err();
+        let (store_key, secret) = (Key::random(), Key::random());
+        let nobody = Session { store: store_key, worker: WorkerId(1), secret };
+        scheduler.report(nobody, Vec::new()).await.unwrap_err();
         scheduler.store = store;
         let mut reaper = Reaper::new(Arc::new(scheduler), start);
         // The first round notices; a whole lease's time begins there.
@@ -217,6 +219,7 @@ mod tests {
             swept: Vec::new(),
             jobs_total: 1,
             trainer_version: TRAINER_VERSION,
+            classes: None,
         };
         let (sweep, _) = store.create_sweep(new, None).await.unwrap();
         let expansion = Expansion::new(&spec, None).unwrap();
@@ -233,9 +236,9 @@ mod tests {
             trainer_version,
             device: word(),
         };
-        let worker = store.register_worker(worker, None).await.unwrap();
+        let session = store.register_worker(worker, None).await.unwrap();
         let lease_ttl = Duration::from_micros(1);
-        let wish = AcquireRequest { worker, request_id: word(), slots: vec![0], sweep: None, lease_ttl };
-        store.acquire(wish, None).await.unwrap()[0].at
+        let wish = AcquireRequest { session, request_id: word(), slots: vec![0], take: true, sweep: None, lease_ttl };
+        store.acquire(wish, None).await.unwrap().assignments[0].lease.at
     }
 }

@@ -1,29 +1,26 @@
 //! Hands out jobs and wakes those who wait for them.
 //!
 //! The store decides; here stands only the waiting. Interest in a wake-up is registered before the store is asked, so
-//! that no job slips in between, and the store is asked again about every second (more seldom for each of many), since
-//! neither another coordinator's changes nor the end of a job's `not_before` wake anybody here.
+//! that no job slips in between. What waits in the store is asked for once for all workers, by the task of `queue`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::config::CoordinatorConfig;
 use crate::domain::{
-    Assignment, AttemptRef, Completion, Directive, JobOutcome, Settled, Sweep, SweepId, WorkerId, WriteResult,
+    Assignment, Completion, Directive, JobOutcome, Lease, Session, Settled, Sweep, SweepId, WriteResult,
 };
+use crate::queue::{Found, POLL, QueueWatch};
 use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand};
 
-/// How long a waiting worker goes without the store being asked for it, while few are waiting.
-const POLL: Duration = Duration::from_secs(1);
-/// What each waiting worker adds to that, so that hundreds of them leave the store to those that train. A job that
-/// becomes free unheard goes to whichever asks next.
-const POLL_EACH: Duration = Duration::from_millis(20);
+/// Workers that look into the store at once. The others look after them, and only if those have left something.
+const LOOKING: usize = 64;
 
 /// The longest that one answer of the store is waited for. Reports come every 8 s and a lease has 30 s: a worker that
 /// hears UNAVAILABLE after 15 s has time to ask again.
@@ -45,42 +42,23 @@ pub(crate) struct Offer {
     pub(crate) notice: Option<String>,
     /// The sweep that was asked for will never have anything again.
     pub(crate) sweep_ended: bool,
+    /// How long the request was held before the store was asked for what is granted.
+    pub(crate) waited: Duration,
 }
 
 /// The store, with the wake-ups of those who wait for its changes.
 pub(crate) struct Scheduler {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) config: CoordinatorConfig,
-    /// Jobs may have become free to acquire.
-    queued: Notify,
     /// A sweep may have ended.
     ended: Notify,
     /// Sweeps may have jobs to be created.
     pub(crate) unexpanded: Notify,
     /// A report was not stored since the reaper last looked: its leases are late through no fault of their worker.
     renewal_failed: AtomicBool,
-    /// Workers that wait for jobs.
-    waiting: AtomicUsize,
-}
-
-/// One waiting worker, counted until its call ends, however it does.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-
-    fn pause(&self) -> Duration {
-        pause(self.0.load(Ordering::Relaxed))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+    /// What waits for workers.
+    pub(crate) queue: Arc<QueueWatch>,
+    looking: Semaphore,
 }
 
 impl Scheduler {
@@ -88,65 +66,89 @@ impl Scheduler {
         Self {
             store,
             config,
-            queued: Notify::new(),
             ended: Notify::new(),
             unexpanded: Notify::new(),
             renewal_failed: AtomicBool::new(false),
-            waiting: AtomicUsize::new(0),
+            queue: Arc::new(QueueWatch::new()),
+            looking: Semaphore::new(LOOKING),
         }
     }
 
     /// Tells waiting workers to look again.
     pub(crate) fn jobs_queued(&self) {
-        self.queued.notify_waiters();
+        self.queue.changed();
     }
 
-    /// Jobs for the wish, waiting up to `wait` for the first; nothing at once when `closing` is cancelled.
+    /// Jobs for the request, waiting up to `wait` for the first; nothing at once when `closing` is cancelled.
     pub(crate) async fn acquire(
         &self,
-        wish: AcquireRequest,
+        mut request: AcquireRequest,
         wait: Duration,
         closing: &CancellationToken,
     ) -> Result<Offer, StoreError> {
-        let until = Instant::now() + wait;
-        let waiting = Waiting::new(&self.waiting);
+        let start = Instant::now();
+        let until = start + wait;
+        let (worker, sweep) = (request.session.worker, request.sweep);
+        let _waiting = self.queue.wait();
+        let mut queue = self.queue.subscribe();
+        let mut version = self.queue.version_of(worker);
+        let mut first = true;
         loop {
-            let queued = self.queued.notified();
             let ended = self.ended.notified();
-            tokio::pin!(queued, ended);
-            queued.as_mut().enable();
+            tokio::pin!(ended);
             ended.as_mut().enable();
 
-            let assignments = bounded(self.store.acquire(wish.clone(), None)).await?;
-            if !assignments.is_empty() {
-                for assignment in &assignments {
-                    let (at, slot) = (assignment.at, assignment.slot);
-                    info!(job.id = %at.job, job.attempt = at.attempt, slot, "job acquired");
+            let mut found = queue.borrow_and_update().clone();
+            // The first time even where nothing waits: the same request may have been granted before.
+            if first || found.may_have(version, sweep) {
+                let looking = self.looking.acquire().await;
+                // Whoever looked meanwhile may have found nothing.
+                found = queue.borrow_and_update().clone();
+                request.take = found.may_have(version, sweep);
+                let asked = Instant::now();
+                let acquired = bounded(self.store.acquire(request.clone(), None)).await?;
+                drop(looking);
+                first = false;
+                version = u32::try_from(acquired.trainer_version).ok();
+                if let Some(version) = version {
+                    self.queue.called(worker, version);
+                    if request.take && acquired.assignments.is_empty() {
+                        self.queue.found_empty(&found, version, sweep);
+                    }
                 }
-                return Ok(Offer { assignments, ..Offer::default() });
+                if !acquired.assignments.is_empty() {
+                    for Assignment { lease, slot, .. } in &acquired.assignments {
+                        info!(job.id = %lease.at.job, job.attempt = lease.at.attempt, slot, "job acquired");
+                    }
+                    let (assignments, waited) = (acquired.assignments, asked - start);
+                    return Ok(Offer { assignments, waited, ..Offer::default() });
+                }
             }
-            if let Some(sweep) = wish.sweep
+            if let Some(sweep) = sweep
                 && self.sweep_by_id(sweep).await?.state.is_final()
             {
                 return Ok(Offer { sweep_ended: true, ..Offer::default() });
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || closing.is_cancelled() {
-                return Ok(Offer { notice: self.notice(wish.worker).await?, ..Offer::default() });
+                let found = self.queue.current(&*self.store).await;
+                return Ok(Offer { notice: version.and_then(|version| notice(&found, version)), ..Offer::default() });
             }
+            // Whoever follows one sweep to its end looks for that end too, and whoever may find something looks again.
+            let soon = sweep.is_some() || found.may_have(version, sweep);
+            let pause = if soon { left.min(jittered(POLL)) } else { left };
             tokio::select! {
                 () = closing.cancelled() => {}
-                () = queued => {}
-                // Only those who follow one sweep to its end care; the others would ask for nothing.
-                () = ended, if wish.sweep.is_some() => {}
-                () = sleep(left.min(jittered(waiting.pause()))) => {}
+                () = until_ready(&mut queue, version, sweep) => {}
+                () = ended, if sweep.is_some() => {}
+                () = sleep(pause) => {}
             }
         }
     }
 
     /// Stores records, renews leases, answers in the order of the reports.
-    pub(crate) async fn report(&self, worker: WorkerId, reports: Vec<JobReport>) -> Result<Vec<Directive>, StoreError> {
-        let answer = bounded(self.store.report(worker, reports, self.config.lease_ttl, None)).await;
+    pub(crate) async fn report(&self, session: Session, reports: Vec<JobReport>) -> Result<Vec<Directive>, StoreError> {
+        let answer = bounded(self.store.report(session, reports, self.config.lease_ttl, None)).await;
         if answer.as_ref().is_err_and(StoreError::is_retryable) {
             self.renewal_failed.store(true, Ordering::Relaxed);
         }
@@ -160,9 +162,9 @@ impl Scheduler {
     }
 
     /// Ends one attempt.
-    pub(crate) async fn complete(&self, completion: Completion) -> Result<WriteResult, StoreError> {
-        let (at, failure) = (completion.at, failure(&completion.outcome));
-        let result = bounded(self.store.complete(completion, self.config.retry, None)).await?;
+    pub(crate) async fn complete(&self, session: Session, completion: Completion) -> Result<WriteResult, StoreError> {
+        let (at, failure) = (completion.lease.at, failure(&completion.outcome));
+        let result = bounded(self.store.complete(session, completion, self.config.retry, None)).await?;
         if result == WriteResult::Accepted {
             match failure {
                 Some(error) => info!(job.id = %at.job, job.attempt = at.attempt, error, "attempt failed"),
@@ -177,12 +179,12 @@ impl Scheduler {
     /// Gives jobs back to the queue, answers in the order of the attempts.
     pub(crate) async fn release(
         &self,
-        worker: WorkerId,
-        attempts: Vec<AttemptRef>,
+        session: Session,
+        leases: Vec<Lease>,
         leaving: bool,
     ) -> Result<Vec<WriteResult>, StoreError> {
-        let count = attempts.len();
-        let results = bounded(self.store.release(worker, attempts, leaving, None)).await?;
+        let count = leases.len();
+        let results = bounded(self.store.release(session, leases, leaving, None)).await?;
         if count > 0 || leaving {
             info!(jobs = count, leaving, "jobs released");
         }
@@ -218,18 +220,29 @@ impl Scheduler {
     async fn sweep_by_id(&self, sweep: SweepId) -> Result<Sweep, StoreError> {
         bounded(self.store.find_sweep(&sweep.to_string())).await
     }
+}
 
-    async fn notice(&self, worker: WorkerId) -> Result<Option<String>, StoreError> {
-        let others = bounded(self.store.other_trainer_versions(worker)).await?;
-        let parts: Vec<String> =
-            others.iter().map(|(version, jobs)| format!("{jobs} queued jobs of trainer version {version}")).collect();
-        Ok((!parts.is_empty()).then(|| {
-            format!(
-                "{}: other versions give other numbers; start a worker of the build that made them",
-                parts.join(", ")
-            )
-        }))
+/// Returns when something may be there for a worker of this version that was not there before.
+async fn until_ready(queue: &mut watch::Receiver<Found>, version: Option<u32>, sweep: Option<SweepId>) {
+    loop {
+        if queue.changed().await.is_err() {
+            // The scheduler owns the sender and this borrows from it: it cannot be gone.
+            return std::future::pending().await;
+        }
+        if queue.borrow_and_update().may_have(version, sweep) {
+            return;
+        }
     }
+}
+
+/// Why there is nothing for a worker of this version although something waits.
+fn notice(found: &Found, version: u32) -> Option<String> {
+    let others = found.of_other_versions(version);
+    let parts: Vec<String> =
+        others.iter().map(|(version, jobs)| format!("{jobs} queued jobs of trainer version {version}")).collect();
+    (!parts.is_empty()).then(|| {
+        format!("{}: other versions give other numbers; start a worker of the build that made them", parts.join(", "))
+    })
 }
 
 fn failure(outcome: &JobOutcome) -> Option<String> {
@@ -239,30 +252,9 @@ fn failure(outcome: &JobOutcome) -> Option<String> {
     }
 }
 
-/// How long each of so many waiting workers waits before the store is asked for it again.
-fn pause(waiting: usize) -> Duration {
-    POLL.max(POLL_EACH.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX)))
-}
-
 /// Between half and all of `full`, so that workers that began to wait together do not ask together.
 pub(crate) fn jittered(full: Duration) -> Duration {
     // The low bits of a version 7 UUID are random.
     let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
     full / 2 + (full / 2).mul_f64((random % 1_000) as f64 / 1_000.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waiting_workers_together_ask_the_store_at_most_a_hundred_times_a_second() {
-        assert_eq!(pause(1), POLL);
-        assert_eq!(pause(500), Duration::from_secs(10));
-        for waiting in 1..2_000_u32 {
-            let shortest = pause(waiting as usize) / 2;
-            assert!(shortest * 100 >= Duration::from_secs(waiting.into()), "{waiting}");
-        }
-        assert_eq!(pause(usize::MAX), POLL_EACH * u32::MAX);
-    }
 }

@@ -91,6 +91,8 @@ impl Coordinator {
         coordinator.tasks.spawn(Expander::new(scheduler.clone()).run(coordinator.token.clone()));
         coordinator.tasks.spawn(catch_up(scheduler.clone(), coordinator.token.clone()));
         coordinator.tasks.spawn(keep(coordinator.services.artifacts.clone(), coordinator.token.clone()));
+        let queue = scheduler.queue.clone();
+        coordinator.tasks.spawn(queue.run(scheduler.store.clone(), coordinator.token.clone()));
         Ok(coordinator)
     }
 

@@ -27,6 +27,19 @@ macro_rules! conformance {
 }
 
 conformance! {
+    fence {
+        an_attempt_is_its_workers_alone,
+        a_result_of_another_configuration_is_not_taken,
+        every_store_and_every_lease_is_one_of_its_kind,
+        a_worker_that_registers_again_keeps_its_session,
+        records_follow_one_another_up_to_the_jobs_epochs,
+        an_outcome_is_borne_out_by_its_records,
+        a_confusion_matrix_has_the_datasets_classes,
+        a_worker_holds_no_more_jobs_than_it_registered_slots,
+        a_worker_that_is_gone_and_held_nothing_is_forgotten_after_a_day,
+        registrations_are_bounded,
+        counts_are_those_of_the_jobs,
+    }
     sweeps {
         a_sweep_is_stored_as_it_was_given,
         the_same_sweep_again_is_found_not_made,
@@ -118,7 +131,7 @@ conformance! {
         records_of_a_lost_attempt_do_not_count,
         a_worker_registers_again_under_its_instance,
         workers_show_what_they_hold_and_whether_they_left,
-        a_worker_that_only_waits_is_noted_every_five_seconds,
+        a_worker_that_only_waits_costs_no_commit_and_is_noted_with_others,
         a_store_for_reading_reads_and_refuses_changes,
         every_read_of_an_empty_store_is_empty,
     }

@@ -274,7 +274,7 @@ async fn runs_that_ended_before_the_migration_have_their_statistics_soon_after_a
         let dir = tempfile::tempdir().unwrap();
         let artifacts = Arc::new(FileArtifacts::new(dir.path().to_owned(), None));
         let config = CoordinatorConfig::default();
-        let coordinator = Coordinator::start(bench.store.clone(), artifacts, config).unwrap();
+        let coordinator = Coordinator::start(bench.store.arc(), artifacts, config).unwrap();
         besom_testkit::eventually("all is caught up with", Duration::from_secs(20), async || {
             bench.query("SELECT count(*) FROM sweeps WHERE unsummed_after IS NOT NULL").await == [["0"]]
         })

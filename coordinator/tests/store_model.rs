@@ -22,6 +22,8 @@ const POLICY: RetryPolicy = RetryPolicy { max_failures: 3, max_losses: 4 };
 const SWEEPS: u32 = 3;
 const JOBS: u32 = 6;
 const STEPS: u32 = 250;
+/// Of each job, which may end before.
+const EPOCHS: u32 = 5;
 
 /// SplitMix64: enough randomness for a test, the same everywhere.
 struct Dice(u64);
@@ -131,12 +133,25 @@ impl Model {
         }
     }
 
+    /// Whether records follow what is known of the attempt.
+    fn follows(&self, at: AttemptRef, records: &[EpochRecord]) -> bool {
+        let mut known = self.epochs.get(&at).cloned().unwrap_or_default();
+        records.iter().all(|record| {
+            let next = known.len() as u32 + 1;
+            let kept = known.entry(record.epoch).or_insert_with(|| record.clone());
+            record.epoch <= next.min(EPOCHS) && kept == record
+        })
+    }
+
     fn report(&mut self, at: AttemptRef, records: &[EpochRecord], now: i64) -> Directive {
         if self.runs(at) {
-            self.keep(at, records);
+            let follows = self.follows(at, records);
+            if follows {
+                self.keep(at, records);
+            }
             let job = self.job(at);
             job.lease_until = job.lease_until.max(now + TTL.as_micros() as i64);
-            return Directive::Continue;
+            return if follows { Directive::Continue } else { Directive::Refused(String::new()) };
         }
         match self.attempts.get(&at) {
             Some(Some(AttemptOutcome::Cancelled)) => Directive::Cancelled,
@@ -154,6 +169,10 @@ impl Model {
         if !self.runs(at) {
             return Answer::Written(self.stale(at, ended));
         }
+        // Nobody tells a job to stop here.
+        if !self.follows(at, records) || *outcome == JobOutcome::Stopped {
+            return Answer::Refused;
+        }
         if let JobOutcome::Failed { retryable, .. } = outcome {
             self.keep(at, records);
             self.job(at).failures += 1;
@@ -161,16 +180,8 @@ impl Model {
             let decision = POLICY.after_failure(failures, *retryable, spread(at));
             self.set_back(at, decision, now);
         } else {
-            let mut kept = self.epochs.get(&at).cloned().unwrap_or_default();
-            for record in records {
-                kept.entry(record.epoch).or_insert_with(|| record.clone());
-            }
-            let numbers: Vec<u32> = kept.keys().copied().collect();
-            if (1..).zip(&numbers).any(|(epoch, number)| *number != epoch) {
-                return Answer::Refused;
-            }
-            let last = kept.values().last().and_then(|record| record.val_accuracy);
-            self.epochs.insert(at, kept);
+            self.keep(at, records);
+            let last = self.epochs[&at].values().last().and_then(|record| record.val_accuracy);
             let job = self.job(at);
             job.state = state;
             job.objective = last.filter(|_| state != JobState::Diverged);
@@ -271,7 +282,10 @@ async fn apply(bench: &Bench, worker: WorkerId, step: &Step, now: i64) -> Answer
         }
         Step::Report(at, records) => {
             let answers = store.report(worker, vec![reported(at, records)], TTL, now).await.unwrap();
-            Answer::Directive(answers[0])
+            Answer::Directive(match answers[0].clone() {
+                Directive::Refused(_) => Directive::Refused(String::new()),
+                directive => directive,
+            })
         }
         Step::Complete(at, outcome, records) => {
             let answer = store.complete(completion(at, outcome, records), POLICY, now).await;
@@ -305,6 +319,9 @@ fn choose(dice: &mut Dice, model: &Model, worker: WorkerId, wishes: &mut Vec<Acq
                 return Step::Acquire(wishes[dice.roll(wishes.len())].clone());
             }
             let mut wish = request(worker, 1 + dice.roll(3) as u32);
+            // Slots that no other request names: what is given to them does not depend on what runs.
+            let first = 1 + 10 * wishes.len() as u32;
+            wish.slots = (first..first + wish.slots.len() as u32).collect();
             wish.sweep = (dice.roll(3) == 0).then(|| sweep(dice));
             wishes.push(wish.clone());
             Step::Acquire(wish)
@@ -327,7 +344,11 @@ fn choose(dice: &mut Dice, model: &Model, worker: WorkerId, wishes: &mut Vec<Acq
                 2..4 => JobOutcome::Failed { error: "no".to_owned(), retryable: dice.roll(4) > 0 },
                 _ => JobOutcome::Succeeded,
             };
-            Step::Complete(at, outcome, vec![scored(dice, next)])
+            let mut last = scored(dice, next);
+            if outcome == JobOutcome::Diverged {
+                last.val_loss = None;
+            }
+            Step::Complete(at, outcome, vec![last])
         }
         75..83 => Step::Release(pick(dice)),
         83..95 => Step::Expire(1 + dice.roll(4) as u32),

@@ -8,11 +8,12 @@ use crate::agent::{Directive, DropReason};
 use crate::data::hex;
 use crate::train::{Confusion, EpochRecord};
 
-/// Names one execution of a job; every write of this worker carries it.
+/// Names one execution of a job, with the number of the lease on it; every write of this worker carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct AttemptRef {
     pub(crate) job: i64,
     pub(crate) attempt: u32,
+    pub(crate) lease: i64,
 }
 
 /// A job that this worker may execute.
@@ -27,13 +28,13 @@ pub(crate) struct Assignment {
 
 impl From<v1::AttemptRef> for AttemptRef {
     fn from(at: v1::AttemptRef) -> Self {
-        Self { job: at.job, attempt: at.attempt }
+        Self { job: at.job, attempt: at.attempt, lease: at.lease }
     }
 }
 
 impl From<AttemptRef> for v1::AttemptRef {
     fn from(at: AttemptRef) -> Self {
-        Self { job: at.job, attempt: at.attempt }
+        Self { job: at.job, attempt: at.attempt, lease: at.lease }
     }
 }
 
@@ -89,6 +90,7 @@ pub(crate) fn directive(wire: &v1::JobDirective) -> Result<Directive, &'static s
         v1::Directive::StopEarly => Ok(Directive::StopEarly),
         v1::Directive::Cancelled => Ok(Directive::Drop(DropReason::Cancelled)),
         v1::Directive::LeaseLost => Ok(Directive::Drop(DropReason::LeaseLost)),
+        v1::Directive::Refused => Ok(Directive::Drop(DropReason::Refused)),
         v1::Directive::Unspecified => Err("directive: not one that this build knows"),
     }
 }
@@ -127,7 +129,7 @@ mod tests {
             engine: Engine::Candle,
         };
         v1::Assignment {
-            attempt: Some(v1::AttemptRef { job: 1, attempt: 1 }),
+            attempt: Some(v1::AttemptRef { job: 1, attempt: 1, lease: 7 }),
             sweep: 1,
             sweep_name: "s".into(),
             slot: 0,
@@ -175,6 +177,6 @@ mod tests {
     #[test]
     fn an_unknown_directive_is_refused() {
         assert!(directive(&v1::JobDirective::default()).is_err());
-        assert!(directive(&v1::JobDirective { attempt: None, directive: 99 }).is_err());
+        assert!(directive(&v1::JobDirective { directive: 99, ..v1::JobDirective::default() }).is_err());
     }
 }

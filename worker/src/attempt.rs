@@ -15,7 +15,8 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::agent::{
-    DropReason, Events, Ledger, Link, Phase, Refusal, Session, Signal, WorkerEvent, call, delay, explain, spread,
+    DropReason, Events, Ledger, Link, Phase, Refusal, Session, SessionKey, Signal, WorkerEvent, call, delay, explain,
+    spread,
 };
 use crate::assignment::{Assignment, AttemptRef, Unfit};
 use crate::data::{Dataset, DatasetCache};
@@ -46,6 +47,8 @@ pub(crate) struct Attempt {
     pub(crate) bench: Arc<Bench>,
     pub(crate) at: AttemptRef,
     pub(crate) slot: u32,
+    /// Of the configuration, as it was assigned.
+    pub(crate) config_hash: String,
     pub(crate) assignment: Result<Assignment, Unfit>,
     pub(crate) signal: Arc<Signal>,
 }
@@ -77,7 +80,8 @@ impl Attempt {
                 End::Result(Box::new(completion))
             }
         };
-        let release = matches!(end, End::Dropped(DropReason::Released)).then_some(self.at);
+        let given_up = matches!(end, End::Dropped(DropReason::Released | DropReason::Fenced));
+        let release = given_up.then_some(self.at);
         let (outcome, error) = match end {
             End::Result(completion) => self.deliver(*completion).await,
             End::Dropped(reason) => (reason.as_str(), why(reason)),
@@ -90,7 +94,8 @@ impl Attempt {
     }
 
     fn completion(&self, outcome: v1::Outcome) -> v1::Completion {
-        v1::Completion { attempt: Some(self.at.into()), outcome: outcome.into(), ..Default::default() }
+        let config_hash = self.config_hash.clone();
+        v1::Completion { attempt: Some(self.at.into()), outcome: outcome.into(), config_hash, ..Default::default() }
     }
 
     /// Fetches, trains and stores the models.
@@ -104,7 +109,7 @@ impl Attempt {
             () = self.signal.until_dropped() => None,
             data = self.prepare(&assignment.config.dataset) => Some(data?),
         };
-        let Some(data) = prepared else { return Ok(self.dropped()) };
+        let Some(data) = prepared else { return self.dropped() };
         let hyperparameters = &assignment.config.hyperparameters;
         (self.bench.events)(WorkerEvent::Started {
             slot: self.slot,
@@ -126,7 +131,7 @@ impl Attempt {
         };
         let trained = training.run().await;
         if self.signal.dropped().is_some() {
-            return Ok(self.dropped());
+            return self.dropped();
         }
         let trained = trained?;
         let outcome = match trained.ending {
@@ -140,13 +145,20 @@ impl Attempt {
         self.bench.ledger.enter(self.at, Phase::Uploading);
         tokio::select! {
             biased;
-            () = self.signal.until_dropped() => Ok(self.dropped()),
+            () = self.signal.until_dropped() => self.dropped(),
             completion = self.finish(outcome, trained, assignment.keep_models) => completion.map(Box::new).map(End::Result),
         }
     }
 
-    fn dropped(&self) -> End {
-        End::Dropped(self.signal.dropped().expect("asked after the signal said so"))
+    fn dropped(&self) -> Result<End, TrainError> {
+        match self.signal.dropped().expect("asked after the signal said so") {
+            // The lease still holds, so the job hears why it has no result.
+            DropReason::Refused => Err(TrainError {
+                retryable: true,
+                message: "the coordinator refused the attempt's epoch records; the worker's log says why".to_owned(),
+            }),
+            reason => Ok(End::Dropped(reason)),
+        }
     }
 
     async fn prepare(&self, digest: &str) -> Result<Arc<Dataset>, TrainError> {
@@ -211,11 +223,12 @@ impl Attempt {
         let mut failures = 0;
         loop {
             completion.epochs = ledger.pending(self.at).iter().map(v1::EpochRecord::from).collect();
-            let request = v1::CompleteRequest { worker: session.worker, jobs: vec![completion.clone()] };
+            let SessionKey { store, worker, secret } = session.key.clone();
+            let request = v1::CompleteRequest { worker, jobs: vec![completion.clone()], store, secret };
             let mut client = self.bench.client.clone();
             match call(COMPLETE_DEADLINE, client.complete(request)).await {
                 Ok(response) => {
-                    link.answered(session.worker);
+                    link.answered(session.key.worker);
                     return self.settled(&completion, &response);
                 }
                 Err(Refusal::Away(status)) => {
@@ -223,7 +236,14 @@ impl Attempt {
                     failures += 1;
                     tokio::time::sleep(delay(failures, spread())).await;
                 }
-                Err(Refusal::Unknown(_)) => session = link.renewed(session).await,
+                Err(Refusal::Unknown(_)) => {
+                    let renewed = link.renewed(&session).await;
+                    if renewed.key != session.key {
+                        // The store that granted the lease is no longer there.
+                        return (DropReason::LeaseLost.as_str(), why(DropReason::LeaseLost));
+                    }
+                    session = renewed;
+                }
                 Err(Refusal::Stale(_)) => return (DropReason::LeaseLost.as_str(), why(DropReason::LeaseLost)),
                 Err(Refusal::Other(status)) => match self.refused(&completion, &status) {
                     Some(failed) => completion = failed,
@@ -279,9 +299,9 @@ struct Worker<'l> {
 
 impl Party for Worker<'_> {
     async fn caller(&mut self) -> Caller {
-        let session = self.link.session().await;
-        self.session = Some(session);
-        Caller { worker: session.worker, ..Caller::default() }
+        let session = self.session.insert(self.link.session().await);
+        let SessionKey { store, worker, secret } = session.key.clone();
+        Caller { worker, store, secret }
     }
 
     fn away(&mut self, status: &Status) -> bool {
@@ -290,7 +310,7 @@ impl Party for Worker<'_> {
     }
 
     async fn unknown(&mut self) -> bool {
-        if let Some(session) = self.session {
+        if let Some(session) = self.session.take() {
             self.link.renewed(session).await;
         }
         true
@@ -303,6 +323,7 @@ fn why(reason: DropReason) -> Option<String> {
     match reason {
         DropReason::LeaseLost => Some("the coordinator gave the job to another attempt".to_owned()),
         DropReason::Fenced => Some("the lease could not be renewed in time".to_owned()),
+        DropReason::Refused => Some("the coordinator refused its epoch records".to_owned()),
         DropReason::Cancelled | DropReason::Released => None,
     }
 }

@@ -3,7 +3,7 @@
 use besom_proto::{
     PROTOCOL_VERSION,
     v1::{
-        AcquireRequest, CompleteRequest, Completion, Outcome, Peer, RegisterRequest,
+        AcquireRequest, CompleteRequest, Completion, Outcome, Peer, RegisterRequest, RegisterResponse,
         worker_service_client::WorkerServiceClient,
     },
 };
@@ -22,13 +22,15 @@ pub(crate) fn fail_jobs(url: &str, name: &str, jobs: u32, error: &str) {
             trainer_version: besom_sweep::TRAINER_VERSION,
             device: "cpu".into(),
         };
-        let worker = client.register(register).await.unwrap().into_inner().worker;
+        let RegisterResponse { worker, store, secret, .. } = client.register(register).await.unwrap().into_inner();
         let acquire = AcquireRequest {
             worker,
             request_id: "00000000-0000-4000-8000-000000000002".into(),
             free_slots: (0..jobs).collect(),
             wait_ms: 20_000,
             sweep: None,
+            store: store.clone(),
+            secret: secret.clone(),
         };
         let assigned = client.acquire(acquire).await.unwrap().into_inner().assignments;
         assert_eq!(assigned.len() as u32, jobs);
@@ -36,8 +38,9 @@ pub(crate) fn fail_jobs(url: &str, name: &str, jobs: u32, error: &str) {
             attempt: assignment.attempt,
             outcome: Outcome::Failed.into(),
             error: error.into(),
+            config_hash: assignment.config_hash,
             ..Completion::default()
         });
-        client.complete(CompleteRequest { worker, jobs: failed.collect() }).await.unwrap();
+        client.complete(CompleteRequest { worker, jobs: failed.collect(), store, secret }).await.unwrap();
     });
 }

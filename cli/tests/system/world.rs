@@ -18,6 +18,13 @@ besom:
   seeds: 2
 ";
 
+/// The same points in another order of work: every number of a job names another point.
+fn turned() -> String {
+    let turned = SWEEP.replace("[sgd, adam]", "[adam, sgd]").replace("[16, 64]", "[64, 16]");
+    assert_ne!(turned, SWEEP);
+    turned
+}
+
 /// How many jobs the sweep has.
 pub(crate) const JOBS: usize = 8;
 
@@ -83,6 +90,16 @@ impl World {
         }
     }
 
+    /// A store that is begun anew at the same address: what an administrator does who removes the old one.
+    pub(crate) fn begin_anew(&mut self, backend: Backend) {
+        self.kill_coordinator();
+        let fresh = Self::new(backend);
+        let Self { hub, coordinator, .. } = fresh;
+        drop(coordinator);
+        self.hub = hub;
+        self.start_coordinator();
+    }
+
     /// On a store that is there already.
     pub(crate) fn on_store(url: &str) -> Self {
         Self::on(Home::new().with_variable("BESOM_STORE", url))
@@ -117,8 +134,18 @@ impl World {
 
     /// Submits from a machine of its own, and then takes file and dataset away.
     pub(crate) fn submit(&self) {
+        self.submit_text(SWEEP);
+    }
+
+    /// Submits the sweep of the same points in another order.
+    pub(crate) fn submit_turned(&self) {
+        self.submit_text(&turned());
+    }
+
+    fn submit_text(&self, text: &str) {
         let client = Home::new();
         let file = sweep_file(&client);
+        fs::write(&file, text).unwrap();
         client.besom(["submit", file.to_str().unwrap(), "--coordinator", &self.url()]).expect(0);
     }
 

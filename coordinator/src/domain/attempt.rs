@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use besom_sweep::{Goal, KeepModels, Metric, Objective};
 
-use super::{AttemptRef, Confusion, Digest, EpochRecord, SweepId, Timestamp};
+use super::{AttemptRef, Confusion, Digest, EpochRecord, Lease, SweepId, Timestamp};
 
 /// Where a job stands. `Queued -> Running -> ` one of the final five; `Running -> Queued` when an attempt is lost,
 /// released, or failed with attempts left.
@@ -101,8 +101,8 @@ impl AttemptOutcome {
 /// A job handed to a worker, with the lease on its new attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assignment {
-    /// The job and its attempt.
-    pub at: AttemptRef,
+    /// The job, its attempt and the lease on it.
+    pub lease: Lease,
     /// Its sweep.
     pub sweep: SweepId,
     /// The sweep's name.
@@ -124,7 +124,7 @@ pub struct Assignment {
 }
 
 /// The coordinator's answer about a running job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Directive {
     /// Lease renewed, records stored.
     Continue,
@@ -132,8 +132,10 @@ pub enum Directive {
     StopEarly,
     /// The sweep was cancelled: drop it.
     Cancelled,
-    /// A later attempt exists or the job is final: drop it.
+    /// A later attempt exists, the job is final, or the lease is another worker's: drop it.
     LeaseLost,
+    /// The records contradict the job or what is stored. None of them was stored and the lease was not renewed: drop it.
+    Refused(String),
 }
 
 /// How a worker says an attempt ended.
@@ -157,8 +159,11 @@ pub enum JobOutcome {
 /// Everything that ends a job, written in one transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Completion {
-    /// Which attempt.
-    pub at: AttemptRef,
+    /// Which attempt, under which lease.
+    pub lease: Lease,
+    /// SHA-256 of the configuration that was executed. Another one than the job's ends nothing: it is the result of
+    /// another job.
+    pub config_hash: String,
     /// How it ended.
     pub outcome: JobOutcome,
     /// Records that no report acknowledged.

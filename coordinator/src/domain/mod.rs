@@ -1,6 +1,7 @@
 //! States, leases and retries as plain values and functions: no clock, no database, no wire.
 
 mod attempt;
+mod claim;
 mod epoch;
 mod ids;
 mod importance;
@@ -13,9 +14,12 @@ pub use attempt::{
     Assignment, AttemptOutcome, AttemptRow, Completion, DEFAULT_LEASE_TTL, Directive, JobOutcome, JobState, Settled,
     WriteResult, score,
 };
+pub use claim::{Terms, refuse_outcome, refuse_records, repeats};
 pub use epoch::{Confusion, EpochRecord, Summary, summarize};
-pub use ids::{AttemptRef, Digest, JobId, SweepId, Timestamp, WorkerId};
+pub use ids::{AttemptRef, Digest, JobId, Key, Lease, Session, SweepId, Timestamp, WorkerId};
 pub use importance::{ConfigMean, Importance, ImportanceKind, Importances, importance};
 pub use retry::{RetryDecision, RetryPolicy, spread};
 pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
-pub use sweep::{JobCounts, NewJob, NewSweep, NewWorker, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow};
+pub use sweep::{
+    JobCounts, NewJob, NewSweep, NewWorker, Progress, Queue, Run, RunningJob, Sweep, SweepState, WorkerRow,
+};

@@ -73,6 +73,8 @@ pub struct NewSweep {
     pub jobs_total: u64,
     /// Of the build that expanded it; a worker of another is never handed its jobs.
     pub trainer_version: u32,
+    /// Classes of the dataset, as whoever stored it says; `None`: made before that was asked.
+    pub classes: Option<u32>,
 }
 
 /// A job to be created.
@@ -92,6 +94,19 @@ pub struct NewJob {
     pub engine: String,
     /// Epochs asked for.
     pub epochs: u32,
+}
+
+/// What waits for workers in an active sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// The sweep.
+    pub sweep: SweepId,
+    /// Only workers of this version are handed its jobs.
+    pub trainer_version: u32,
+    /// Jobs that wait, also those whose time has not come.
+    pub queued: u64,
+    /// Whether one of them may be acquired now.
+    pub ready: bool,
 }
 
 /// Jobs of a sweep by state.

@@ -38,12 +38,14 @@ pub(crate) struct Artifacts {
 }
 
 impl Artifacts {
-    /// Who calls.
-    async fn sender(&self, worker: i64, _store: &str, _secret: &str) -> Result<Sender, Status> {
+    /// Who calls: nobody in particular, or a worker that the store knows. Any other is refused before anything is sent.
+    async fn sender(&self, worker: i64, store: &str, secret: &str) -> Result<Sender, Status> {
         if worker == 0 {
             return Ok(Sender::Stranger);
         }
-        Ok(Sender::Worker(convert::worker(worker)?))
+        let session = convert::session(store, worker, secret)?;
+        bounded(self.scheduler.store.known(session)).await.map_err(status::of_store)?;
+        Ok(Sender::Worker(session.worker))
     }
 
     async fn upload(&self, head: v1::PutHead) -> Result<NewUpload, Status> {

@@ -92,10 +92,14 @@ fn new_sweep(draft: &Draft, dataset: v1::DatasetRef) -> Result<NewSweep, Status>
             return Err(status::invalid("dataset.source_sha256", format!("{given}; the file asks for {wanted}")));
         }
     }
-    Ok(stored(draft, digest, dataset.source_sha256))
+    let classes = match dataset.classes {
+        0 => None,
+        classes => Some(classes),
+    };
+    Ok(stored(draft, digest, dataset.source_sha256, classes))
 }
 
-fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String) -> NewSweep {
+fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String, classes: Option<u32>) -> NewSweep {
     let Draft { name, text, spec, engine, expansion } = draft;
     NewSweep {
         name: name.clone(),
@@ -112,6 +116,7 @@ fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String) -> NewSweep {
         swept: expansion.plan().swept.clone(),
         jobs_total: expansion.jobs_total(),
         trainer_version: TRAINER_VERSION,
+        classes,
     }
 }
 

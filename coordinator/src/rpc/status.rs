@@ -31,6 +31,7 @@ pub(super) fn of_store(error: StoreError) -> Status {
         StoreError::NotFound { .. } => Status::not_found(error.to_string()),
         StoreError::AlreadyExists { .. } => Status::already_exists(error.to_string()),
         StoreError::InvalidState { .. } => Status::failed_precondition(error.to_string()),
+        StoreError::TooMany { .. } => Status::resource_exhausted(error.to_string()),
         StoreError::Unavailable(source) => {
             // The reaper warns once for every outage; a line for every call of every worker would bury it.
             debug!(error = %source, "the database is not available");
@@ -105,6 +106,7 @@ mod tests {
             (StoreError::NotFound { what: text() }, Code::NotFound),
             (StoreError::AlreadyExists { what: text() }, Code::AlreadyExists),
             (StoreError::InvalidState { what: text() }, Code::FailedPrecondition),
+            (StoreError::TooMany { what: text() }, Code::ResourceExhausted),
             (StoreError::Unavailable("secret dsn".into()), Code::Unavailable),
             (StoreError::Full("secret path".into()), Code::ResourceExhausted),
             (StoreError::Corrupt { table: "jobs", id: text(), problem: "secret".to_owned() }, Code::Internal),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use besom_proto::v1;
 use besom_proto::v1::worker_service_server::WorkerService;
+use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument, debug_span, info};
@@ -24,45 +25,53 @@ impl WorkerService for Workers {
     async fn register(&self, request: Request<v1::RegisterRequest>) -> Result<Response<v1::RegisterResponse>, Status> {
         let new = convert::new_worker(request.into_inner())?;
         let (name, host, slots, build) = (new.name.clone(), new.host.clone(), new.slots, new.build.clone());
-        let worker = bounded(self.scheduler.store.register_worker(new, None)).await.map_err(status::of_store)?;
-        info!(worker.id = %worker, name, host, slots, build, "worker registered");
+        let session = bounded(self.scheduler.store.register_worker(new, None)).await.map_err(status::of_store)?;
+        info!(worker.id = %session.worker, name, host, slots, build, "worker registered");
         let config = &self.scheduler.config;
         Ok(Response::new(v1::RegisterResponse {
-            worker: worker.0,
+            worker: session.worker.0,
             peer: Some(besom_proto::peer()),
             lease_ttl_ms: millis(config.lease_ttl),
             report_interval_ms: millis(config.report_interval),
+            store: session.store.to_string(),
+            secret: session.secret.to_string(),
         }))
     }
 
     async fn acquire(&self, request: Request<v1::AcquireRequest>) -> Result<Response<v1::AcquireResponse>, Status> {
         let (wish, wait) = convert::acquire(request.into_inner(), self.scheduler.config.lease_ttl)?;
-        let span = debug_span!("rpc.acquire", worker.id = %wish.worker);
+        let span = debug_span!("rpc.acquire", worker.id = %wish.session.worker);
         let offer = self.scheduler.acquire(wish, wait, &self.closing).instrument(span).await;
         offer.map(|offer| Response::new(convert::acquired(offer))).map_err(status::of_store)
     }
 
     async fn report(&self, request: Request<v1::ReportRequest>) -> Result<Response<v1::ReportResponse>, Status> {
-        let request = request.into_inner();
-        let worker = convert::worker(request.worker)?;
-        let reports = convert::reports(request.jobs)?;
-        let attempts: Vec<_> = reports.iter().map(|report| report.at).collect();
-        let span = debug_span!("rpc.report", worker.id = %worker, jobs = attempts.len());
-        let answers = self.scheduler.report(worker, reports).instrument(span).await.map_err(status::of_store)?;
-        Ok(Response::new(convert::directives(attempts.into_iter().zip(answers))))
+        let v1::ReportRequest { worker, jobs, store, secret } = request.into_inner();
+        let session = convert::session(&store, worker, &secret)?;
+        let reports = convert::reports(jobs)?;
+        let leases: Vec<_> = reports.iter().map(|report| report.lease).collect();
+        let span = debug_span!("rpc.report", worker.id = %session.worker, jobs = leases.len());
+        let answers = self.scheduler.report(session, reports).instrument(span).await.map_err(status::of_store)?;
+        Ok(Response::new(convert::directives(leases.into_iter().zip(answers))))
     }
 
     async fn complete(&self, request: Request<v1::CompleteRequest>) -> Result<Response<v1::CompleteResponse>, Status> {
-        let request = request.into_inner();
-        let worker = convert::worker(request.worker)?;
-        let completions = convert::completions(request.jobs)?;
-        let (mut results, mut refused) = (Vec::with_capacity(completions.len()), None);
-        for (index, completion) in completions.into_iter().enumerate() {
-            let at = completion.at;
-            let span = debug_span!("rpc.complete", worker.id = %worker, job.id = %at.job, job.attempt = at.attempt);
-            match self.scheduler.complete(completion).instrument(span).await {
-                Ok(result) => results.push((at, result)),
-                // Whoever repeats the call is told of the jobs before this one what they were told now.
+        let v1::CompleteRequest { worker, jobs, store, secret } = request.into_inner();
+        let session = convert::session(&store, worker, &secret)?;
+        let completions = convert::completions(jobs)?;
+        let leases: Vec<_> = completions.iter().map(|completion| completion.lease).collect();
+        // All at once, so that they share a transaction.
+        let ends = completions.into_iter().map(|completion| {
+            let at = completion.lease.at;
+            let span =
+                debug_span!("rpc.complete", worker.id = %session.worker, job.id = %at.job, job.attempt = at.attempt);
+            self.scheduler.complete(session, completion).instrument(span)
+        });
+        let (mut results, mut refused) = (Vec::with_capacity(leases.len()), None);
+        for (index, (lease, ended)) in leases.into_iter().zip(join_all(ends).await).enumerate() {
+            match ended {
+                Ok(result) => results.push((lease, result)),
+                // Whoever repeats the call is told of the other jobs what they were told now.
                 Err(error) if error.is_retryable() => return Err(status::of_store(error)),
                 // The other jobs end all the same; the first refusal answers the call.
                 Err(StoreError::InvalidState { what }) => {
@@ -80,13 +89,13 @@ impl WorkerService for Workers {
     }
 
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseResponse>, Status> {
-        let request = request.into_inner();
-        let worker = convert::worker(request.worker)?;
-        let attempts = convert::attempts(request.attempts)?;
-        let span = debug_span!("rpc.release", worker.id = %worker);
-        let results = self.scheduler.release(worker, attempts.clone(), request.leaving).instrument(span);
+        let v1::ReleaseRequest { worker, attempts, leaving, store, secret } = request.into_inner();
+        let session = convert::session(&store, worker, &secret)?;
+        let leases = convert::leases(attempts)?;
+        let span = debug_span!("rpc.release", worker.id = %session.worker);
+        let results = self.scheduler.release(session, leases.clone(), leaving).instrument(span);
         let results = results.await.map_err(status::of_store)?;
-        Ok(Response::new(v1::ReleaseResponse { jobs: convert::results(attempts.into_iter().zip(results)) }))
+        Ok(Response::new(v1::ReleaseResponse { jobs: convert::results(leases.into_iter().zip(results)) }))
     }
 }
 

@@ -65,6 +65,15 @@ pub(super) fn answer(error: sqlx::Error, class: Class, operation: &'static str) 
     }
 }
 
+/// The same failure for another caller that shared the transaction.
+pub(super) fn again(error: &StoreError) -> StoreError {
+    let source = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    match error {
+        StoreError::Full(_) => StoreError::Full(source.into()),
+        _ => StoreError::Unavailable(source.into()),
+    }
+}
+
 /// Refuses a change to a store that is open for reading.
 pub(super) fn read_only() -> StoreError {
     StoreError::InvalidState { what: "the store is open for reading only".to_owned() }

@@ -20,8 +20,8 @@ use async_trait::async_trait;
 
 use crate::domain::{
     Assignment, AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances, JobId,
-    NewJob, NewSweep, NewWorker, Progress, RetryPolicy, Run, Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow,
-    WriteResult,
+    Lease, NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
+    WorkerId, WorkerRow, WriteResult,
 };
 
 /// Why the store did not do it. Variants follow what the caller will do next.
@@ -51,6 +51,12 @@ pub enum StoreError {
     /// No room for what is to be written; the same call may succeed once there is some. Nothing of it was stored.
     #[error("the disk of the store is full; free some space, and all goes on by itself")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// More of something than is kept; the same call may succeed once there is less.
+    #[error("{what}")]
+    TooMany {
+        /// The limit, and what to do.
+        what: String,
+    },
     /// A row that does not parse, or a statement that the database refused: a bug or a damaged database.
     #[error("table {table}, row {id}: {problem}")]
     Corrupt {
@@ -66,30 +72,41 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Full(_))
+        matches!(self, Self::Unavailable(_) | Self::Full(_) | Self::TooMany { .. })
     }
 }
 
-/// A wish for jobs.
+/// A request to lease up to `slots.len()` jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcquireRequest {
     /// Who asks.
-    pub worker: WorkerId,
-    /// UUID of the wish: asking again under it gives the same jobs.
+    pub session: Session,
+    /// UUID of the request: asking again under it gives the same jobs.
     pub request_id: String,
-    /// Distinct free slots, one job for each.
+    /// Distinct free slots, one job for each. A slot that holds a job in the store is given no other one.
     pub slots: Vec<u32>,
+    /// Whether to look into the queue. Without it only what the same request was granted before is found.
+    pub take: bool,
     /// Only jobs of this sweep.
     pub sweep: Option<SweepId>,
     /// Length of the leases.
     pub lease_ttl: Duration,
 }
 
+/// What a request for jobs came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Acquired {
+    /// The jobs, each with its lease.
+    pub assignments: Vec<Assignment>,
+    /// The worker's: only queues of this version have jobs for it.
+    pub trainer_version: i64,
+}
+
 /// What a worker reports of one job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobReport {
-    /// Which attempt.
-    pub at: AttemptRef,
+    /// Which attempt, under which lease.
+    pub lease: Lease,
     /// Records not yet acknowledged, ascending.
     pub epochs: Vec<EpochRecord>,
 }
@@ -158,25 +175,38 @@ pub trait Store: Send + Sync + 'static {
         now: Option<Timestamp>,
     ) -> Result<Sweep, StoreError>;
 
-    /// A new worker, or the one of the same instance, with what it tells now.
-    async fn register_worker(&self, worker: NewWorker, now: Option<Timestamp>) -> Result<WorkerId, StoreError>;
+    /// A new worker, or the one of the same instance, with what it tells now. What it answers is known to the store and
+    /// this worker alone.
+    ///
+    /// # Errors
+    /// `TooMany` if there are already too many workers that never held a job.
+    async fn register_worker(&self, worker: NewWorker, now: Option<Timestamp>) -> Result<Session, StoreError>;
+
+    /// Whether this store gave the session to a worker.
+    ///
+    /// # Errors
+    /// `NotFound` if it did not.
+    async fn known(&self, session: Session) -> Result<(), StoreError>;
 
     /// Picks queued jobs of active sweeps and leases them, in one statement or one immediate transaction: sweep by
     /// sweep, job by job, only those of the worker's trainer version, only those whose `not_before` has passed.
     /// Repeated with the same request id: the leases of that request that still run, and nothing new if there are any.
     ///
     /// # Errors
-    /// `NotFound` if the worker is not registered.
-    async fn acquire(&self, request: AcquireRequest, now: Option<Timestamp>) -> Result<Vec<Assignment>, StoreError>;
+    /// `NotFound` if the session is not known or its worker has left; `InvalidState` for a slot that was not registered.
+    async fn acquire(&self, request: AcquireRequest, now: Option<Timestamp>) -> Result<Acquired, StoreError>;
 
-    /// Queued jobs of active sweeps that this worker is not handed because of their trainer version: (version, jobs).
-    async fn other_trainer_versions(&self, worker: WorkerId) -> Result<Vec<(u32, u64)>, StoreError>;
+    /// Active sweeps with what waits in them, in the order in which their jobs are handed out.
+    async fn queues(&self) -> Result<Vec<Queue>, StoreError>;
 
-    /// Stores epoch records and renews leases, one transaction for all. Answers in the order of the reports. A record
-    /// that is there already is left as it is.
+    /// Stores epoch records and renews leases, one transaction for all. Answers in the order of the reports. Records follow
+    /// those that are stored; one that is there already must come again as it is.
+    ///
+    /// # Errors
+    /// `NotFound` if the session is not known.
     async fn report(
         &self,
-        worker: WorkerId,
+        session: Session,
         reports: Vec<JobReport>,
         lease_ttl: Duration,
         now: Option<Timestamp>,
@@ -187,19 +217,25 @@ pub trait Store: Send + Sync + 'static {
     /// attempts left goes back to the queue. The same outcome for the same attempt again is `Accepted`.
     ///
     /// # Errors
-    /// `InvalidState` if epochs are missing between 1 and the last record, or a named model is not stored.
+    /// `NotFound` if the session is not known. `InvalidState` if the records do not follow the stored ones or do not bear
+    /// out the outcome (see [`crate::domain::refuse_outcome`]), the confusion matrix has not the dataset's classes, or a
+    /// named model is not stored. Nothing is written then.
     async fn complete(
         &self,
+        session: Session,
         completion: Completion,
         policy: RetryPolicy,
         now: Option<Timestamp>,
     ) -> Result<WriteResult, StoreError>;
 
     /// Gives jobs back to the queue at no cost to them. `leaving`: the worker ends.
+    ///
+    /// # Errors
+    /// `NotFound` if the session is not known.
     async fn release(
         &self,
-        worker: WorkerId,
-        attempts: Vec<AttemptRef>,
+        session: Session,
+        leases: Vec<Lease>,
         leaving: bool,
         now: Option<Timestamp>,
     ) -> Result<Vec<WriteResult>, StoreError>;
@@ -252,6 +288,12 @@ pub trait Store: Send + Sync + 'static {
     /// Statistics of runs that ended before there were any: one step of at most `limit` jobs (at least 1), each a
     /// transaction, so that it goes on where it stopped. Says whether anything may be left.
     async fn catch_up(&self, limit: u32) -> Result<bool, StoreError>;
+
+    /// Notes that these workers called: requests for jobs that find none do not write that by themselves.
+    async fn note_seen(&self, workers: Vec<WorkerId>) -> Result<(), StoreError>;
+
+    /// Forgets workers that never held a job and have not called for a day; says how many.
+    async fn forget_workers(&self, now: Option<Timestamp>) -> Result<u64, StoreError>;
 
     /// Workers that called within the last day, by id.
     async fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;

@@ -11,7 +11,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use self::work::Handle;
+use self::work::{Handle, Lanes};
 use super::{
     StoreError, failure, migrations,
     open::{OpenError, hide_password, unknown_parameter},
@@ -55,6 +55,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The store in a database that several coordinators share.
 pub struct PostgresStore {
     handle: Handle,
+    /// `None`: open for reading only.
+    lanes: Option<Lanes>,
 }
 
 impl PostgresStore {
@@ -71,7 +73,8 @@ impl PostgresStore {
         migrated.map_err(|error| migrations::refused(error, &hide_password(url), unavailable))?;
         conn.close().await.map_err(unavailable)?;
         let pool = pool(options);
-        Ok(Self { handle: Handle { writer: Some(pool.clone()), reader: pool, clock: Clock, limit: LIMIT } })
+        let handle = Handle { writer: Some(pool.clone()), reader: pool, clock: Clock, limit: LIMIT };
+        Ok(Self { lanes: Some(Lanes::new(&handle)), handle })
     }
 
     /// Connects for reading. Changes nothing.
@@ -98,7 +101,7 @@ impl PostgresStore {
                 .map_err(unavailable)?;
         conn.close().await.map_err(unavailable)?;
         migrations::check(&MIGRATIONS, &applied, &hide_password(url))?;
-        Ok(Self { handle: Handle { writer: None, reader: pool(options), clock: Clock, limit: LIMIT } })
+        Ok(Self { handle: Handle { writer: None, reader: pool(options), clock: Clock, limit: LIMIT }, lanes: None })
     }
 
     /// The connections, for the artifacts in the same database.
@@ -113,6 +116,10 @@ impl PostgresStore {
 
     fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    fn lanes(&self) -> Option<&Lanes> {
+        self.lanes.as_ref()
     }
 }
 
@@ -224,7 +231,7 @@ mod tests {
         let pool = pool(options.host("127.0.0.1").port(port));
         let limit = Duration::from_secs(8);
         let handle = Handle { writer: Some(pool.clone()), reader: pool, clock: Clock, limit };
-        let store = Arc::new(PostgresStore { handle });
+        let store = Arc::new(PostgresStore { lanes: Some(Lanes::new(&handle)), handle });
         let mut transactions = JoinSet::new();
         for _ in 0..CONNECTIONS {
             let store = store.clone();

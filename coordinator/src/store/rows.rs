@@ -10,8 +10,8 @@ use sqlx::types::Json;
 use super::StoreError;
 use crate::domain::{
     Assignment, AttemptOutcome, AttemptRef, AttemptRow, ConfigRun, ConfigStats, ConfigSums, Confusion, Digest,
-    EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, NewSweep, NewWorker, Run,
-    RunningJob, Spread, Sweep, SweepId, SweepState, Timestamp, WorkerId, WorkerRow,
+    EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, Key, Lease, NewSweep, NewWorker,
+    Queue, Run, RunningJob, Session, Spread, Sweep, SweepId, SweepState, Terms, Timestamp, WorkerId, WorkerRow,
 };
 
 /// Where a value stood, for the error.
@@ -73,6 +73,7 @@ pub(super) struct SweepRow {
     dataset_sha256: String,
     swept: Json<Vec<String>>,
     trainer_version: i64,
+    classes: Option<i64>,
     jobs_total: i64,
     jobs_created: i64,
     state: String,
@@ -96,6 +97,7 @@ impl SweepRow {
                 dataset: place.word("dataset", &self.dataset, Digest::parse)?,
                 jobs_total: place.number("jobs_total", self.jobs_total)?,
                 trainer_version: place.number("trainer_version", self.trainer_version)?,
+                classes: self.classes.map(|classes| place.number("classes", classes)).transpose()?,
                 name: self.name,
                 digest: self.digest,
                 text: self.text,
@@ -113,9 +115,15 @@ impl SweepRow {
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct CountRow {
     pub(super) sweep_id: i64,
-    state: String,
-    jobs: i64,
+    jobs_created: i64,
+    succeeded: i64,
+    stopped: i64,
+    diverged: i64,
+    failed: i64,
+    cancelled: i64,
+    running: i64,
     epochs: i64,
+    epochs_ended: i64,
     epoch_seconds: f64,
 }
 
@@ -124,33 +132,129 @@ pub(super) struct CountRow {
 pub(super) struct Totals {
     pub(super) counts: JobCounts,
     pub(super) epochs: u64,
-    /// Of final jobs only.
+    /// Of final jobs only, as is `epoch_seconds`.
     pub(super) epochs_final: u64,
     pub(super) epoch_seconds: f64,
 }
 
-impl Totals {
-    /// Adds the jobs of one state.
-    pub(super) fn add(&mut self, row: &CountRow) -> Result<(), StoreError> {
-        let place = Place { table: "jobs", id: row.sweep_id };
-        let state = place.word("state", &row.state, JobState::parse)?;
-        let counter = match state {
-            JobState::Queued => &mut self.counts.queued,
-            JobState::Running => &mut self.counts.running,
-            JobState::Succeeded => &mut self.counts.succeeded,
-            JobState::Stopped => &mut self.counts.stopped,
-            JobState::Diverged => &mut self.counts.diverged,
-            JobState::Failed => &mut self.counts.failed,
-            JobState::Cancelled => &mut self.counts.cancelled,
+impl TryFrom<CountRow> for Totals {
+    type Error = StoreError;
+
+    fn try_from(row: CountRow) -> Result<Self, StoreError> {
+        let place = Place { table: "sweep_counts", id: row.sweep_id };
+        let ended = row.succeeded + row.stopped + row.diverged + row.failed + row.cancelled;
+        Ok(Self {
+            counts: JobCounts {
+                queued: place.number("queued", row.jobs_created - ended - row.running)?,
+                running: place.number("running", row.running)?,
+                succeeded: place.number("succeeded", row.succeeded)?,
+                stopped: place.number("stopped", row.stopped)?,
+                diverged: place.number("diverged", row.diverged)?,
+                failed: place.number("failed", row.failed)?,
+                cancelled: place.number("cancelled", row.cancelled)?,
+            },
+            epochs: place.number("epochs", row.epochs)?,
+            epochs_final: place.number("epochs_ended", row.epochs_ended)?,
+            epoch_seconds: row.epoch_seconds,
+        })
+    }
+}
+
+/// See sql/queues.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct QueueRow {
+    sweep_id: i64,
+    trainer_version: i64,
+    queued: i64,
+    ready: i64,
+}
+
+impl TryFrom<QueueRow> for Queue {
+    type Error = StoreError;
+
+    fn try_from(row: QueueRow) -> Result<Self, StoreError> {
+        let place = Place { table: "sweeps", id: row.sweep_id };
+        Ok(Self {
+            sweep: SweepId(row.sweep_id),
+            trainer_version: place.number("trainer_version", row.trainer_version)?,
+            queued: place.number("queued", row.queued)?,
+            ready: row.ready != 0,
+        })
+    }
+}
+
+/// A job, its attempt and the lease on it.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct LeaseRow {
+    #[sqlx(flatten)]
+    at: AtRow,
+    lease: i64,
+}
+
+impl TryFrom<LeaseRow> for Lease {
+    type Error = StoreError;
+
+    fn try_from(row: LeaseRow) -> Result<Self, StoreError> {
+        Ok(Self { at: row.at.try_into()?, number: row.lease })
+    }
+}
+
+/// See sql/lease_renew.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct RenewedRow {
+    epochs: i64,
+    stored: Option<i64>,
+    stop_at: Option<i64>,
+}
+
+/// What is known of an attempt whose lease was renewed.
+#[derive(Debug)]
+pub(super) struct Renewed {
+    /// Epochs that the job asks for.
+    pub(super) epochs: u32,
+    /// The latest stored one; 0: none.
+    pub(super) stored: u32,
+    pub(super) told_to_stop: bool,
+}
+
+impl RenewedRow {
+    pub(super) fn of(self, at: AttemptRef) -> Result<Renewed, StoreError> {
+        let place = Place { table: "jobs", id: at.job.0 };
+        Ok(Renewed {
+            epochs: place.number("epochs", self.epochs)?,
+            stored: place.number("epoch", self.stored.unwrap_or(0))?,
+            told_to_stop: self.stop_at.is_some(),
+        })
+    }
+}
+
+/// See sql/worker_session.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct SessionRow {
+    pub(super) trainer_version: i64,
+    pub(super) slots: i64,
+    pub(super) last_seen_at: i64,
+    pub(super) left_at: Option<i64>,
+}
+
+/// See sql/worker_register.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct RegisteredRow {
+    id: i64,
+    secret: String,
+    store: String,
+}
+
+impl TryFrom<RegisteredRow> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: RegisteredRow) -> Result<Self, StoreError> {
+        // Neither stands in an error: the secret is one, and the identity tells nobody anything.
+        let key = |column: &str, text: &str| {
+            let place = Place { table: "workers", id: row.id };
+            Key::parse(text).ok_or_else(|| place.corrupt(format!("{column} is not 32 hex digits")))
         };
-        *counter = place.number("count", row.jobs)?;
-        let epochs: u64 = place.number("epochs", row.epochs)?;
-        self.epochs += epochs;
-        if state.is_final() {
-            self.epochs_final += epochs;
-        }
-        self.epoch_seconds += row.epoch_seconds;
-        Ok(())
+        Ok(Self { store: key("identity", &row.store)?, worker: WorkerId(row.id), secret: key("secret", &row.secret)? })
     }
 }
 
@@ -158,7 +262,7 @@ impl Totals {
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct AssignmentRow {
     #[sqlx(flatten)]
-    at: AtRow,
+    lease: LeaseRow,
     sweep_id: i64,
     sweep_name: String,
     slot: i64,
@@ -175,10 +279,10 @@ impl TryFrom<AssignmentRow> for Assignment {
     type Error = StoreError;
 
     fn try_from(row: AssignmentRow) -> Result<Self, StoreError> {
-        let job = Place { table: "jobs", id: row.at.job };
+        let job = Place { table: "jobs", id: row.lease.at.job };
         let sweep = Place { table: "sweeps", id: row.sweep_id };
         Ok(Self {
-            at: row.at.try_into()?,
+            lease: row.lease.try_into()?,
             sweep: SweepId(row.sweep_id),
             sweep_name: row.sweep_name,
             slot: job.number("slot", row.slot)?,
@@ -192,49 +296,54 @@ impl TryFrom<AssignmentRow> for Assignment {
     }
 }
 
-/// See sql/job.sql.
+/// See sql/lease_held.sql.
 #[derive(Debug, sqlx::FromRow)]
-pub(super) struct JobRow {
+pub(super) struct HeldRow {
     job: i64,
     sweep_id: i64,
-    state: String,
-    attempt: i64,
     failures: i64,
     losses: i64,
     error: Option<String>,
+    epochs: i64,
+    may_end_early: bool,
+    stop_at: Option<i64>,
     metric: String,
     goal: String,
     objective: String,
     keep_models: String,
+    classes: Option<i64>,
 }
 
 /// What ending an attempt has to know of its job.
 #[derive(Debug)]
-pub(super) struct JobStanding {
+pub(super) struct Held {
     pub(super) sweep: SweepId,
-    pub(super) at: AttemptRef,
-    pub(super) state: JobState,
     pub(super) failures: u32,
     pub(super) losses: u32,
     pub(super) error: Option<String>,
+    pub(super) terms: Terms,
     pub(super) metric: Metric,
     pub(super) objective: Objective,
     pub(super) keep_models: KeepModels,
 }
 
-impl TryFrom<JobRow> for JobStanding {
+impl TryFrom<HeldRow> for Held {
     type Error = StoreError;
 
-    fn try_from(row: JobRow) -> Result<Self, StoreError> {
+    fn try_from(row: HeldRow) -> Result<Self, StoreError> {
         let place = Place { table: "jobs", id: row.job };
         let sweep = Place { table: "sweeps", id: row.sweep_id };
         Ok(Self {
             sweep: SweepId(row.sweep_id),
-            at: AtRow { job: row.job, attempt: row.attempt }.try_into()?,
-            state: place.word("state", &row.state, JobState::parse)?,
             failures: place.number("failures", row.failures)?,
             losses: place.number("losses", row.losses)?,
             error: row.error,
+            terms: Terms {
+                epochs: place.number("epochs", row.epochs)?,
+                may_end_early: row.may_end_early,
+                told_to_stop: row.stop_at.is_some(),
+                classes: row.classes.map(|classes| sweep.number("classes", classes)).transpose()?,
+            },
             metric: sweep.metric(&row.metric, &row.goal)?,
             objective: sweep.word("objective", &row.objective, Objective::parse)?,
             keep_models: sweep.word("keep_models", &row.keep_models, KeepModels::parse)?,
@@ -250,6 +359,7 @@ pub(super) struct ExpiredRow {
     sweep_id: i64,
     losses: i64,
     failures: i64,
+    epochs: i64,
     worker: String,
 }
 
@@ -260,6 +370,7 @@ pub(super) struct Expired {
     pub(super) sweep: SweepId,
     pub(super) failures: u32,
     pub(super) losses: u32,
+    pub(super) epochs: u32,
     pub(super) worker: String,
 }
 
@@ -273,6 +384,7 @@ impl TryFrom<ExpiredRow> for Expired {
             sweep: SweepId(row.sweep_id),
             failures: place.number("failures", row.failures)?,
             losses: place.number("losses", row.losses)?,
+            epochs: place.number("epochs", row.epochs)?,
             worker: row.worker,
         })
     }

@@ -12,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::work::Handle;
+use self::work::{Handle, Lanes};
 use super::{StoreError, migrations, open::OpenError, trouble::of_sqlite};
 use crate::{artifacts::Stored, domain::Digest};
 
@@ -48,6 +48,8 @@ const READERS: u32 = 4;
 /// The store in one file.
 pub struct SqliteStore {
     handle: Handle,
+    /// `None`: open for reading only.
+    lanes: Option<Lanes>,
 }
 
 impl SqliteStore {
@@ -71,7 +73,8 @@ impl SqliteStore {
         migrated.map_err(|error| migrations::refused(error, &path.display().to_string(), unavailable))?;
         let clock = Clock::start(&writer).await.map_err(unavailable)?;
         let reader = readers(self::options(path).read_only(true)).await.map_err(unavailable)?;
-        Ok(Self { handle: Handle { writer: Some(writer), reader, clock, limit: NO_LIMIT } })
+        let handle = Handle { writer: Some(writer), reader, clock, limit: NO_LIMIT };
+        Ok(Self { lanes: Some(Lanes::new(&handle)), handle })
     }
 
     /// Opens an existing file for reading, beside a coordinator or without one. Changes nothing, needs no lock.
@@ -104,7 +107,7 @@ impl SqliteStore {
         conn.close().await.map_err(unavailable)?;
         let reader = readers(options).await.map_err(unavailable)?;
         let clock = Clock::start(&reader).await.map_err(unavailable)?;
-        Ok(Self { handle: Handle { writer: None, reader, clock, limit: NO_LIMIT } })
+        Ok(Self { handle: Handle { writer: None, reader, clock, limit: NO_LIMIT }, lanes: None })
     }
 
     /// The rows of `artifacts`, for the files beside this database.
@@ -114,6 +117,10 @@ impl SqliteStore {
 
     fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    fn lanes(&self) -> Option<&Lanes> {
+        self.lanes.as_ref()
     }
 }
 

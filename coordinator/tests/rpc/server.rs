@@ -18,7 +18,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ListServiceResponse, ServerReflectionRequest};
 
-use crate::support::{Bench, LIMIT, named, wish};
+use crate::support::{Bench, LIMIT, named};
 
 #[tokio::test]
 async fn services_health_and_reflection_are_served_until_the_shutdown() {
@@ -68,7 +68,7 @@ async fn more_calls_than_a_connection_may_have_are_refused_not_queued() {
     let mut calls = JoinSet::new();
     for _ in 0..300 {
         let mut clients = clients.clone();
-        let wish = wish(worker, vec![0], Duration::from_secs(20));
+        let wish = worker.wish(vec![0], Duration::from_secs(20));
         calls.spawn(async move { clients.workers.acquire(wish).await });
     }
     // The calls that are taken wait for jobs; the first to be answered are those that are not.
@@ -101,7 +101,7 @@ async fn a_stopped_coordinator_refuses_connections_and_ends_waiting_calls() {
     let worker = clients.register().await;
     let mut waiting = clients.clone();
     let waiting =
-        tokio::spawn(async move { waiting.workers.acquire(wish(worker, vec![0], Duration::from_secs(20))).await });
+        tokio::spawn(async move { waiting.workers.acquire(worker.wish(vec![0], Duration::from_secs(20))).await });
     let connector = bench.coordinator.connector();
     tokio::time::timeout(LIMIT, bench.coordinator.stop()).await.expect("stopping ends");
     // Answered with nothing, or refused: as it came before or after the stop.

@@ -11,7 +11,7 @@ use besom_testkit::eventually;
 use besom_testkit::postgres::{PostgresServer, Stop, database};
 use tonic::Code;
 
-use crate::support::{Clients, LIMIT, grid, record, registration, success, wish};
+use crate::support::{Clients, LIMIT, grid, record, registration, remembered, success};
 
 async fn coordinator(url: &str) -> (Coordinator, Clients) {
     let opened = open(&StoreUrl::parse(url).unwrap()).await.unwrap();
@@ -38,14 +38,14 @@ async fn any_number_of_coordinators_may_share_one_postgres() {
 
     // Registered at one, asking at both with one wish, reporting to one, completing at the other, twice.
     let request = registration();
-    let worker = one.workers.register(request.clone()).await.unwrap().into_inner().worker;
-    assert_eq!(two.workers.register(request).await.unwrap().into_inner().worker, worker);
-    let wish = wish(worker, vec![0, 1], Duration::ZERO);
-    let acquired = one.workers.acquire(wish.clone()).await.unwrap().into_inner();
+    let worker = one.register_as(request.clone()).await;
+    assert_eq!(two.register_as(request).await, worker);
+    let wish = worker.wish(vec![0, 1], Duration::ZERO);
+    let acquired = remembered(one.workers.acquire(wish.clone()).await.unwrap().into_inner());
     assert_eq!(two.workers.acquire(wish).await.unwrap().into_inner(), acquired);
     let attempt = acquired.assignments[0].attempt.unwrap();
     let report = v1::JobReport { attempt: Some(attempt), epochs: vec![record(1)] };
-    let report = v1::ReportRequest { worker, jobs: vec![report] };
+    let report = worker.report(vec![report]);
     for clients in [&mut one, &mut two] {
         let answer = clients.workers.report(report.clone()).await.unwrap().into_inner();
         assert_eq!(answer.jobs[0].directive(), v1::Directive::Continue);
@@ -64,7 +64,7 @@ async fn no_job_is_handed_out_twice_by_two_coordinators() {
     // Waits at the second for what comes to the first.
     let mut waiting = two.clone();
     let waiting = tokio::spawn(async move {
-        waiting.workers.acquire(wish(worker, vec![0], Duration::from_secs(20))).await.unwrap().into_inner()
+        waiting.workers.acquire(worker.wish(vec![0], Duration::from_secs(20))).await.unwrap().into_inner()
     });
     one.submit("shared", 40).await;
     let first = tokio::time::timeout(LIMIT, waiting).await.unwrap().unwrap().assignments;
@@ -73,7 +73,7 @@ async fn no_job_is_handed_out_twice_by_two_coordinators() {
     let mut calls = tokio::task::JoinSet::new();
     for round in 0..20 {
         let mut clients = if round % 2 == 0 { one.clone() } else { two.clone() };
-        calls.spawn(async move { clients.acquire(worker, vec![1, 2]).await.assignments });
+        calls.spawn(async move { clients.acquire(worker, vec![2 * round + 1, 2 * round + 2]).await.assignments });
     }
     let mut jobs: Vec<_> = first;
     jobs.extend(calls.join_all().await.concat());
@@ -91,14 +91,14 @@ async fn a_database_that_is_away_is_unavailable_until_it_is_back() {
 
     let stopped = server.clone();
     tokio::task::spawn_blocking(move || stopped.stop(Stop::Immediate)).await.unwrap();
-    let call = clients.workers.complete(v1::CompleteRequest { worker, jobs: vec![success(attempt)] });
+    let call = clients.workers.complete(worker.complete(vec![success(attempt)]));
     let error = tokio::time::timeout(LIMIT, call).await.expect("calls are answered").unwrap_err();
     assert_eq!((error.code(), error.message()), (Code::Unavailable, "the database is not available"));
 
     let started = server.clone();
     tokio::task::spawn_blocking(move || started.start()).await.unwrap();
     eventually("calls are served again", LIMIT, async || {
-        let request = v1::CompleteRequest { worker, jobs: vec![success(attempt)] };
+        let request = worker.complete(vec![success(attempt)]);
         clients
             .workers
             .complete(request)

@@ -1,6 +1,9 @@
 //! A coordinator on a store of its own, and requests with good defaults.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use besom_coordinator::store::open::{Opened, StoreUrl, open};
@@ -95,7 +98,7 @@ impl Clients {
             peer: Some(besom_proto::peer()),
             text: text.to_owned(),
             name: name.to_owned(),
-            dataset: Some(v1::DatasetRef { digest, source_sha256: String::new() }),
+            dataset: Some(v1::DatasetRef { digest, classes: 2, ..v1::DatasetRef::default() }),
             ..v1::CreateSweepRequest::default()
         }
     }
@@ -106,18 +109,23 @@ impl Clients {
         self.sweeps.create_sweep(request).await.unwrap().into_inner().sweep.unwrap()
     }
 
-    pub(crate) async fn register(&mut self) -> i64 {
-        self.workers.register(registration()).await.unwrap().into_inner().worker
+    pub(crate) async fn register(&mut self) -> Caller {
+        self.register_as(registration()).await
+    }
+
+    pub(crate) async fn register_as(&mut self, request: v1::RegisterRequest) -> Caller {
+        Caller::of(&self.workers.register(request).await.unwrap().into_inner())
     }
 
     /// One answer, without waiting for jobs.
-    pub(crate) async fn acquire(&mut self, worker: i64, free_slots: Vec<u32>) -> v1::AcquireResponse {
-        self.workers.acquire(wish(worker, free_slots, Duration::ZERO)).await.unwrap().into_inner()
+    pub(crate) async fn acquire(&mut self, worker: Caller, free_slots: Vec<u32>) -> v1::AcquireResponse {
+        remembered(self.workers.acquire(worker.wish(free_slots, Duration::ZERO)).await.unwrap().into_inner())
     }
 
-    /// One job that must be there.
-    pub(crate) async fn acquire_one(&mut self, worker: i64) -> v1::AttemptRef {
-        let acquired = self.acquire(worker, vec![0]).await;
+    /// One job that must be there, in a slot of its own.
+    pub(crate) async fn acquire_one(&mut self, worker: Caller) -> v1::AttemptRef {
+        static NEXT: AtomicU32 = AtomicU32::new(100);
+        let acquired = self.acquire(worker, vec![NEXT.fetch_add(1, Ordering::Relaxed)]).await;
         acquired.assignments.into_iter().next().expect("a job is queued").attempt.unwrap()
     }
 
@@ -125,13 +133,13 @@ impl Clients {
         self.sweeps.get_sweep(named(name)).await.unwrap().into_inner()
     }
 
-    pub(crate) async fn complete(&mut self, worker: i64, job: v1::Completion) -> v1::Result {
+    pub(crate) async fn complete(&mut self, worker: Caller, job: v1::Completion) -> v1::Result {
         self.try_complete(worker, job).await.unwrap()
     }
 
     /// The same, where it may be refused.
-    pub(crate) async fn try_complete(&mut self, worker: i64, job: v1::Completion) -> Result<v1::Result, tonic::Status> {
-        let request = v1::CompleteRequest { worker, jobs: vec![job] };
+    pub(crate) async fn try_complete(&mut self, worker: Caller, job: v1::Completion) -> Result<v1::Result, tonic::Status> {
+        let request = worker.complete(vec![job]);
         Ok(self.workers.complete(request).await?.into_inner().jobs[0].result())
     }
 }
@@ -156,20 +164,66 @@ pub(crate) fn registration() -> v1::RegisterRequest {
         instance: Uuid::now_v7().to_string(),
         name: "worker".to_owned(),
         host: "host".to_owned(),
-        slots: 4,
+        slots: 1_024,
         trainer_version: TRAINER_VERSION,
         device: "cpu".to_owned(),
     }
 }
 
-pub(crate) fn wish(worker: i64, free_slots: Vec<u32>, wait: Duration) -> v1::AcquireRequest {
-    v1::AcquireRequest {
-        worker,
-        request_id: Uuid::now_v7().to_string(),
-        free_slots,
-        wait_ms: wait.as_millis() as u64,
-        sweep: None,
+/// What a registration answered, as each call of the worker carries it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Caller {
+    pub(crate) worker: i64,
+    pub(crate) store: &'static str,
+    pub(crate) secret: &'static str,
+}
+
+impl Caller {
+    pub(crate) fn of(answer: &v1::RegisterResponse) -> Self {
+        let kept = |text: &str| &*Box::leak(text.to_owned().into_boxed_str());
+        Self { worker: answer.worker, store: kept(&answer.store), secret: kept(&answer.secret) }
     }
+
+    pub(crate) fn wish(self, free_slots: Vec<u32>, wait: Duration) -> v1::AcquireRequest {
+        v1::AcquireRequest {
+            worker: self.worker,
+            request_id: Uuid::now_v7().to_string(),
+            free_slots,
+            wait_ms: wait.as_millis() as u64,
+            sweep: None,
+            store: self.store.to_owned(),
+            secret: self.secret.to_owned(),
+        }
+    }
+
+    pub(crate) fn report(self, jobs: Vec<v1::JobReport>) -> v1::ReportRequest {
+        v1::ReportRequest { worker: self.worker, jobs, store: self.store.to_owned(), secret: self.secret.to_owned() }
+    }
+
+    pub(crate) fn complete(self, jobs: Vec<v1::Completion>) -> v1::CompleteRequest {
+        v1::CompleteRequest { worker: self.worker, jobs, store: self.store.to_owned(), secret: self.secret.to_owned() }
+    }
+
+    pub(crate) fn release(self, attempts: Vec<v1::AttemptRef>, leaving: bool) -> v1::ReleaseRequest {
+        let (store, secret) = (self.store.to_owned(), self.secret.to_owned());
+        v1::ReleaseRequest { worker: self.worker, attempts, leaving, store, secret }
+    }
+}
+
+/// Hashes of the configurations that were assigned, by the numbers of their leases.
+static HASHES: Mutex<BTreeMap<i64, String>> = Mutex::new(BTreeMap::new());
+
+/// The same answer, whose configurations can be completed from now on.
+pub(crate) fn remembered(answer: v1::AcquireResponse) -> v1::AcquireResponse {
+    let mut hashes = HASHES.lock().unwrap();
+    for assignment in &answer.assignments {
+        hashes.insert(assignment.attempt.unwrap().lease, assignment.config_hash.clone());
+    }
+    answer
+}
+
+fn config_hash(attempt: v1::AttemptRef) -> String {
+    HASHES.lock().unwrap().get(&attempt.lease).cloned().unwrap_or_else(|| "0".repeat(64))
 }
 
 pub(crate) fn record(epoch: u32) -> v1::EpochRecord {
@@ -185,6 +239,18 @@ pub(crate) fn record(epoch: u32) -> v1::EpochRecord {
     }
 }
 
+/// A failure that another attempt may mend.
+pub(crate) fn failure(attempt: v1::AttemptRef) -> v1::Completion {
+    v1::Completion {
+        attempt: Some(attempt),
+        outcome: v1::Outcome::Failed as i32,
+        error: "no luck".to_owned(),
+        retryable: true,
+        config_hash: config_hash(attempt),
+        ..v1::Completion::default()
+    }
+}
+
 /// Both epochs and a success.
 pub(crate) fn success(attempt: v1::AttemptRef) -> v1::Completion {
     v1::Completion {
@@ -192,6 +258,7 @@ pub(crate) fn success(attempt: v1::AttemptRef) -> v1::Completion {
         outcome: v1::Outcome::Succeeded as i32,
         epochs: vec![record(1), record(2)],
         confusion: Some(v1::Confusion { classes: 2, counts: vec![3, 1, 0, 4] }),
+        config_hash: config_hash(attempt),
         seconds: 1.5,
         ..v1::Completion::default()
     }

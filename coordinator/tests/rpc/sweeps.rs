@@ -89,7 +89,7 @@ async fn what_cannot_be_a_sweep_is_refused_before_anything_is_written() {
     let mut clients = bench.clients();
     let good = clients.request("grid", &grid(3)).await;
     let text = grid(3).replace("learning_rate", "learning_rat");
-    let dataset = |digest: &str| Some(v1::DatasetRef { digest: digest.to_owned(), source_sha256: String::new() });
+    let dataset = |digest: &str| Some(v1::DatasetRef { digest: digest.to_owned(), ..v1::DatasetRef::default() });
     let cases = [
         (v1::CreateSweepRequest { peer: None, ..good.clone() }, Code::InvalidArgument, "peer: missing"),
         (

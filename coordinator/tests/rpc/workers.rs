@@ -8,7 +8,7 @@ use besom_sweep::TRAINER_VERSION;
 use sqlx::Connection;
 use tonic::Code;
 
-use crate::support::{Bench, LIMIT, named, record, registration, success, upload, wish};
+use crate::support::{Bench, Caller, LIMIT, failure, named, record, registration, remembered, success, upload};
 
 #[tokio::test]
 async fn every_request_can_be_repeated() {
@@ -35,24 +35,18 @@ async fn every_request_can_be_repeated() {
     let sweep = clients.sweeps.create_sweep(request.clone()).await.unwrap().into_inner().sweep;
     assert_eq!(clients.sweeps.create_sweep(request).await.unwrap().into_inner().sweep, sweep);
 
-    let worker = twice!(workers.register(registration())).worker;
-    let acquired = twice!(workers.acquire(wish(worker, vec![0, 1, 2], Duration::ZERO)));
+    let worker = Caller::of(&twice!(workers.register(registration())));
+    let acquired = remembered(twice!(workers.acquire(worker.wish(vec![0, 1, 2], Duration::ZERO))));
     let attempts: Vec<_> = acquired.assignments.iter().map(|job| job.attempt.unwrap()).collect();
     assert_eq!(attempts.len(), 3);
 
     let report = v1::JobReport { attempt: Some(attempts[0]), epochs: vec![record(1)] };
-    twice!(workers.report(v1::ReportRequest { worker, jobs: vec![report] }));
-    let failure = v1::Completion {
-        attempt: Some(attempts[1]),
-        outcome: v1::Outcome::Failed as i32,
-        error: "no luck".to_owned(),
-        retryable: true,
-        ..v1::Completion::default()
-    };
+    twice!(workers.report(worker.report(vec![report])));
+    let failure = failure(attempts[1]);
     let success = v1::Completion { final_model: digest.clone(), best_model: digest, ..success(attempts[0]) };
-    let results = twice!(workers.complete(v1::CompleteRequest { worker, jobs: vec![success, failure] })).jobs;
+    let results = twice!(workers.complete(worker.complete(vec![success, failure]))).jobs;
     assert!(results.iter().all(|job| job.result() == v1::Result::Accepted), "{results:?}");
-    let given_back = v1::ReleaseRequest { worker, attempts: vec![attempts[2]], leaving: true };
+    let given_back = worker.release(vec![attempts[2]], true);
     let results = twice!(workers.release(given_back)).jobs;
     assert!(results.iter().all(|job| job.result() == v1::Result::Accepted), "{results:?}");
 
@@ -72,7 +66,7 @@ async fn a_waiting_acquire_is_answered_when_jobs_come() {
     let worker = clients.register().await;
     let mut waiting = clients.clone();
     let waiting = tokio::spawn(async move {
-        let wish = wish(worker, vec![0, 1], Duration::from_secs(20));
+        let wish = worker.wish(vec![0, 1], Duration::from_secs(20));
         waiting.workers.acquire(wish).await.unwrap().into_inner()
     });
     let sweep = clients.submit("grid", 3).await;
@@ -87,7 +81,7 @@ async fn an_acquire_that_finds_nothing_waits_no_longer_than_it_was_told() {
     let bench = Bench::new().await;
     let mut clients = bench.clients();
     let worker = clients.register().await;
-    let wish = wish(worker, vec![0], Duration::from_millis(50));
+    let wish = worker.wish(vec![0], Duration::from_millis(50));
     let answer = tokio::time::timeout(LIMIT, clients.workers.acquire(wish)).await.unwrap().unwrap().into_inner();
     assert_eq!(answer, v1::AcquireResponse::default());
 }
@@ -99,13 +93,13 @@ async fn a_stale_report_hears_lease_lost_and_fails_nobody() {
     clients.submit("grid", 2).await;
     let worker = clients.register().await;
     let stale = clients.acquire_one(worker).await;
-    let release = v1::ReleaseRequest { worker, attempts: vec![stale], leaving: false };
+    let release = worker.release(vec![stale], false);
     clients.workers.release(release).await.unwrap();
     let current = clients.acquire_one(worker).await;
     assert_eq!((current.job, current.attempt), (stale.job, 2), "attempt numbers never go back");
 
     let report = |attempt| v1::JobReport { attempt: Some(attempt), epochs: vec![record(1)] };
-    let request = v1::ReportRequest { worker, jobs: vec![report(stale), report(current)] };
+    let request = worker.report(vec![report(stale), report(current)]);
     let answers = clients.workers.report(request).await.unwrap().into_inner().jobs;
     let directives: Vec<_> = answers.iter().map(|job| (job.attempt.unwrap(), job.directive())).collect();
     assert_eq!(directives, [(stale, v1::Directive::LeaseLost), (current, v1::Directive::Continue)]);
@@ -121,12 +115,12 @@ async fn a_completion_that_is_refused_keeps_no_other_from_its_end() {
     let worker = clients.register().await;
     let (one, two) = (clients.acquire_one(worker).await, clients.acquire_one(worker).await);
     let unknown = v1::Completion { outcome: 7, ..success(one) };
-    let request = v1::CompleteRequest { worker, jobs: vec![unknown] };
+    let request = worker.complete(vec![unknown]);
     let error = clients.workers.complete(request).await.unwrap_err();
     assert_eq!((error.code(), error.message()), (Code::InvalidArgument, "jobs[0].outcome: unknown value 7"));
 
     let unstored = v1::Completion { final_model: "0".repeat(64), ..success(one) };
-    let request = v1::CompleteRequest { worker, jobs: vec![unstored, success(two)] };
+    let request = worker.complete(vec![unstored, success(two)]);
     let error = clients.workers.complete(request).await.unwrap_err();
     assert_eq!(error.code(), Code::FailedPrecondition);
     assert!(error.message().starts_with("jobs[0]: "), "{}", error.message());
@@ -147,7 +141,7 @@ async fn a_damaged_row_keeps_no_other_job_from_its_end() {
     for damage in ["PRAGMA ignore_check_constraints = ON", "UPDATE sweeps SET metric = '?' WHERE name = 'damaged'"] {
         sqlx::query(damage).execute(&mut database).await.unwrap();
     }
-    let request = v1::CompleteRequest { worker, jobs: vec![success(one), success(two)] };
+    let request = worker.complete(vec![success(one), success(two)]);
     let error = clients.workers.complete(request).await.unwrap_err();
     assert_eq!(error.code(), Code::Internal, "{error}");
     assert_eq!(clients.sweep("sound").await.counts.unwrap().succeeded, 1);
@@ -164,14 +158,14 @@ async fn a_paused_sweep_hands_out_nothing_and_a_cancelled_one_ends_its_jobs() {
     assert_eq!(clients.acquire(worker, vec![1]).await.assignments, []);
 
     let mut waiting = clients.clone();
-    let follow = v1::AcquireRequest { sweep: Some(sweep.id), ..wish(worker, vec![1], Duration::from_secs(20)) };
+    let follow = v1::AcquireRequest { sweep: Some(sweep.id), ..worker.wish(vec![1], Duration::from_secs(20)) };
     let waiting = tokio::spawn(async move { waiting.workers.acquire(follow).await.unwrap().into_inner() });
     clients.sweeps.cancel_sweep(named("grid")).await.unwrap();
     let answer = tokio::time::timeout(LIMIT, waiting).await.unwrap().unwrap();
     assert!(answer.sweep_ended && answer.assignments.is_empty());
 
     let report = v1::JobReport { attempt: Some(attempt), epochs: vec![record(1)] };
-    let request = v1::ReportRequest { worker, jobs: vec![report] };
+    let request = worker.report(vec![report]);
     let answers = clients.workers.report(request).await.unwrap().into_inner().jobs;
     assert_eq!(answers[0].directive(), v1::Directive::Cancelled);
     assert_eq!(clients.complete(worker, success(attempt)).await, v1::Result::Cancelled);
@@ -191,10 +185,11 @@ async fn a_silent_workers_job_goes_to_the_next_one() {
     let silent = clients.register().await;
     let lost = clients.acquire_one(silent).await;
     let next = clients.register().await;
-    let wish = wish(next, vec![0], Duration::from_secs(20));
+    let wish = next.wish(vec![0], Duration::from_secs(20));
     let answer = tokio::time::timeout(LIMIT, clients.workers.acquire(wish)).await.unwrap().unwrap().into_inner();
     let again = answer.assignments[0].attempt.unwrap();
-    assert_eq!(again, v1::AttemptRef { job: lost.job, attempt: 2 });
+    assert_eq!((again.job, again.attempt), (lost.job, 2));
+    assert_ne!(again.lease, lost.lease);
 }
 
 #[tokio::test]
@@ -203,7 +198,7 @@ async fn a_worker_of_another_trainer_version_is_told_why_it_gets_nothing() {
     let mut clients = bench.clients();
     clients.submit("grid", 2).await;
     let other = v1::RegisterRequest { trainer_version: TRAINER_VERSION + 1, ..registration() };
-    let worker = clients.workers.register(other).await.unwrap().into_inner().worker;
+    let worker = clients.register_as(other).await;
     let answer = clients.acquire(worker, vec![0]).await;
     assert_eq!(answer.assignments, []);
     let expected = format!("2 queued jobs of trainer version {TRAINER_VERSION}");
@@ -218,6 +213,7 @@ async fn a_worker_of_another_protocol_is_refused_readably() {
     let error = clients.workers.register(v1::RegisterRequest { peer, ..registration() }).await.unwrap_err();
     assert_eq!(error.code(), Code::FailedPrecondition);
     assert!(error.message().contains("besom 9.9.9 speaks protocol 99"), "{}", error.message());
-    let error = clients.workers.acquire(wish(77, vec![0], Duration::ZERO)).await.unwrap_err();
+    let unknown = Caller { worker: 77, ..clients.register().await };
+    let error = clients.workers.acquire(unknown.wish(vec![0], Duration::ZERO)).await.unwrap_err();
     assert_eq!(error.code(), Code::NotFound, "a worker that never registered: {}", error.message());
 }

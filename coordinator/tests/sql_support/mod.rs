@@ -77,21 +77,24 @@ async fn fill(store: &dyn Store) {
     let mut turn = 0;
     loop {
         let request = AcquireRequest {
-            worker: workers[turn % 2],
+            session: workers[turn % 2],
             request_id: format!("request {turn}"),
             slots: vec![0],
+            take: true,
             sweep: Some(sweep.id),
             lease_ttl: TTL,
         };
-        let Some(job) = store.acquire(request, clock.now()).await.unwrap().pop() else { break };
-        if job.at.job.0 == 5 && job.at.attempt == 1 {
+        let Some(job) = store.acquire(request, clock.now()).await.unwrap().assignments.pop() else { break };
+        let at = job.lease.at;
+        if at.job.0 == 5 && at.attempt == 1 {
             clock.pass(TTL.as_secs_f64() + 1.0);
             assert_eq!(store.expire(RetryPolicy::default(), 10, clock.now()).await.unwrap().len(), 1);
         } else {
-            let params = &jobs[usize::try_from(job.at.job.0 - 1).unwrap()].params;
+            let params = &jobs[usize::try_from(at.job.0 - 1).unwrap()].params;
             let done = completion(&job, params);
             clock.pass(done.seconds);
-            let result = store.complete(done, RetryPolicy::default(), clock.now()).await.unwrap();
+            let session = workers[turn % 2];
+            let result = store.complete(session, done, RetryPolicy::default(), clock.now()).await.unwrap();
             assert_eq!(result, WriteResult::Accepted);
         }
         turn += 1;
@@ -127,6 +130,7 @@ fn sweep(jobs: usize) -> NewSweep {
         swept: ["optimizer", "batch_size", "learning_rate"].map(str::to_owned).to_vec(),
         jobs_total: jobs as u64,
         trainer_version: 1,
+        classes: Some(3),
     }
 }
 
@@ -176,7 +180,7 @@ fn jobs() -> Vec<NewJob> {
 
 /// Curves that rise as real ones do, with no two runs alike.
 fn completion(job: &besom_coordinator::domain::Assignment, params: &besom_sweep::Params) -> Completion {
-    let number = job.at.job.0;
+    let number = job.lease.at.job.0;
     let adam = params["optimizer"] == "adam";
     let batch_size = params["batch_size"].as_f64().unwrap();
     let learning_rate = params["learning_rate"].as_f64().unwrap();
@@ -215,7 +219,8 @@ fn completion(job: &besom_coordinator::domain::Assignment, params: &besom_sweep:
         .collect();
     let seconds = epochs.iter().map(|record| record.seconds).sum::<f64>() + 0.05;
     let confusion = (outcome == JobOutcome::Succeeded).then(|| confusion(number));
-    Completion { at: job.at, outcome, epochs, confusion, final_model: None, best_model: None, seconds }
+    let (lease, config_hash) = (job.lease, job.config_hash.clone());
+    Completion { lease, config_hash, outcome, epochs, confusion, final_model: None, best_model: None, seconds }
 }
 
 /// Three classes of 100, 80 and 60 samples; the third is never predicted by every seventh job.

@@ -69,10 +69,14 @@ pub(crate) async fn a_worker_of_another_trainer_version_is_told_what_waits(bench
     let new = NewWorker { trainer_version: 3, ..new_worker("w") };
     let worker = bench.store.register_worker(new, at(0.0)).await.unwrap();
     assert!(bench.acquire(worker, 4, at(1.0)).await.is_empty());
-    assert_eq!(bench.store.other_trainer_versions(worker).await.unwrap(), [(1, 2), (2, 3)]);
+    let waiting = async || {
+        let queues = bench.store.queues().await.unwrap();
+        queues.iter().map(|queue| (queue.trainer_version, queue.queued, queue.ready)).collect::<Vec<_>>()
+    };
+    assert_eq!(waiting().await, [(1, 2, true), (2, 3, true)], "a paused sweep hands out nothing");
     let same = bench.worker("same").await;
     assert_eq!(bench.acquire(same, 9, at(1.0)).await.len(), 2);
-    assert_eq!(bench.store.other_trainer_versions(same).await.unwrap(), [(2, 3)]);
+    assert_eq!(waiting().await, [(1, 0, false), (2, 3, true)]);
 }
 
 pub(crate) async fn a_job_that_failed_waits_until_its_time(bench: Bench) {

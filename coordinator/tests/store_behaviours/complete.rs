@@ -102,6 +102,7 @@ pub(crate) async fn racing_completions_of_one_attempt_are_one(bench: Bench) {
     let stores = [bench.second().await, bench.second().await];
     for _ in 0..10 {
         let job = bench.acquire(worker, 1, None).await.remove(0).at;
+        bench.tell_to_stop(job).await;
         let calls: Vec<_> = [JobOutcome::Succeeded, JobOutcome::Stopped, JobOutcome::Diverged]
             .into_iter()
             .enumerate()
@@ -123,6 +124,7 @@ pub(crate) async fn racing_completions_of_one_attempt_are_one(bench: Bench) {
 }
 
 pub(crate) async fn a_completion_for_a_job_that_never_was_is_a_lost_lease(bench: Bench) {
+    bench.worker("w").await;
     let nowhere = besom_coordinator::domain::AttemptRef { job: besom_coordinator::domain::JobId(9), attempt: 1 };
     assert_eq!(bench.complete(succeeded(nowhere, vec![]), at(1.0)).await, WriteResult::LeaseLost);
 }
@@ -132,10 +134,10 @@ pub(crate) async fn a_gap_between_epochs_is_refused_and_changes_nothing(bench: B
     let worker = bench.worker("w").await;
     let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
     let headless = bench.store.complete(succeeded(job, vec![record(2, 0.5)]), RetryPolicy::default(), at(1.5)).await;
-    assert_invalid_state(headless, "no record of epoch 1");
+    assert_invalid_state(headless, "expected a record of epoch 1, got one of epoch 2");
     bench.report(worker, vec![reported(job, vec![record(1, 0.5)])], at(2.0)).await;
     let gap = bench.store.complete(succeeded(job, vec![record(3, 0.5)]), RetryPolicy::default(), at(3.0)).await;
-    assert_invalid_state(gap, "no record of epoch 2");
+    assert_invalid_state(gap, "expected a record of epoch 2, got one of epoch 3");
     assert_eq!(bench.runs(sweep.id).await[0].state, JobState::Running);
     assert_eq!(bench.store.history(sweep.id, None, 9).await.unwrap()[0].1.len(), 1);
     let whole = succeeded(job, vec![record(2, 0.5), record(3, 0.5)]);
@@ -162,6 +164,7 @@ pub(crate) async fn a_stopped_job_is_ranked_by_what_it_had(bench: Bench) {
     let sweep = bench.sweep("s", 1).await;
     let worker = bench.worker("w").await;
     let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
+    bench.tell_to_stop(job).await;
     bench.complete(completion(job, JobOutcome::Stopped, vec![record(1, 0.4)]), at(2.0)).await;
     let run = bench.runs(sweep.id).await.remove(0);
     assert_eq!((run.state, run.objective), (JobState::Stopped, Some(0.4)));

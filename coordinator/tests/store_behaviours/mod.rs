@@ -3,6 +3,7 @@
 pub(crate) mod acquire;
 pub(crate) mod artifacts;
 pub(crate) mod complete;
+pub(crate) mod fence;
 pub(crate) mod give_back;
 pub(crate) mod invariants;
 pub(crate) mod reads;

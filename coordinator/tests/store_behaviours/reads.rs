@@ -199,13 +199,19 @@ pub(crate) async fn every_read_of_an_empty_store_is_empty(bench: Bench) {
     }
 }
 
-pub(crate) async fn a_worker_that_only_waits_is_noted_every_five_seconds(bench: Bench) {
-    let worker = bench.store.register_worker(new_worker("w"), at(0.0)).await.unwrap();
-    let mut noted = Vec::new();
-    for quarter in 1..=60 {
-        bench.acquire(worker, 1, at(f64::from(quarter) * 0.25)).await;
-        noted.extend(bench.query("SELECT last_seen_at FROM workers").await.concat());
+pub(crate) async fn a_worker_that_only_waits_costs_no_commit_and_is_noted_with_others(bench: Bench) {
+    let mut workers = Vec::new();
+    for name in ["a", "b", "c"] {
+        workers.push(bench.store.register_worker(new_worker(name), at(0.0)).await.unwrap());
     }
-    noted.dedup();
-    assert_eq!(noted.len(), 4, "each costs a commit: {noted:?}");
+    let seen = "SELECT last_seen_at FROM workers ORDER BY id";
+    let before = bench.query(seen).await;
+    for second in 1..=60 {
+        bench.acquire(workers[0], 1, at(f64::from(second))).await;
+    }
+    assert_eq!(bench.query(seen).await, before);
+    bench.store.note_seen(workers[..2].to_vec()).await.unwrap();
+    let after = bench.query(seen).await;
+    assert!(after[0] > before[0] && after[1] > before[1], "{after:?}");
+    assert_eq!(after[2], before[2]);
 }

@@ -3,16 +3,15 @@ use besom_coordinator::domain::{AttemptRef, Directive, EpochRecord, JobId, Retry
 use crate::store_support::{Bench, assert_invalid_state, at, failed, record, reported, succeeded};
 
 pub(crate) async fn records_come_back_bit_for_bit(bench: Bench) {
-    let sweep = bench.sweep("s", 1).await;
+    let sweep = bench.sweep("s", 8).await;
     let worker = bench.worker("w").await;
-    let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
-    // Numbers whose shortest decimal form has 17 digits, and the extremes.
+    let jobs = bench.acquire(worker, 8, at(0.0)).await;
+    // Numbers whose shortest decimal form has 17 digits, and the extremes, a job each.
     let odd = [0.1 + 0.2, 1.0 / 3.0, f64::MIN_POSITIVE, f64::MAX, 5e-324, 1.0, 123_456_789.123_456_78, 2.0_f64.sqrt()];
     let records: Vec<EpochRecord> = odd
         .iter()
-        .zip(1..)
-        .map(|(&value, epoch)| EpochRecord {
-            epoch,
+        .map(|&value| EpochRecord {
+            epoch: 1,
             loss: Some(value),
             accuracy: None,
             val_loss: Some(-value),
@@ -22,9 +21,11 @@ pub(crate) async fn records_come_back_bit_for_bit(bench: Bench) {
             metrics: [("ünï".to_owned(), value), ("b".to_owned(), 0.0)].into(),
         })
         .collect();
-    assert_eq!(bench.report(worker, vec![reported(job, records.clone())], at(1.0)).await, [Directive::Continue]);
+    let reports = jobs.iter().zip(&records).map(|(job, record)| reported(job.at, vec![record.clone()])).collect();
+    assert!(bench.report(worker, reports, at(1.0)).await.iter().all(|answer| *answer == Directive::Continue));
     let history = bench.store.history(sweep.id, None, 10).await.unwrap();
-    assert_eq!(history, [(job, records)]);
+    let expected: Vec<_> = jobs.iter().zip(records).map(|(job, record)| (job.at, vec![record])).collect();
+    assert_eq!(history, expected);
 }
 
 pub(crate) async fn a_number_that_is_not_finite_is_stored_as_none(bench: Bench) {
@@ -49,8 +50,11 @@ pub(crate) async fn a_record_that_is_there_is_left_as_it_is(bench: Bench) {
     let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
     bench.report(worker, vec![reported(job, vec![record(1, 0.5)])], at(1.0)).await;
     // The answer was lost; the worker sends it again with the next one.
-    let again = vec![record(1, 0.9), record(2, 0.6)];
+    let again = vec![record(1, 0.5), record(2, 0.6)];
     assert_eq!(bench.report(worker, vec![reported(job, again)], at(2.0)).await, [Directive::Continue]);
+    let other = vec![record(1, 0.9), record(2, 0.6)];
+    let answer = bench.report(worker, vec![reported(job, other)], at(3.0)).await;
+    assert!(matches!(&answer[..], [Directive::Refused(problem)] if problem.contains("epoch 1")), "{answer:?}");
     let history = bench.store.history(sweep.id, None, 10).await.unwrap();
     assert_eq!(history, [(job, vec![record(1, 0.5), record(2, 0.6)])]);
 }
@@ -122,7 +126,6 @@ pub(crate) async fn records_that_cannot_be_are_refused(bench: Bench) {
     let worker = bench.worker("w").await;
     let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
     for (bad, words) in [
-        (EpochRecord { epoch: 0, ..record(1, 0.5) }, "counted from 1"),
         (EpochRecord { learning_rate: f64::NAN, ..record(1, 0.5) }, "finite"),
         (EpochRecord { seconds: f64::INFINITY, ..record(1, 0.5) }, "finite"),
     ] {

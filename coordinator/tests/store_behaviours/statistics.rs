@@ -2,7 +2,7 @@ use besom_coordinator::domain::{
     Completion, ConfigStats, Confusion, Estimate, ImportanceKind, JobId, JobOutcome, JobState, NewJob, NewSweep,
     RetryPolicy, Spread, Sweep, SweepId, SweepState, Timestamp, WorkerId, WriteResult,
 };
-use besom_coordinator::store::{Store, SweepCommand};
+use besom_coordinator::store::SweepCommand;
 use serde_json::json;
 
 use crate::store_support::{Bench, at, completion, failed, new_job, new_sweep, record, succeeded};
@@ -278,7 +278,7 @@ pub(crate) async fn runs_that_ended_before_there_were_statistics_catch_up(bench:
     assert_eq!(stats(&bench, first.id).await.len(), 4);
     // The rest is left to another process, or to several at once.
     let bench = bench.reopen().await;
-    let finish = async |store: std::sync::Arc<dyn Store>| {
+    let finish = async |store: crate::store_support::Client| {
         let mut steps = 0;
         while store.catch_up(5).await.unwrap() {
             steps += 1;

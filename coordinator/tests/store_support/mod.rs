@@ -4,10 +4,12 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+mod client;
+
 use besom_coordinator::{
     domain::{
-        Assignment, AttemptRef, Completion, Digest, EpochRecord, JobOutcome, NewJob, NewSweep, NewWorker, RetryPolicy,
-        Run, Sweep, SweepId, Timestamp, WorkerId, WriteResult,
+        AttemptRef, Completion, Digest, EpochRecord, JobOutcome, Key, Lease, NewJob, NewSweep, NewWorker, Run, Session,
+        Sweep, SweepId, Timestamp, WorkerId, WriteResult,
     },
     store::{AcquireRequest, JobReport, RunQuery, Store, StoreError, postgres::PostgresStore, sqlite::SqliteStore},
 };
@@ -15,6 +17,8 @@ use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
 use besom_testkit::postgres::TestDatabase;
 use serde_json::json;
 use sqlx::{Column, Row, TypeInfo, ValueRef};
+
+pub(crate) use client::{Client, Given};
 
 /// The length of leases in these tests.
 pub(crate) const TTL: Duration = Duration::from_secs(30);
@@ -35,18 +39,18 @@ enum Place {
 
 /// A fresh database and a store on it.
 pub(crate) struct Bench {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Client,
     place: Place,
 }
 
 pub(crate) async fn sqlite() -> Bench {
     let place = Place::Sqlite(tempfile::tempdir().unwrap());
-    Bench { store: place.open().await, place }
+    Bench { store: Client::new(place.open().await), place }
 }
 
 pub(crate) async fn postgres() -> Bench {
     let place = Place::Postgres(besom_testkit::postgres::database().await);
-    Bench { store: place.open().await, place }
+    Bench { store: Client::new(place.open().await), place }
 }
 
 impl Place {
@@ -69,17 +73,21 @@ impl Bench {
     /// The same database, opened again by what could be another process.
     pub(crate) async fn reopen(self) -> Self {
         let Self { store, place } = self;
-        drop(store);
-        Self { store: place.open().await, place }
+        let known = store.forget_store();
+        Self { store: known.on(place.open().await), place }
     }
 
     /// A second store on the same database.
-    pub(crate) async fn second(&self) -> Arc<dyn Store> {
-        self.place.open().await
+    pub(crate) async fn second(&self) -> Client {
+        self.store.known().on(self.place.open().await)
     }
 
-    pub(crate) async fn read_only(&self) -> Arc<dyn Store> {
-        self.place.open_read_only().await
+    pub(crate) async fn read_only(&self) -> Client {
+        self.store.known().on(self.place.open_read_only().await)
+    }
+
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self.place, Place::Sqlite(_))
     }
 
     /// What a plain client sees: every value as text, null as `-`, floats in their shortest form.
@@ -177,7 +185,7 @@ impl Bench {
     }
 
     /// Asks for as many jobs as `slots`, under a new request.
-    pub(crate) async fn acquire(&self, worker: WorkerId, slots: u32, now: Option<Timestamp>) -> Vec<Assignment> {
+    pub(crate) async fn acquire(&self, worker: WorkerId, slots: u32, now: Option<Timestamp>) -> Vec<Given> {
         self.store.acquire(request(worker, slots), now).await.unwrap()
     }
 
@@ -191,7 +199,7 @@ impl Bench {
     }
 
     pub(crate) async fn complete(&self, completion: Completion, now: Option<Timestamp>) -> WriteResult {
-        self.store.complete(completion, RetryPolicy::default(), now).await.unwrap()
+        self.store.complete(completion, besom_coordinator::domain::RetryPolicy::default(), now).await.unwrap()
     }
 
     /// Acquires one job and completes it with one epoch of this validation accuracy.
@@ -200,6 +208,13 @@ impl Bench {
         let done = succeeded(job, vec![record(1, val_accuracy)]);
         assert_eq!(self.complete(done, now).await, WriteResult::Accepted);
         job
+    }
+
+    /// Decides that the attempt ends early, as a stopping rule would.
+    pub(crate) async fn tell_to_stop(&self, at: AttemptRef) {
+        let AttemptRef { job, attempt } = at;
+        let told = format!("UPDATE attempts SET stop_at = 1 WHERE job_id = {job} AND attempt = {attempt}");
+        assert_eq!(self.execute(&told).await.unwrap(), 1);
     }
 
     pub(crate) async fn runs(&self, sweep: SweepId) -> Vec<Run> {
@@ -239,13 +254,15 @@ pub(crate) fn new_sweep(name: &str, jobs: u32) -> NewSweep {
         swept: vec!["learning_rate".to_owned(), "batch_size".to_owned()],
         jobs_total: u64::from(jobs),
         trainer_version: 1,
+        classes: None,
     }
 }
 
+/// It has a patience, so that it may end after any epoch.
 pub(crate) fn new_job(n: u32) -> NewJob {
     let serde_json::Value::Object(params) = json!({
         "optimizer": "sgd", "learning_rate": 0.1 / f64::from(n + 3), "batch_size": 32, "epochs": 5,
-        "hidden": [32, 16], "activation": "relu", "dropout": 0.0, "momentum": 0.0, "nesterov": false, "patience": null
+        "hidden": [32, 16], "activation": "relu", "dropout": 0.0, "momentum": 0.0, "nesterov": false, "patience": 2
     }) else {
         unreachable!("an object")
     };
@@ -265,21 +282,29 @@ pub(crate) fn new_worker(name: &str) -> NewWorker {
         instance: format!("instance of {name}"),
         name: name.to_owned(),
         host: "host".to_owned(),
-        slots: 4,
+        slots: u32::MAX,
         build: "besom 0.1.0".to_owned(),
         trainer_version: 1,
         device: "cpu".to_owned(),
     }
 }
 
+/// The client fills in the session, and moves the slots behind those that the worker was given before.
 pub(crate) fn request(worker: WorkerId, slots: u32) -> AcquireRequest {
     AcquireRequest {
-        worker,
+        session: nobody(worker),
         request_id: uuid::Uuid::now_v7().to_string(),
         slots: (0..slots).collect(),
+        take: true,
         sweep: None,
         lease_ttl: TTL,
     }
+}
+
+/// A session that no store has granted.
+pub(crate) fn nobody(worker: WorkerId) -> Session {
+    let zero = Key::parse(&"0".repeat(32)).unwrap();
+    Session { store: zero, worker, secret: zero }
 }
 
 /// Losses follow from the accuracy, so that every column has a number of its own.
@@ -297,11 +322,26 @@ pub(crate) fn record(epoch: u32, val_accuracy: f64) -> EpochRecord {
 }
 
 pub(crate) fn reported(at: AttemptRef, epochs: Vec<EpochRecord>) -> JobReport {
-    JobReport { at, epochs }
+    JobReport { lease: unnumbered(at), epochs }
 }
 
 pub(crate) fn completion(at: AttemptRef, outcome: JobOutcome, epochs: Vec<EpochRecord>) -> Completion {
-    Completion { at, outcome, epochs, confusion: None, final_model: None, best_model: None, seconds: 1.5 }
+    let (lease, config_hash) = (unnumbered(at), String::new());
+    Completion {
+        lease,
+        config_hash,
+        outcome,
+        epochs,
+        confusion: None,
+        final_model: None,
+        best_model: None,
+        seconds: 1.5,
+    }
+}
+
+/// The client fills in the number.
+fn unnumbered(at: AttemptRef) -> Lease {
+    Lease { at, number: 0 }
 }
 
 pub(crate) fn succeeded(at: AttemptRef, epochs: Vec<EpochRecord>) -> Completion {

@@ -217,6 +217,14 @@ impl Ledger {
         }
     }
 
+    /// Drops every attempt, whatever it does: none of them is this worker's any more.
+    pub(crate) fn drop_all(&self, reason: DropReason) {
+        for (_, held) in std::mem::take(&mut *self.held()) {
+            held.signal.drop_it(reason);
+        }
+        self.answers_applied();
+    }
+
     /// Every attempt that is held.
     pub(crate) fn attempts(&self) -> Vec<AttemptRef> {
         self.held().keys().copied().collect()
@@ -235,7 +243,7 @@ mod tests {
     fn session() -> Session {
         Session {
             generation: 1,
-            worker: 1,
+            key: crate::agent::SessionKey { store: String::new(), worker: 1, secret: String::new() },
             lease_ttl: Duration::from_secs(30),
             report_interval: Duration::from_secs(8),
         }
@@ -254,7 +262,7 @@ mod tests {
         }
     }
 
-    const AT: AttemptRef = AttemptRef { job: 3, attempt: 2 };
+    const AT: AttemptRef = AttemptRef { job: 3, attempt: 2, lease: 7 };
 
     #[test]
     fn a_record_is_pending_until_a_report_with_it_was_answered() {
@@ -292,7 +300,7 @@ mod tests {
     fn a_report_of_many_slots_carries_a_few_records_of_each() {
         let ledger = Ledger::new(Clock::new());
         for job in 0..1_024 {
-            let at = AttemptRef { job, attempt: 1 };
+            let at = AttemptRef { job, attempt: 1, lease: 7 };
             ledger.insert(at, Duration::ZERO, false);
             (1..=50).for_each(|epoch| ledger.record(at, record(epoch)));
         }
@@ -320,7 +328,7 @@ mod tests {
     fn only_an_attempt_that_executes_is_fenced() {
         // Leases far in the past of a clock that has just started cannot be expressed, so the lease is of no length.
         let session = Session { lease_ttl: Duration::ZERO, ..session() };
-        let other = AttemptRef { job: 4, attempt: 1 };
+        let other = AttemptRef { job: 4, attempt: 1, lease: 7 };
         let ledger = Ledger::new(Clock::new());
         let training = ledger.insert(AT, Duration::ZERO, false);
         let finished = ledger.insert(other, Duration::ZERO, false);

@@ -13,13 +13,24 @@ use tonic::{Code, Response, Status};
 use super::{Events, WorkerEvent};
 use crate::network::plain;
 
+/// What names this worker to the store: one of another store, or of a copy that has forgotten this worker, differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SessionKey {
+    /// The identity of the store.
+    pub(crate) store: String,
+    /// The worker's number there.
+    pub(crate) worker: i64,
+    /// Known to the store and this worker alone.
+    pub(crate) secret: String,
+}
+
 /// What the coordinator answered to a registration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Session {
     /// Counts registrations, so that an old refusal does not end a new session.
     pub(crate) generation: u64,
-    /// The worker's number.
-    pub(crate) worker: i64,
+    /// What every call carries.
+    pub(crate) key: SessionKey,
     /// Length of a lease.
     pub(crate) lease_ttl: Duration,
     /// Reports go out at least this often.
@@ -32,13 +43,11 @@ impl Session {
     pub(crate) fn trusted(&self) -> Duration {
         self.lease_ttl - (self.lease_ttl / 6).min(Duration::from_secs(5))
     }
-
-    /// How long the coordinator may hold an Acquire that finds nothing: a lease granted at the end of the wait must
-    /// still be young when measured from the start of the request.
-    pub(crate) fn acquire_wait(&self) -> Duration {
-        (self.lease_ttl / 3).min(Duration::from_secs(20))
-    }
 }
+
+/// How long the coordinator may hold an Acquire that finds nothing, under the usual idle limits of what stands in between. It
+/// says how much of that had passed when it granted, so that a lease is as young as it is.
+pub(crate) const ACQUIRE_WAIT: Duration = Duration::from_secs(20);
 
 /// How a call failed, by what the worker does about it.
 #[derive(Debug)]
@@ -129,34 +138,39 @@ impl Link {
     pub(crate) async fn session(&self) -> Session {
         let mut sessions = self.session.subscribe();
         let session = sessions.wait_for(Option::is_some).await.expect("the sender lives in self");
-        session.expect("waited for it")
+        session.clone().expect("waited for it")
     }
 
-    /// Begins a session; its generation is given here.
-    pub(crate) fn registered(&self, mut session: Session) {
+    /// Begins a session; its generation is given here. Says whether the store takes this worker for another one than
+    /// before: then nothing that it holds is its own any more.
+    pub(crate) fn registered(&self, mut session: Session) -> bool {
+        let (worker, mut another) = (session.key.worker, false);
         self.session.send_modify(|current| {
-            session.generation = current.map_or(0, |last| last.generation) + 1;
+            another = current.as_ref().is_some_and(|last| last.key != session.key);
+            session.generation = current.as_ref().map_or(0, |last| last.generation) + 1;
             *current = Some(session);
         });
         self.unknown.send_replace(false);
-        self.answered(session.worker);
+        self.answered(worker);
+        another
     }
 
     /// The coordinator does not know the worker of this session: the main loop should register.
-    pub(crate) fn unknown(&self, stale: Session) {
-        let current = self.session.borrow().is_some_and(|session| session.generation == stale.generation);
+    pub(crate) fn unknown(&self, stale: &Session) {
+        let current = self.session.borrow().as_ref().is_some_and(|session| session.generation == stale.generation);
         if current {
             self.unknown.send_replace(true);
         }
     }
 
     /// As [`Link::unknown`], and waits for the session after `stale`.
-    pub(crate) async fn renewed(&self, stale: Session) -> Session {
+    pub(crate) async fn renewed(&self, stale: &Session) -> Session {
         self.unknown(stale);
         let mut sessions = self.session.subscribe();
-        let newer = |session: &Option<Session>| session.is_some_and(|session| session.generation > stale.generation);
+        let newer =
+            |session: &Option<Session>| session.as_ref().is_some_and(|session| session.generation > stale.generation);
         let session = sessions.wait_for(newer).await.expect("the sender lives in self");
-        session.expect("waited for it")
+        session.clone().expect("waited for it")
     }
 
     /// Whether the worker has to register (again).
@@ -211,15 +225,13 @@ mod tests {
     fn a_lease_is_trusted_for_less_than_it_lasts() {
         let session = |seconds| Session {
             generation: 0,
-            worker: 1,
+            key: SessionKey { store: String::new(), worker: 1, secret: String::new() },
             lease_ttl: Duration::from_secs(seconds),
             report_interval: Duration::from_secs(seconds / 3),
         };
         assert_eq!(session(30).trusted(), Duration::from_secs(25));
         assert_eq!(session(6).trusted(), Duration::from_secs(5));
         assert_eq!(session(300).trusted(), Duration::from_secs(295));
-        assert!(session(30).acquire_wait() <= Duration::from_secs(10));
-        assert_eq!(session(300).acquire_wait(), Duration::from_secs(20));
     }
 
     #[test]

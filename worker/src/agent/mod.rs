@@ -20,6 +20,6 @@ pub(crate) use clock::Clock;
 pub(crate) use config::Events;
 pub use config::{Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent, default_slots};
 pub(crate) use ledger::{Directive, Ledger, Phase};
-pub(crate) use link::{Link, Refusal, Session, call, explain};
+pub(crate) use link::{ACQUIRE_WAIT, Link, Refusal, Session, SessionKey, call, explain};
 pub use run::{run, run_with};
 pub(crate) use signal::{DropReason, Signal};

@@ -10,7 +10,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::{Link, Refusal, Session, WorkerConfig, WorkerError, call, delay, spread};
+use super::{DropReason, Ledger, Link, Refusal, Session, SessionKey, WorkerConfig, WorkerError, call, delay, spread};
 
 /// A registration writes one row.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -20,10 +20,16 @@ pub(super) struct Registrar {
     request: v1::RegisterRequest,
     client: WorkerServiceClient<Channel>,
     link: Arc<Link>,
+    ledger: Arc<Ledger>,
 }
 
 impl Registrar {
-    pub(super) fn new(config: &WorkerConfig, client: WorkerServiceClient<Channel>, link: Arc<Link>) -> Self {
+    pub(super) fn new(
+        config: &WorkerConfig,
+        client: WorkerServiceClient<Channel>,
+        link: Arc<Link>,
+        ledger: Arc<Ledger>,
+    ) -> Self {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
         let host = host.map_or_else(|_| "unknown".to_owned(), |host| host.trim().to_owned());
         let request = v1::RegisterRequest {
@@ -35,10 +41,11 @@ impl Registrar {
             trainer_version: TRAINER_VERSION,
             device: "cpu".to_owned(),
         };
-        Self { request, client, link }
+        Self { request, client, link, ledger }
     }
 
-    /// Registers, waiting for a coordinator that is away.
+    /// Registers, waiting for a coordinator that is away. Where the store does not know this worker any more, it drops
+    /// every attempt that it holds: they are of a store that is no longer there.
     pub(super) async fn register(&self) -> Result<(), WorkerError> {
         let mut failures = 0;
         loop {
@@ -46,8 +53,11 @@ impl Registrar {
             let status = match call(DEADLINE, client.register(self.request.clone())).await {
                 Ok(answer) => {
                     let session = session(&answer)?;
-                    tracing::info!(worker.id = session.worker, "registered");
-                    self.link.registered(session);
+                    tracing::info!(worker.id = session.key.worker, "worker registered");
+                    if self.link.registered(session) {
+                        tracing::warn!("the store took this worker for a new one; it drops the jobs that it held");
+                        self.ledger.drop_all(DropReason::LeaseLost);
+                    }
                     return Ok(());
                 }
                 Err(Refusal::Away(status)) => status,
@@ -72,7 +82,7 @@ fn session(answer: &v1::RegisterResponse) -> Result<Session, WorkerError> {
     }
     Ok(Session {
         generation: 0,
-        worker: answer.worker,
+        key: SessionKey { store: answer.store.clone(), worker: answer.worker, secret: answer.secret.clone() },
         lease_ttl: Duration::from_millis(ttl),
         report_interval: Duration::from_millis(interval),
     })

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use super::ledger::{Directive, Pending};
-use super::{Connect, Ledger, Link, Refusal, Session, WorkerError, WorkerEvent, call, delay, explain, spread};
+use super::{
+    Connect, Ledger, Link, Refusal, Session, SessionKey, WorkerError, WorkerEvent, call, delay, explain, spread,
+};
 use crate::assignment::directive;
 
 /// Epochs that end within this time of a report wait for the next: many short epochs become one call.
@@ -109,7 +111,8 @@ impl Reports {
                 epochs: pending.records.iter().map(v1::EpochRecord::from).collect(),
             })
             .collect();
-        let request = v1::ReportRequest { worker: session.worker, jobs };
+        let SessionKey { store, worker, secret } = session.key.clone();
+        let request = v1::ReportRequest { worker, jobs, store, secret };
         let deadline = session.report_interval.max(Duration::from_secs(1));
         let mut client = self.client.clone();
         let answer = call(deadline, client.report(request));
@@ -122,7 +125,7 @@ impl Reports {
         };
         match answer {
             Ok(response) => {
-                self.link.answered(session.worker);
+                self.link.answered(session.key.worker);
                 self.obey(&sent, requested, &response);
                 Ok(())
             }
@@ -132,7 +135,7 @@ impl Reports {
             }
             Err(Refusal::Unknown(_)) => {
                 // The main loop registers; the leases go on being watched meanwhile.
-                self.link.unknown(*session);
+                self.link.unknown(session);
                 Err(())
             }
             Err(Refusal::Stale(status) | Refusal::Other(status)) => {
@@ -154,7 +157,8 @@ impl Reports {
                             job.id = at.job,
                             job.attempt = at.attempt,
                             reason = reason.as_str(),
-                            "told to drop"
+                            problem = answer.problem,
+                            "the coordinator ended the attempt"
                         );
                     }
                     self.ledger.answer(pending, requested, directive);

@@ -18,8 +18,8 @@ use super::register::{Registrar, refusal};
 use super::report::Reporter;
 use super::wish::{Granted, OpenWish, ask};
 use super::{
-    Clock, Connect, DropReason, Events, Ledger, Link, Refusal, Session, Shutdown, WorkerConfig, WorkerError,
-    WorkerEvent, call, delay, spread,
+    ACQUIRE_WAIT, Clock, Connect, DropReason, Events, Ledger, Link, Refusal, Session, SessionKey, Shutdown,
+    WorkerConfig, WorkerError, WorkerEvent, call, delay, spread,
 };
 use crate::assignment::{Assignment, AttemptRef};
 use crate::attempt::{Attempt, Bench, Left, UPLOADS};
@@ -78,12 +78,13 @@ pub async fn run_with(
     });
     let agent = Agent {
         free: (0..config.slots).collect(),
-        registrar: Registrar::new(&config, client.clone(), link),
+        registrar: Registrar::new(&config, client.clone(), link, ledger),
         config,
         shutdown,
         client,
         bench,
         attempts: JoinSet::new(),
+        fenced: Vec::new(),
         idle: false,
         ended: false,
         refusals: 0,
@@ -108,6 +109,8 @@ struct Agent {
     bench: Arc<Bench>,
     attempts: JoinSet<Left>,
     free: BTreeSet<u32>,
+    /// Given up by this worker's clock, and not yet given back.
+    fenced: Vec<AttemptRef>,
     /// The latest wish found nothing.
     idle: bool,
     /// The sweep of the configuration has ended.
@@ -158,7 +161,8 @@ impl Agent {
             }
             if wish.is_none() && !self.ended && !self.free.is_empty() && !link.is_unknown() {
                 let session = link.session().await;
-                let request = self.wish(session);
+                self.give_back(&session).await;
+                let request = self.wish(&session);
                 open = Some(request.clone());
                 wish = Some(Box::pin(ask(Arc::clone(&self.bench), session, request, self.idle)));
             }
@@ -196,7 +200,7 @@ impl Agent {
             Err(Refusal::Unknown(status)) if self.refusals > 0 => Err(refusal("acquire jobs", &status)),
             Err(Refusal::Unknown(_)) => {
                 self.refusals += 1;
-                link.unknown(granted.session);
+                link.unknown(&granted.session);
                 Ok(())
             }
             Err(Refusal::Other(status) | Refusal::Stale(status)) => Err(refusal("acquire jobs", &status)),
@@ -204,13 +208,30 @@ impl Agent {
         }
     }
 
-    fn wish(&self, session: Session) -> v1::AcquireRequest {
+    fn wish(&self, session: &Session) -> v1::AcquireRequest {
+        let SessionKey { store, worker, secret } = session.key.clone();
         v1::AcquireRequest {
-            worker: session.worker,
+            worker,
             request_id: Uuid::now_v7().to_string(),
             free_slots: self.free.iter().copied().collect(),
-            wait_ms: u64::try_from(session.acquire_wait().as_millis()).unwrap_or(u64::MAX),
+            wait_ms: u64::try_from(ACQUIRE_WAIT.as_millis()).unwrap_or(u64::MAX),
             sweep: self.config.sweep,
+            store,
+            secret,
+        }
+    }
+
+    /// Gives back what this worker gave up by its own clock, so that its slots are free in the store as well. Asked once:
+    /// if it is not answered, the leases end by themselves.
+    async fn give_back(&mut self, session: &Session) {
+        if self.fenced.is_empty() {
+            return;
+        }
+        let SessionKey { store, worker, secret } = session.key.clone();
+        let attempts = std::mem::take(&mut self.fenced).into_iter().map(Into::into).collect();
+        let request = v1::ReleaseRequest { worker, attempts, leaving: false, store, secret };
+        if let Err(error) = call(GOODBYE, self.client.release(request)).await {
+            tracing::info!(%error, "attempts that were given up were not given back; their leases end by themselves");
         }
     }
 
@@ -228,7 +249,8 @@ impl Agent {
             tracing::info!(job.id = at.job, job.attempt = at.attempt, slot = wire.slot, "acquired");
             let signal = self.bench.ledger.insert(at, granted.requested, granted.repeated);
             let (bench, assignment) = (Arc::clone(&self.bench), Assignment::try_from(wire));
-            self.attempts.spawn(Attempt { bench, at, slot: wire.slot, assignment, signal }.run());
+            let config_hash = wire.config_hash.clone();
+            self.attempts.spawn(Attempt { bench, at, slot: wire.slot, config_hash, assignment, signal }.run());
         }
     }
 
@@ -236,6 +258,7 @@ impl Agent {
         match left {
             Ok(left) => {
                 self.free.insert(left.slot);
+                self.fenced.extend(left.release);
             }
             // An attempt keeps a trainer's panic to itself, so this is a fault of the agent: fail loudly in one place.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -255,11 +278,11 @@ impl Agent {
     async fn settle(&mut self, open: Option<v1::AcquireRequest>) {
         let Some(mut request) = open else { return };
         request.wait_ms = 0;
-        let worker = request.worker;
+        let (store, worker, secret) = (request.store.clone(), request.worker, request.secret.clone());
         let Ok(answer) = call(GOODBYE, self.client.acquire(request)).await else { return };
         let attempts: Vec<v1::AttemptRef> = answer.assignments.iter().filter_map(|each| each.attempt).collect();
         if !attempts.is_empty() {
-            let request = v1::ReleaseRequest { worker, attempts, leaving: false };
+            let request = v1::ReleaseRequest { worker, attempts, leaving: false, store, secret };
             if let Err(error) = call(GOODBYE, self.client.release(request)).await {
                 tracing::warn!(%error, "jobs were not given back");
             }
@@ -287,8 +310,9 @@ impl Agent {
         let goodbye = async {
             let mut failures = 0;
             loop {
-                let worker = self.bench.link.session().await.worker;
-                let request = v1::ReleaseRequest { worker, attempts: attempts.clone(), leaving: true };
+                let SessionKey { store, worker, secret } = self.bench.link.session().await.key;
+                let attempts = attempts.clone();
+                let request = v1::ReleaseRequest { worker, attempts, leaving: true, store, secret };
                 match call(GOODBYE, self.client.release(request)).await {
                     Err(Refusal::Away(_)) => failures += 1,
                     Ok(_) => return,

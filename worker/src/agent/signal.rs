@@ -19,10 +19,12 @@ pub(crate) enum DropReason {
     Cancelled,
     /// The worker drains and gives the job back.
     Released,
+    /// The coordinator does not take the attempt's records: they contradict the job or what it has stored.
+    Refused,
 }
 
 impl DropReason {
-    const ALL: [Self; 4] = [Self::LeaseLost, Self::Fenced, Self::Cancelled, Self::Released];
+    const ALL: [Self; 5] = [Self::LeaseLost, Self::Fenced, Self::Cancelled, Self::Released, Self::Refused];
 
     /// The word for people.
     pub(crate) fn as_str(self) -> &'static str {
@@ -30,6 +32,7 @@ impl DropReason {
             Self::LeaseLost | Self::Fenced => "lost",
             Self::Cancelled => "cancelled",
             Self::Released => "released",
+            Self::Refused => "failed",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use besom_proto::v1;
 
-use super::{Refusal, Session, call, delay, spread};
+use super::{ACQUIRE_WAIT, Refusal, Session, call, delay, spread};
 use crate::attempt::Bench;
 
 /// Time for the answer, beyond what the coordinator may wait for jobs.
@@ -19,7 +19,7 @@ const IDLE: Duration = Duration::from_millis(250);
 /// An answered wish.
 pub(super) struct Granted {
     pub(super) session: Session,
-    /// Start of the request that was answered.
+    /// Start of the request that was answered, later by what the coordinator had waited when it granted.
     pub(super) requested: Duration,
     /// Whether an earlier request of the wish got lost: its leases may be older than `requested`.
     pub(super) repeated: bool,
@@ -38,11 +38,14 @@ pub(super) async fn ask(bench: Arc<Bench>, session: Session, request: v1::Acquir
     loop {
         let requested = bench.ledger.now();
         let mut client = bench.client.clone();
-        let answer = call(session.acquire_wait() + DEADLINE, client.acquire(request.clone())).await;
+        let answer = call(ACQUIRE_WAIT + DEADLINE, client.acquire(request.clone())).await;
         match answer {
             Err(Refusal::Away(status)) => bench.link.away(&status),
             Ok(_) | Err(Refusal::Unknown(_) | Refusal::Stale(_) | Refusal::Other(_)) => {
-                bench.link.answered(session.worker);
+                bench.link.answered(session.key.worker);
+                let waited = answer.as_ref().map_or(0, |answer| answer.waited_ms);
+                // Never later than now, whatever a coordinator says.
+                let requested = (requested + Duration::from_millis(waited)).min(bench.ledger.now());
                 return Granted { session, requested, repeated: failures > 0, answer };
             }
         }

@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) sweep_ended: bool,
     /// No registration is known.
     pub(crate) forgotten: bool,
+    /// Its identity.
+    pub(crate) store: String,
     granted: BTreeMap<String, Vec<v1::Assignment>>,
     // What was asked, in order.
     pub(crate) registered: Vec<v1::RegisterRequest>,
@@ -103,7 +105,8 @@ impl Fake {
     pub(crate) fn start(lease_ttl: Duration) -> Self {
         let (pipes, incoming) = mpsc::unbounded_channel();
         let lease_ttl_ms = u64::try_from(lease_ttl.as_millis()).unwrap();
-        let state = State { lease_ttl_ms, report_interval_ms: lease_ttl_ms / 10, ..State::default() };
+        let (store, report_interval_ms) = ("store".to_owned(), lease_ttl_ms / 10);
+        let state = State { lease_ttl_ms, report_interval_ms, store, ..State::default() };
         let fake = Self(Arc::new(Inner { state: Mutex::new(state), changed: Notify::new(), pipes }));
         let server = Server::builder()
             .add_service(WorkerServiceServer::new(fake.clone()))
@@ -168,6 +171,8 @@ impl WorkerService for Fake {
                 peer: Some(besom_proto::peer()),
                 lease_ttl_ms: state.lease_ttl_ms,
                 report_interval_ms: state.report_interval_ms,
+                store: state.store.clone(),
+                secret: "secret".to_owned(),
             };
             state.answer("register", answer)
         })
@@ -196,7 +201,7 @@ impl WorkerService for Fake {
             let directive = |report: &v1::JobReport| {
                 let job = report.attempt.unwrap().job;
                 let directive = state.directives.get(&job).copied().unwrap_or(v1::Directive::Continue);
-                v1::JobDirective { attempt: report.attempt, directive: directive.into() }
+                v1::JobDirective { attempt: report.attempt, directive: directive.into(), problem: String::new() }
             };
             let jobs = request.jobs.iter().map(directive).collect();
             state.reported.push((Instant::now(), request));

@@ -314,7 +314,8 @@ async fn an_idle_worker_says_goodbye_too() {
     fake.until("it waits for jobs", |state| !state.acquired.is_empty()).await;
     worker.drain().await;
     fake.with(|state| {
-        assert_eq!(state.released, [v1::ReleaseRequest { worker: 1, attempts: vec![], leaving: true }]);
+        let (store, secret) = ("store".to_owned(), "secret".to_owned());
+        assert_eq!(state.released, [v1::ReleaseRequest { worker: 1, attempts: vec![], leaving: true, store, secret }]);
     });
 }
 

@@ -129,7 +129,7 @@ pub(crate) fn job(job: i64) -> v1::Assignment {
         engine: Engine::Candle,
     };
     v1::Assignment {
-        attempt: Some(v1::AttemptRef { job, attempt: 1 }),
+        attempt: Some(v1::AttemptRef { job, attempt: 1, lease: 100 + job }),
         sweep: 1,
         sweep_name: "classic".into(),
         slot: 0,

@@ -8,26 +8,13 @@ use besom_proto::{BUILD, PROTOCOL_VERSION, v1};
 use tonic::Status;
 
 use super::super::status::invalid;
+use super::bounds::{self, MAX_CLASSES, MAX_EPOCHS, MAX_ERROR, MAX_METRICS, MAX_SLOTS, MAX_TEXT, MAX_WAIT_MS, seconds};
 use crate::artifacts::ArtifactKind;
 use crate::domain::{
-    AttemptRef, Completion, Confusion, Digest, EpochRecord, JobId, JobOutcome, NewWorker, SweepId, WorkerId,
+    AttemptRef, Completion, Confusion, Digest, EpochRecord, JobId, JobOutcome, Key, Lease, NewWorker, Session, SweepId,
+    WorkerId,
 };
 use crate::store::{AcquireRequest, JobReport};
-
-/// Slots of one worker, and jobs of one call: more than any machine has cores.
-const MAX_SLOTS: usize = 1_024;
-/// Epoch records of one job in one call; a report carries some seconds' worth.
-const MAX_EPOCHS: usize = 10_000;
-/// Named numbers beside the fixed ones of an epoch.
-const MAX_METRICS: usize = 64;
-/// Names, hosts, builds: for people.
-const MAX_TEXT: usize = 200;
-/// Longer ones are cut: an error is for people, and its job must end whatever the text.
-const MAX_ERROR: usize = 4_000;
-/// A confusion matrix of 255 classes fits; the dataset format has no more.
-const MAX_CLASSES: u32 = 255;
-/// An acquire waits no longer on the server: under the usual idle limits of what stands in between.
-const MAX_WAIT_MS: u64 = 20_000;
 
 /// Refuses a peer of another protocol, saying what both speak.
 pub(crate) fn peer(peer: Option<v1::Peer>) -> Result<(), Status> {
@@ -77,9 +64,15 @@ pub(crate) fn artifact_kind(given: i32) -> Result<ArtifactKind, Status> {
     }
 }
 
-/// The worker that calls.
-pub(crate) fn worker(given: i64) -> Result<WorkerId, Status> {
-    if given > 0 { Ok(WorkerId(given)) } else { Err(invalid("worker", "missing; register first")) }
+/// The worker that calls, as it says.
+pub(crate) fn session(store: &str, worker: i64, secret: &str) -> Result<Session, Status> {
+    if worker <= 0 {
+        return Err(invalid("worker", "missing; register first"));
+    }
+    let key = |field: &str, given: &str| {
+        Key::parse(given).ok_or_else(|| invalid(field, "expected 32 lower-case hex digits, as Register answered them"))
+    };
+    Ok(Session { store: key("store", store)?, worker: WorkerId(worker), secret: key("secret", secret)? })
 }
 
 pub(crate) fn new_worker(request: v1::RegisterRequest) -> Result<NewWorker, Status> {
@@ -102,9 +95,9 @@ pub(crate) fn new_worker(request: v1::RegisterRequest) -> Result<NewWorker, Stat
     })
 }
 
-/// The wish and how long it may wait.
+/// The request and how long it may wait.
 pub(crate) fn acquire(request: v1::AcquireRequest, lease_ttl: Duration) -> Result<(AcquireRequest, Duration), Status> {
-    let worker = worker(request.worker)?;
+    let session = session(&request.store, request.worker, &request.secret)?;
     let request_id = uuid("request_id", request.request_id)?;
     if request.free_slots.is_empty() {
         return Err(invalid("free_slots", "empty; name the slots that are free"));
@@ -121,7 +114,7 @@ pub(crate) fn acquire(request: v1::AcquireRequest, lease_ttl: Duration) -> Resul
         Some(id) if id <= 0 => return Err(invalid("sweep", format!("{id} is no sweep's number"))),
         given => given.map(SweepId),
     };
-    let wish = AcquireRequest { worker, request_id, slots: request.free_slots, sweep, lease_ttl };
+    let wish = AcquireRequest { session, request_id, slots: request.free_slots, take: true, sweep, lease_ttl };
     Ok((wish, Duration::from_millis(request.wait_ms)))
 }
 
@@ -132,10 +125,10 @@ pub(crate) fn reports(jobs: Vec<v1::JobReport>) -> Result<Vec<JobReport>, Status
         .enumerate()
         .map(|(index, job)| {
             let field = format!("jobs[{index}]");
-            Ok(JobReport { at: attempt(&field, job.attempt)?, epochs: epochs(&field, job.epochs)? })
+            Ok(JobReport { lease: lease(&field, job.attempt)?, epochs: epochs(&field, job.epochs)? })
         })
         .collect::<Result<_, Status>>()?;
-    distinct("jobs", reports.iter().map(|report| report.at))?;
+    distinct("jobs", reports.iter().map(|report| report.lease.at))?;
     Ok(reports)
 }
 
@@ -146,19 +139,19 @@ pub(crate) fn completions(jobs: Vec<v1::Completion>) -> Result<Vec<Completion>, 
         .enumerate()
         .map(|(index, job)| completion(&format!("jobs[{index}]"), job))
         .collect::<Result<_, Status>>()?;
-    distinct("jobs", completions.iter().map(|completion| completion.at))?;
+    distinct("jobs", completions.iter().map(|completion| completion.lease.at))?;
     Ok(completions)
 }
 
-pub(crate) fn attempts(given: Vec<v1::AttemptRef>) -> Result<Vec<AttemptRef>, Status> {
+pub(crate) fn leases(given: Vec<v1::AttemptRef>) -> Result<Vec<Lease>, Status> {
     at_most("attempts", given.len(), MAX_SLOTS)?;
-    let attempts: Vec<AttemptRef> = given
+    let leases: Vec<Lease> = given
         .into_iter()
         .enumerate()
-        .map(|(index, at)| attempt_of(&format!("attempts[{index}]"), at))
+        .map(|(index, at)| lease_of(&format!("attempts[{index}]"), at))
         .collect::<Result<_, Status>>()?;
-    distinct("attempts", attempts.iter())?;
-    Ok(attempts)
+    distinct("attempts", leases.iter().map(|lease| lease.at))?;
+    Ok(leases)
 }
 
 fn completion(field: &str, job: v1::Completion) -> Result<Completion, Status> {
@@ -177,7 +170,8 @@ fn completion(field: &str, job: v1::Completion) -> Result<Completion, Status> {
         given => digest(&name(part), given).map(Some),
     };
     Ok(Completion {
-        at: attempt(field, job.attempt)?,
+        lease: lease(field, job.attempt)?,
+        config_hash: digest(&name("config_hash"), &job.config_hash)?.as_str().to_owned(),
         outcome,
         epochs: epochs(field, job.epochs)?,
         confusion: job.confusion.map(|given| confusion(&name("confusion"), given)).transpose()?,
@@ -187,16 +181,18 @@ fn completion(field: &str, job: v1::Completion) -> Result<Completion, Status> {
     })
 }
 
-fn attempt(field: &str, given: Option<v1::AttemptRef>) -> Result<AttemptRef, Status> {
+fn lease(field: &str, given: Option<v1::AttemptRef>) -> Result<Lease, Status> {
     let field = format!("{field}.attempt");
-    attempt_of(&field, given.ok_or_else(|| invalid(&field, "missing"))?)
+    lease_of(&field, given.ok_or_else(|| invalid(&field, "missing"))?)
 }
 
-fn attempt_of(field: &str, given: v1::AttemptRef) -> Result<AttemptRef, Status> {
-    if given.job <= 0 || given.attempt == 0 {
-        return Err(invalid(field, format!("job {} attempt {}: both count from 1", given.job, given.attempt)));
+fn lease_of(field: &str, given: v1::AttemptRef) -> Result<Lease, Status> {
+    let v1::AttemptRef { job, attempt, lease } = given;
+    if job <= 0 || attempt == 0 || lease <= 0 {
+        let problem = format!("expected a job, an attempt and a lease above 0, got {job}, {attempt} and {lease}");
+        return Err(invalid(field, problem));
     }
-    Ok(AttemptRef { job: JobId(given.job), attempt: given.attempt })
+    Ok(Lease { at: AttemptRef { job: JobId(job), attempt }, number: lease })
 }
 
 fn epochs(field: &str, given: Vec<v1::EpochRecord>) -> Result<Vec<EpochRecord>, Status> {
@@ -217,28 +213,22 @@ fn epochs(field: &str, given: Vec<v1::EpochRecord>) -> Result<Vec<EpochRecord>, 
 }
 
 fn epoch(field: &str, given: v1::EpochRecord) -> Result<EpochRecord, Status> {
-    let finite = |part: &str, value: Option<f64>| match value {
-        Some(number) if !number.is_finite() => {
-            Err(invalid(format!("{field}.{part}"), "not finite; such a number is left out"))
-        }
-        value => Ok(value),
-    };
-    at_most(&format!("{field}.metrics"), given.metrics.len(), MAX_METRICS)?;
+    let part = |name: &str| format!("{field}.{name}");
+    at_most(&part("metrics"), given.metrics.len(), MAX_METRICS)?;
     let mut metrics = BTreeMap::new();
     for (name, value) in given.metrics {
-        let name = text(&format!("{field}.metrics"), name, MAX_TEXT)?;
-        finite(&format!("metrics[{name}]"), Some(value))?;
+        let name = text(&part("metrics"), name, MAX_TEXT)?;
+        let value = bounds::metric(&part(&format!("metrics[{name}]")), value)?;
         metrics.insert(name, value);
     }
-    finite("learning_rate", Some(given.learning_rate))?;
     Ok(EpochRecord {
         epoch: given.epoch,
-        loss: finite("loss", given.loss)?,
-        accuracy: finite("accuracy", given.accuracy)?,
-        val_loss: finite("val_loss", given.val_loss)?,
-        val_accuracy: finite("val_accuracy", given.val_accuracy)?,
-        learning_rate: given.learning_rate,
-        seconds: seconds(&format!("{field}.seconds"), given.seconds)?,
+        loss: bounds::loss(&part("loss"), given.loss)?,
+        accuracy: bounds::accuracy(&part("accuracy"), given.accuracy)?,
+        val_loss: bounds::loss(&part("val_loss"), given.val_loss)?,
+        val_accuracy: bounds::accuracy(&part("val_accuracy"), given.val_accuracy)?,
+        learning_rate: bounds::learning_rate(&part("learning_rate"), given.learning_rate)?,
+        seconds: seconds(&part("seconds"), given.seconds)?,
         metrics,
     })
 }
@@ -250,14 +240,6 @@ fn confusion(field: &str, given: v1::Confusion) -> Result<Confusion, Status> {
         return Err(invalid(field, format!("{problem}; classes x classes, at most {MAX_CLASSES} classes")));
     }
     Ok(Confusion { classes: given.classes, counts: given.counts })
-}
-
-fn seconds(field: &str, given: f64) -> Result<f64, Status> {
-    if given.is_finite() && given >= 0.0 {
-        Ok(given)
-    } else {
-        Err(invalid(field, format!("{given}; must be finite and not negative")))
-    }
 }
 
 fn uuid(field: &str, given: String) -> Result<String, Status> {
@@ -296,7 +278,8 @@ mod tests {
 
     fn completion_of(change: impl FnOnce(&mut v1::Completion)) -> Result<Vec<Completion>, Status> {
         let mut job = v1::Completion {
-            attempt: Some(v1::AttemptRef { job: 1, attempt: 1 }),
+            attempt: Some(v1::AttemptRef { job: 1, attempt: 1, lease: 7 }),
+            config_hash: "0".repeat(64),
             outcome: v1::Outcome::Succeeded as i32,
             ..v1::Completion::default()
         };
@@ -309,11 +292,19 @@ mod tests {
         type Change = fn(&mut v1::Completion);
         let record = |epoch| v1::EpochRecord { epoch, ..v1::EpochRecord::default() };
         assert!(completion_of(|_| ()).is_ok());
-        let cases: [(Change, &str); 7] = [
+        let cases: [(Change, &str); 9] = [
             (|job| job.outcome = 7, "jobs[0].outcome: unknown value 7"),
             (|job| job.outcome = 0, "jobs[0].outcome: missing"),
             (|job| job.attempt = None, "jobs[0].attempt: missing"),
-            (|job| job.seconds = f64::NAN, "jobs[0].seconds: NaN; must be finite and not negative"),
+            (
+                |job| job.attempt = Some(v1::AttemptRef { job: 1, attempt: 1, lease: 0 }),
+                "jobs[0].attempt: expected a job, an attempt and a lease above 0, got 1, 1 and 0",
+            ),
+            (|job| job.config_hash.clear(), "jobs[0].config_hash: not a SHA-256 in lower-case hex"),
+            (
+                |job| job.seconds = f64::NAN,
+                "jobs[0].seconds: expected a finite number, got NaN; leave out a number that is not finite",
+            ),
             (|job| job.final_model = "../etc".to_owned(), "jobs[0].final_model: not a SHA-256 in lower-case hex"),
             (
                 |job| job.confusion = Some(v1::Confusion { classes: 2, counts: vec![1] }),
@@ -321,7 +312,7 @@ mod tests {
             ),
             (
                 |job| job.epochs = vec![v1::EpochRecord { epoch: 1, loss: Some(f64::NAN), ..Default::default() }],
-                "jobs[0].epochs[0].loss: not finite; such a number is left out",
+                "jobs[0].epochs[0].loss: expected a finite number, got NaN; leave out a number that is not finite",
             ),
         ];
         for (change, message) in cases {
@@ -345,7 +336,8 @@ mod tests {
     fn slots_are_distinct_and_at_most_1024() {
         let wish = |free_slots: Vec<u32>| {
             let request_id = "0190b3a0-0000-7000-8000-000000000000".to_owned();
-            let request = v1::AcquireRequest { worker: 1, request_id, free_slots, ..Default::default() };
+            let (store, secret) = ("0".repeat(32), "1".repeat(32));
+            let request = v1::AcquireRequest { worker: 1, store, secret, request_id, free_slots, ..Default::default() };
             acquire(request, Duration::from_secs(30)).map_err(|status| status.message().to_owned())
         };
         assert!(wish(vec![0, 1, 2]).is_ok());

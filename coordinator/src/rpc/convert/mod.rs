@@ -2,12 +2,13 @@
 //!
 //! What comes in is refused by the name of its field; what goes out never fails.
 
+mod bounds;
 mod incoming;
 mod outgoing;
 mod time;
 
 pub(super) use incoming::{
-    acquire, artifact_kind, attempts, completions, digest, limit, new_worker, peer, reports, text, worker,
+    acquire, artifact_kind, completions, digest, leases, limit, new_worker, peer, reports, session, text,
 };
 pub(super) use outgoing::{
     acquired, attempt_batch, config_stats, confusion, directives, history, importance, plan, progress, results, run,

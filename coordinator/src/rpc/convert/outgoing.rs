@@ -6,7 +6,8 @@ use besom_sweep::{Expansion, Goal, KeepModels, Objective, Params, SweepSpec};
 use super::time::utc;
 use crate::domain::{
     Assignment, AttemptRef, AttemptRow, ConfigStats, Confusion, Directive, EpochRecord, Estimate, ImportanceKind,
-    Importances, JobCounts, JobId, JobState, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow, WriteResult,
+    Importances, JobCounts, JobId, JobState, Lease, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow,
+    WriteResult,
 };
 use crate::scheduler::Offer;
 
@@ -133,27 +134,33 @@ pub(crate) fn acquired(offer: Offer) -> v1::AcquireResponse {
         assignments: offer.assignments.into_iter().map(assignment).collect(),
         notice: offer.notice.unwrap_or_default(),
         sweep_ended: offer.sweep_ended,
+        waited_ms: u64::try_from(offer.waited.as_millis()).unwrap_or(u64::MAX),
     }
 }
 
 /// One answer a job, in the order of the request.
-pub(crate) fn directives(answers: impl Iterator<Item = (AttemptRef, Directive)>) -> v1::ReportResponse {
-    let jobs = answers.map(|(at, directive)| v1::JobDirective {
-        attempt: Some(attempt(at)),
+pub(crate) fn directives(answers: impl Iterator<Item = (Lease, Directive)>) -> v1::ReportResponse {
+    let jobs = answers.map(|(to, directive)| v1::JobDirective {
+        attempt: Some(lease(to)),
         directive: match directive {
             Directive::Continue => v1::Directive::Continue,
             Directive::StopEarly => v1::Directive::StopEarly,
             Directive::Cancelled => v1::Directive::Cancelled,
             Directive::LeaseLost => v1::Directive::LeaseLost,
+            Directive::Refused(_) => v1::Directive::Refused,
         } as i32,
+        problem: match directive {
+            Directive::Refused(problem) => problem,
+            Directive::Continue | Directive::StopEarly | Directive::Cancelled | Directive::LeaseLost => String::new(),
+        },
     });
     v1::ReportResponse { jobs: jobs.collect() }
 }
 
 /// One answer a job, in the order of the request.
-pub(crate) fn results(answers: impl Iterator<Item = (AttemptRef, WriteResult)>) -> Vec<v1::JobResult> {
-    let jobs = answers.map(|(at, result)| v1::JobResult {
-        attempt: Some(attempt(at)),
+pub(crate) fn results(answers: impl Iterator<Item = (Lease, WriteResult)>) -> Vec<v1::JobResult> {
+    let jobs = answers.map(|(to, result)| v1::JobResult {
+        attempt: Some(lease(to)),
         result: match result {
             WriteResult::Accepted => v1::Result::Accepted,
             WriteResult::LeaseLost => v1::Result::LeaseLost,
@@ -236,7 +243,7 @@ fn estimate(estimate: Estimate) -> v1::Estimate {
 
 fn assignment(assignment: Assignment) -> v1::Assignment {
     v1::Assignment {
-        attempt: Some(attempt(assignment.at)),
+        attempt: Some(lease(assignment.lease)),
         sweep: assignment.sweep.0,
         sweep_name: assignment.sweep_name,
         slot: assignment.slot,
@@ -286,8 +293,8 @@ fn epoch(record: EpochRecord) -> v1::EpochRecord {
     }
 }
 
-fn attempt(at: AttemptRef) -> v1::AttemptRef {
-    v1::AttemptRef { job: at.job.0, attempt: at.attempt }
+fn lease(lease: Lease) -> v1::AttemptRef {
+    v1::AttemptRef { job: lease.at.job.0, attempt: lease.at.attempt, lease: lease.number }
 }
 
 fn counts(counts: JobCounts) -> v1::JobCounts {

@@ -4,6 +4,7 @@ use serde_json::json;
 use sqlx::{PgConnection, postgres::PgDatabaseError};
 
 pub(super) use super::PostgresStore as Backend;
+use super::work::Place;
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
     store::{AcquireRequest, failure::Class},
@@ -26,10 +27,15 @@ pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/postgres/artifacts
 pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/postgres/artifact_dropped.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_insert.sql");
 
+pub(super) const QUEUES: &str = include_str!("../sql/postgres/queues.sql");
+pub(super) const WORKERS_SEEN: &str = include_str!("../sql/postgres/workers_seen.sql");
+
 const NOW: &str = include_str!("../sql/postgres/now.sql");
 const LOCK_SWEEP: &str = include_str!("../sql/postgres/sweep_lock.sql");
-const LOCK_JOB: &str = include_str!("../sql/postgres/job_lock.sql");
 const LOCK_ARTIFACT: &str = include_str!("../sql/postgres/artifact_lock.sql");
+const READY: &str = include_str!("../sql/postgres/sweeps_ready.sql");
+const LOCK_SWEEPS: &str = include_str!("../sql/postgres/sweeps_lock.sql");
+const LOCK_JOBS: &str = include_str!("../sql/postgres/jobs_lock.sql");
 const TAKE: &str = include_str!("../sql/postgres/jobs_take.sql");
 
 /// The time that a test passes, or the database's.
@@ -44,9 +50,12 @@ pub(super) async fn lock_sweep(conn: &mut Conn, sweep: SweepId) -> sqlx::Result<
     Ok(())
 }
 
-/// Until the transaction ends nobody else changes the job.
-pub(super) async fn lock_job(conn: &mut Conn, job: JobId) -> sqlx::Result<()> {
-    sqlx::query(LOCK_JOB).bind(job.0).execute(conn).await?;
+/// Until the transaction ends nobody else changes these jobs, or ends one of their sweeps. Sweeps come first, both by number,
+/// as everywhere.
+pub(super) async fn lock_jobs(conn: &mut Conn, jobs: impl Iterator<Item = JobId>) -> sqlx::Result<()> {
+    let jobs = json!(jobs.map(|job| job.0).collect::<Vec<_>>());
+    sqlx::query(LOCK_SWEEPS).bind(&jobs).execute(&mut *conn).await?;
+    sqlx::query(LOCK_JOBS).bind(&jobs).execute(conn).await?;
     Ok(())
 }
 
@@ -61,25 +70,35 @@ pub(super) async fn jobs_grew(conn: &mut Conn) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Leases as many queued jobs as the request has slots.
+/// Leases a queued job for each free place, as far as there are any; says how many.
 pub(super) async fn take(
     conn: &mut Conn,
     request: &AcquireRequest,
     trainer_version: i64,
+    places: &[Place],
     now: Timestamp,
     until: Timestamp,
-) -> sqlx::Result<()> {
-    sqlx::query(TAKE)
-        .bind(request.worker.0)
-        .bind(trainer_version)
-        .bind(request.sweep.map(|sweep| sweep.0))
-        .bind(now.0)
-        .bind(until.0)
-        .bind(json!(request.slots))
-        .bind(&request.request_id)
-        .execute(conn)
-        .await?;
-    Ok(())
+) -> sqlx::Result<usize> {
+    let only = request.sweep.map(|sweep| sweep.0);
+    let sweeps: Vec<i64> =
+        sqlx::query_scalar(READY).bind(trainer_version).bind(only).bind(now.0).fetch_all(&mut *conn).await?;
+    let mut taken = 0;
+    for sweep in sweeps {
+        if taken == places.len() {
+            break;
+        }
+        let done = sqlx::query(TAKE)
+            .bind(request.session.worker.0)
+            .bind(sweep)
+            .bind(now.0)
+            .bind(until.0)
+            .bind(json!(places[taken..]))
+            .bind(&request.request_id)
+            .execute(&mut *conn)
+            .await?;
+        taken += usize::try_from(done.rows_affected()).unwrap_or(usize::MAX);
+    }
+    Ok(taken)
 }
 
 /// What a Postgres error means.

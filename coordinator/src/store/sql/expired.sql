@@ -1,4 +1,4 @@
-SELECT j.id AS job, j.attempt, j.sweep_id, j.failures, j.losses, w.name AS worker
+SELECT j.id AS job, j.attempt, j.sweep_id, j.failures, j.losses, j.epochs, w.name AS worker
 FROM jobs j
 JOIN workers w ON w.id = j.worker_id
 WHERE j.state = 'running'

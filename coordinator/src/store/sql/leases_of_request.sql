@@ -1,4 +1,4 @@
-SELECT j.id AS job, j.attempt, j.sweep_id, s.name AS sweep_name, j.slot, j.seed, j.config, j.config_hash, s.metric,
+SELECT j.id AS job, j.attempt, a.lease, j.sweep_id, s.name AS sweep_name, j.slot, j.seed, j.config, j.config_hash, s.metric,
        s.goal, s.objective, s.keep_models
 FROM attempts a
 JOIN jobs j ON j.id = a.job_id AND j.attempt = a.attempt

@@ -1,6 +1,6 @@
--- In the order of the index on running jobs, so that SQLite uses it without statistics too.
-SELECT id AS job, attempt
-FROM jobs
-WHERE state = 'running'
-  AND worker_id = $1
-ORDER BY sweep_id, id
+SELECT a.job_id AS job, a.attempt, a.lease
+FROM jobs j
+JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt
+WHERE j.state = 'running'
+  AND j.worker_id = $1
+ORDER BY j.sweep_id, j.id

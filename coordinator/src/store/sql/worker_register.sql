@@ -1,6 +1,7 @@
+-- A worker that registers again keeps its secret: the answer to its first registration may have been lost.
 INSERT INTO workers (
-    instance, name, host, slots, build, trainer_version, device, registered_at, last_seen_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+    instance, name, host, slots, build, trainer_version, device, registered_at, last_seen_at, secret, has_leased
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, 0)
 ON CONFLICT (instance) DO UPDATE
 SET name = excluded.name,
     host = excluded.host,
@@ -9,5 +10,6 @@ SET name = excluded.name,
     trainer_version = excluded.trainer_version,
     device = excluded.device,
     last_seen_at = excluded.last_seen_at,
-    left_at = NULL
-RETURNING id
+    left_at = NULL,
+    secret = CASE workers.secret WHEN '' THEN excluded.secret ELSE workers.secret END
+RETURNING id, secret, (SELECT identity FROM store) AS store

@@ -3,6 +3,7 @@
 use serde_json::json;
 use sqlx::SqliteConnection;
 
+use super::work::Place;
 pub(super) use super::{SqliteStore as Backend, clock::Clock};
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
@@ -25,6 +26,9 @@ pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/sqlite/artifacts_n
 pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/sqlite/artifact_dropped.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/sqlite/epochs_insert.sql");
 
+pub(super) const QUEUES: &str = include_str!("../sql/sqlite/queues.sql");
+pub(super) const WORKERS_SEEN: &str = include_str!("../sql/sqlite/workers_seen.sql");
+
 const TAKE: &str = include_str!("../sql/sqlite/jobs_take.sql");
 const OPEN_ATTEMPTS: &str = include_str!("../sql/sqlite/attempts_open.sql");
 
@@ -39,7 +43,7 @@ pub(super) async fn lock_sweep(_: &mut Conn, _: SweepId) -> sqlx::Result<()> {
 }
 
 /// The one writer holds everything.
-pub(super) async fn lock_job(_: &mut Conn, _: JobId) -> sqlx::Result<()> {
+pub(super) async fn lock_jobs(_: &mut Conn, _: impl Iterator<Item = JobId>) -> sqlx::Result<()> {
     Ok(())
 }
 
@@ -48,27 +52,37 @@ pub(super) async fn jobs_grew(_: &mut Conn) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Leases as many queued jobs as the request has slots.
+/// Leases a queued job for each free place, as far as there are any; says how many.
 pub(super) async fn take(
     conn: &mut Conn,
     request: &AcquireRequest,
     trainer_version: i64,
+    places: &[Place],
     now: Timestamp,
     until: Timestamp,
-) -> sqlx::Result<()> {
-    let taken = sqlx::query(TAKE)
-        .bind(request.worker.0)
+) -> sqlx::Result<usize> {
+    let slots: Vec<u32> = places.iter().map(|(slot, _)| *slot).collect();
+    let taken: Vec<(i64, i64, i64)> = sqlx::query_as(TAKE)
+        .bind(request.session.worker.0)
         .bind(trainer_version)
         .bind(request.sweep.map(|sweep| sweep.0))
         .bind(now.0)
         .bind(until.0)
-        .bind(json!(request.slots))
-        .execute(&mut *conn)
+        .bind(json!(slots))
+        .fetch_all(&mut *conn)
         .await?;
-    if taken.rows_affected() > 0 {
-        sqlx::query(OPEN_ATTEMPTS).bind(request.worker.0).bind(&request.request_id).execute(conn).await?;
+    let lease = |slot: i64| places.iter().find(|(place, _)| i64::from(*place) == slot).map_or(0, |(_, lease)| *lease);
+    let opened: Vec<[i64; 4]> = taken.iter().map(|&(job, attempt, slot)| [job, attempt, slot, lease(slot)]).collect();
+    if !opened.is_empty() {
+        sqlx::query(OPEN_ATTEMPTS)
+            .bind(request.session.worker.0)
+            .bind(&request.request_id)
+            .bind(now.0)
+            .bind(json!(opened))
+            .execute(conn)
+            .await?;
     }
-    Ok(())
+    Ok(opened.len())
 }
 
 /// The one writer holds everything.

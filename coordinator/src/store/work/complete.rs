@@ -9,22 +9,17 @@ use super::{
     acquire::after,
     artifacts,
     dialect::{self, Conn},
-    epochs, statistics, sweeps,
+    epochs, session, statistics, sweeps,
 };
 use crate::{
     domain::{
-        AttemptOutcome, AttemptRef, Completion, Digest, EpochRecord, JobId, JobOutcome, JobState, RetryDecision,
-        RetryPolicy, SweepId, Timestamp, WriteResult, spread, summarize,
+        AttemptOutcome, AttemptRef, Completion, Digest, EpochRecord, JobId, JobOutcome, JobState, Lease, RetryDecision,
+        RetryPolicy, Session, SweepId, Timestamp, WriteResult, refuse_outcome, refuse_records, spread, summarize,
     },
-    store::{
-        StoreError,
-        failure::Failure,
-        rows::{JobRow, JobStanding},
-    },
+    store::{StoreError, failure::Failure, rows::Held},
 };
 
-const JOB: &str = include_str!("../sql/job.sql");
-const OUTCOME: &str = include_str!("../sql/attempt_outcome.sql");
+const COUNT_ENDED: &str = include_str!("../sql/sweep_counts_ended.sql");
 const END_ATTEMPT: &str = include_str!("../sql/attempt_end.sql");
 const FINISH: &str = include_str!("../sql/job_finish.sql");
 const FAIL: &str = include_str!("../sql/job_fail.sql");
@@ -39,25 +34,74 @@ const MAX_ERROR_CHARS: usize = 4_000;
 /// No limit on the deadline of the lease that ends: the worker itself says that the attempt is over.
 pub(super) const ANY_DEADLINE: Timestamp = Timestamp(i64::MAX);
 
-pub(super) async fn complete(
+/// The end of one attempt, as its worker tells it.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    pub(super) session: Session,
+    pub(super) completion: Completion,
+    pub(super) policy: RetryPolicy,
+}
+
+/// Ends attempts, each as if it stood alone: what is refused is refused before anything of it is written.
+pub(super) async fn complete_all(
     conn: &mut Conn,
     now: Timestamp,
-    completion: &Completion,
-    policy: RetryPolicy,
-) -> Result<WriteResult, Failure> {
-    let at = completion.at;
+    ends: &[End],
+) -> Result<Vec<Result<WriteResult, StoreError>>, Failure> {
+    dialect::lock_jobs(conn, ends.iter().map(|end| end.completion.lease.at.job)).await?;
+    let mut answers = Vec::with_capacity(ends.len());
+    for end in ends {
+        answers.push(match session::calling(conn, now, end.session).await? {
+            Ok(_) => complete(conn, now, end).await?,
+            Err(refusal) => Err(refusal),
+        });
+    }
+    Ok(answers)
+}
+
+async fn complete(conn: &mut Conn, now: Timestamp, end: &End) -> Result<Result<WriteResult, StoreError>, Failure> {
+    let End { session, completion, policy } = end;
+    let (lease, at) = (completion.lease, completion.lease.at);
     let outcome = match completion.outcome {
         JobOutcome::Succeeded => AttemptOutcome::Succeeded,
         JobOutcome::Stopped => AttemptOutcome::Stopped,
         JobOutcome::Diverged => AttemptOutcome::Diverged,
         JobOutcome::Failed { .. } => AttemptOutcome::Failed,
     };
-    let Some(job) = running(conn, at).await? else {
-        return stale(conn, at, outcome).await;
+    let Some(job) = session::held(conn, *session, lease, Some(&completion.config_hash)).await? else {
+        return Ok(Ok(stale(conn, *session, lease, outcome).await?));
     };
-    let unacknowledged: Vec<_> = completion.epochs.iter().map(|record| (at, record)).collect();
+    let mut records = epochs::of_attempt(conn, at).await?;
+    let refuse = |problem: String| {
+        let what = format!("job {}, attempt {}: {problem}", at.job, at.attempt);
+        Ok(Err(StoreError::InvalidState { what }))
+    };
+    let stored = records.last().map_or(0, |last| last.epoch);
+    if let Some(problem) = refuse_records(job.terms.epochs, stored, &completion.epochs) {
+        return refuse(problem);
+    }
+    let (again, new) = completion.epochs.split_at(completion.epochs.partition_point(|record| record.epoch <= stored));
+    if let Some(problem) = epochs::contradiction(&records, again) {
+        return refuse(problem);
+    }
+    records.extend_from_slice(new);
+    if let Some(problem) = refuse_outcome(job.terms, &completion.outcome, &records) {
+        return refuse(problem);
+    }
+    if let (Some(classes), Some(confusion)) = (job.terms.classes, &completion.confusion)
+        && confusion.classes != classes
+    {
+        return refuse(format!(
+            "expected a confusion matrix of the dataset's {classes} classes, got one of {}",
+            confusion.classes
+        ));
+    }
+    if let Some(problem) = artifacts::unfit_model(conn, completion).await? {
+        return refuse(problem);
+    }
+
+    let unacknowledged: Vec<_> = new.iter().map(|record| (at, record)).collect();
     epochs::insert(conn, &unacknowledged).await?;
-    let records = epochs::of_attempt(conn, at).await?;
     let error = match &completion.outcome {
         JobOutcome::Succeeded => {
             accept(conn, now, &job, completion, JobState::Succeeded, &records).await?;
@@ -76,31 +120,31 @@ pub(super) async fn complete(
             let failures = job.failures + 1;
             let setback = Setback { at, deadline: ANY_DEADLINE, error: Some(&error), failures, losses: job.losses };
             match policy.after_failure(failures, *retryable, spread(at)) {
-                RetryDecision::Again(wait) => requeue(conn, now, &setback, wait).await?,
-                RetryDecision::GiveUp => fail(conn, now, &setback, Some((&records, completion.seconds))).await?,
-            };
+                RetryDecision::Again(wait) => {
+                    requeue(conn, now, &setback, wait).await?;
+                }
+                RetryDecision::GiveUp => {
+                    fail(conn, now, &setback, Some((&records, completion.seconds))).await?;
+                    count_ended(conn, job.sweep, JobState::Failed, job.terms.epochs, &records).await?;
+                }
+            }
             Some(error)
         }
     };
     end_attempt(conn, now, at, outcome, error.as_deref()).await?;
     statistics::sum_up(conn, job.sweep, at.job).await?;
     sweeps::complete_if_done(conn, now, job.sweep).await?;
-    Ok(WriteResult::Accepted)
-}
-
-/// The job, locked, if this attempt of it still runs.
-pub(super) async fn running(conn: &mut Conn, at: AttemptRef) -> Result<Option<JobStanding>, Failure> {
-    let Some(job) = standing(conn, at.job).await? else { return Ok(None) };
-    dialect::lock_sweep(conn, job.sweep).await?;
-    dialect::lock_job(conn, at.job).await?;
-    // Read again: only now does it stay as it is.
-    let job = standing(conn, at.job).await?;
-    Ok(job.filter(|job| job.state == JobState::Running && job.at == at))
+    Ok(Ok(WriteResult::Accepted))
 }
 
 /// The answer for an attempt that does not run any more: the same outcome again is no news.
-pub(super) async fn stale(conn: &mut Conn, at: AttemptRef, outcome: AttemptOutcome) -> Result<WriteResult, Failure> {
-    Ok(match outcome_of(conn, at).await? {
+pub(super) async fn stale(
+    conn: &mut Conn,
+    session: Session,
+    lease: Lease,
+    outcome: AttemptOutcome,
+) -> Result<WriteResult, Failure> {
+    Ok(match session::outcome(conn, session, lease).await? {
         Some(stored) if stored == outcome => WriteResult::Accepted,
         Some(AttemptOutcome::Cancelled) => WriteResult::Cancelled,
         Some(
@@ -115,17 +159,22 @@ pub(super) async fn stale(conn: &mut Conn, at: AttemptRef, outcome: AttemptOutco
     })
 }
 
-/// How an attempt ended; `None` if it runs or never was.
-pub(super) async fn outcome_of(conn: &mut Conn, at: AttemptRef) -> Result<Option<AttemptOutcome>, Failure> {
-    let word: Option<Option<String>> =
-        sqlx::query_scalar(OUTCOME).bind(at.job.0).bind(i64::from(at.attempt)).fetch_optional(conn).await?;
-    let Some(word) = word.flatten() else { return Ok(None) };
-    let outcome = AttemptOutcome::parse(&word).ok_or_else(|| StoreError::Corrupt {
-        table: "attempts",
-        id: at.job.to_string(),
-        problem: format!("outcome is {word:?}"),
-    })?;
-    Ok(Some(outcome))
+/// Counts a job that has just ended in `state`. The caller holds its sweep.
+pub(super) async fn count_ended(
+    conn: &mut Conn,
+    sweep: SweepId,
+    state: JobState,
+    epochs: u32,
+    records: &[EpochRecord],
+) -> Result<(), Failure> {
+    sqlx::query(COUNT_ENDED)
+        .bind(sweep.0)
+        .bind(state.as_str())
+        .bind(i64::from(epochs))
+        .bind(epoch_seconds(records))
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn end_attempt(
@@ -200,31 +249,17 @@ pub(super) async fn fail(
     Ok(done.rows_affected() == 1)
 }
 
-async fn standing(conn: &mut Conn, job: JobId) -> Result<Option<JobStanding>, Failure> {
-    let row: Option<JobRow> = sqlx::query_as(JOB).bind(job.0).fetch_optional(conn).await?;
-    Ok(row.map(JobStanding::try_from).transpose()?)
-}
-
 async fn accept(
     conn: &mut Conn,
     now: Timestamp,
-    job: &JobStanding,
+    job: &Held,
     completion: &Completion,
     state: JobState,
     records: &[EpochRecord],
 ) -> Result<(), Failure> {
-    let at = completion.at;
-    if let Some((missing, found)) = (1..).zip(records).find(|(epoch, record)| record.epoch != *epoch) {
-        let what =
-            format!("job {}, attempt {}: no record of epoch {missing}, but of {}", at.job, at.attempt, found.epoch);
-        return Err(StoreError::InvalidState { what }.into());
-    }
+    let at = completion.lease.at;
     let summary = summarize(records, job.metric, job.objective, state != JobState::Diverged);
     let (final_model, best_model) = (completion.final_model.as_ref(), completion.best_model.as_ref());
-    if let Some(problem) = artifacts::unfit_model(conn, completion).await? {
-        let what = format!("job {}, attempt {}: {problem}", at.job, at.attempt);
-        return Err(StoreError::InvalidState { what }.into());
-    }
     let mut dropped = Vec::new();
     let keep = match job.keep_models {
         KeepModels::All => true,
@@ -269,7 +304,7 @@ async fn accept(
             .await?;
         statistics::count_classes(conn, at.job).await?;
     }
-    Ok(())
+    count_ended(conn, job.sweep, state, job.terms.epochs, records).await
 }
 
 /// Whether a job with this score is now its sweep's best. The former best then loses its models, which are `dropped`.

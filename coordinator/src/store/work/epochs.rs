@@ -4,19 +4,30 @@ use serde_json::{Value, json};
 
 use super::dialect::{self, Conn};
 use crate::{
-    domain::{AttemptRef, EpochRecord},
+    domain::{AttemptRef, EpochRecord, repeats},
     store::{StoreError, failure::Failure, rows::EpochRow},
 };
 
 const OF_ATTEMPT: &str = include_str!("../sql/attempt_epochs.sql");
 
-/// Stores the records of attempts that still run; leaves alone what is there already and what is stale.
-pub(super) async fn insert(conn: &mut Conn, records: &[(AttemptRef, &EpochRecord)]) -> Result<(), Failure> {
+/// Stores the records of attempts that still run; leaves alone what is there already and what is stale. Says how many it
+/// stored.
+pub(super) async fn insert(conn: &mut Conn, records: &[(AttemptRef, &EpochRecord)]) -> Result<u64, Failure> {
     let values = records.iter().map(|(at, record)| row(*at, record)).collect::<Result<Vec<Value>, StoreError>>()?;
-    if !values.is_empty() {
-        sqlx::query(dialect::EPOCHS_INSERT).bind(Value::Array(values)).execute(conn).await?;
+    if values.is_empty() {
+        return Ok(0);
     }
-    Ok(())
+    let done = sqlx::query(dialect::EPOCHS_INSERT).bind(Value::Array(values)).execute(conn).await?;
+    Ok(done.rows_affected())
+}
+
+/// Where records that come again differ from the stored ones of their attempt.
+pub(super) fn contradiction(stored: &[EpochRecord], again: &[EpochRecord]) -> Option<String> {
+    let differs = again.iter().find(|record| {
+        let place = stored.binary_search_by_key(&record.epoch, |stored| stored.epoch);
+        !place.is_ok_and(|place| repeats(&stored[place], record))
+    })?;
+    Some(format!("expected the record of epoch {} again as it is stored, got another one", differs.epoch))
 }
 
 /// The stored records of an attempt, ascending.

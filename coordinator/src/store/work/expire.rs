@@ -1,7 +1,7 @@
 //! Settling leases whose deadline has passed.
 
 use super::{
-    complete::{Setback, end_attempt, fail, requeue},
+    complete::{Setback, count_ended, end_attempt, fail, requeue},
     dialect::{self, Conn},
     statistics, sweeps,
 };
@@ -47,6 +47,7 @@ pub(super) async fn expire(
         if ended {
             end_attempt(conn, now, lease.at, AttemptOutcome::Lost, Some(&error)).await?;
             if state == JobState::Failed {
+                count_ended(conn, lease.sweep, JobState::Failed, lease.epochs, &[]).await?;
                 statistics::sum_up(conn, lease.sweep, lease.at.job).await?;
             }
             settled.push(Settled { at: lease.at, state, worker: lease.worker });

@@ -12,6 +12,7 @@ use crate::{
     store::{StoreError, failure::Failure},
 };
 
+const COUNT_CREATED: &str = include_str!("../sql/sweep_counts_created.sql");
 const CREATED: &str = include_str!("../sql/sweep_jobs_created.sql");
 
 /// From so many jobs on, a sweep changes what the planner should know of the table.
@@ -53,6 +54,9 @@ pub(super) async fn add(
             }
             _ => Failure::Database(error),
         })?;
+    let epochs: i64 = jobs.iter().map(|job| i64::from(job.epochs)).sum();
+    let cancelled = if state == JobState::Cancelled { jobs.len() as i64 } else { 0 };
+    sqlx::query(COUNT_CREATED).bind(id.0).bind(epochs).bind(cancelled).execute(&mut *conn).await?;
     sqlx::query(CREATED).bind(id.0).bind(created.cast_signed()).execute(&mut *conn).await?;
     if created == sweep.new.jobs_total && created >= MANY_JOBS {
         dialect::jobs_grew(conn).await?;

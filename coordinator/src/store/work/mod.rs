@@ -10,9 +10,11 @@ mod complete;
 mod epochs;
 mod expire;
 mod jobs;
+mod lane;
 mod reads;
 mod release;
 mod report;
+mod session;
 mod statistics;
 mod store;
 mod sweeps;
@@ -21,5 +23,7 @@ mod workers;
 
 use super::dialect;
 
+pub(super) use acquire::Place;
 pub use artifacts::ArtifactIndex;
+pub(super) use store::Lanes;
 pub(super) use transaction::Handle;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    complete::{ANY_DEADLINE, Setback, end_attempt, requeue, running, stale},
-    dialect::Conn,
-    workers,
+    complete::{ANY_DEADLINE, Setback, end_attempt, requeue, stale},
+    dialect::{self, Conn},
+    session, workers,
 };
 use crate::{
-    domain::{AttemptOutcome, AttemptRef, Timestamp, WorkerId, WriteResult},
-    store::{StoreError, failure::Failure, rows::AtRow},
+    domain::{AttemptOutcome, Lease, Session, Timestamp, WriteResult},
+    store::{failure::Failure, rows::LeaseRow},
 };
 
 const OF_WORKER: &str = include_str!("../sql/worker_attempts.sql");
@@ -17,36 +17,46 @@ const OF_WORKER: &str = include_str!("../sql/worker_attempts.sql");
 pub(super) async fn release(
     conn: &mut Conn,
     now: Timestamp,
-    worker: WorkerId,
-    attempts: &[AttemptRef],
+    session: Session,
+    leases: &[Lease],
     leaving: bool,
 ) -> Result<Vec<WriteResult>, Failure> {
-    let mut results = vec![WriteResult::LeaseLost; attempts.len()];
-    let mut order: Vec<usize> = (0..attempts.len()).collect();
-    order.sort_by_key(|&index| attempts[index]);
-    for index in order {
-        results[index] = give_back(conn, now, attempts[index]).await?;
-    }
+    session::calling(conn, now, session).await??;
+    let mut all = leases.to_vec();
     if leaving {
         // Also what it does not know of: the answer to its last acquisition may have been lost.
-        let held: Vec<AtRow> = sqlx::query_as(OF_WORKER).bind(worker.0).fetch_all(&mut *conn).await?;
+        let held: Vec<LeaseRow> = sqlx::query_as(OF_WORKER).bind(session.worker.0).fetch_all(&mut *conn).await?;
         for row in held {
-            give_back(conn, now, row.try_into().map_err(|error: StoreError| error)?).await?;
+            let lease = Lease::try_from(row)?;
+            if !leases.contains(&lease) {
+                all.push(lease);
+            }
         }
-        workers::leave(conn, now, worker).await?;
-    } else {
-        workers::seen(conn, now, worker).await?;
     }
+    dialect::lock_jobs(conn, all.iter().map(|lease| lease.at.job)).await?;
+    let mut results = Vec::with_capacity(all.len());
+    for &lease in &all {
+        results.push(give_back(conn, now, session, lease).await?);
+    }
+    if leaving {
+        workers::leave(conn, now, session.worker).await?;
+    }
+    results.truncate(leases.len());
     Ok(results)
 }
 
-async fn give_back(conn: &mut Conn, now: Timestamp, at: AttemptRef) -> Result<WriteResult, Failure> {
-    let Some(job) = running(conn, at).await? else {
-        return stale(conn, at, AttemptOutcome::Released).await;
+async fn give_back(conn: &mut Conn, now: Timestamp, session: Session, lease: Lease) -> Result<WriteResult, Failure> {
+    let Some(job) = session::held(conn, session, lease, None).await? else {
+        return stale(conn, session, lease, AttemptOutcome::Released).await;
     };
-    let setback =
-        Setback { at, deadline: ANY_DEADLINE, error: job.error.as_deref(), failures: job.failures, losses: job.losses };
+    let setback = Setback {
+        at: lease.at,
+        deadline: ANY_DEADLINE,
+        error: job.error.as_deref(),
+        failures: job.failures,
+        losses: job.losses,
+    };
     requeue(conn, now, &setback, Duration::ZERO).await?;
-    end_attempt(conn, now, at, AttemptOutcome::Released, None).await?;
+    end_attempt(conn, now, lease.at, AttemptOutcome::Released, None).await?;
     Ok(WriteResult::Accepted)
 }

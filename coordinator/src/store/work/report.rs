@@ -1,55 +1,88 @@
 //! Epoch records in, directives out, leases renewed.
 
-use super::{
-    acquire::{after, renew},
-    complete::outcome_of,
-    dialect::Conn,
-    epochs, workers,
-};
+use std::time::Duration;
+
+use super::{acquire::after, dialect::Conn, epochs, session};
 use crate::{
-    domain::{AttemptOutcome, AttemptRef, Directive, Timestamp, WorkerId},
-    store::{JobReport, failure::Failure},
+    domain::{AttemptOutcome, Directive, EpochRecord, Lease, Session, Timestamp, refuse_records},
+    store::{JobReport, StoreError, failure::Failure},
 };
 
-pub(super) async fn report(
-    conn: &mut Conn,
-    now: Timestamp,
-    worker: WorkerId,
-    reports: &[JobReport],
-    lease_ttl: std::time::Duration,
-) -> Result<Vec<Directive>, Failure> {
-    workers::seen(conn, now, worker).await?;
-    let until = after(now, lease_ttl);
-    let mut directives = vec![Directive::LeaseLost; reports.len()];
-    // By job, so that two transactions that hold several jobs cannot wait for each other.
-    let mut order: Vec<usize> = (0..reports.len()).collect();
-    order.sort_by_key(|&index| reports[index].at);
-    for index in order {
-        let at = reports[index].at;
-        directives[index] = if renew(conn, at, until).await? { Directive::Continue } else { lost(conn, at).await? };
-    }
-    let mut records = Vec::new();
-    for (report, directive) in reports.iter().zip(&directives) {
-        if *directive == Directive::Continue {
-            records.extend(report.epochs.iter().map(|record| (report.at, record)));
-        }
-    }
-    epochs::insert(conn, &records).await?;
-    Ok(directives)
+/// What one worker reports.
+#[derive(Debug, Clone)]
+pub(super) struct Report {
+    pub(super) session: Session,
+    pub(super) jobs: Vec<JobReport>,
+    pub(super) lease_ttl: Duration,
 }
 
-/// Why an attempt that does not run any more is to be dropped.
-async fn lost(conn: &mut Conn, at: AttemptRef) -> Result<Directive, Failure> {
-    Ok(match outcome_of(conn, at).await? {
-        Some(AttemptOutcome::Cancelled) => Directive::Cancelled,
-        Some(
-            AttemptOutcome::Succeeded
-            | AttemptOutcome::Stopped
-            | AttemptOutcome::Diverged
-            | AttemptOutcome::Failed
-            | AttemptOutcome::Lost
-            | AttemptOutcome::Released,
-        )
-        | None => Directive::LeaseLost,
-    })
+/// Answers each report, in the order of its jobs.
+pub(super) async fn report_all(
+    conn: &mut Conn,
+    now: Timestamp,
+    reports: &[Report],
+) -> Result<Vec<Result<Vec<Directive>, StoreError>>, Failure> {
+    let mut answers = Vec::with_capacity(reports.len());
+    for report in reports {
+        let known = session::calling(conn, now, report.session).await?;
+        answers.push(known.map(|_| vec![Directive::LeaseLost; report.jobs.len()]));
+    }
+    // By job, so that two transactions that hold several jobs cannot wait for each other.
+    let mut order: Vec<(Lease, usize, usize)> = Vec::new();
+    for (index, report) in reports.iter().enumerate().filter(|(index, _)| answers[*index].is_ok()) {
+        order.extend(report.jobs.iter().enumerate().map(|(job, reported)| (reported.lease, index, job)));
+    }
+    order.sort_unstable();
+    let mut records = Vec::new();
+    for (lease, index, job) in order {
+        let report = &reports[index];
+        let until = after(now, report.lease_ttl);
+        let directive = one(conn, report.session, lease, &report.jobs[job].epochs, until, &mut records).await?;
+        if let Ok(directives) = &mut answers[index] {
+            directives[job] = directive;
+        }
+    }
+    let inserted = epochs::insert(conn, &records).await?;
+    if inserted < records.len() as u64 {
+        // Another report of the same attempt came in between; asked again, this one finds what that stored.
+        return Err(StoreError::Unavailable("the same attempt was reported twice at once".into()).into());
+    }
+    Ok(answers)
+}
+
+/// Renews one lease, and adds to `records` those that are new.
+async fn one<'r>(
+    conn: &mut Conn,
+    session: Session,
+    lease: Lease,
+    sent: &'r [EpochRecord],
+    until: Timestamp,
+    records: &mut Vec<(crate::domain::AttemptRef, &'r EpochRecord)>,
+) -> Result<Directive, Failure> {
+    let Some(renewed) = session::renew(conn, session, lease, until).await? else {
+        return Ok(match session::outcome(conn, session, lease).await? {
+            Some(AttemptOutcome::Cancelled) => Directive::Cancelled,
+            Some(
+                AttemptOutcome::Succeeded
+                | AttemptOutcome::Stopped
+                | AttemptOutcome::Diverged
+                | AttemptOutcome::Failed
+                | AttemptOutcome::Lost
+                | AttemptOutcome::Released,
+            )
+            | None => Directive::LeaseLost,
+        });
+    };
+    if let Some(problem) = refuse_records(renewed.epochs, renewed.stored, sent) {
+        return Ok(Directive::Refused(problem));
+    }
+    let (again, new) = sent.split_at(sent.partition_point(|record| record.epoch <= renewed.stored));
+    if !again.is_empty() {
+        let stored = epochs::of_attempt(conn, lease.at).await?;
+        if let Some(problem) = epochs::contradiction(&stored, again) {
+            return Ok(Directive::Refused(problem));
+        }
+    }
+    records.extend(new.iter().map(|record| (lease.at, record)));
+    Ok(if renewed.told_to_stop { Directive::StopEarly } else { Directive::Continue })
 }

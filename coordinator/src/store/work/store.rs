@@ -5,20 +5,51 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    acquire, complete,
+    acquire,
+    complete::{self, End},
     dialect::Backend,
     expire, jobs,
+    lane::Lane,
     reads::{self, Page},
-    release, report, statistics, sweeps, workers,
+    release,
+    report::{self, Report},
+    statistics, sweeps,
+    transaction::Handle,
+    workers,
 };
 use crate::{
     domain::{
-        Assignment, AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances,
-        JobId, NewJob, NewSweep, NewWorker, Progress, RetryPolicy, Run, Settled, Sweep, SweepId, Timestamp, WorkerId,
-        WorkerRow, WriteResult,
+        AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances, JobId, Lease,
+        NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
+        WorkerId, WorkerRow, WriteResult,
     },
-    store::{AcquireRequest, JobReport, RunQuery, Store, StoreError, SweepCommand},
+    store::{AcquireRequest, Acquired, JobReport, RunQuery, Store, StoreError, SweepCommand, failure},
 };
+
+/// The calls of workers that share transactions. Kinds are apart, so that renewals do not wait for a sweep that somebody
+/// else holds.
+pub(in super::super) struct Lanes {
+    acquire: Lane<AcquireRequest, Acquired>,
+    report: Lane<Report, Vec<Directive>>,
+    complete: Lane<End, WriteResult>,
+}
+
+impl Lanes {
+    /// The lanes of a store that is open for writing. Called on the runtime that serves it.
+    pub(in super::super) fn new(handle: &Handle) -> Self {
+        Self {
+            acquire: Lane::new(handle.clone(), "acquire", |conn, now, requests| {
+                Box::pin(acquire::acquire_all(conn, now, requests))
+            }),
+            report: Lane::new(handle.clone(), "report", |conn, now, reports| {
+                Box::pin(report::report_all(conn, now, reports))
+            }),
+            complete: Lane::new(handle.clone(), "complete", |conn, now, ends| {
+                Box::pin(complete::complete_all(conn, now, ends))
+            }),
+        }
+    }
+}
 
 #[async_trait]
 impl Store for Backend {
@@ -63,63 +94,57 @@ impl Store for Backend {
             .await
     }
 
-    async fn register_worker(&self, worker: NewWorker, now: Option<Timestamp>) -> Result<WorkerId, StoreError> {
+    async fn register_worker(&self, worker: NewWorker, now: Option<Timestamp>) -> Result<Session, StoreError> {
         self.handle()
             .write("register worker", now, worker, |conn, now, worker| Box::pin(workers::register(conn, now, worker)))
             .await
     }
 
-    async fn acquire(&self, request: AcquireRequest, now: Option<Timestamp>) -> Result<Vec<Assignment>, StoreError> {
-        self.handle()
-            .write("acquire", now, request, |conn, now, request| Box::pin(acquire::acquire(conn, now, request)))
-            .await
+    async fn known(&self, session: Session) -> Result<(), StoreError> {
+        let row = self.handle().read("find worker", session, |conn, _, session| Box::pin(session::caller(conn, *session)));
+        row.await?.map(|_| ())
     }
 
-    async fn other_trainer_versions(&self, worker: WorkerId) -> Result<Vec<(u32, u64)>, StoreError> {
-        self.handle()
-            .read("count other trainer versions", worker, |conn, _, worker| {
-                Box::pin(workers::other_versions(conn, *worker))
-            })
-            .await
+    async fn acquire(&self, request: AcquireRequest, now: Option<Timestamp>) -> Result<Acquired, StoreError> {
+        self.lanes().ok_or_else(failure::read_only)?.acquire.call(request, now).await
+    }
+
+    async fn queues(&self) -> Result<Vec<Queue>, StoreError> {
+        self.handle().read("queues", (), |conn, now, ()| Box::pin(sweeps::queues(conn, now))).await
     }
 
     async fn report(
         &self,
-        worker: WorkerId,
-        reports: Vec<JobReport>,
+        session: Session,
+        jobs: Vec<JobReport>,
         lease_ttl: Duration,
         now: Option<Timestamp>,
     ) -> Result<Vec<Directive>, StoreError> {
-        self.handle()
-            .write("report", now, (worker, reports, lease_ttl), |conn, now, (worker, reports, lease_ttl)| {
-                Box::pin(report::report(conn, now, *worker, reports, *lease_ttl))
-            })
-            .await
+        let report = Report { session, jobs, lease_ttl };
+        self.lanes().ok_or_else(failure::read_only)?.report.call(report, now).await
     }
 
     async fn complete(
         &self,
+        session: Session,
         completion: Completion,
         policy: RetryPolicy,
         now: Option<Timestamp>,
     ) -> Result<WriteResult, StoreError> {
-        self.handle()
-            .write("complete", now, (completion, policy), |conn, now, (completion, policy)| {
-                Box::pin(complete::complete(conn, now, completion, *policy))
-            })
-            .await
+        let end = End { session, completion, policy };
+        self.lanes().ok_or_else(failure::read_only)?.complete.call(end, now).await
     }
 
     async fn release(
         &self,
-        worker: WorkerId,
-        attempts: Vec<AttemptRef>,
+        session: Session,
+        leases: Vec<Lease>,
         leaving: bool,
         now: Option<Timestamp>,
     ) -> Result<Vec<WriteResult>, StoreError> {
         self.handle()
-            .write("release", now, (worker, attempts, leaving), |conn, now, (worker, attempts, leaving)| {
-                Box::pin(release::release(conn, now, *worker, attempts, *leaving))
+            .write("release", now, (session, leases, leaving), |conn, now, (session, leases, leaving)| {
+                Box::pin(release::release(conn, now, *session, leases, *leaving))
             })
             .await
     }
@@ -196,6 +221,18 @@ impl Store for Backend {
             .write("sum up earlier runs", None, limit, |conn, now, limit| {
                 Box::pin(statistics::catch_up(conn, now, *limit))
             })
+            .await
+    }
+
+    async fn note_seen(&self, workers: Vec<WorkerId>) -> Result<(), StoreError> {
+        self.handle()
+            .write("note seen workers", None, workers, |conn, now, workers| Box::pin(workers::seen(conn, now, workers)))
+            .await
+    }
+
+    async fn forget_workers(&self, now: Option<Timestamp>) -> Result<u64, StoreError> {
+        self.handle()
+            .write("forget workers", now, (), |conn, now, ()| Box::pin(workers::forget_unlisted(conn, now)))
             .await
     }
 

@@ -5,18 +5,20 @@ use super::{
     statistics,
 };
 use crate::{
-    domain::{JobCounts, NewSweep, Sweep, SweepId, SweepState, Timestamp},
+    domain::{JobCounts, NewSweep, Queue, Sweep, SweepId, SweepState, Timestamp},
     store::{
         StoreError, SweepCommand,
         failure::Failure,
-        rows::{CountRow, SweepRow, Totals},
+        rows::{CountRow, QueueRow, SweepRow, Totals},
     },
 };
 
 const INSERT: &str = include_str!("../sql/sweep_insert.sql");
 const SELECT: &str = include_str!("../sql/sweeps.sql");
 const COUNTS: &str = include_str!("../sql/sweep_counts.sql");
-const ALL_COUNTS: &str = include_str!("../sql/all_counts.sql");
+const COUNT_INSERT: &str = include_str!("../sql/sweep_counts_insert.sql");
+const COUNT_CANCELLED: &str = include_str!("../sql/sweep_counts_cancelled.sql");
+const QUEUES: &str = dialect::QUEUES;
 const SET_STATE: &str = include_str!("../sql/sweep_set_state.sql");
 const COMPLETE: &str = include_str!("../sql/sweep_complete.sql");
 const CANCEL_JOBS: &str = include_str!("../sql/sweep_cancel_jobs.sql");
@@ -40,10 +42,14 @@ pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> R
         .bind(i64::from(new.trainer_version))
         .bind(new.jobs_total.cast_signed())
         .bind(now.0)
+        .bind(new.classes.map(i64::from))
         .execute(&mut *conn)
         .await?
         .rows_affected()
         == 1;
+    if made {
+        sqlx::query(COUNT_INSERT).bind(&new.name).execute(&mut *conn).await?;
+    }
     let row = row_by_name(conn, &new.name).await?.ok_or_else(|| missing(format!("sweep {:?}", new.name)))?;
     let sweep = with_counts(conn, row).await?;
     if sweep.new.digest != new.digest {
@@ -113,10 +119,8 @@ pub(super) async fn unexpanded(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
 pub(super) async fn list(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
     let sweeps = rows(conn, None, None, None).await?;
     let mut totals: std::collections::HashMap<i64, Totals> = std::collections::HashMap::new();
-    if !sweeps.is_empty() {
-        for row in sqlx::query_as::<_, CountRow>(ALL_COUNTS).fetch_all(&mut *conn).await? {
-            totals.entry(row.sweep_id).or_default().add(&row)?;
-        }
+    for row in sqlx::query_as::<_, CountRow>(COUNTS).bind(None::<i64>).fetch_all(&mut *conn).await? {
+        totals.insert(row.sweep_id, row.try_into()?);
     }
     let with = |row: SweepRow| {
         let counts = totals.get(&row.id).map_or_else(JobCounts::default, |total| total.counts);
@@ -127,11 +131,14 @@ pub(super) async fn list(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
 
 /// Counts and sums over the sweep's jobs.
 pub(super) async fn totals(conn: &mut Conn, id: SweepId) -> Result<Totals, Failure> {
-    let mut totals = Totals::default();
-    for row in sqlx::query_as::<_, CountRow>(COUNTS).bind(id.0).fetch_all(conn).await? {
-        totals.add(&row)?;
-    }
-    Ok(totals)
+    let row: Option<CountRow> = sqlx::query_as(COUNTS).bind(Some(id.0)).fetch_optional(conn).await?;
+    Ok(row.map(Totals::try_from).transpose()?.unwrap_or_default())
+}
+
+/// Active sweeps with what waits in them, in the order in which their jobs are handed out.
+pub(super) async fn queues(conn: &mut Conn, now: Timestamp) -> Result<Vec<Queue>, Failure> {
+    let rows: Vec<QueueRow> = sqlx::query_as(QUEUES).bind(now.0).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(Queue::try_from).collect::<Result<_, StoreError>>()?)
 }
 
 pub(super) async fn command(
@@ -163,7 +170,9 @@ pub(super) async fn command(
         (SweepState::Active | SweepState::Paused, SweepCommand::Cancel) => {
             // Jobs before attempts: in Postgres an acquisition may be committing a job that this has to wait for, and
             // only then does its attempt become visible.
-            sqlx::query(CANCEL_JOBS).bind(id.0).bind(now.0).execute(&mut *conn).await?;
+            let cancelled = sqlx::query(CANCEL_JOBS).bind(id.0).bind(now.0).execute(&mut *conn).await?;
+            let cancelled = cancelled.rows_affected().cast_signed();
+            sqlx::query(COUNT_CANCELLED).bind(id.0).bind(cancelled).execute(&mut *conn).await?;
             sqlx::query(CANCEL_ATTEMPTS).bind(id.0).bind(now.0).execute(&mut *conn).await?;
             set_state(conn, id, SweepState::Cancelled, Some(now)).await?;
             statistics::weigh(conn, now, id, true).await?;

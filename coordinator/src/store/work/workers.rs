@@ -1,23 +1,41 @@
 //! Who calls, and when it last did.
 
-use super::dialect::Conn;
+use serde_json::json;
+
+use super::dialect::{self, Conn};
 use crate::{
-    domain::{NewWorker, Timestamp, WorkerId, WorkerRow},
-    store::{StoreError, failure::Failure, rows::WorkersRow},
+    domain::{Key, NewWorker, Session, Timestamp, WorkerId, WorkerRow},
+    store::{
+        StoreError,
+        failure::Failure,
+        rows::{RegisteredRow, WorkersRow},
+    },
 };
 
 const REGISTER: &str = include_str!("../sql/worker_register.sql");
-const VERSION: &str = include_str!("../sql/worker_version.sql");
-const SEEN: &str = include_str!("../sql/worker_seen.sql");
 const LEAVE: &str = include_str!("../sql/worker_leave.sql");
 const SELECT: &str = include_str!("../sql/workers.sql");
-const OTHER_VERSIONS: &str = include_str!("../sql/other_versions.sql");
+const IDLE: &str = include_str!("../sql/workers_idle.sql");
+const FORGET: &str = include_str!("../sql/workers_forget.sql");
 
-/// How long a worker that does not call is still listed.
+/// How long a worker that does not call is still listed and, where it never held a job, remembered.
 const LISTED_MICROS: i64 = 24 * 3600 * 1_000_000;
 
-pub(super) async fn register(conn: &mut Conn, now: Timestamp, new: &NewWorker) -> Result<WorkerId, Failure> {
-    let id = sqlx::query_scalar(REGISTER)
+/// Workers that were never granted a job and are remembered at once: more than any sweep has waiting.
+const MAX_IDLE: i64 = 10_000;
+
+/// Where there are more, those are forgotten first that have not called for so long.
+const SILENT_MICROS: i64 = 600 * 1_000_000;
+
+pub(super) async fn register(conn: &mut Conn, now: Timestamp, new: &NewWorker) -> Result<Session, Failure> {
+    if idle(conn, new).await? >= MAX_IDLE {
+        forget(conn, Timestamp(now.0 - SILENT_MICROS)).await?;
+        if idle(conn, new).await? >= MAX_IDLE {
+            let what = format!("expected at most {MAX_IDLE} registered workers without a job; end some of them");
+            return Err(StoreError::TooMany { what }.into());
+        }
+    }
+    let row: RegisteredRow = sqlx::query_as(REGISTER)
         .bind(&new.instance)
         .bind(&new.name)
         .bind(&new.host)
@@ -26,25 +44,31 @@ pub(super) async fn register(conn: &mut Conn, now: Timestamp, new: &NewWorker) -
         .bind(i64::from(new.trainer_version))
         .bind(&new.device)
         .bind(now.0)
+        .bind(Key::random().to_string())
         .fetch_one(conn)
         .await?;
-    Ok(WorkerId(id))
+    Ok(row.try_into()?)
 }
 
-/// The trainer version of a worker that is here, and notes that it called.
-pub(super) async fn greet(conn: &mut Conn, now: Timestamp, worker: WorkerId) -> Result<i64, Failure> {
-    let version = sqlx::query_scalar(VERSION)
-        .bind(worker.0)
-        .fetch_optional(&mut *conn)
-        .await?
-        .ok_or_else(|| StoreError::NotFound { what: format!("worker {worker}: it has to register") })?;
-    seen(conn, now, worker).await?;
-    Ok(version)
+async fn idle(conn: &mut Conn, new: &NewWorker) -> Result<i64, Failure> {
+    Ok(sqlx::query_scalar(IDLE).bind(&new.instance).fetch_one(conn).await?)
 }
 
-pub(super) async fn seen(conn: &mut Conn, now: Timestamp, worker: WorkerId) -> Result<(), Failure> {
-    sqlx::query(SEEN).bind(worker.0).bind(now.0).execute(conn).await?;
+/// Notes that these workers called.
+pub(super) async fn seen(conn: &mut Conn, now: Timestamp, workers: &[WorkerId]) -> Result<(), Failure> {
+    let ids: Vec<i64> = workers.iter().map(|worker| worker.0).collect();
+    sqlx::query(dialect::WORKERS_SEEN).bind(json!(ids)).bind(now.0).execute(conn).await?;
     Ok(())
+}
+
+/// Forgets workers that never held a job and have not called since then; says how many.
+pub(super) async fn forget(conn: &mut Conn, since: Timestamp) -> Result<u64, Failure> {
+    Ok(sqlx::query(FORGET).bind(since.0).execute(conn).await?.rows_affected())
+}
+
+/// As [`forget`], of those that are not listed any more.
+pub(super) async fn forget_unlisted(conn: &mut Conn, now: Timestamp) -> Result<u64, Failure> {
+    forget(conn, Timestamp(now.0 - LISTED_MICROS)).await
 }
 
 pub(super) async fn leave(conn: &mut Conn, now: Timestamp, worker: WorkerId) -> Result<(), Failure> {
@@ -55,16 +79,4 @@ pub(super) async fn leave(conn: &mut Conn, now: Timestamp, worker: WorkerId) -> 
 pub(super) async fn list(conn: &mut Conn, now: Timestamp) -> Result<Vec<WorkerRow>, Failure> {
     let rows: Vec<WorkersRow> = sqlx::query_as(SELECT).bind(now.0 - LISTED_MICROS).fetch_all(conn).await?;
     Ok(rows.into_iter().map(|row| row.at(now)).collect::<Result<_, StoreError>>()?)
-}
-
-pub(super) async fn other_versions(conn: &mut Conn, worker: WorkerId) -> Result<Vec<(u32, u64)>, Failure> {
-    let rows: Vec<(i64, i64)> = sqlx::query_as(OTHER_VERSIONS).bind(worker.0).fetch_all(conn).await?;
-    let parse = |(version, jobs): (i64, i64)| {
-        u32::try_from(version).map(|version| (version, jobs.unsigned_abs())).map_err(|_| StoreError::Corrupt {
-            table: "sweeps",
-            id: "?".to_owned(),
-            problem: format!("trainer_version is {version}"),
-        })
-    };
-    Ok(rows.into_iter().map(parse).collect::<Result<_, StoreError>>()?)
 }

@@ -1,31 +1,30 @@
--- Differs from SQLite: SKIP LOCKED lets several coordinators acquire side by side, and the attempts are opened in the
--- same statement. MATERIALIZED, because a plan that runs the LIMIT again could take more jobs than asked for.
--- $1 worker, $2 trainer version, $3 sweep or null, $4 now, $5 lease until, $6 list of slots, $7 request.
+-- Differs from SQLite: one sweep at a time, SKIP LOCKED lets several coordinators acquire side by side, and the attempts are
+-- opened in the same statement. MATERIALIZED, because a plan that runs the LIMIT again could take more jobs than asked for.
+-- The range of one sweep is in the order of jobs_queued, which no other index has; queues.sql says why.
+-- $1 worker, $2 sweep, $3 now, $4 lease until, $5 list of [slot, lease], $6 request.
 WITH picked AS MATERIALIZED (
-    SELECT j.id, j.sweep_id
-    FROM sweeps s
-    JOIN jobs j ON j.sweep_id = s.id
-    WHERE s.state = 'active'
-      AND s.trainer_version = $2
-      AND ($3::bigint IS NULL OR s.id = $3)
+    SELECT j.id
+    FROM jobs j
+    WHERE j.sweep_id >= $2
+      AND j.sweep_id <= $2
       AND j.state = 'queued'
-      AND j.not_before <= $4
-    ORDER BY s.id, j.id
-    LIMIT jsonb_array_length($6)
+      AND j.not_before <= $3
+    ORDER BY j.sweep_id DESC, j.id
+    LIMIT jsonb_array_length($5)
     FOR UPDATE OF j SKIP LOCKED
 ),
 given AS (
-    SELECT placed.id, free.slot::bigint AS slot
-    FROM (SELECT id, row_number() OVER (ORDER BY sweep_id, id) AS place FROM picked) placed
-    JOIN jsonb_array_elements($6) WITH ORDINALITY AS free (slot, place) ON free.place = placed.place
+    SELECT placed.id, (free.value->>0)::bigint AS slot, (free.value->>1)::bigint AS lease
+    FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM picked) placed
+    JOIN jsonb_array_elements($5) WITH ORDINALITY AS free (value, place) ON free.place = placed.place
 ),
 taken AS (
     UPDATE jobs
-    SET state = 'running', attempt = attempt + 1, worker_id = $1, slot = given.slot, lease_until = $5, started_at = $4
+    SET state = 'running', attempt = attempt + 1, worker_id = $1, slot = given.slot, lease_until = $4, started_at = $3
     FROM given
     WHERE jobs.id = given.id
-    RETURNING jobs.id, jobs.attempt, jobs.slot
+    RETURNING jobs.id, jobs.attempt, jobs.slot, given.lease
 )
-INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at)
-SELECT id, attempt, $1, slot, $7, $4
+INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, lease)
+SELECT id, attempt, $1, slot, $6, $3, lease
 FROM taken

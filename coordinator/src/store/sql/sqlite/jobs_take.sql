@@ -19,3 +19,4 @@ FROM (SELECT picked.id, free.value AS slot
                   LIMIT json_array_length($6))) picked
       JOIN json_each($6) free ON free.key = picked.place) given
 WHERE jobs.id = given.id
+RETURNING jobs.id, jobs.attempt, jobs.slot

@@ -1,0 +1,268 @@
+//! What is known of the queue, for all workers that wait for a job of it.
+//!
+//! One task asks the store what waits, about once a second and when something was queued here, however many workers wait;
+//! a worker that waits asks the store itself only when there may be something for it. The task also notes which workers
+//! called, in one statement for all of them.
+
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::{
+    domain::{Queue, SweepId, WorkerId},
+    expander::chain,
+    scheduler::bounded,
+    store::Store,
+};
+
+/// How long the store is not asked while nobody says that something was queued: another coordinator may have queued it, or
+/// a job's time may have come.
+pub(crate) const POLL: Duration = Duration::from_secs(1);
+
+/// The store is asked no sooner again, however often something is queued.
+const SHORTEST: Duration = Duration::from_millis(20);
+
+/// What is known is believed for so long; then workers ask for themselves.
+const BELIEVED: Duration = Duration::from_secs(3);
+
+/// How often the workers that called are noted.
+const NOTED: Duration = Duration::from_secs(5);
+
+/// The store forgets workers about so often.
+const FORGOTTEN: Duration = Duration::from_secs(600);
+
+/// Trainer versions that are remembered, one a worker.
+const MOST_WORKERS: usize = 20_000;
+
+/// What waits in the store, and when it was found there.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Found {
+    queues: Arc<Vec<Queue>>,
+    at: Option<Instant>,
+}
+
+impl Found {
+    /// Whether a worker may find a job: of any version where its own is not known.
+    pub(crate) fn may_have(&self, version: Option<u32>, sweep: Option<SweepId>) -> bool {
+        !self.is_believed() || self.queues.iter().any(|queue| queue.ready && suits(queue, version, sweep))
+    }
+
+    /// Whether the store was asked a short while ago.
+    fn is_believed(&self) -> bool {
+        self.at.is_some_and(|at| at.elapsed() < BELIEVED)
+    }
+
+    /// Queued jobs of other trainer versions than this one, by version.
+    pub(crate) fn of_other_versions(&self, version: u32) -> Vec<(u32, u64)> {
+        let mut others: HashMap<u32, u64> = HashMap::new();
+        for queue in self.queues.iter().filter(|queue| queue.trainer_version != version && queue.queued > 0) {
+            *others.entry(queue.trainer_version).or_default() += queue.queued;
+        }
+        let mut others: Vec<_> = others.into_iter().collect();
+        others.sort_unstable();
+        others
+    }
+}
+
+fn suits(queue: &Queue, version: Option<u32>, sweep: Option<SweepId>) -> bool {
+    version.is_none_or(|version| queue.trainer_version == version) && sweep.is_none_or(|sweep| queue.sweep == sweep)
+}
+
+/// The queue as workers see it.
+#[derive(Debug)]
+pub(crate) struct QueueWatch {
+    found: watch::Sender<Found>,
+    /// Something was queued here, or a worker came that knows nothing.
+    stale: Notify,
+    calls: Mutex<Calls>,
+}
+
+/// Who calls.
+#[derive(Debug, Default)]
+struct Calls {
+    /// Since they were last noted in the store.
+    seen: HashSet<WorkerId>,
+    versions: HashMap<WorkerId, u32>,
+    waiting: usize,
+}
+
+/// One waiting worker, counted until its call ends, however it does.
+pub(crate) struct Waiting<'q>(&'q QueueWatch);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.calls().waiting -= 1;
+    }
+}
+
+impl QueueWatch {
+    pub(crate) fn new() -> Self {
+        Self { found: watch::Sender::new(Found::default()), stale: Notify::new(), calls: Mutex::default() }
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something may have been queued.
+    pub(crate) fn changed(&self) {
+        self.stale.notify_one();
+    }
+
+    /// A worker begins to wait.
+    pub(crate) fn wait(&self) -> Waiting<'_> {
+        let first = {
+            let mut calls = self.calls();
+            calls.waiting += 1;
+            calls.waiting == 1
+        };
+        if first {
+            self.changed();
+        }
+        Waiting(self)
+    }
+
+    /// What is found from now on.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Found> {
+        self.found.subscribe()
+    }
+
+    /// The trainer version of a worker that has called before.
+    pub(crate) fn version_of(&self, worker: WorkerId) -> Option<u32> {
+        self.calls().versions.get(&worker).copied()
+    }
+
+    /// The store knows the worker that called.
+    pub(crate) fn called(&self, worker: WorkerId, version: u32) {
+        let mut calls = self.calls();
+        if calls.versions.len() >= MOST_WORKERS {
+            calls.versions.clear();
+        }
+        calls.versions.insert(worker, version);
+        if calls.seen.len() < MOST_WORKERS {
+            calls.seen.insert(worker);
+        }
+    }
+
+    /// A worker of this version looked into the store and found nothing in what was `seen` there: others of it need not
+    /// look before something changes.
+    pub(crate) fn found_empty(&self, seen: &Found, version: u32, sweep: Option<SweepId>) {
+        self.found.send_if_modified(|found| {
+            if found.at == seen.at {
+                let queues = Arc::make_mut(&mut found.queues);
+                for queue in queues.iter_mut().filter(|queue| suits(queue, Some(version), sweep)) {
+                    queue.ready = false;
+                }
+            }
+            // Nobody has to hear that there is less.
+            false
+        });
+    }
+
+    /// Asks the store for all who wait, until `token` is cancelled.
+    pub(crate) async fn run(self: Arc<Self>, store: Arc<dyn Store>, token: CancellationToken) {
+        let start = Instant::now();
+        let (mut asked, mut noted, mut forgotten) = (start, start, start);
+        loop {
+            tokio::select! {
+                biased;
+                () = token.cancelled() => break,
+                () = self.stale.notified() => {}
+                () = sleep_until(asked + POLL) => {}
+            }
+            let soonest = asked + SHORTEST;
+            tokio::select! {
+                biased;
+                () = token.cancelled() => break,
+                () = sleep_until(soonest) => {}
+            }
+            asked = Instant::now();
+            if self.calls().waiting > 0 {
+                self.look(&*store).await;
+            }
+            if noted.elapsed() >= NOTED {
+                noted = Instant::now();
+                self.note(&*store).await;
+            }
+            if forgotten.elapsed() >= FORGOTTEN {
+                forgotten = Instant::now();
+                if let Err(error) = bounded(store.forget_workers(None)).await {
+                    warn!(error = chain(&error), "workers that are gone were not forgotten; trying again later");
+                }
+            }
+        }
+    }
+
+    /// What waits, asked for now where nobody has asked a short while ago.
+    pub(crate) async fn current(&self, store: &dyn Store) -> Found {
+        let found = self.found.borrow().clone();
+        if found.is_believed() {
+            return found;
+        }
+        self.look(store).await;
+        self.found.borrow().clone()
+    }
+
+    async fn look(&self, store: &dyn Store) {
+        // A store that is away is told of by the reaper; workers that wait go on waiting.
+        let Ok(queues) = bounded(store.queues()).await else { return };
+        let now = Instant::now();
+        self.found.send_if_modified(|found| {
+            let more = queues.iter().any(|queue| queue.ready && !found.queues.contains(queue));
+            *found = Found { queues: Arc::new(queues), at: Some(now) };
+            more
+        });
+    }
+
+    async fn note(&self, store: &dyn Store) {
+        let seen: Vec<WorkerId> = mem::take(&mut self.calls().seen).into_iter().collect();
+        if seen.is_empty() {
+            return;
+        }
+        // The time of a worker's latest call is for people: a later call brings it.
+        if let Err(error) = bounded(store.note_seen(seen)).await {
+            tracing::debug!(error = chain(&error), "calls of workers were not noted");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(queues: &[(i64, u32, bool)], at: Option<Instant>) -> Found {
+        let queue =
+            |&(sweep, trainer_version, ready)| Queue { sweep: SweepId(sweep), trainer_version, queued: 5, ready };
+        Found { queues: Arc::new(queues.iter().map(queue).collect()), at }
+    }
+
+    #[test]
+    fn a_worker_looks_where_there_may_be_a_job_for_it() {
+        let known = found(&[(1, 4, false), (2, 5, true)], Some(Instant::now()));
+        assert!(known.may_have(None, None) && known.may_have(Some(5), None));
+        assert!(!known.may_have(Some(4), None), "its sweep has nothing ready");
+        assert!(known.may_have(Some(5), Some(SweepId(2))) && !known.may_have(Some(5), Some(SweepId(1))));
+        assert!(found(&[], None).may_have(Some(4), None), "nothing is known");
+        assert_eq!(known.of_other_versions(4), [(5, 5)]);
+    }
+
+    #[test]
+    fn what_was_found_empty_is_not_looked_for_again_before_it_changes() {
+        let watch = QueueWatch::new();
+        watch.found.send_replace(found(&[(1, 4, true), (2, 5, true)], Some(Instant::now())));
+        let seen = watch.found.borrow().clone();
+        watch.found_empty(&seen, 4, None);
+        assert!(!watch.found.borrow().may_have(Some(4), None) && watch.found.borrow().may_have(Some(5), None));
+        watch.found.send_replace(found(&[(1, 4, true)], Some(Instant::now() + POLL)));
+        watch.found_empty(&seen, 4, None);
+        assert!(watch.found.borrow().may_have(Some(4), None), "what was found since is not what was seen empty");
+    }
+}

@@ -1,0 +1,18 @@
+-- The fence of what ends an attempt: no row means that the lease is lost, for ever. It compares who calls with whom the
+-- attempt was given to and, where a result comes with the hash of its configuration, that with the job's.
+-- $1 job, $2 attempt, $3 lease, $4 worker, $5 secret, $6 identity of the store, $7 hash or null.
+SELECT j.id AS job, j.sweep_id, j.failures, j.losses, j.error, j.epochs,
+       (j.params->>'patience') IS NOT NULL AS may_end_early, a.stop_at, s.metric, s.goal, s.objective, s.keep_models,
+       s.classes
+FROM jobs j
+JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt
+JOIN workers w ON w.id = a.worker_id
+JOIN store t ON t.identity = $6
+JOIN sweeps s ON s.id = j.sweep_id
+WHERE j.id = $1
+  AND j.attempt = $2
+  AND j.state = 'running'
+  AND a.lease = $3
+  AND w.id = $4
+  AND w.secret = $5
+  AND (CAST($7 AS TEXT) IS NULL OR j.config_hash = $7)

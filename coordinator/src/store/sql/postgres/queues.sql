@@ -1,0 +1,17 @@
+-- Differs from SQLite: a range of one sweep in the order of jobs_queued, which no other index has. With an equation the
+-- planner may walk the ended jobs by another index, as its statistics of a fresh grid say that there are none.
+-- Active sweeps in the order in which their jobs are handed out: how many are queued, and whether one may be acquired at $1.
+SELECT s.id AS sweep_id,
+       s.trainer_version,
+       s.jobs_created - c.succeeded - c.stopped - c.diverged - c.failed - c.cancelled
+           - (SELECT count(*) FROM jobs r WHERE r.sweep_id = s.id AND r.state = 'running') AS queued,
+       CAST(CASE WHEN (
+            SELECT j.id
+            FROM jobs j
+            WHERE j.sweep_id >= s.id AND j.sweep_id <= s.id AND j.state = 'queued' AND j.not_before <= $1
+            ORDER BY j.sweep_id DESC, j.id
+            LIMIT 1) IS NOT NULL THEN 1 ELSE 0 END AS BIGINT) AS ready
+FROM sweeps s
+JOIN sweep_counts c ON c.sweep_id = s.id
+WHERE s.state = 'active'
+ORDER BY s.id

@@ -1,0 +1,13 @@
+-- Only in Postgres, which hands out one sweep at a time: active sweeps of trainer version $1 (only sweep $2, where it is not
+-- null) that have a job for $3, in the order in which their jobs are handed out. queues.sql says why the range.
+SELECT s.id
+FROM sweeps s
+WHERE s.state = 'active'
+  AND s.trainer_version = $1
+  AND ($2::bigint IS NULL OR s.id = $2)
+  AND (SELECT j.id
+       FROM jobs j
+       WHERE j.sweep_id >= s.id AND j.sweep_id <= s.id AND j.state = 'queued' AND j.not_before <= $3
+       ORDER BY j.sweep_id DESC, j.id
+       LIMIT 1) IS NOT NULL
+ORDER BY s.id
