@@ -311,7 +311,7 @@ impl Party for Worker<'_> {
 
     async fn unknown(&mut self) -> bool {
         if let Some(session) = self.session.take() {
-            self.link.renewed(session).await;
+            self.link.renewed(&session).await;
         }
         true
     }

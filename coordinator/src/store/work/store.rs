@@ -13,7 +13,7 @@ use super::{
     reads::{self, Page},
     release,
     report::{self, Report},
-    statistics, sweeps,
+    session, statistics, sweeps,
     transaction::Handle,
     workers,
 };
