@@ -22,6 +22,7 @@ use tower::{BoxError, Service, ServiceExt};
 use crate::{
     output::{say, usage},
     settings::{Settings, Target, Where},
+    signals,
 };
 
 /// How long a client waits for a coordinator, and for a holder of the store to say where it listens.
@@ -141,11 +142,12 @@ pub(crate) fn sweeps(channel: Channel) -> SweepServiceClient<Channel> {
     SweepServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER)
 }
 
-/// The services on an opened store.
+/// The services on an opened store; the process ends when a sync of its files fails.
 ///
 /// # Errors
 /// The configuration contradicts itself: a usage error.
 pub(crate) fn start(opened: &Opened, config: CoordinatorConfig) -> anyhow::Result<Coordinator> {
+    signals::exit_on_failed_sync();
     Coordinator::start(opened.store.clone(), opened.artifacts.clone(), config).map_err(usage)
 }
 

@@ -1,6 +1,8 @@
 //! A file that a person asked for: it appears under its name when it is complete, so that a broken command leaves the one
 //! before it as it was.
 //!
+//! A command that is killed leaves the unfinished file behind; the next one that writes into the folder removes it.
+//!
 //! What is no regular file (a device, a pipe) is written to as it is and never replaced.
 
 use std::{
@@ -10,7 +12,11 @@ use std::{
 };
 
 use anyhow::Context;
+use besom_worker::unfinished;
 use tempfile::NamedTempFile;
+
+/// How the names of unfinished files begin.
+const PREFIX: &str = ".besom-unfinished-";
 
 /// A file being written.
 pub(crate) struct NewFile {
@@ -42,11 +48,10 @@ impl NewFile {
             _ => {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 let mut builder = tempfile::Builder::new();
-                builder.prefix(".besom-");
                 // As any program would make it; the default is for secrets.
                 #[cfg(unix)]
                 builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-                Place::Beside(builder.tempfile_in(folder).with_context(context)?)
+                Place::Beside(unfinished::begin(&mut builder, PREFIX, folder).with_context(context)?)
             }
         };
         Ok(Self { path: path.to_owned(), place })

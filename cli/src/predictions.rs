@@ -6,7 +6,11 @@ use besom_worker::{
     train::{self, Confusion, Prediction, Predictor, TrainError},
 };
 
-use crate::{output::printable, render::number, trained::Trained};
+use crate::{
+    output::printable,
+    render::{number, table::cut},
+    trained::Trained,
+};
 
 /// Drawings, and what each of some models says of each.
 pub(crate) struct Sheet {
@@ -100,11 +104,11 @@ impl Sheet {
     pub(crate) fn of_images(
         title: String,
         models: &[Trained],
-        images: &Images,
+        images: Images,
         trained_on: &Header,
     ) -> anyhow::Result<Self> {
-        let data = images.dataset(trained_on)?;
         let rows: Vec<u32> = (0..images.count).collect();
+        let data = images.into_dataset(trained_on)?;
         let sheet = Self::new(title, models, &data, &rows, |_| None)?;
         Ok(Self { synthetic: false, ..sheet })
     }
@@ -141,7 +145,8 @@ impl Sheet {
     /// A line on the model at `index`: what it is, and how many of these drawings it gets right where that is known.
     pub(crate) fn line(&self, index: usize) -> String {
         let Model { job, about, val_accuracy } = &self.models[index];
-        let accuracy = val_accuracy.map(|share| format!(", val_accuracy {share:.4}")).unwrap_or_default();
+        let accuracy =
+            val_accuracy.map(|share| format!(", val_accuracy {}", number::metric(Some(share)))).unwrap_or_default();
         let known: Vec<bool> = self.drawings.iter().filter_map(|it| it.is_right(&it.guesses[index])).collect();
         let right = match known.len() {
             0 => String::new(),
@@ -161,7 +166,7 @@ impl Drawing {
 impl Model {
     fn new(run: &Run) -> Self {
         let rate = number::exact(run.learning_rate);
-        let about = format!("{}, learning_rate {rate}, batch_size {}", run.optimizer, run.batch_size);
+        let about = format!("{}, learning_rate {rate}, batch_size {}", cut(run.optimizer.clone()), run.batch_size);
         Self { job: run.job, about: printable(&about), val_accuracy: run.final_val_accuracy }
     }
 }

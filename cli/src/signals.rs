@@ -23,7 +23,7 @@ pub(crate) fn first_signal(first: &'static str) -> anyhow::Result<CancellationTo
         }
         told.cancel();
         either(&mut interrupt, &mut terminate).await;
-        exit_now();
+        exit_now("stopped");
     }));
     Ok(token)
 }
@@ -35,8 +35,13 @@ async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
     }
 }
 
-fn exit_now() -> ! {
+/// Ends the process, with words, as soon as a sync of it failed: nothing that it does can be relied on any more.
+pub(crate) fn exit_on_failed_sync() {
+    drop(tokio::spawn(async { exit_now(besom_coordinator::failed_sync().await) }));
+}
+
+fn exit_now(why: &str) -> ! {
     output::clear_live();
-    output::say("besom: stopped");
+    output::say(format_args!("besom: {why}"));
     std::process::exit(1)
 }

@@ -2,12 +2,14 @@
 //!
 //! The same file and dataset again find the sweep that they made before, so all of this can be repeated.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Context;
 use besom_proto::v1::{
-    ArtifactKind, CreateSweepRequest, DatasetRef, Sweep, sweep_service_client::SweepServiceClient,
+    ArtifactKind, CreateSweepRequest, DatasetRef, Sweep, SweepRef, sweep_service_client::SweepServiceClient,
 };
 use besom_worker::{data::Loaded, transfer::Artifacts};
-use tonic::{Code, transport::Channel};
+use tonic::{Code, Status, transport::Channel};
 
 use crate::{
     connect::refused,
@@ -17,10 +19,15 @@ use crate::{
     transfer::{Person, given_up},
 };
 
+/// How long it is looked up what became of a sweep whose answer did not come. A coordinator that restarts is back sooner.
+const LOOKING_UP: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(300);
+
 /// Stores the dataset and makes the sweep, or finds the one that the same file made.
 ///
 /// # Errors
-/// The name belongs to another sweep, or the coordinator is away.
+/// The name belongs to another sweep, or the coordinator is away. Where the answer is lost, or tells of trouble, the error
+/// says what became of the sweep: a coordinator may fail after it has made it.
 pub(crate) async fn submit(
     artifacts: Artifacts,
     mut sweeps: SweepServiceClient<Channel>,
@@ -48,6 +55,7 @@ pub(crate) async fn submit(
         Ok(answer) => answer.into_inner(),
         // Not wrong use: it depends on what was submitted before.
         Err(status) if status.code() == Code::AlreadyExists => anyhow::bail!("{}", status.message()),
+        Err(status) if is_undecided(status.code()) => return look_up(sweeps, file, digest, status).await,
         Err(status) => return Err(refused(status)),
     };
     let sweep = answer.sweep.context("the coordinator made no sweep")?;
@@ -61,4 +69,53 @@ pub(crate) async fn submit(
         say(format_args!("sweep {} is there already: {}", state::title(&sweep), state::sweep(sweep.state)));
     }
     Ok(sweep)
+}
+
+/// Whether a sweep may have been made although CreateSweep was answered with this, or with nothing.
+fn is_undecided(code: Code) -> bool {
+    use Code::{Cancelled, DeadlineExceeded, Internal, ResourceExhausted, Unavailable, Unknown};
+    matches!(code, Cancelled | DeadlineExceeded | Internal | ResourceExhausted | Unavailable | Unknown)
+}
+
+/// Finds out whether the sweep was made all the same, and says so.
+async fn look_up(
+    mut sweeps: SweepServiceClient<Channel>,
+    file: &SweepFile,
+    dataset: &str,
+    status: Status,
+) -> anyhow::Result<Sweep> {
+    let name = &file.name;
+    // A coordinator that answered has done what it will do; one that did not may still be at work.
+    let answered = status.code() == Code::ResourceExhausted;
+    let error = refused(status);
+    say(format_args!("{error:#}; looking up what became of the sweep"));
+    let end = Instant::now() + LOOKING_UP;
+    let missing = loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let missing = match tokio::time::timeout(left, sweeps.get_sweep(SweepRef { sweep: name.clone() })).await {
+            Ok(Ok(found)) => {
+                let found = found.into_inner();
+                if found.text != file.text || found.dataset != dataset {
+                    let problem = format!("the name {name} belongs to another sweep, so none was made");
+                    return Err(error.context(problem));
+                }
+                say(format_args!("sweep {} was made all the same, and goes on", state::title(&found)));
+                return Ok(found);
+            }
+            Ok(Err(status)) if status.code() == Code::NotFound => true,
+            Ok(Err(_)) | Err(_) => false,
+        };
+        if missing && answered || Instant::now() >= end {
+            break missing;
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
+    let outcome = if missing {
+        format!("no sweep {name} was made; submit it again")
+    } else {
+        format!(
+            "nobody answers whether sweep {name} was made: `besom sweeps` tells, and submitting it again makes it only once"
+        )
+    };
+    Err(error.context(outcome))
 }

@@ -45,6 +45,10 @@ impl Party for Person {
         false
     }
 
+    fn refused(&mut self, _: &Status) -> bool {
+        false
+    }
+
     fn progress(&mut self, done: u64, of: u64) {
         const MIB: f64 = (1 << 20) as f64;
         self.away = 0;

@@ -102,7 +102,7 @@ pub(crate) fn say_if_cancelled(sweep: &Sweep) {
 /// A sweep that ended is a failure if a job failed or a person cancelled it.
 pub(crate) fn exit(sweep: &Sweep) -> Exit {
     let counts = sweep.counts.unwrap_or_default();
-    if counts.failed + counts.cancelled > 0 || state::sweep(sweep.state) == "cancelled" {
+    if counts.failed > 0 || counts.cancelled > 0 || state::sweep(sweep.state) == "cancelled" {
         Exit::Failed
     } else {
         Exit::Success

@@ -7,10 +7,13 @@
 pub mod artifacts;
 mod catch_up;
 mod config;
+mod descriptors;
 pub mod domain;
 mod expander;
+mod failed_sync;
 mod in_process;
 mod keeper;
+mod listener;
 mod queue;
 mod reaper;
 mod rpc;
@@ -19,5 +22,7 @@ mod server;
 pub mod store;
 
 pub use config::{ConfigError, CoordinatorConfig};
+pub use descriptors::raise_descriptor_limit;
+pub use failed_sync::failed_sync;
 pub use in_process::InProcess;
 pub use server::Coordinator;

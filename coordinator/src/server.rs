@@ -9,15 +9,15 @@ use besom_proto::link;
 use besom_proto::v1::artifact_service_server::ArtifactServiceServer;
 use besom_proto::v1::sweep_service_server::SweepServiceServer;
 use besom_proto::v1::worker_service_server::WorkerServiceServer;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
-use tracing::{debug, info, warn};
+use tower::util::MapResponse;
+use tracing::{info, warn};
 
 use crate::artifacts::ArtifactStore;
 use crate::catch_up::catch_up;
@@ -25,8 +25,9 @@ use crate::config::{ConfigError, CoordinatorConfig};
 use crate::expander::Expander;
 use crate::in_process::InProcess;
 use crate::keeper::keep;
+use crate::listener::{self, Counted};
 use crate::reaper::Reaper;
-use crate::rpc::{Artifacts, Sweeps, Workers};
+use crate::rpc::{Artifacts, Sweeps, Workers, refused};
 use crate::scheduler::Scheduler;
 use crate::store::Store;
 
@@ -112,7 +113,7 @@ impl Coordinator {
         // No keep-alive here: both ends live and die together, and a debugger or a busy machine may stop them for long.
         let server =
             Server::builder().concurrency_limit_per_connection(MAX_CALLS).load_shed(true).serve_with_incoming_shutdown(
-                services.routes(&token).prepare(),
+                MapResponse::new(services.routes(&token).prepare(), refused),
                 ReceiverStream::new(incoming),
                 token.clone().cancelled_owned(),
             );
@@ -131,20 +132,11 @@ impl Coordinator {
     }
 
     /// Serves all services, health and (where configured) reflection until `shutdown` is cancelled or the coordinator
-    /// ends. Open calls then have 10 s.
+    /// ends. Open calls then have 10 s; connections without one end at once.
     ///
     /// # Errors
     /// What the listener or the transport says.
     pub async fn serve(&self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-        self.serve_within(listener, shutdown, DRAIN).await
-    }
-
-    async fn serve_within(
-        &self,
-        listener: TcpListener,
-        shutdown: CancellationToken,
-        drain: Duration,
-    ) -> io::Result<()> {
         let address = listener.local_addr()?;
         // Of the coordinator's own, so that ending either ends the server.
         let closing = self.token.child_token();
@@ -168,8 +160,8 @@ impl Coordinator {
             .http2_keepalive_interval(Some(link::KEEP_ALIVE))
             .http2_keepalive_timeout(Some(link::KEEP_ALIVE_TIMEOUT))
             .serve_with_incoming_shutdown(
-                routes.prepare(),
-                TcpIncoming::from(listener).map(tuned),
+                Counted(MapResponse::new(routes.prepare(), refused)),
+                listener::incoming(listener, closing.clone()),
                 closing.clone().cancelled_owned(),
             );
         info!(%address, "serving");
@@ -181,7 +173,7 @@ impl Coordinator {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            served = until_drained(server, closing.clone(), drain) => served,
+            served = until_drained(server, closing.clone(), DRAIN) => served,
             () = stop => Ok(()),
         }
     }
@@ -212,17 +204,7 @@ impl Services {
     }
 }
 
-/// A connection that could not be prepared serves all the same; a slow one may break.
-fn tuned(accepted: io::Result<TcpStream>) -> io::Result<TcpStream> {
-    accepted.inspect(|stream| {
-        if let Err(error) = link::tune(stream) {
-            debug!(%error, "a connection's options could not be set");
-        }
-    })
-}
-
-/// Waits for the server and, once `closing`, no longer than `drain`: it would wait for ever for a peer that has
-/// connected and says nothing.
+/// Waits for the server and, once `closing`, no longer than `drain`: a call may last as long as its peer wants.
 async fn until_drained(
     server: impl Future<Output = Result<(), tonic::transport::Error>>,
     closing: CancellationToken,
@@ -235,43 +217,8 @@ async fn until_drained(
     tokio::select! {
         served = server => served.map_err(io::Error::other),
         () = deadline => {
-            warn!("connections are still open; not waiting for them any longer");
+            warn!("calls are still open; not waiting for them any longer");
             Ok(())
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::AsyncReadExt;
-
-    use super::*;
-    use crate::store::open::{StoreUrl, open};
-
-    #[tokio::test]
-    async fn a_connection_that_says_nothing_does_not_keep_the_server() {
-        let dir = tempfile::tempdir().unwrap();
-        let opened = open(&StoreUrl::Sqlite(dir.path().join("besom.db"))).await.unwrap();
-        let config = CoordinatorConfig::default();
-        let coordinator = Coordinator::start(opened.store, opened.artifacts, config).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shutdown = CancellationToken::new();
-        let talk = async {
-            let mut idle = TcpStream::connect(address).await.unwrap();
-            // The server speaks first: its settings show that it has accepted.
-            idle.read_u8().await.unwrap();
-            shutdown.cancel();
-            std::future::pending::<()>().await;
-        };
-        let served = async {
-            tokio::select! {
-                served = coordinator.serve_within(listener, shutdown.clone(), Duration::from_millis(100)) => served,
-                () = talk => Ok(()),
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(8), served).await.expect("serving ends").unwrap();
-        assert!(shutdown.is_cancelled());
-        tokio::time::timeout(Duration::from_secs(8), coordinator.stop()).await.expect("stopping ends");
     }
 }

@@ -117,6 +117,7 @@ conformance! {
         releasing_again_is_fine_and_releasing_what_is_gone_is_not,
         a_worker_that_leaves_gives_back_all_it_holds,
         a_lost_lease_returns_its_job_at_once_the_first_time,
+        a_lost_job_names_its_worker_and_its_last_sign_of_life,
         the_fifth_loss_is_the_last,
         losses_and_failures_are_counted_apart,
         at_most_so_many_leases_are_settled_at_once,

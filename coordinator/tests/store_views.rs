@@ -38,6 +38,7 @@ async fn history(bench: &Bench) {
     };
     bench.complete(done(0, vec![record(1, 0.5), record(2, 0.7)]), at(2.5)).await;
     bench.complete(done(1, vec![record(1, 0.7)]), at(2.999_999)).await;
+    bench.tell_to_stop(jobs[2].at).await;
     bench.complete(completion(jobs[2].at, JobOutcome::Stopped, vec![record(1, 1.0 / 3.0)]), at(3.0)).await;
     let broken = EpochRecord { loss: None, val_loss: None, ..record(2, 0.9) };
     bench.complete(completion(jobs[3].at, JobOutcome::Diverged, vec![record(1, 0.2), broken]), at(3.0)).await;
@@ -160,7 +161,7 @@ async fn params_are_read_alike_with_casts() {
         let rows = bench
             .query(
                 "SELECT params->>'optimizer', CAST(params->>'learning_rate' AS DOUBLE PRECISION), \
-                 CAST(params->>'batch_size' AS BIGINT), params->>'patience', learning_rate FROM runs",
+                 CAST(params->>'batch_size' AS BIGINT), params->>'min_delta', learning_rate FROM runs",
             )
             .await;
         assert_eq!(rows, [["sgd", "0.03333333333333333", "32", "-", "0.03333333333333333"]]);

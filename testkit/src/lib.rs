@@ -1,5 +1,8 @@
-//! What tests of several crates need: a private Postgres server and waiting on states. Never part of the product.
+//! What tests of several crates need: a private Postgres server, waiting on states, a load client. Never part of the
+//! product.
 
+#[cfg(feature = "load")]
+pub mod load;
 pub mod postgres;
 
 use std::time::{Duration, Instant};

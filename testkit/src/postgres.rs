@@ -54,9 +54,14 @@ pub struct PostgresServer {
     /// The unprivileged user that runs the server where the tests run as root: Postgres refuses root.
     user: Option<(u32, u32)>,
     port: u16,
+    /// What `-c` tells it.
+    settings: Vec<String>,
     process: Mutex<Option<Child>>,
     watchdog: Mutex<Child>,
 }
+
+/// A crash of the server loses nothing without fsync, only one of the machine does, and that ends the test.
+const SETTINGS: [&str; 3] = ["fsync=off", "shared_buffers=32MB", "timezone=UTC"];
 
 /// How to stop a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +88,15 @@ impl PostgresServer {
     /// # Panics
     /// Where no Postgres is installed, or it does not start.
     pub fn start_new() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// As [`PostgresServer::start_new`], with more settings (`fsync=on`), which beat those of all tests.
+    ///
+    /// # Panics
+    /// As [`PostgresServer::start_new`].
+    pub fn start_with(settings: &[&str]) -> Self {
+        let settings = SETTINGS.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
         let binaries = binaries();
         let user = unprivileged_user();
         let dir = TempDir::with_prefix("besom-postgres-").expect("a temporary folder").keep();
@@ -90,8 +104,8 @@ impl PostgresServer {
             chown(&dir, Some(uid), Some(gid)).expect("root may give a folder away");
         }
         let watchdog = start_watchdog(&dir);
-        let mut server =
-            Self { binaries, dir, user, port: 0, process: Mutex::new(None), watchdog: Mutex::new(watchdog) };
+        let (process, watchdog) = (Mutex::new(None), Mutex::new(watchdog));
+        let mut server = Self { binaries, dir, user, port: 0, settings, process, watchdog };
         server.initdb();
         // Another process can take the port between the choice and the start: then it is another port's turn.
         for _ in 0..10 {
@@ -190,8 +204,7 @@ impl PostgresServer {
             .arg("-k")
             .arg(&self.dir)
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-N", "400"])
-            // A crash of the server loses nothing without fsync, only one of the machine does, and that ends the test.
-            .args(["-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "timezone=UTC"])
+            .args(self.settings.iter().flat_map(|setting| ["-c", setting]))
             .stderr(Stdio::from(log))
             .spawn()
             .expect("postgres runs");

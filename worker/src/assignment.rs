@@ -38,26 +38,26 @@ impl From<AttemptRef> for v1::AttemptRef {
     }
 }
 
-/// An assignment that this build cannot execute; no other attempt by this build could.
+/// An assignment that this build cannot execute.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("assignment: {field}: {problem}")]
 pub(crate) struct Unfit {
     field: &'static str,
     problem: String,
+    /// It is not the one that was made: another attempt may get the right one. Otherwise none by this build can execute it.
+    pub(crate) damaged: bool,
 }
 
 impl TryFrom<&v1::Assignment> for Assignment {
     type Error = Unfit;
 
     fn try_from(wire: &v1::Assignment) -> Result<Self, Unfit> {
-        let unfit = |field, problem: String| Unfit { field, problem };
+        let unfit = |field, problem: String| Unfit { field, problem, damaged: false };
         let unspecified = |field| unfit(field, "not one that this build knows".to_owned());
         let found = hex(&Sha256::digest(&wire.config));
         if found != wire.config_hash {
-            return Err(unfit(
-                "config_hash",
-                format!("{} is not the hash of the configuration, {found}", wire.config_hash),
-            ));
+            let problem = format!("{} is not the hash of the configuration, {found}", wire.config_hash);
+            return Err(Unfit { damaged: true, ..unfit("config_hash", problem) });
         }
         let config =
             JobConfig::from_canonical_json(&wire.config).map_err(|error| unfit("config", error.to_string()))?;
@@ -170,7 +170,8 @@ mod tests {
             if field == "config" {
                 rehash(&mut wire);
             }
-            assert_eq!(Assignment::try_from(&wire).unwrap_err().field, field);
+            let unfit = Assignment::try_from(&wire).unwrap_err();
+            assert_eq!((unfit.field, unfit.damaged), (field, field == "config_hash"));
         }
     }
 

@@ -15,7 +15,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::agent::{
-    DropReason, Events, Ledger, Link, Phase, Refusal, Session, SessionKey, Signal, WorkerEvent, call, delay, explain,
+    DropReason, Events, Ledger, Link, Phase, Refusal, Session, SessionKey, Signal, WorkerEvent, again, call, delay, explain,
     spread,
 };
 use crate::assignment::{Assignment, AttemptRef, Unfit};
@@ -23,6 +23,7 @@ use crate::data::{Dataset, DatasetCache};
 use crate::slot::{Trainer, Training};
 use crate::train::{Ending, TrainError, Trained};
 use crate::transfer::{Artifacts, Caller, Party, TransferError};
+use crate::watchdog::{Patience, Pulse};
 
 /// A completion is one transaction; a coordinator that needs longer is not well.
 const COMPLETE_DEADLINE: Duration = Duration::from_secs(20);
@@ -40,6 +41,7 @@ pub(crate) struct Bench {
     pub(crate) uploads: Semaphore,
     pub(crate) datasets: DatasetCache,
     pub(crate) trainer: Arc<dyn Trainer>,
+    pub(crate) patience: Patience,
 }
 
 /// An attempt that was given to a slot.
@@ -58,6 +60,8 @@ pub(crate) struct Left {
     pub(crate) slot: u32,
     /// To be given back to the coordinator.
     pub(crate) release: Option<AttemptRef>,
+    /// Its thread still runs, and nobody knows for how long.
+    pub(crate) hangs: bool,
 }
 
 /// How an attempt ends, before the coordinator knows.
@@ -70,7 +74,8 @@ impl Attempt {
     /// Executes it and delivers the result. Never fails: what goes wrong is the attempt's result.
     pub(crate) async fn run(self) -> Left {
         let started = self.bench.ledger.now();
-        let end = match self.execute().await {
+        let pulse = Arc::<Pulse>::default();
+        let end = match self.execute(&pulse).await {
             Ok(end) => end,
             Err(error) => {
                 let mut completion = self.completion(v1::Outcome::Failed);
@@ -90,7 +95,7 @@ impl Attempt {
         tracing::info!(job.id = self.at.job, job.attempt = self.at.attempt, outcome, error, "attempt ended");
         let (slot, job) = (self.slot, self.at.job);
         (self.bench.events)(WorkerEvent::Ended { slot, job, outcome, error });
-        Left { slot, release }
+        Left { slot, release, hangs: pulse.is_given_up() }
     }
 
     fn completion(&self, outcome: v1::Outcome) -> v1::Completion {
@@ -99,10 +104,10 @@ impl Attempt {
     }
 
     /// Fetches, trains and stores the models.
-    async fn execute(&self) -> Result<End, TrainError> {
+    async fn execute(&self, pulse: &Arc<Pulse>) -> Result<End, TrainError> {
         let assignment = match &self.assignment {
             Ok(assignment) => Arc::new(assignment.clone()),
-            Err(unfit) => return Err(TrainError { retryable: false, message: unfit.to_string() }),
+            Err(unfit) => return Err(TrainError { retryable: unfit.damaged, message: unfit.to_string() }),
         };
         let prepared = tokio::select! {
             biased;
@@ -128,6 +133,8 @@ impl Attempt {
             signal: Arc::clone(&self.signal),
             ledger: Arc::clone(&self.bench.ledger),
             events: Arc::clone(&self.bench.events),
+            pulse: Arc::clone(pulse),
+            patience: self.bench.patience,
         };
         let trained = training.run().await;
         if self.signal.dropped().is_some() {
@@ -174,7 +181,7 @@ impl Attempt {
     /// failure of the attempt.
     async fn fetch(&self, digest: &str) -> Result<Vec<u8>, TransferError> {
         (self.bench.events)(WorkerEvent::FetchingDataset { digest: digest.to_owned() });
-        self.bench.artifacts.get(&mut Worker { link: &self.bench.link, session: None }, digest).await
+        self.bench.artifacts.get(&mut Worker { link: &self.bench.link, session: None, refusals: 0 }, digest).await
     }
 
     /// Stores the models that are kept, and says how the attempt ended.
@@ -207,7 +214,7 @@ impl Attempt {
             return Ok(String::new());
         }
         let _upload = self.bench.uploads.acquire().await.expect("never closed");
-        let mut worker = Worker { link: &self.bench.link, session: None };
+        let mut worker = Worker { link: &self.bench.link, session: None, refusals: 0 };
         self.bench.artifacts.put(&mut worker, v1::ArtifactKind::Model, model).await.map_err(|error| TrainError {
             retryable: true,
             message: format!("failed to store the model: {error}"),
@@ -220,7 +227,7 @@ impl Attempt {
         ledger.enter(self.at, Phase::Completing);
         ledger.until_few_pending(self.at).await;
         let mut session = link.session().await;
-        let mut failures = 0;
+        let (mut failures, mut refusals) = (0, 0);
         loop {
             completion.epochs = ledger.pending(self.at).iter().map(v1::EpochRecord::from).collect();
             let SessionKey { store, worker, secret } = session.key.clone();
@@ -245,8 +252,13 @@ impl Attempt {
                     session = renewed;
                 }
                 Err(Refusal::Stale(_)) => return (DropReason::LeaseLost.as_str(), why(DropReason::LeaseLost)),
+                Err(Refusal::Other(status)) if again(&mut refusals) => {
+                    tracing::warn!(error = explain(&status), "a result was refused, sending it again");
+                    failures += 1;
+                    tokio::time::sleep(delay(failures, spread())).await;
+                }
                 Err(Refusal::Other(status)) => match self.refused(&completion, &status) {
-                    Some(failed) => completion = failed,
+                    Some(failed) => (completion, refusals) = (failed, 0),
                     None => return ("failed", Some(status.message().to_owned())),
                 },
             }
@@ -295,6 +307,7 @@ impl Attempt {
 struct Worker<'l> {
     link: &'l Link,
     session: Option<Session>,
+    refusals: u32,
 }
 
 impl Party for Worker<'_> {
@@ -314,6 +327,14 @@ impl Party for Worker<'_> {
             self.link.renewed(&session).await;
         }
         true
+    }
+
+    fn refused(&mut self, status: &Status) -> bool {
+        let goes_on = again(&mut self.refusals);
+        if goes_on {
+            tracing::warn!(error = explain(status), "a transfer was refused, asking again");
+        }
+        goes_on
     }
 
     fn progress(&mut self, _done: u64, _of: u64) {}

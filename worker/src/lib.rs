@@ -13,5 +13,8 @@ mod random;
 mod slot;
 pub mod train;
 pub mod transfer;
+pub mod unfinished;
+mod watchdog;
 
 pub use slot::{Mlp, Trainer};
+pub use watchdog::Patience;

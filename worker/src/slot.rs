@@ -9,6 +9,7 @@ use crate::agent::{Events, Ledger, Signal, WorkerEvent};
 use crate::assignment::{Assignment, AttemptRef};
 use crate::data::Dataset;
 use crate::train::{Control, EpochRecord, Observer, TrainError, TrainJob, Trained, train};
+use crate::watchdog::{Patience, Pulse};
 
 /// Trains one job on the calling thread. The product has one, [`Mlp`]; tests script their own.
 pub trait Trainer: Send + Sync + 'static {
@@ -40,13 +41,16 @@ pub(crate) struct Training {
     pub(crate) signal: Arc<Signal>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) events: Events,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) patience: Patience,
 }
 
 impl Training {
-    /// Trains on a thread of its own and returns when that thread has ended.
+    /// Trains on a thread of its own and returns when that thread has ended, or hangs: it is then left alone.
     pub(crate) async fn run(self) -> Result<Trained, TrainError> {
         let retry = |message: String| TrainError { retryable: true, message };
         let (sender, receiver) = oneshot::channel();
+        let (pulse, patience) = (Arc::clone(&self.pulse), self.patience);
         let body = move || {
             let result = catch_unwind(AssertUnwindSafe(|| self.train()));
             let result = result.unwrap_or_else(|panic| Err(retry(format!("the trainer panicked: {}", said(&*panic)))));
@@ -55,7 +59,11 @@ impl Training {
         };
         let thread = std::thread::Builder::new().name("slot".into()).spawn(body);
         let thread = thread.map_err(|error| retry(format!("failed to start a thread: {error}")))?;
-        let result = receiver.await.unwrap_or_else(|_gone| Err(retry("the trainer's thread ended".to_owned())));
+        let result = tokio::select! {
+            biased;
+            result = receiver => result.unwrap_or_else(|_gone| Err(retry("the trainer's thread ended".to_owned()))),
+            problem = pulse.until_hung(patience) => return Err(retry(problem)),
+        };
         // It has sent its result, so it ends at once; a panic was caught above.
         let _ = thread.join();
         result
@@ -78,10 +86,16 @@ struct Watched(Training);
 
 impl Observer for Watched {
     fn control(&mut self) -> Control {
-        self.0.signal.control()
+        let pulse = &self.0.pulse;
+        pulse.batch();
+        if pulse.is_given_up() { Control::Abort } else { self.0.signal.control() }
     }
 
     fn epoch(&mut self, _job: usize, record: &EpochRecord) {
+        if self.0.pulse.is_given_up() {
+            return;
+        }
+        self.0.pulse.epoch();
         self.0.ledger.record(self.0.at, record.clone());
         (self.0.events)(WorkerEvent::Epoch { slot: self.0.slot, job: self.0.at.job, record: record.clone() });
     }

@@ -51,6 +51,9 @@ pub trait Party: Send {
     /// The coordinator does not know the caller. Says whether to go on as whoever [`Party::caller`] is then.
     fn unknown(&mut self) -> impl Future<Output = bool> + Send;
 
+    /// The coordinator refused it for good, or something on the way damaged the question. Says whether to ask again.
+    fn refused(&mut self, status: &Status) -> bool;
+
     /// So many bytes are there, of so many.
     fn progress(&mut self, done: u64, of: u64);
 }
@@ -232,7 +235,8 @@ async fn persist(
                     return Err(TransferError::Damaged { times: DAMAGED, cause });
                 }
             }
-            Failure::Refused(status) => return Err(TransferError::Refused(status)),
+            Failure::Refused(status) if !party.refused(&status) => return Err(TransferError::Refused(status)),
+            Failure::Refused(_) => {}
         }
         failures += 1;
         tokio::time::sleep(delay(failures, spread())).await;

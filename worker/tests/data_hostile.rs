@@ -310,3 +310,41 @@ async fn sources_that_are_none_are_refused() {
         assert!(text.contains(words) && !text.contains("token"), "{source}: {text}");
     }
 }
+
+/// An archive whose `arr_0` claims `values` bytes of values, in the shape given, behind some megabytes of real ones: so much
+/// may be packed in them.
+fn claiming(shape: &str, values: u64) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let array = npy("|u1", shape, &(0..4 << 20).map(|_| random()).collect::<Vec<u8>>());
+    let claimed = array.len() as u64 - (4 << 20) + values;
+    let mut archive = zip_of(&[("arr_0.npy", &array), ("arr_1.npy", &ten_labels())], true);
+    let (real, claimed) = ((array.len() as u32).to_le_bytes(), (claimed as u32).to_le_bytes());
+    let mut places = 0;
+    for at in 0..archive.len() - 4 {
+        if archive[at..at + 4] == real {
+            archive[at..at + 4].copy_from_slice(&claimed);
+            places += 1;
+        }
+    }
+    assert_eq!(places, 2, "the entry's header and the directory");
+    archive
+}
+
+#[tokio::test]
+async fn a_small_archive_that_would_fill_the_memory_is_refused_before_its_values_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // Reading any of them would end with "ends too early", after all the memory was reserved.
+    let many = claiming("(1300, 1024, 1024)", 1300 << 20);
+    let words = ["arr_0.npy", "(1300, 1024, 1024) is too large", "at most 1073741824 values", "give fewer samples"];
+    refused(folder, "many.npz", &many, &words).await;
+    // Few values, but a label and a place in the split for each of them.
+    let tiny = claiming("(268435456, 1)", 256 << 20);
+    let words =
+        ["arr_0.npy", "268435456 samples", "take 4096 MiB while they are read", "2048 MiB", "give fewer samples"];
+    refused(folder, "tiny.npz", &tiny, &words).await;
+}

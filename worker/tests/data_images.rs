@@ -146,7 +146,7 @@ fn drawings_are_scaled_as_the_training_data_were() {
         synthetic: false,
     };
     let images = Images { count: 2, rows: vec![1, 2, 255, 4], bright_edge: false };
-    let data = images.dataset(&header).unwrap();
+    let data = images.into_dataset(&header).unwrap();
     assert_eq!((data.header().max, data.header().test, data.header().train), (200, 2, 1));
     assert_eq!(data.rows()[2..], [1, 2, 255, 4]);
 }

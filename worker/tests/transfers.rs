@@ -177,6 +177,10 @@ impl Party for Somebody {
         false
     }
 
+    fn refused(&mut self, _: &Status) -> bool {
+        false
+    }
+
     fn progress(&mut self, done: u64, of: u64) {
         assert!(done <= of);
         self.done = done;

@@ -71,8 +71,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
 
 async fn runs(args: Table, settings: &Settings) -> anyhow::Result<Exit> {
     let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let sweep = trained::sweep(&connection, &args.sweep).await?;
-    let request = StreamRunsRequest { sweep: sweep.name, after: 0 };
+    let request = StreamRunsRequest { sweep: args.sweep.clone(), after: 0 };
     let mut batches = connection.sweeps().stream_runs(request).await.map_err(refused)?.into_inner();
     let mut file = Rows::begin(&args, &export::RUNS)?;
     while let Some(batch) = batches.message().await.map_err(refused)? {
@@ -89,7 +88,7 @@ async fn runs(args: Table, settings: &Settings) -> anyhow::Result<Exit> {
 async fn history(args: Table, settings: &Settings) -> anyhow::Result<Exit> {
     let connection = Connection::open(settings, &args.at, Access::Read).await?;
     let sweep = trained::sweep(&connection, &args.sweep).await?.name;
-    let request = SweepRef { sweep: sweep.clone() };
+    let request = SweepRef { sweep: args.sweep.clone() };
     let mut batches = connection.sweeps().stream_history(request).await.map_err(refused)?.into_inner();
     let mut file = Rows::begin(&args, &export::HISTORY)?;
     while let Some(batch) = batches.message().await.map_err(refused)? {

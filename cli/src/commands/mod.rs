@@ -86,6 +86,9 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let serves = matches!(cli.command, Command::Coordinator(_) | Command::Worker(_));
     // The database driver warns of every statement that takes a second, as a person's own in `sql` may.
     logging::init(cli.verbose, if serves { "info" } else { "warn,sqlx=error" })?;
+    if serves || matches!(cli.command, Command::Run(_)) {
+        besom_coordinator::raise_descriptor_limit();
+    }
     let settings = match cli.command {
         Command::Completions(args) => return completions::run(&args),
         _ => Settings::load()?,

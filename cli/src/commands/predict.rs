@@ -74,7 +74,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
                     path.display()
                 ));
             }
-            let sheet = Sheet::of_images(format!("{title}: {}", path.display()), &models, &images, header)?;
+            let sheet = Sheet::of_images(format!("{title}: {}", path.display()), &models, images, header)?;
             show(&sheet, &models, args.json, out, true)
         } else {
             let rows = predictions::sample(&dataset, args.samples, args.seed);

@@ -13,6 +13,7 @@ use anyhow::Context;
 use besom_coordinator::store::open::StoreUrl;
 use besom_proto::v1::{Goal, Sweep, SweepState, sweep_service_client::SweepServiceClient};
 use besom_worker::{
+    Patience,
     agent::{self, Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent},
     data::Loaded,
     transfer::Artifacts,
@@ -124,7 +125,13 @@ impl Session {
     async fn train(&mut self, sweep: &Sweep, settings: &Settings) -> anyhow::Result<Option<Sweep>> {
         let slots = settings.slots(self.args.slots).unwrap_or_else(agent::default_slots);
         let board = Arc::new(Slots::new(slots, sweep));
-        let config = WorkerConfig { name: None, slots, home: settings.home.clone(), sweep: Some(sweep.id) };
+        let config = WorkerConfig {
+            name: None,
+            slots,
+            home: settings.home.clone(),
+            sweep: Some(sweep.id),
+            patience: Patience::default(),
+        };
         let drain = self.interrupted.child_token();
         let mut worker = self.start_worker(config, drain.clone(), board.clone());
         let interrupted = self.interrupted.clone();

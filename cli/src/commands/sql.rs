@@ -36,17 +36,26 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
     let result = query(&url, &args.statement).await?;
     match args.format {
-        Format::Table => output::line(table(&result))?,
+        Format::Table => output::line(table(&result)?)?,
         Format::Csv => output::bytes(&sql::csv(&result)?)?,
-        Format::Json => output::line(sql::json(&result)?)?,
+        Format::Json => sql::print_json(&result)?,
     }
     Ok(Exit::Success)
 }
 
-fn table(result: &QueryResult) -> String {
+/// Cells of a table, at most: each takes some hundred bytes until all are as wide as their column.
+const MOST: usize = 1_000_000;
+
+fn table(result: &QueryResult) -> anyhow::Result<String> {
+    let (rows, columns) = (result.rows.len(), result.columns.len());
+    if rows * columns > MOST {
+        anyhow::bail!(
+            "{rows} rows of {columns} columns are too many for a table: add a LIMIT, or say --format csv or json"
+        );
+    }
     let mut table = Table::new(result.columns.iter().cloned());
     for row in &result.rows {
         table.row(row.iter().map(sql::text));
     }
-    table.render()
+    Ok(table.render())
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use besom_worker::Patience;
 use besom_worker::agent::{self, Connect, Shutdown, WorkerConfig, WorkerEvent};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -35,7 +36,13 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let slots = settings.slots(args.slots).unwrap_or_else(agent::default_slots);
     info!(coordinator = %endpoint.uri(), slots, "worker started");
     let connect: Connect = Arc::new(move || connect::lazy(&endpoint));
-    let config = WorkerConfig { name: args.name, slots, home: settings.home.clone(), sweep: None };
+    let config = WorkerConfig {
+        name: args.name,
+        slots,
+        home: settings.home.clone(),
+        sweep: None,
+        patience: Patience::default(),
+    };
     agent::run(connect, config, Shutdown { drain, stop: CancellationToken::new() }, log).await?;
     info!("worker stopped");
     Ok(Exit::Success)

@@ -141,18 +141,25 @@ impl Values {
     }
 }
 
-/// Microseconds since 1970 of a time as the views show it.
+/// Microseconds since 1970 of a time as the views show it. A stored number may be a year of six digits, or one before
+/// the first.
 fn microseconds(text: &str) -> Option<i64> {
-    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u32>().ok();
-    let small = |range| u8::try_from(number(range)?).ok();
+    let (date, time) = text.split_once('T')?;
+    let mut parts = date.rsplitn(3, '-');
+    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?.parse::<i64>().ok()?);
+    // The calendar repeats itself every 400 years, which are 146,097 days.
+    let (cycle, year) = (year.div_euclid(400), year.rem_euclid(400));
     let date = Date::from_calendar_date(
-        i32::try_from(number(0..4)?).ok()?,
-        Month::try_from(small(5..7)?).ok()?,
-        small(8..10)?,
+        i32::try_from(year).ok()? + 2000,
+        Month::try_from(month.parse::<u8>().ok()?).ok()?,
+        day.parse().ok()?,
     );
-    let time = Time::from_hms_micro(small(11..13)?, small(14..16)?, small(17..19)?, number(20..26)?);
+    let number = |range: std::ops::Range<usize>| time.get(range)?.parse::<u32>().ok();
+    let small = |range| u8::try_from(number(range)?).ok();
+    let time = Time::from_hms_micro(small(0..2)?, small(3..5)?, small(6..8)?, number(9..15)?);
     let at = PrimitiveDateTime::new(date.ok()?, time.ok()?).assume_utc();
-    i64::try_from(at.unix_timestamp_nanos() / 1_000).ok()
+    let cycles = i128::from(cycle - 5) * 146_097 * 86_400 * 1_000_000;
+    i64::try_from(at.unix_timestamp_nanos() / 1_000 + cycles).ok()
 }
 
 #[cfg(test)]
@@ -163,6 +170,10 @@ mod tests {
     fn a_time_is_read_as_the_views_write_it() {
         assert_eq!(microseconds("1970-01-01T00:00:00.000001Z"), Some(1));
         assert_eq!(microseconds("2026-11-23T17:30:00.123456Z"), Some(1_795_455_000_123_456));
+        // As the coordinator writes the last and the first number that a column holds.
+        assert_eq!(microseconds("294247-01-10T04:00:54.775807Z"), Some(i64::MAX));
+        assert_eq!(microseconds("-290308-12-21T19:59:05.224192Z"), Some(i64::MIN));
+        assert_eq!(microseconds("1969-12-31T23:59:59.999999Z"), Some(-1));
         assert_eq!([microseconds("soon"), microseconds("2026-13-23T17:30:00.123456Z")], [None, None]);
     }
 }

@@ -56,17 +56,40 @@ pub(super) struct Slot {
     pub(super) bars: Vec<Bar>,
 }
 
-/// By worker and slot, times in seconds since the first start; and how long it took altogether.
-pub(super) fn slots(attempts: &[Attempt]) -> Option<(Vec<Slot>, f64)> {
+/// No sweep lasts longer than this before or after the middle of its starts: what lies there has a wrong time, and would
+/// press all others into one point.
+const LONGEST: f64 = 10.0 * 365.0 * 86400.0;
+
+/// The attempts with the seconds of their start and end, without those whose times cannot be.
+fn timed(attempts: &[Attempt]) -> Vec<(&Attempt, f64, Option<f64>)> {
     let at = |text: &str| {
         let time = PrimitiveDateTime::parse(text, TEXT).ok()?.assume_utc();
         Some(time.unix_timestamp_nanos() as f64 / 1e9)
     };
     let times = attempts.iter().filter_map(|attempt| {
-        let start = at(&attempt.started_at)?;
-        Some((attempt, start, attempt.ended_at.as_deref().and_then(at)))
+        let end = attempt.ended_at.as_deref().map(at);
+        // An end that cannot be read is not the same as none.
+        let end = if end == Some(None) { return None } else { end.flatten() };
+        Some((attempt, at(&attempt.started_at)?, end))
     });
-    let times: Vec<_> = times.collect();
+    let mut times: Vec<_> = times.collect();
+    let mut starts: Vec<f64> = times.iter().map(|(_, start, _)| *start).collect();
+    starts.sort_by(f64::total_cmp);
+    if let Some(middle) = starts.get(starts.len() / 2) {
+        let near = |at: f64| (at - middle).abs() <= LONGEST;
+        times.retain(|(_, start, end)| near(*start) && end.is_none_or(near));
+    }
+    times
+}
+
+/// How many attempts have times that cannot be, or no readable ones.
+pub(super) fn untimed(attempts: &[Attempt]) -> usize {
+    attempts.len() - timed(attempts).len()
+}
+
+/// By worker and slot, times in seconds since the first start; and how long it took altogether.
+pub(super) fn slots(attempts: &[Attempt]) -> Option<(Vec<Slot>, f64)> {
+    let times = timed(attempts);
     let first = times.iter().map(|(_, start, _)| *start).reduce(f64::min)?;
     // The latest that the store knows, not the clock: the same data give the same figure.
     let last = times.iter().map(|(_, start, end)| end.unwrap_or(*start)).fold(first, f64::max);

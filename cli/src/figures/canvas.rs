@@ -96,7 +96,7 @@ impl Canvas {
     }
 
     pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: Stroke) {
-        if stroke.opacity < 1.0 {
+        if stroke.opacity < 1.0 || is_point(&[from, to]) {
             return self.polyline(&[from, to], stroke);
         }
         self.scene.add(Primitive::Line {
@@ -111,9 +111,7 @@ impl Canvas {
     }
 
     pub(super) fn polyline(&mut self, points: &[(f64, f64)], stroke: Stroke) {
-        // A line without length cannot be stroked.
-        let near = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).abs() < 0.02 && (a.1 - b.1).abs() < 0.02;
-        if points.windows(2).all(|pair| near(pair[0], pair[1])) {
+        if is_point(points) {
             return;
         }
         // The crate gives fills an opacity, lines none.
@@ -241,6 +239,12 @@ impl Canvas {
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         lines.join("\n")
     }
+}
+
+/// A line without length cannot be stroked.
+fn is_point(points: &[(f64, f64)]) -> bool {
+    let near = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).abs() < 0.02 && (a.1 - b.1).abs() < 0.02;
+    points.windows(2).all(|pair| near(pair[0], pair[1]))
 }
 
 fn paint(color: Color) -> Paint {

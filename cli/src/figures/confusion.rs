@@ -107,6 +107,7 @@ impl<'a> Panel<'a> {
             canvas.text(x, y + 12.0 + 17.0 * n as f64, &text, LABEL, Align::Start, SOFT);
         }
         let (left, top) = (x + self.left(), y + 44.0 + 18.0);
+        canvas.rect(left, top, self.side(), self.side(), WHITE, 1.0);
         for target in 0..self.names.len() {
             self.row(canvas, target, left, top + self.cell * target as f64);
         }
@@ -126,7 +127,9 @@ impl<'a> Panel<'a> {
             let count = report.count(target, guess);
             let paper = shade(count as f64 / whole, if target == guess { BLUE } else { VERMILLION });
             let x = left + self.cell * guess as f64;
-            canvas.rect(x, top, self.cell, self.cell, paper, 1.0);
+            if count > 0 {
+                canvas.rect(x, top, self.cell, self.cell, paper, 1.0);
+            }
             if self.has_numbers() && count > 0 {
                 let text = count.to_string();
                 canvas.text(x + self.cell / 2.0, middle, &text, SMALL, Align::Middle, style::ink_on(paper));

@@ -29,7 +29,7 @@ const LOSSES: f64 = 0.98;
 pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let rows = rows(data);
     let all = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
-    let last = all().map(|line| line.val_loss.len()).max().filter(|last| *last > 0)?;
+    let last = all().map(|line| line.epochs).max().filter(|last| *last > 0)?;
     let page = Page::new(data, "validation accuracy and loss by epoch", width(), &notes(data, &rows));
     let heights: Vec<f64> = rows.iter().map(|row| LEAST_HEIGHT.max(key_height(row))).collect();
     let mut canvas = page.canvas(heights.iter().map(|height| height + ABOVE + BELOW).sum());
@@ -77,7 +77,7 @@ pub(super) fn scales(rows: &[Row]) -> (Scale, Scale) {
         loss.sort_by(f64::total_cmp);
         loss.truncate((loss.len() as f64 * LOSSES).ceil() as usize);
     }
-    (Scale::around(&accuracy, 0.05).clamped(0.0, 1.0), Scale::around(&loss, 0.05).clamped(0.0, f64::INFINITY))
+    (Scale::shares(&accuracy, 0.05), Scale::around(&loss, 0.05).clamped(0.0, f64::INFINITY))
 }
 
 fn notes(data: &SweepData, rows: &[Row]) -> Vec<String> {
@@ -97,6 +97,12 @@ fn notes(data: &SweepData, rows: &[Row]) -> Vec<String> {
     }
     if lines().any(|line| line.kind == Kind::Diverged) {
         notes.push("A cross ends the line of runs that diverged: their loss was no longer finite.".to_owned());
+    }
+    if data.stride > 1 {
+        notes.push(format!(
+            "Of every {} epochs the lowest and the highest are drawn; a line ends with its last one.",
+            2 * data.stride
+        ));
     }
     if rows.iter().any(is_many) {
         notes.push("Thin lines are all values; those with the best last val_accuracy stand out.".to_owned());
@@ -126,7 +132,8 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
                 let opacity = (60.0 * every as f64 / row.lines.len() as f64).clamp(0.06, 0.5);
                 for entry in row.lines.iter().step_by(every) {
                     let color = if entry.line.kind == Kind::Diverged { VERMILLION } else { BLUE };
-                    curve(canvas, panel, &metric(&entry.line, at), Stroke::new(color, 0.8).faint(opacity));
+                    let stroke = Stroke::new(color, 0.8).faint(opacity);
+                    curve(canvas, panel, &entry.line, &metric(&entry.line, at), stroke);
                 }
             } else {
                 let opacity = match row.lines.len() {
@@ -135,7 +142,8 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
                     _ => 0.06,
                 };
                 for (place, color, _) in &looks {
-                    band(canvas, panel, &metric(&row.lines[*place].line, at), *color, opacity);
+                    let line = &row.lines[*place].line;
+                    band(canvas, panel, line, &metric(line, at), *color, opacity);
                 }
             }
             // The best on top; of few lines the dashed ones, so that lines that coincide are all seen.
@@ -149,11 +157,11 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
                 let stroke = Stroke::new(color, 2.0).dashed(dash);
                 match points[..] {
                     [Some(band)] if is_lone(panel) => {
-                        let x = place_of(panel, 1, look, looks.len());
+                        let x = place_of(panel, 1.0, look, looks.len());
                         canvas.line((x, panel.inside_y(band.low)), (x, panel.inside_y(band.high)), stroke.faint(0.4));
                         canvas.dot(x, panel.inside_y(band.mean), 4.0, color, 1.0);
                     }
-                    _ => curve(canvas, panel, &points, stroke),
+                    _ => curve(canvas, panel, &row.lines[place].line, &points, stroke),
                 }
             }
         });
@@ -170,7 +178,7 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
             }
             let points = metric(&row.lines[place].line, at);
             if let Some((epoch, last)) = points.iter().enumerate().filter_map(|(e, p)| p.map(|p| (e, p))).next_back() {
-                let x = place_of(panel, epoch + 1, look.min(count - 1), count);
+                let x = place_of(panel, row.lines[place].line.epoch(epoch), look.min(count - 1), count);
                 canvas.cross(x, panel.inside_y(last.mean), 4.0, Stroke::new(color, 1.8));
             }
         }
@@ -184,18 +192,18 @@ fn is_lone(panel: &Panel) -> bool {
 
 /// The place of an epoch. Where there is but one, the lines stand side by side, in the order of the key: dots have no
 /// dashes to tell them apart.
-fn place_of(panel: &Panel, epoch: usize, look: usize, looks: usize) -> f64 {
+fn place_of(panel: &Panel, epoch: f64, look: usize, looks: usize) -> f64 {
     let shift = if is_lone(panel) { (look as f64 - (looks - 1) as f64 / 2.0) * 16.0 } else { 0.0 };
-    panel.at_x(epoch as f64) + shift
+    panel.at_x(epoch) + shift
 }
 
-/// A line, broken where an epoch has no number; a lone epoch is a dot.
-pub(super) fn curve(canvas: &mut Canvas, panel: &Panel, points: &[Option<Band>], stroke: Stroke) {
-    let place = |(epoch, band): (usize, &Option<Band>)| {
+/// The points of a line, broken where an epoch has no number; a lone epoch is a dot.
+pub(super) fn curve(canvas: &mut Canvas, panel: &Panel, line: &Line, points: &[Option<Band>], stroke: Stroke) {
+    let place = |(entry, band): (usize, &Option<Band>)| {
         // Beyond a screen's height nothing is seen, and some readers of SVG stumble over huge numbers.
         let far = 3.0 * panel.height;
         band.map(|band| {
-            (panel.at_x((epoch + 1) as f64), panel.at_y(band.mean).clamp(panel.y - far, panel.bottom() + far))
+            (panel.at_x(line.epoch(entry)), panel.at_y(band.mean).clamp(panel.y - far, panel.bottom() + far))
         })
     };
     let places: Vec<Option<(f64, f64)>> = points.iter().enumerate().map(place).collect();
@@ -209,12 +217,12 @@ pub(super) fn curve(canvas: &mut Canvas, panel: &Panel, points: &[Option<Band>],
     }
 }
 
-fn band(canvas: &mut Canvas, panel: &Panel, points: &[Option<Band>], color: Color, opacity: f64) {
+fn band(canvas: &mut Canvas, panel: &Panel, line: &Line, points: &[Option<Band>], color: Color, opacity: f64) {
     for (start, piece) in pieces(points) {
         if piece.iter().all(|band| band.high <= band.low) {
             continue;
         }
-        let edge = |(at, value): (usize, f64)| (panel.at_x((start + at + 1) as f64), panel.inside_y(value));
+        let edge = |(at, value): (usize, f64)| (panel.at_x(line.epoch(start + at)), panel.inside_y(value));
         let upper = piece.iter().map(|band| band.high).enumerate().map(edge);
         let lower = piece.iter().map(|band| band.low).enumerate().rev().map(edge);
         canvas.area(&upper.chain(lower).collect::<Vec<_>>(), color, opacity);

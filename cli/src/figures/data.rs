@@ -10,7 +10,10 @@ use besom_sweep::{Method, Params};
 use serde_json::Value;
 use tonic::transport::Channel;
 
-use super::values::{Parameter, Values};
+use super::{
+    series::Series,
+    values::{Parameter, Values},
+};
 use crate::{
     connect::refused,
     render::results::{self, Order},
@@ -35,7 +38,19 @@ pub(super) struct SweepData {
     /// By job and attempt; only where asked for.
     pub(super) attempts: Vec<v1::Attempt>,
     pub(super) importance: v1::ImportanceResponse,
+    /// How many epochs an entry of a run stands for; 0 where no run has any.
+    pub(super) stride: usize,
+    /// How many numbers are left out that no training gives.
+    pub(super) odd: u64,
 }
+
+/// The largest loss that a trainer can say, which counts in f32. A number beyond it came into the store by another way, and
+/// one of them would flatten everything else in a figure.
+const LARGEST_LOSS: f64 = f32::MAX as f64;
+/// Losses below this are drawn as 0: a logarithmic axis would have to hold hundreds of decades.
+const SMALLEST_LOSS: f64 = 1e-30;
+/// An interval of two seeds reaches beyond 0 and 1, but not so far.
+const WIDEST: f64 = 100.0;
 
 /// One job.
 #[derive(Debug, Clone)]
@@ -43,11 +58,13 @@ pub(super) struct Run {
     pub(super) state: JobState,
     /// Which value of each parameter it has; `None` where its point has no such parameter.
     pub(super) values: Values,
-    /// From epoch 1 on, of the accepted or current attempt.
+    /// From epoch 1 on, of the accepted or current attempt; of long runs fewer entries than epochs.
     pub(super) epochs: Vec<Epoch>,
+    /// How many epochs there are.
+    pub(super) trained: usize,
 }
 
-/// What is drawn of one epoch; `None` where it was not finite.
+/// What is drawn of one epoch; `None` where it was not finite, or is no such number.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Epoch {
     pub(super) val_accuracy: Option<f64>,
@@ -94,17 +111,32 @@ impl SweepData {
             .runs
             .iter()
             .zip(&params)
-            .map(|(run, params)| Run { state: run.state(), values: data.values(params), epochs: Vec::new() })
+            .map(|(run, params)| Run {
+                state: run.state(),
+                values: data.values(params),
+                epochs: Vec::new(),
+                trained: 0,
+            })
             .collect();
+        let mut series = vec![Series::default(); data.runs.len()];
         let index: HashMap<i64, usize> = fetched.runs.iter().enumerate().map(|(at, run)| (run.job, at)).collect();
         let mut history = client.stream_history(at.clone()).await.map_err(refused)?.into_inner();
         while let Some(batch) = history.message().await.map_err(refused)? {
             for job in batch.jobs {
                 // A job that was made after the runs were listed is left for the next time.
                 let Some(&at) = index.get(&job.job) else { continue };
-                let epochs = &mut data.runs[at].epochs;
-                epochs.extend(job.epochs.iter().map(|e| Epoch { val_accuracy: e.val_accuracy, val_loss: e.val_loss }));
+                for epoch in &job.epochs {
+                    series[at].push(Epoch {
+                        val_accuracy: sane(epoch.val_accuracy, share, &mut data.odd),
+                        val_loss: sane(epoch.val_loss, loss, &mut data.odd),
+                    });
+                }
             }
+        }
+        data.stride = series.iter().map(Series::stride).max().unwrap_or(1);
+        for (run, series) in data.runs.iter_mut().zip(series) {
+            run.trained = series.count();
+            run.epochs = series.finish(data.stride);
         }
         let mut configs = client.stream_config_stats(at.clone()).await.map_err(refused)?.into_inner();
         while let Some(batch) = configs.message().await.map_err(refused)? {
@@ -112,6 +144,12 @@ impl SweepData {
             data.configs.extend(configs);
         }
         data.importance = client.get_importance(at.clone()).await.map_err(refused)?.into_inner();
+        let ranges = data.importance.kind() == v1::ImportanceKind::Range;
+        let all = data.importance.importances.len();
+        data.importance
+            .importances
+            .retain(|it| (0.0..=if ranges { 2.0 * LARGEST_LOSS } else { 1.01 }).contains(&it.value));
+        data.odd += (all - data.importance.importances.len()) as u64;
         if with_attempts {
             let mut attempts = client.stream_attempts(at).await.map_err(refused)?.into_inner();
             while let Some(batch) = attempts.message().await.map_err(refused)? {
@@ -159,12 +197,13 @@ impl SweepData {
             .collect()
     }
 
-    fn config(&self, stats: &v1::ConfigStats) -> Config {
+    fn config(&mut self, stats: &v1::ConfigStats) -> Config {
         let params: Params = serde_json::from_str(&stats.params).unwrap_or_default();
-        let accuracy = stats
-            .final_val_accuracy
-            .as_ref()
-            .map(|estimate| Estimate { mean: estimate.mean, interval: estimate.low.zip(estimate.high) });
+        let accuracy = stats.final_val_accuracy.as_ref().and_then(|estimate| {
+            let near = |(low, high): &(f64, f64)| low.abs() <= WIDEST && high.abs() <= WIDEST;
+            let interval = estimate.low.zip(estimate.high).filter(near);
+            Some(Estimate { mean: sane(Some(estimate.mean), share, &mut self.odd)?, interval })
+        });
         Config {
             values: self.values(&params),
             job: stats.job,
@@ -190,6 +229,21 @@ impl SweepData {
     }
 }
 
+/// The number if it is one that a training gives; else it is counted.
+fn sane(value: Option<f64>, draw: fn(f64) -> Option<f64>, odd: &mut u64) -> Option<f64> {
+    let drawn = draw(value?);
+    *odd += u64::from(drawn.is_none());
+    drawn
+}
+
+fn share(value: f64) -> Option<f64> {
+    (0.0..=1.0).contains(&value).then_some(value)
+}
+
+fn loss(value: f64) -> Option<f64> {
+    (0.0..=LARGEST_LOSS).contains(&value).then_some(if value < SMALLEST_LOSS { 0.0 } else { value })
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -202,6 +256,23 @@ pub(super) mod tests {
     /// Epochs of these accuracies.
     pub(in crate::figures) fn epochs(accuracies: &[f64]) -> Vec<Epoch> {
         accuracies.iter().map(|&a| Epoch { val_accuracy: Some(a), val_loss: Some(1.0 - a) }).collect()
+    }
+
+    #[test]
+    fn numbers_that_no_training_gives_are_counted_and_not_drawn() {
+        let mut odd = 0;
+        for value in [f64::NAN, f64::INFINITY, f64::MAX, f64::MIN, -1e-9, 1.5] {
+            assert_eq!(sane(Some(value), share, &mut odd), None, "{value}");
+        }
+        for value in [f64::NAN, f64::INFINITY, f64::MAX, f64::MIN, -1e-9, 3.5e38] {
+            assert_eq!(sane(Some(value), loss, &mut odd), None, "{value}");
+        }
+        assert_eq!(odd, 12);
+        let drawn = [0.0, -0.0, 5e-324, 1.0].map(|value| sane(Some(value), share, &mut odd));
+        assert_eq!(drawn, [Some(0.0), Some(0.0), Some(5e-324), Some(1.0)]);
+        let drawn = [0.0, 5e-324, 2.3, 3.4e38].map(|value| sane(Some(value), loss, &mut odd));
+        assert_eq!(drawn, [Some(0.0), Some(0.0), Some(2.3), Some(3.4e38)]);
+        assert_eq!((odd, sane(None, share, &mut odd)), (12, None));
     }
 
     #[test]

@@ -67,12 +67,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         _ => vec![estimate.mean],
     };
     let accuracies: Vec<f64> = estimates().flat_map(ends).collect();
-    let up = match Scale::around(&accuracies, 0.08) {
-        // A share that spreads over decades is still a share.
-        Scale::Log { high, .. } => Scale::Linear { low: 0.0, high },
-        other => other,
-    };
-    let up = up.clamped(0.0, 1.0);
+    let up = Scale::shares(&accuracies, 0.08);
     let columns = effects.len().clamp(1, COLUMNS);
     let sheet = 2.0 * MARGIN + columns as f64 * (LEFT + WIDTH) + 12.0;
     let page = Page::new(data, "final validation accuracy by hyperparameter", sheet.max(640.0), &notes(data, &effects));

@@ -87,7 +87,7 @@ pub(super) fn colors(data: &SweepData) -> Scale {
     let means: Vec<f64> = data.configs.iter().filter_map(|config| Some(config.accuracy?.mean)).collect();
     let low = means.iter().copied().fold(f64::INFINITY, f64::min);
     let high = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if low < high { Scale::Linear { low, high } } else { Scale::around(&means, 0.0).clamped(0.0, 1.0) }
+    if low < high { Scale::Linear { low, high } } else { Scale::shares(&means, 0.0) }
 }
 
 /// The configuration of the highest mean; of equal ones the first.
@@ -105,6 +105,8 @@ fn notes(data: &SweepData) -> Vec<String> {
     }];
     if data.configs.iter().any(|config| config.n == 0) {
         notes.push("A cross: all runs of the configuration diverged or failed.".to_owned());
+    } else if data.configs.iter().any(|config| config.accuracy.is_none()) {
+        notes.push("A cross: the configuration's accuracy is no share.".to_owned());
     }
     let cells: usize = data.parameters.iter().map(|parameter| parameter.values.len()).product();
     if data.configs.len() < cells {
@@ -118,7 +120,11 @@ fn cell(canvas: &mut Canvas, config: &Config, scale: Scale, (x, y, wide, high): 
     let Some(estimate) = config.accuracy else {
         canvas.rect(x + 0.5, y + 0.5, wide - 1.0, high - 1.0, WHITE, 1.0);
         let radius = (wide.min(high) / 5.0).min(6.0);
-        let word = if config.diverged > 0 { "diverged" } else { "failed" };
+        let word = match (config.diverged, config.failed) {
+            (0, 0) => "no share",
+            (0, _) => "failed",
+            _ => "diverged",
+        };
         let worded = width(word, SMALL) + 6.0 < wide && high > 34.0;
         canvas.cross(middle, if worded { centre - 6.0 } else { centre }, radius, Stroke::new(VERMILLION, 1.8));
         if worded {

@@ -16,6 +16,10 @@ pub(super) struct Line {
     /// From epoch 1 on.
     pub(super) val_accuracy: Vec<Option<Band>>,
     pub(super) val_loss: Vec<Option<Band>>,
+    /// How many epochs an entry stands for.
+    pub(super) stride: usize,
+    /// How many epochs the longest of its runs has.
+    pub(super) epochs: usize,
     /// What made the line.
     pub(super) kind: Kind,
     /// How many runs made it.
@@ -60,16 +64,16 @@ pub(super) fn of(data: &SweepData, parameter: usize) -> Vec<Line> {
         }
     }
     let lines = runs.iter().enumerate().filter(|(_, runs)| !runs.is_empty());
-    lines.map(|(value, runs)| line(value, runs, data.one_at_a_time)).collect()
+    lines.map(|(value, runs)| line(data, value, runs, data.one_at_a_time)).collect()
 }
 
 /// The one line of a sweep that varies nothing: all its runs.
 pub(super) fn of_all(data: &SweepData) -> Vec<Line> {
     let runs: Vec<&Run> = data.runs.iter().collect();
-    vec![line(0, &runs, true)]
+    vec![line(data, 0, &runs, true)]
 }
 
-fn line(value: usize, runs: &[&Run], whole_range: bool) -> Line {
+fn line(data: &SweepData, value: usize, runs: &[&Run], whole_range: bool) -> Line {
     let of =
         |states: &[JobState]| -> Vec<&Run> { runs.iter().copied().filter(|run| states.contains(&run.state)).collect() };
     let finished = of(&[JobState::Succeeded, JobState::Stopped]);
@@ -88,7 +92,8 @@ fn line(value: usize, runs: &[&Run], whole_range: bool) -> Line {
     let made_by: Vec<&Run> = made_by.iter().copied().filter(|run| !run.epochs.is_empty()).collect();
     let others = |kinds: Kind, count: usize| if kind == kinds { count - made_by.len().min(count) } else { count };
     let longest = made_by.iter().map(|run| run.epochs.len()).max().unwrap_or(0);
-    let prolonged = kind == Kind::Finished && made_by.iter().any(|run| run.epochs.len() < longest);
+    let all = made_by.iter().map(|run| run.trained).max().unwrap_or(0);
+    let prolonged = kind == Kind::Finished && made_by.iter().any(|run| run.trained < all);
     let average = |metric: fn(&Epoch) -> Option<f64>| -> Vec<Option<Band>> {
         (0..longest)
             .map(|epoch| {
@@ -104,6 +109,8 @@ fn line(value: usize, runs: &[&Run], whole_range: bool) -> Line {
         value,
         val_accuracy: average(|epoch| epoch.val_accuracy),
         val_loss: average(|epoch| epoch.val_loss),
+        stride: data.stride.max(1),
+        epochs: all,
         kind,
         runs: made_by.len(),
         diverged: others(Kind::Diverged, diverged.len()),
@@ -141,11 +148,16 @@ impl Line {
             Kind::Finished | Kind::Empty => None,
             Kind::Running => Some("still running".to_owned()),
             Kind::Diverged if self.runs == 0 => None,
-            Kind::Diverged if self.runs == 1 => Some(format!("diverged in epoch {}", self.val_loss.len())),
+            Kind::Diverged if self.runs == 1 => Some(format!("diverged in epoch {}", self.epochs)),
             Kind::Diverged => Some(format!("all {} diverged", self.runs)),
         };
         let others = [of(self.diverged, "diverged"), of(self.failed, "failed"), of(self.unfinished, "not ended")];
         made.into_iter().chain(others.into_iter().flatten()).collect()
+    }
+
+    /// The epoch of an entry.
+    pub(super) fn epoch(&self, entry: usize) -> f64 {
+        (entry * self.stride + 1).min(self.epochs.max(1)) as f64
     }
 
     /// The mean of the last epoch that has one.
@@ -178,6 +190,7 @@ mod tests {
                 state: *state,
                 values: data.values(params),
                 epochs: epochs(accuracies),
+                trained: accuracies.len(),
             })
             .collect();
         data

@@ -20,6 +20,7 @@ mod parallel;
 mod predictions;
 mod raster;
 mod rows;
+mod series;
 mod style;
 mod terminal;
 mod timeline;

@@ -27,20 +27,21 @@ impl Page {
         let sweep = &data.sweep;
         let counts = state::counts(&sweep.counts.unwrap_or_default());
         let seeds = number::plural(data.seeds as u64, "seed");
+        let method = fit(&sweep.method, LABEL, room / 2.0);
         let (ended, all) = data.ended();
         let (about, warning) = if ended == all {
-            (format!("{}, {seeds}; {}: {counts}", sweep.method, number::plural(all, "job")), String::new())
+            (format!("{method}, {seeds}; {}: {counts}", number::plural(all, "job")), String::new())
         } else {
             let state = state::sweep(sweep.state);
             let warning = format!("unfinished ({state}): {ended} of {all} jobs have ended; {counts}");
-            (format!("{}, {seeds}", sweep.method), warning)
+            (format!("{method}, {seeds}"), warning)
         };
         Self {
             width: sheet,
             title: format!("{}: {what}", fit(&state::title(sweep), TITLE, room - width(&format!(": {what}"), TITLE))),
             about: wrap(&about, LABEL, room),
             warning: wrap(&warning, LABEL, room),
-            notes: notes.iter().flat_map(|note| wrap(note, SMALL, room)).collect(),
+            notes: notes.iter().cloned().chain(odd(data)).flat_map(|note| wrap(&note, SMALL, room)).collect(),
         }
     }
 
@@ -67,6 +68,17 @@ impl Page {
         }
         canvas
     }
+}
+
+/// What is not drawn though it is stored.
+fn odd(data: &SweepData) -> Option<String> {
+    (data.odd > 0).then(|| {
+        format!(
+            "Left out: {} that no training gives (a share below 0 or above 1, a loss below 0 or beyond 3.4e38); \
+             `besom export` has them.",
+            number::plural(data.odd, "stored number")
+        )
+    })
 }
 
 /// A heading above a panel, and how wide it is.

@@ -43,7 +43,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let x = |axis: usize| left + axis as f64 * gap;
     let colors = heatmap::colors(data);
     let means: Vec<f64> = data.configs.iter().filter_map(|config| Some(config.accuracy?.mean)).collect();
-    let up = Scale::around(&means, 0.04).clamped(0.0, 1.0);
+    let up = Scale::shares(&means, 0.04);
     // What has no accuracy ends below the axis.
     let nowhere = bottom + 22.0;
     let heights = heights(data);

@@ -104,15 +104,17 @@ pub(super) fn fit(text: &str, size: u32, room: f64) -> String {
         return text.to_owned();
     }
     let letters: Vec<char> = text.chars().collect();
-    for kept in (1..letters.len()).rev() {
+    let keeping = |kept: usize| -> String {
         let (head, tail) = (kept - kept / 3, kept / 3);
-        let short: String =
-            letters[..head].iter().chain(&['…']).chain(&letters[letters.len() - tail..]).copied().collect();
-        if width(&short, size) <= room {
-            return short;
-        }
+        letters[..head].iter().chain(&['…']).chain(&letters[letters.len() - tail..]).copied().collect()
+    };
+    // The more letters, the wider: halving finds the most that fit, also of a very long text.
+    let (mut fits, mut too_wide) = (0, letters.len());
+    while too_wide - fits > 1 {
+        let kept = fits.midpoint(too_wide);
+        if width(&keeping(kept), size) <= room { fits = kept } else { too_wide = kept }
     }
-    "…".to_owned()
+    keeping(fits)
 }
 
 /// `text` in lines of at most `room`, broken at spaces.
@@ -147,6 +149,9 @@ mod tests {
         let short = fit(long, 12, 120.0);
         assert!(width(&short, 12) <= 120.0 && short.starts_with("a_hyper") && short.ends_with("deed"), "{short}");
         assert_eq!(fit("short", 12, 120.0), "short");
+        assert_eq!([fit("ab", 12, 1.0), fit("a", 12, 1.0)], ["…", "…"]);
+        let huge = "x".repeat(1 << 16);
+        assert!(width(&fit(&huge, 12, 120.0), 12) > 110.0, "as many letters as fit");
     }
 
     #[test]

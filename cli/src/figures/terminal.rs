@@ -31,7 +31,7 @@ pub(super) fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
     let rows = rows::rows(data);
     let all = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
     let scales = curves::scales(&rows);
-    let last = all().map(|line| line.val_loss.len()).max().unwrap_or(0);
+    let last = all().map(|line| line.epochs).max().unwrap_or(0);
     let counts = state::counts(&data.sweep.counts.unwrap_or_default());
     let (ended, jobs) = data.ended();
     let mut parts = vec![if ended == jobs {
@@ -44,9 +44,12 @@ pub(super) fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
         )
     }];
     for row in &rows {
-        parts.push(format!("\n{}", row.title));
+        parts.push(format!("\n{}", console::truncate_str(&row.title, columns, "…")));
         parts.push(panels(row, scales, last, columns, colored));
         parts.extend(key(row, columns, colored));
+    }
+    if data.odd > 0 {
+        parts.push(format!("\nleft out: {} that no training gives", number::plural(data.odd, "stored number")));
     }
     parts.join("\n")
 }
@@ -71,10 +74,11 @@ fn panels(row: &Row, scales: (Scale, Scale), last: usize, columns: usize, colore
         for (look, place) in chosen.iter().enumerate() {
             let line = &row.lines[*place].line;
             let points = clipped(&panel, &metric(line));
-            curves::curve(&mut canvas, &panel, &points, Stroke::new(style::line(look).0, 1.0));
+            curves::curve(&mut canvas, &panel, line, &points, Stroke::new(style::line(look).0, 1.0));
         }
         for (look, place) in chosen.iter().enumerate() {
-            letter(&mut canvas, &panel, &metric(&row.lines[*place].line), look, chosen.len());
+            let line = &row.lines[*place].line;
+            letter(&mut canvas, &panel, line, &metric(line), (look, chosen.len()));
         }
     }
     canvas.terminal(columns, height, colored)
@@ -111,15 +115,15 @@ fn axes(canvas: &mut Canvas, panel: &Panel, left: usize, name: &str, last: usize
 }
 
 /// On the line, each at another place along it, so that lines that end together can be told apart.
-fn letter(canvas: &mut Canvas, panel: &Panel, points: &[Option<Band>], look: usize, looks: usize) {
+fn letter(canvas: &mut Canvas, panel: &Panel, line: &Line, points: &[Option<Band>], (look, looks): (usize, usize)) {
     let inside: Vec<(usize, Band)> =
         clipped(panel, points).iter().enumerate().filter_map(|(e, p)| Some((e, (*p)?))).collect();
     if inside.is_empty() {
         return;
     }
     let at = (look as f64 + 1.0) / (looks as f64 + 0.5) * (inside.len() - 1) as f64;
-    let (epoch, band) = inside[(at.round() as usize).min(inside.len() - 1)];
-    let (x, y) = (panel.at_x((epoch + 1) as f64), panel.at_y(band.mean));
+    let (entry, band) = inside[(at.round() as usize).min(inside.len() - 1)];
+    let (x, y) = (panel.at_x(line.epoch(entry)), panel.at_y(band.mean));
     let cell = |place: f64, size: f64| (place / size).floor() * size;
     canvas.text(
         cell(x, WIDE),
@@ -145,7 +149,8 @@ fn key(row: &Row, columns: usize, colored: bool) -> Vec<String> {
         let remarks = if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) };
         let color = style::line(look).0;
         let letter = console::Style::new().true_color(color.0, color.1, color.2).force_styling(colored);
-        let text = format!("  {} {}  {last}{remarks}", letter.apply_to(name(look)), entry.name);
+        let of = console::truncate_str(&entry.name, columns / 2, "…");
+        let text = format!("  {} {of}  {last}{remarks}", letter.apply_to(name(look)));
         match lines.last_mut() {
             Some(line) if console::measure_text_width(line) + console::measure_text_width(&text) <= columns => {
                 line.push_str(&text);

@@ -1,7 +1,7 @@
 //! (e) Which worker and slot ran which job when, and what became of each attempt.
 
 use super::{
-    attempts::{End, Slot, merged, slots},
+    attempts::{End, Slot, merged, slots, untimed},
     axis::Scale,
     canvas::{Align, Canvas, Stroke},
     data::SweepData,
@@ -14,15 +14,20 @@ const SHEET: f64 = 1100.0;
 const NAME: f64 = 230.0;
 const BELOW: f64 = 46.0;
 const KEY: f64 = 30.0;
+/// More slots than this nobody tells apart on a sheet.
+const MOST: usize = 600;
+
 /// Draws the figure; nothing where no attempt was made.
 pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
-    let (slots, seconds) = slots(&data.attempts)?;
+    let (mut slots, seconds) = slots(&data.attempts)?;
+    let hidden = slots.len().saturating_sub(MOST);
+    slots.truncate(MOST);
     let row = (460.0 / slots.len() as f64).clamp(5.0, 26.0);
     let labels: Vec<(usize, String)> = labels(&slots, row);
     let widest = labels.iter().map(|(_, text)| width(text, SMALL)).fold(0.0, f64::max);
     let left = MARGIN + widest + 10.0;
     let (unit, name) = unit(seconds);
-    let page = Page::new(data, "who ran which job when", SHEET, &notes(data));
+    let page = Page::new(data, "who ran which job when", SHEET, &notes(data, hidden));
     let mut canvas = page.canvas(KEY + slots.len() as f64 * row + BELOW);
     let panel = Panel {
         x: left,
@@ -136,7 +141,7 @@ fn draw_bar(canvas: &mut Canvas, (x, y, wide, high): (f64, f64, f64, f64), kind:
     }
 }
 
-fn notes(data: &SweepData) -> Vec<String> {
+fn notes(data: &SweepData, hidden: usize) -> Vec<String> {
     let mut notes = vec!["The number in a bar is the job; after a slash, the attempt from the second on.".to_owned()];
     let ends: Vec<End> = data.attempts.iter().map(End::of).collect();
     let lost = ends.iter().filter(|end| **end == End::Lost).count();
@@ -146,6 +151,16 @@ fn notes(data: &SweepData) -> Vec<String> {
              tried again.",
             ends.len()
         ));
+    }
+    let untimed = untimed(&data.attempts);
+    if untimed > 0 {
+        notes.push(format!(
+            "Left out: {} with times that cannot be right.",
+            crate::render::number::plural(untimed as u64, "attempt")
+        ));
+    }
+    if hidden > 0 {
+        notes.push(format!("The last {hidden} slots are left out."));
     }
     notes
 }

@@ -68,6 +68,7 @@ impl Parameter {
         match &self.numbers {
             Some(numbers) if numbers.len() > 1 => match Scale::around(numbers, MARGIN) {
                 Scale::Linear { .. } if is_geometric(numbers) => (Scale::log_around(numbers, MARGIN), numbers.clone()),
+                Scale::Log { .. } if numbers.len() <= 15 && smallest_gap(&logs(numbers)) < 0.01 => self.even(),
                 Scale::Linear { .. } if numbers.len() <= 15 && smallest_gap(numbers) < 0.05 => self.even(),
                 scale => (scale, numbers.clone()),
             },
@@ -93,14 +94,19 @@ impl Parameter {
 
 /// Whether the smallest gap between the ascending numbers is more than twice as large on a logarithmic axis.
 fn is_geometric(numbers: &[f64]) -> bool {
-    let logs: Vec<f64> = numbers.iter().map(|number| number.ln()).collect();
-    numbers.len() > 2 && numbers[0] > 0.0 && smallest_gap(&logs) > 2.0 * smallest_gap(numbers)
+    numbers.len() > 2 && numbers[0] > 0.0 && smallest_gap(&logs(numbers)) > 2.0 * smallest_gap(numbers)
+}
+
+fn logs(numbers: &[f64]) -> Vec<f64> {
+    numbers.iter().map(|number| number.ln()).collect()
 }
 
 /// Between neighbours of the ascending numbers, as a share of their range.
 fn smallest_gap(numbers: &[f64]) -> f64 {
-    let range = numbers[numbers.len() - 1] - numbers[0];
-    numbers.windows(2).map(|pair| (pair[1] - pair[0]) / range).fold(f64::INFINITY, f64::min)
+    // Halves, since the difference of two numbers may be beyond all numbers.
+    let between = |low: f64, high: f64| high / 2.0 - low / 2.0;
+    let range = between(numbers[0], numbers[numbers.len() - 1]);
+    numbers.windows(2).map(|pair| between(pair[0], pair[1]) / range).fold(f64::INFINITY, f64::min)
 }
 
 fn as_number(value: &Value) -> f64 {
@@ -141,5 +147,7 @@ mod tests {
         assert!(matches!(scale(&[json!(0), json!(1000)]), Scale::Linear { .. }));
         assert!(matches!(scale(&[json!(0), json!(0.0001), json!(0.1)]), Scale::Slots { .. }));
         assert!(matches!(scale(&[json!("a"), json!("b")]), Scale::Slots { .. }));
+        assert!(matches!(scale(&[json!(5e-324), json!(0.01), json!(0.02)]), Scale::Slots { .. }));
+        assert!(matches!(scale(&[json!(-1.7e308), json!(0), json!(1.7e308)]), Scale::Linear { .. }));
     }
 }

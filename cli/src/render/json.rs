@@ -12,7 +12,10 @@ use crate::output;
 /// # Errors
 /// Stdout.
 pub(crate) fn print(value: &impl Serialize) -> anyhow::Result<()> {
-    output::line(serde_json::to_string_pretty(value)?)
+    // JSON has no control characters to look for, and a large document is better not copied.
+    let mut text = serde_json::to_vec_pretty(value)?;
+    text.push(b'\n');
+    output::bytes(&text)
 }
 
 /// Prints one JSON document on one line, for streams.

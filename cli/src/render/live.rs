@@ -180,7 +180,7 @@ fn fitting(lines: &[String], rows: usize, columns: usize) -> Vec<String> {
 /// `[=====>    ] 120/300 epochs  about 3 min 05 s left, 4/10 jobs`.
 fn total_line(done: u64, all: u64, message: &str, columns: usize) -> String {
     let width = if columns < 90 { 10 } else { 30 };
-    let full = if all == 0 { 0 } else { (done.min(all) as usize * width) / all as usize };
+    let full = if all == 0 { 0 } else { (u128::from(done.min(all)) * width as u128 / u128::from(all)) as usize };
     let head = if full > 0 && full < width { ">" } else { "" };
     let bar = format!("{}{head}", "=".repeat(full - head.len()));
     cut(&format!("[{bar:width$}] {done}/{all} epochs  {message}"), columns)
@@ -207,9 +207,9 @@ impl Pace {
         let (since, before) = *self.start.get_or_insert((now, done));
         let elapsed = now.saturating_duration_since(since).as_secs_f64();
         let seen = done.saturating_sub(before);
-        // The first second says more about start-up than about training.
-        (seen > 0 && elapsed >= 1.0)
-            .then(|| Duration::from_secs_f64(elapsed / seen as f64 * all.saturating_sub(done) as f64))
+        // The first second says more about start-up than about training. Longer than a clock counts is not told.
+        let left = elapsed / seen as f64 * all.saturating_sub(done) as f64;
+        (seen > 0 && elapsed >= 1.0).then(|| Duration::try_from_secs_f64(left).ok()).flatten()
     }
 }
 
@@ -269,5 +269,9 @@ mod tests {
         assert_eq!(total_line(5, 10, "about 9 s left", 60), "[====>     ] 5/10 epochs  about 9 s left");
         assert_eq!(total_line(10, 10, "", 60), "[==========] 10/10 epochs  ");
         assert_eq!(total_line(0, 0, "", 60), "[          ] 0/0 epochs  ");
+        assert!(total_line(u64::MAX, u64::MAX, "", 60).starts_with("[==========] 18446744073709551615/"));
+        let (start, mut pace) = (Instant::now(), Pace::new());
+        assert_eq!(pace.left(0, u64::MAX, start), None);
+        assert_eq!(pace.left(1, u64::MAX, start + Duration::from_secs(10)), None);
     }
 }

@@ -11,17 +11,28 @@ pub(crate) fn exact(value: f64) -> String {
 
 /// A measured share or loss: four decimals; `-` where there is none.
 pub(crate) fn metric(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
+    match value {
+        None => "-".to_owned(),
+        // Nothing measured is so large; with all its digits it would fill a line.
+        Some(value) if value.abs() >= 1e9 => format!("{value:.4e}"),
+        Some(value) => format!("{value:.4}"),
+    }
 }
 
 /// Seconds with one decimal, short ones with two or three; `-` where there are none.
 pub(crate) fn seconds(value: Option<f64>) -> String {
     match value {
         None => "-".to_owned(),
-        Some(value) if value < 0.1 => format!("{value:.3}"),
-        Some(value) if value < 10.0 => format!("{value:.2}"),
-        Some(value) => format!("{value:.1}"),
+        Some(value) if value.abs() < 0.1 => format!("{value:.3}"),
+        Some(value) if value.abs() < 10.0 => format!("{value:.2}"),
+        Some(value) if value.abs() < 1e9 => format!("{value:.1}"),
+        Some(value) => format!("{value:.1e}"),
     }
+}
+
+/// Seconds as people say them; as a number where no clock counts so far.
+pub(crate) fn duration_of(seconds: f64) -> String {
+    Duration::try_from_secs_f64(seconds.max(0.0)).map_or_else(|_| format!("{seconds:.1e} s"), duration)
 }
 
 /// `1 class`, `2 classes`, `0 jobs`.
@@ -73,6 +84,17 @@ mod tests {
     fn short_times_keep_their_digits_and_counts_their_grammar() {
         assert_eq!([0.0421, 1.25, 75.04].map(|value| seconds(Some(value))), ["0.042", "1.25", "75.0"]);
         assert_eq!([plural(1, "class"), plural(2, "class"), plural(0, "job")], ["1 class", "2 classes", "0 jobs"]);
+    }
+
+    #[test]
+    fn no_number_is_longer_than_people_read() {
+        for value in [f64::MAX, f64::MIN, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 5e-324, -0.0, 1e9] {
+            for text in [metric(Some(value)), seconds(Some(value)), duration_of(value), exact(value)] {
+                assert!(text.len() < 26, "{text}");
+            }
+        }
+        assert_eq!([metric(Some(f64::MAX)), metric(Some(-1e9))], ["1.7977e308", "-1.0000e9"]);
+        assert_eq!([duration_of(1e300), duration_of(61.0), duration_of(-1.0)], ["1.0e300 s", "1 min 01 s", "0 s"]);
     }
 
     #[test]

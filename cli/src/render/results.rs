@@ -36,18 +36,19 @@ pub(crate) enum Order {
 /// No such sweep, or the coordinator is away.
 pub(crate) async fn fetch(
     mut client: SweepServiceClient<Channel>,
-    sweep: &str,
+    asked: &str,
     order: Order,
     limit: Option<u64>,
 ) -> anyhow::Result<Results> {
-    let sweep = client.get_sweep(SweepRef { sweep: sweep.to_owned() }).await.map_err(refused)?.into_inner();
+    let sweep = client.get_sweep(SweepRef { sweep: asked.to_owned() }).await.map_err(refused)?.into_inner();
     let limit = limit.unwrap_or(u64::MAX);
     let mut runs: Vec<Run> = Vec::new();
     loop {
         let have = runs.len() as u64;
         let page = u64::from(PAGE).min(limit - have);
         let request = ListRunsRequest {
-            sweep: sweep.name.clone(),
+            // As it was asked for: a name may be too long to be asked by.
+            sweep: asked.to_owned(),
             best_first: order == Order::BestFirst,
             limit: u32::try_from(page).unwrap_or(PAGE),
             offset: have,

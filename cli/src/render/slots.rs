@@ -13,6 +13,7 @@ use besom_worker::train::EpochRecord;
 use super::{
     live::{self, Live, Pace},
     number,
+    table::cut,
 };
 use crate::output;
 
@@ -185,7 +186,7 @@ impl Inner {
             let counted = told.get(&job).copied().unwrap_or(0);
             u64::from(done.saturating_sub(counted))
         });
-        (progress.epochs_done + ahead.sum::<u64>()).min(progress.epochs_total)
+        progress.epochs_done.saturating_add(ahead.sum()).min(progress.epochs_total)
     }
 
     /// All slots are idle and no job is queued, but some are running elsewhere.
@@ -205,7 +206,7 @@ impl Inner {
 pub(crate) fn describe(params: &Params, swept: &[String], seed: i64) -> String {
     let mut parts: Vec<String> = swept
         .iter()
-        .filter_map(|name| params.get(name).map(|value| format!("{name} {}", number::value(Some(value)))))
+        .filter_map(|name| params.get(name).map(|value| format!("{name} {}", cut(number::value(Some(value))))))
         .collect();
     parts.push(format!("seed {seed}"));
     parts.join(", ")

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use besom_coordinator::store::query::{Cell, QueryResult};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::number;
+use super::{json, number};
 
 /// RFC 4180: a header line, CRLF, quotes where needed. NULL is empty.
 ///
@@ -29,10 +29,13 @@ pub(crate) fn csv(result: &QueryResult) -> anyhow::Result<Vec<u8>> {
 /// A list of objects, columns in order.
 ///
 /// # Errors
-/// None in practice: it writes to memory.
-pub(crate) fn json(result: &QueryResult) -> anyhow::Result<String> {
-    let rows: Vec<Row<'_>> = result.rows.iter().map(|cells| Row { columns: &result.columns, cells }).collect();
-    Ok(serde_json::to_string_pretty(&rows)?)
+/// Stdout.
+pub(crate) fn print_json(result: &QueryResult) -> anyhow::Result<()> {
+    json::print(&rows(result))
+}
+
+fn rows(result: &QueryResult) -> Vec<Row<'_>> {
+    result.rows.iter().map(|cells| Row { columns: &result.columns, cells }).collect()
 }
 
 /// A cell as text; `NULL` for none.
@@ -94,7 +97,7 @@ mod tests {
 
     #[test]
     fn json_keeps_the_order_of_columns() {
-        let text: String = json(&result()).unwrap().split_whitespace().collect();
+        let text: String = serde_json::to_string_pretty(&rows(&result())).unwrap().split_whitespace().collect();
         assert_eq!(text, r#"[{"b":"x,\"y\"","a":0.1,"c":null},{"b":"00ff","a":7,"c":true}]"#);
     }
 }

@@ -43,7 +43,8 @@ pub(crate) fn is_final(sweep: &Sweep) -> bool {
 
 /// Jobs to which nothing more can happen.
 pub(crate) fn final_jobs(counts: &JobCounts) -> u64 {
-    counts.succeeded + counts.stopped + counts.diverged + counts.failed + counts.cancelled
+    let others = [counts.stopped, counts.diverged, counts.failed, counts.cancelled];
+    others.into_iter().fold(counts.succeeded, u64::saturating_add)
 }
 
 /// `25 succeeded, 2 diverged`: the states that have jobs.
@@ -65,5 +66,5 @@ pub(crate) fn counts(counts: &JobCounts) -> String {
 /// The sweep's name, said to be on synthetic data where it is.
 pub(crate) fn title(sweep: &Sweep) -> String {
     let synthetic = if crate::sweep_file::is_synthetic(&sweep.dataset_source) { " (synthetic data)" } else { "" };
-    format!("{}{synthetic}", sweep.name)
+    format!("{}{synthetic}", super::table::cut(sweep.name.clone()))
 }

@@ -4,6 +4,12 @@
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
 use console::{measure_text_width, truncate_str};
 
+/// Letters of a cell, at most, since all rows are as wide as the widest one: any name is shorter. CSV and JSON have the
+/// whole text.
+const LONGEST: usize = 200;
+/// Of the last one in a row, which may be a reason: nothing stands behind it.
+const LONGEST_AT_THE_END: usize = 500;
+
 /// A table being filled.
 pub(crate) struct Table(comfy_table::Table);
 
@@ -16,10 +22,16 @@ impl Table {
         Self(table)
     }
 
-    /// Adds a row of as many cells. Control characters are shown as `?`: a table is for a terminal.
+    /// Adds a row of as many cells. Control characters are shown as `?`: a table is for a terminal. What no person reads to
+    /// its end is cut.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cells = cells.into_iter().map(|cell| cell.replace(|c: char| c.is_control(), "?"));
-        self.0.add_row(cells.collect::<Vec<String>>());
+        let mut cells: Vec<String> = cells.into_iter().collect();
+        let last = cells.len().saturating_sub(1);
+        for (at, cell) in cells.iter_mut().enumerate() {
+            let most = if at == last { LONGEST_AT_THE_END } else { LONGEST };
+            *cell = cut_at(std::mem::take(cell), most).replace(|c: char| c.is_control(), "?");
+        }
+        self.0.add_row(cells);
     }
 
     /// The column names and the rows, for another form than text.
@@ -70,6 +82,18 @@ impl Table {
     }
 }
 
+/// A long text's beginning and how long it is.
+pub(crate) fn cut(text: String) -> String {
+    cut_at(text, LONGEST_AT_THE_END)
+}
+
+fn cut_at(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
+        None => text,
+    }
+}
+
 fn is_numeric(row: &comfy_table::Row, column: usize) -> bool {
     let cell = row.cell_iter().nth(column).map(comfy_table::Cell::content).unwrap_or_default();
     cell == "-" || cell.parse::<f64>().is_ok()
@@ -99,6 +123,18 @@ mod tests {
         assert_eq!(within(23), ("job  optimizer  seconds\n 12  adam           0.5".to_owned(), vec!["rank"]));
         assert_eq!(within(20), ("job  optimizer\n 12  adam".to_owned(), vec!["rank", "seconds"]));
         assert_eq!(within(10).0, "job  opti…\n 12  adam");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_says_so() {
+        let mut table = Table::new(["a", "b"]);
+        table.row(["ä".repeat(1 << 16), "1".to_owned()]);
+        table.row(["1".to_owned(), "ü".repeat(1 << 16)]);
+        let text = table.render();
+        let line = |n: usize| text.lines().nth(n).unwrap().chars().count();
+        assert!(text.contains("ä… (65536 characters)") && text.contains("ü… (65536 characters)"), "{text}");
+        assert!(line(1) <= 225 + 525 && line(2) <= 225 + 525, "{text}");
+        assert_eq!(cut("x".repeat(500)), "x".repeat(500));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! A table as the template sets it.
 
-use crate::{output::printable, render::table::Table};
+use crate::{
+    output::printable,
+    render::table::{Table, cut},
+};
 
 /// The longest text of a cell that is kept in one line.
 const LINE: usize = 48;
@@ -72,7 +75,7 @@ impl Grid {
             })
             .collect();
         let cell = |(text, numeric): (String, bool)| {
-            let text = printable(&text);
+            let text = printable(&cut(text));
             Cell { numeric, long: text.chars().count() > LINE, text }
         };
         Self {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     figures::Figure,
     output::printable,
-    render::{number, results::Order, runs, state},
+    render::{number, results::Order, runs, state, table::cut},
     sweep_file,
 };
 
@@ -119,7 +119,7 @@ fn tiles(gathered: &Gathered) -> Vec<Tile> {
     if let Some(best) = gathered.results.runs.first().filter(|run| run.objective.is_some()) {
         let params: Map<String, Value> = serde_json::from_str(&best.params).unwrap_or_default();
         let point: Vec<String> =
-            sweep.swept.iter().map(|name| format!("{name} {}", number::value(params.get(name)))).collect();
+            sweep.swept.iter().map(|name| format!("{name} {}", cut(number::value(params.get(name))))).collect();
         let point = if point.is_empty() { String::new() } else { format!(": {}", point.join(", ")) };
         tiles.push(Tile {
             name: format!("best {}", sweep.metric),
@@ -138,7 +138,7 @@ fn tiles(gathered: &Gathered) -> Vec<Tile> {
     tiles.push(Tile {
         name: "epochs trained".to_owned(),
         value: epochs.to_string(),
-        about: format!("{} of training", number::duration(std::time::Duration::from_secs_f64(seconds.max(0.0)))),
+        about: format!("{} of training", number::duration_of(seconds)),
     });
     let slots: std::collections::BTreeSet<(&str, u32)> =
         gathered.figures.attempts().iter().map(|attempt| (attempt.worker.as_str(), attempt.slot)).collect();

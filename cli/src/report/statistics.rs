@@ -60,7 +60,7 @@ pub(super) fn configs(gathered: &Gathered) -> Option<Grid> {
 
 fn interval(estimate: Option<&Estimate>) -> String {
     match estimate.and_then(|estimate| estimate.low.zip(estimate.high)) {
-        Some((low, high)) => format!("{low:.4} to {high:.4}"),
+        Some((low, high)) => format!("{} to {}", number::metric(Some(low)), number::metric(Some(high))),
         None => "-".to_owned(),
     }
 }
@@ -95,7 +95,7 @@ pub(super) fn importance(importance: &ImportanceResponse) -> Option<Grid> {
             None => importance.parameter.clone(),
         };
         let cells = format!("{} of {}", importance.cells, importance.cells_total);
-        vec![name, format!("{:.4}", importance.value), cells]
+        vec![name, number::metric(Some(importance.value)), cells]
     };
     let rows: Vec<Vec<String>> = all.iter().take(IMPORTANCES).map(row).collect();
     if rows.is_empty() {

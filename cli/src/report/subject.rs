@@ -7,7 +7,7 @@ use besom_sweep::{Engine, Expansion, Hyperparameters, JobConfig, SweepSpec, TRAI
 use super::{gathered::Gathered, grid::Grid};
 use crate::{
     output::printable,
-    render::{number, state},
+    render::{number, state, table::cut},
     sweep_file,
 };
 
@@ -22,7 +22,7 @@ pub(super) struct Fact {
 
 impl Fact {
     pub(super) fn new(name: &'static str, text: impl Into<String>) -> Self {
-        Self { name, text: text.into(), code: false }
+        Self { name, text: cut(text.into()), code: false }
     }
 
     pub(super) fn code(name: &'static str, text: impl Into<String>) -> Self {

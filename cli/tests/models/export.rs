@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     files::{drawings, npy},
-    support::{Home, tiny_sweep},
+    support::{Home, eventually, tiny_sweep},
     trained,
 };
 
@@ -183,4 +183,35 @@ fn an_exported_model_says_where_it_comes_from() {
     let widths: Vec<_> =
         card["layers"].as_array().unwrap().iter().map(|l| (l["inputs"].clone(), l["outputs"].clone())).collect();
     assert_eq!(widths, [(784.into(), 8.into()), (8.into(), 10.into())]);
+}
+
+#[test]
+fn what_a_killed_command_left_is_removed_by_the_next_one_there_and_what_is_being_written_stays() {
+    let home = trained(1);
+    let folder = home.path().join("out");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join(".besom-notes"), "mine").unwrap();
+    let unfinished = || -> Vec<String> {
+        let names = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(".besom-unfinished-")).collect()
+    };
+    // Reports to come, from a coordinator that takes the call and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let path = |name: &str| folder.join(name).display().to_string();
+    let begin = || home.start(["report", "tiny", "--out", &path("page.html"), "--coordinator", &url]);
+
+    let killed = begin();
+    eventually("a report is begun", || !unfinished().is_empty());
+    let left = unfinished();
+    killed.kill();
+    assert_eq!(unfinished(), left, "nobody was there to remove it");
+    let _going_on = begin();
+    eventually("the next one took its place", || unfinished().len() == 1 && unfinished() != left);
+    let begun = unfinished();
+
+    home.besom(["export", "runs", "tiny", "--out", &path("runs.csv")]).expect(0);
+    assert_eq!(unfinished(), begun, "its process still writes it");
+    assert!(folder.join("runs.csv").exists() && !folder.join("page.html").exists());
+    assert_eq!(std::fs::read(folder.join(".besom-notes")).unwrap(), b"mine");
 }

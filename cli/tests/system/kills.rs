@@ -28,6 +28,8 @@ fn a_worker_killed_in_mid_epoch_costs_nothing_but_time(backend: Backend) {
     world.assert_as_undisturbed();
     let lost = world.sql("SELECT count(*) AS lost FROM attempts WHERE outcome = 'lost'");
     assert_eq!(lost.trim(), "lost\n1");
+    let why = world.sql("SELECT error FROM failures WHERE outcome = 'lost'");
+    assert!(why.contains("worker doomed was last heard from at 20"), "{why}");
 }
 
 fn a_coordinator_killed_and_restarted_loses_nothing(backend: Backend) {

@@ -28,6 +28,7 @@ use tracing::warn;
 
 use super::{
     ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, Stored, UNNAMED,
+    durable::sync_folder,
     spool::{Place, Spool, Unfinished},
     verify::Verifier,
 };
@@ -360,9 +361,4 @@ pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
-}
-
-/// Makes a new name in the folder as durable as the file that it names.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))
 }

@@ -5,6 +5,7 @@
 //! Until it is complete, an upload is collected in a file of its own ([`spool`]), whichever database it is for: no sender,
 //! however slow, holds a transaction or a connection. An artifact goes with the last row that names it.
 
+mod durable;
 mod file;
 mod postgres;
 mod spool;

@@ -378,7 +378,8 @@ impl Unfinished {
 
     /// Makes the complete file durable.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        self.file()?.sync_all()
+        let path = self.path.clone().unwrap_or_default();
+        super::durable::sync_file(self.file()?, &path)
     }
 
     /// Gives it its name.

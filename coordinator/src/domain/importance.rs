@@ -121,7 +121,7 @@ pub fn importance(spec: &SweepSpec, configs: &[ConfigMean]) -> (ImportanceKind, 
 fn shares(axes: &[Axis<'_>], configs: &[ConfigMean]) -> Vec<Importance> {
     let sizes: Vec<usize> = axes.iter().map(|axis| axis.values.len()).collect();
     let Some(mut grid) = Grid::new(&sizes) else { return Vec::new() };
-    for config in configs {
+    for config in configs.iter().filter(|config| config.mean.is_finite()) {
         if let Some(place) = place(axes, config) {
             grid.set(&place, config.mean);
         }
@@ -174,6 +174,7 @@ fn ranges(axes: &[Axis<'_>], base: &Params, configs: &[ConfigMean]) -> Vec<Impor
             if let Some(value) = config.swept.get(axis.name)
                 && let Some(&index) = axis.values.get(&Key::of(value))
                 && others().all(|other| at_base(other, config))
+                && config.mean.is_finite()
             {
                 means[index] = Some(config.mean);
             }
@@ -225,9 +226,13 @@ impl Effects {
         Self { grand, mains, variance }
     }
 
-    /// Where all cells are the same nothing matters.
+    /// Where all cells are the same nothing matters; of a variance beyond all numbers there are no shares.
     fn share(&self, part: f64) -> f64 {
-        if self.variance > 0.0 { part / self.variance } else { 0.0 }
+        match self.variance {
+            0.0 => 0.0,
+            variance if variance.is_finite() => part / variance,
+            _ => f64::NAN,
+        }
     }
 
     fn main(&self, axis: usize) -> f64 {
@@ -299,6 +304,22 @@ mod tests {
         assert_eq!(names, expected.iter().map(|&(first, second, _)| (first, second)).collect::<Vec<_>>());
         for (row, (_, _, value)) in importances.iter().zip(expected) {
             assert!((row.value - value).abs() < 1e-12, "{row:?} is not {value}");
+        }
+    }
+
+    #[test]
+    fn no_objective_however_odd_makes_a_number_that_is_none() {
+        let whole = spec("grid", GRID, "");
+        for odd in [f64::MAX, f64::MIN, 5e-324, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+            for spread in [1, 24] {
+                let mut cells = cells();
+                for (at, cell) in cells.iter_mut().take(spread).enumerate() {
+                    cell.mean = if at % 2 == 0 { odd } else { -odd };
+                }
+                let (_, importances) = importance(&whole, &cells);
+                let shares = importances.iter().all(|it| (0.0..=1.0 + 1e-9).contains(&it.value));
+                assert!(shares, "{odd} in {spread}: {importances:?}");
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod retry;
 mod statistics;
 mod subgrid;
 mod sweep;
+mod utc;
 
 pub use attempt::{
     Assignment, AttemptOutcome, AttemptRow, Completion, DEFAULT_LEASE_TTL, Directive, JobOutcome, JobState, Settled,
@@ -23,3 +24,4 @@ pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estim
 pub use sweep::{
     JobCounts, NewJob, NewSweep, NewWorker, Progress, Queue, Run, RunningJob, Sweep, SweepState, WorkerRow,
 };
+pub use utc::utc;

@@ -9,8 +9,10 @@ mod create;
 mod status;
 mod streams;
 mod sweeps;
+mod unreadable;
 mod workers;
 
 pub(crate) use artifacts::Artifacts;
 pub(crate) use sweeps::Sweeps;
+pub(crate) use unreadable::refused;
 pub(crate) use workers::Workers;

@@ -15,6 +15,9 @@ use tracing::{debug, error, warn};
 
 use crate::{artifacts::ArtifactError, store::StoreError};
 
+/// The one reason for INTERNAL.
+pub(super) const DAMAGED: &str = "the database is damaged or besom has a bug; the coordinator's log says where";
+
 /// INVALID_ARGUMENT, the field first.
 pub(super) fn invalid(field: impl Display, problem: impl Display) -> Status {
     Status::invalid_argument(format!("{field}: {problem}"))
@@ -45,8 +48,20 @@ pub(super) fn of_store(error: StoreError) -> Status {
         }
         StoreError::Corrupt { .. } => {
             error!(%error, "the database is damaged or this build has a bug");
-            Status::internal("the database is damaged or besom has a bug; the coordinator's log says where")
+            Status::internal(DAMAGED)
         }
+    }
+}
+
+/// The answer to a reader. What is damaged is told with its place, since a reader can do something about it; asking again
+/// cannot help, which is what INTERNAL would invite to.
+pub(super) fn of_read(error: StoreError) -> Status {
+    match &error {
+        StoreError::Corrupt { .. } => {
+            error!(%error, "the database is damaged or this build has a bug");
+            Status::data_loss(format!("the store holds what cannot be read: {error}"))
+        }
+        _ => of_store(error),
     }
 }
 

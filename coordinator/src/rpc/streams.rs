@@ -9,17 +9,18 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::{convert, status};
-use crate::domain::{AttemptRef, EpochRecord, JobId, Progress, SweepId};
+use crate::domain::{JobId, Progress, SweepId};
 use crate::scheduler::bounded;
-use crate::store::Store;
+use crate::store::{
+    HistoryPlace, Store,
+    pages::{PAGE_RECORDS, pieces},
+};
 
 /// Progress is looked at twice a second: no person reads faster.
 const LOOK: Duration = Duration::from_millis(500);
 /// And sent so often when nothing changes, so that a client knows that the coordinator is there.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Epoch records of one message: about 1 MB, a quarter of what a client takes.
-const RECORDS: usize = 10_000;
 /// Jobs that are read at once, before it is known how many records they have, and at most.
 const FIRST_JOBS: u32 = 16;
 const MOST_JOBS: u32 = 500;
@@ -51,7 +52,7 @@ pub(super) fn progress(store: Arc<dyn Store>, sweep: SweepId, closing: Cancellat
                     () = sleep(LOOK) => {}
                 }
             }
-            let now = bounded(watch.store.progress(watch.sweep)).await.map_err(status::of_store)?;
+            let now = bounded(watch.store.progress(watch.sweep)).await.map_err(status::of_read)?;
             let due = watch.sent.as_ref().is_none_or(|(at, last)| at.elapsed() >= SILENCE || *last != now);
             if due {
                 watch.sent = Some((Instant::now(), now.clone()));
@@ -67,7 +68,7 @@ pub(super) fn runs(store: Arc<dyn Store>, sweep: SweepId, after: Option<JobId>) 
     stream::try_unfold((after, FIRST_RUNS), move |(after, limit)| {
         let store = store.clone();
         async move {
-            let page = bounded(store.runs_after(sweep, after, limit)).await.map_err(status::of_store)?;
+            let page = bounded(store.runs_after(sweep, after, limit)).await.map_err(status::of_read)?;
             let last = page.last().map(|run| run.job);
             let batch = v1::RunBatch { runs: page.into_iter().map(convert::run).collect() };
             Ok(last.map(|last| (batch, (Some(last), MOST_RUNS))))
@@ -78,53 +79,37 @@ pub(super) fn runs(store: Arc<dyn Store>, sweep: SweepId, after: Option<JobId>) 
 
 /// Records of all jobs, by job and epoch. Jobs of many epochs come in several parts.
 pub(super) fn history(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::HistoryBatch> {
-    let pages = stream::try_unfold((None, FIRST_JOBS), move |(after, jobs)| {
+    stream::try_unfold((None, FIRST_JOBS), move |(after, jobs)| {
         let store = store.clone();
         async move {
-            let page = bounded(store.history(sweep, after, jobs)).await.map_err(status::of_store)?;
-            let Some(last) = page.last().map(|(at, _)| at.job) else { return Ok(None) };
+            let page = bounded(store.history(sweep, after, jobs)).await.map_err(status::of_read)?;
+            let last =
+                page.last().and_then(|(at, records)| Some(HistoryPlace { at: *at, epoch: records.last()?.epoch }));
             let records: usize = page.iter().map(|(_, records)| records.len()).sum();
-            let each = (records / page.len()).max(1);
-            let jobs = u32::try_from(RECORDS / each).unwrap_or(MOST_JOBS).clamp(1, MOST_JOBS);
-            Ok::<_, Status>(Some((packed(page), (Some(last), jobs))))
+            let each = (records / page.len().max(1)).max(1);
+            let jobs = u32::try_from(PAGE_RECORDS / each).unwrap_or(MOST_JOBS).clamp(1, MOST_JOBS);
+            let batch = v1::HistoryBatch { jobs: page.into_iter().map(|(at, it)| convert::history(at, it)).collect() };
+            Ok(last.map(|last| (batch, (Some(last), jobs))))
         }
-    });
-    pages.map_ok(|batches| stream::iter(batches.into_iter().map(Ok))).try_flatten().boxed()
-}
-
-/// Cuts a page into messages of at most [`RECORDS`] records.
-fn packed(page: Vec<(AttemptRef, Vec<EpochRecord>)>) -> Vec<v1::HistoryBatch> {
-    let mut batches = Vec::new();
-    let (mut jobs, mut room) = (Vec::new(), RECORDS);
-    for (at, mut records) in page {
-        while records.len() > room {
-            let rest = records.split_off(room);
-            jobs.push(convert::history(at, records));
-            batches.push(v1::HistoryBatch { jobs: std::mem::take(&mut jobs) });
-            (records, room) = (rest, RECORDS);
-        }
-        room -= records.len();
-        if !records.is_empty() {
-            jobs.push(convert::history(at, records));
-        }
-    }
-    if !jobs.is_empty() {
-        batches.push(v1::HistoryBatch { jobs });
-    }
-    batches
+    })
+    .boxed()
 }
 
 /// All attempts, by job and attempt.
 pub(super) fn attempts(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::AttemptBatch> {
-    stream::try_unfold(None, move |after: Option<JobId>| {
+    let pages = stream::try_unfold(None, move |after: Option<JobId>| {
         let store = store.clone();
         async move {
-            let rows = bounded(store.attempts(sweep, after, MOST_JOBS)).await.map_err(status::of_store)?;
+            let rows = bounded(store.attempts(sweep, after, MOST_JOBS)).await.map_err(status::of_read)?;
             let last = rows.last().map(|row| row.at.job);
-            Ok(last.map(|last| (convert::attempt_batch(rows), Some(last))))
+            Ok::<_, Status>(last.map(|last| (rows, Some(last))))
         }
-    })
-    .boxed()
+    });
+    // A page ends with a job, and one job may have been tried very often.
+    pages
+        .map_ok(|rows| stream::iter(pieces(rows).into_iter().map(|rows| Ok(convert::attempt_batch(rows)))))
+        .try_flatten()
+        .boxed()
 }
 
 /// Configurations with an ended run, by first job.
@@ -132,7 +117,7 @@ pub(super) fn config_stats(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::C
     stream::try_unfold(None, move |after: Option<JobId>| {
         let store = store.clone();
         async move {
-            let configs = bounded(store.config_stats(sweep, after, MOST_JOBS)).await.map_err(status::of_store)?;
+            let configs = bounded(store.config_stats(sweep, after, MOST_JOBS)).await.map_err(status::of_read)?;
             let last = configs.last().map(|config| config.job);
             Ok(last.map(|last| (convert::config_stats(configs), Some(last))))
         }
@@ -145,7 +130,7 @@ pub(super) fn confusion(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::JobC
     let pages = stream::try_unfold(None, move |after: Option<JobId>| {
         let store = store.clone();
         async move {
-            let page = bounded(store.confusions(sweep, after, MATRICES)).await.map_err(status::of_store)?;
+            let page = bounded(store.confusions(sweep, after, MATRICES)).await.map_err(status::of_read)?;
             let last = page.last().map(|(job, _)| *job);
             Ok::<_, Status>(last.map(|last| (page, Some(last))))
         }
@@ -153,32 +138,4 @@ pub(super) fn confusion(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::JobC
     let parts = pages
         .map_ok(|page| stream::iter(page.into_iter().map(|(job, confusion)| Ok(convert::confusion(job, confusion)))));
     parts.try_flatten().boxed()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_message_has_too_many_records_and_none_is_lost() {
-        let page: Vec<_> = [3, RECORDS, 0, 2 * RECORDS + 1, 5]
-            .into_iter()
-            .enumerate()
-            .map(|(job, count)| {
-                let at = AttemptRef { job: JobId(job as i64 + 1), attempt: 1 };
-                let record = |epoch| EpochRecord { epoch, ..EpochRecord::default() };
-                (at, (1..=count as u32).map(record).collect::<Vec<_>>())
-            })
-            .collect();
-        let batches = packed(page.clone());
-        let size = |batch: &v1::HistoryBatch| batch.jobs.iter().map(|job| job.epochs.len()).sum::<usize>();
-        assert!(batches.iter().all(|batch| (1..=RECORDS).contains(&size(batch))));
-        let sent: Vec<_> = batches
-            .iter()
-            .flat_map(|b| &b.jobs)
-            .flat_map(|job| job.epochs.iter().map(|e| (job.job, e.epoch)))
-            .collect();
-        let had: Vec<_> = page.iter().flat_map(|(at, r)| r.iter().map(|e| (at.job.0, e.epoch))).collect();
-        assert_eq!(sent, had);
-    }
 }

@@ -13,7 +13,7 @@ use super::{convert, create, status, streams};
 use crate::artifacts::ArtifactStore;
 use crate::domain::{JobId, Sweep};
 use crate::scheduler::{Scheduler, bounded};
-use crate::store::{RunQuery, SweepCommand};
+use crate::store::{RunQuery, SweepCommand, pages::is_full};
 
 /// A name or a number has no more bytes.
 const MAX_REF: usize = 200;
@@ -29,7 +29,7 @@ pub(crate) struct Sweeps {
 impl Sweeps {
     async fn find(&self, request: Request<v1::SweepRef>) -> Result<Sweep, Status> {
         let name = convert::text("sweep", request.into_inner().sweep, MAX_REF)?;
-        bounded(self.scheduler.store.find_sweep(&name)).await.map_err(status::of_store)
+        bounded(self.scheduler.store.find_sweep(&name)).await.map_err(status::of_read)
     }
 
     async fn command(
@@ -61,7 +61,7 @@ impl SweepService for Sweeps {
     }
 
     async fn list_sweeps(&self, _: Request<v1::ListSweepsRequest>) -> Result<Response<v1::ListSweepsResponse>, Status> {
-        let sweeps = bounded(self.scheduler.store.list_sweeps()).await.map_err(status::of_store)?;
+        let sweeps = bounded(self.scheduler.store.list_sweeps()).await.map_err(status::of_read)?;
         Ok(Response::new(v1::ListSweepsResponse { sweeps: sweeps.into_iter().map(convert::sweep).collect() }))
     }
 
@@ -90,8 +90,8 @@ impl SweepService for Sweeps {
         let sweep = self.find(Request::new(v1::SweepRef { sweep })).await?.id;
         // One more than asked for tells whether there are more.
         let query = RunQuery { sweep, best_first, limit: limit + 1, offset };
-        let mut runs = bounded(self.scheduler.store.runs(query)).await.map_err(status::of_store)?;
-        let more = runs.len() > limit as usize;
+        let mut runs = bounded(self.scheduler.store.runs(query)).await.map_err(status::of_read)?;
+        let more = runs.len() > limit as usize || is_full(&runs);
         runs.truncate(limit as usize);
         Ok(Response::new(v1::ListRunsResponse { runs: runs.into_iter().map(convert::run).collect(), more }))
     }
@@ -112,7 +112,7 @@ impl SweepService for Sweeps {
         &self,
         _: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
-        let workers = bounded(self.scheduler.store.workers()).await.map_err(status::of_store)?;
+        let workers = bounded(self.scheduler.store.workers()).await.map_err(status::of_read)?;
         Ok(Response::new(v1::ListWorkersResponse { workers: workers.into_iter().map(convert::worker_row).collect() }))
     }
 
@@ -158,7 +158,7 @@ impl SweepService for Sweeps {
 
     async fn get_importance(&self, request: Request<v1::SweepRef>) -> Result<Response<v1::ImportanceResponse>, Status> {
         let sweep = self.find(request).await?.id;
-        let importance = bounded(self.scheduler.store.importance(sweep)).await.map_err(status::of_store)?;
+        let importance = bounded(self.scheduler.store.importance(sweep)).await.map_err(status::of_read)?;
         Ok(Response::new(convert::importance(importance)))
     }
 }

@@ -8,6 +8,7 @@ mod failure;
 pub mod lock;
 mod migrations;
 pub mod open;
+pub(crate) mod pages;
 pub mod postgres;
 pub mod query;
 mod rows;
@@ -135,6 +136,15 @@ pub struct RunQuery {
     pub offset: u64,
 }
 
+/// The last record that a reader of the history has: it goes on behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryPlace {
+    /// Whose record it is.
+    pub at: AttemptRef,
+    /// Its epoch.
+    pub epoch: u32,
+}
+
 /// Sweeps, jobs, attempts, epoch records and workers, in SQLite or Postgres.
 ///
 /// Shared as `Arc<dyn Store>`. A store opened read-only answers every changing method with `InvalidState`.
@@ -247,19 +257,20 @@ pub trait Store: Send + Sync + 'static {
     /// What a person watching sees.
     async fn progress(&self, sweep: SweepId) -> Result<Progress, StoreError>;
 
-    /// Rows of the view `runs`.
+    /// Rows of the view `runs`; fewer than asked for at the end, or where they fill a page.
     async fn runs(&self, query: RunQuery) -> Result<Vec<Run>, StoreError>;
 
     /// Rows of the view `runs` of at most `limit` jobs after `after`, by job: page by page it costs the same, however
     /// many there are.
     async fn runs_after(&self, sweep: SweepId, after: Option<JobId>, limit: u32) -> Result<Vec<Run>, StoreError>;
 
-    /// Records of the accepted (or current) attempts of at most `limit` jobs after `after`, by job and epoch.
+    /// Records of the accepted (or current) attempts, by job and epoch: those after `after`, of its job and of at most
+    /// `jobs` jobs behind it. A job of many records comes in several pages; the empty page is the last one.
     async fn history(
         &self,
         sweep: SweepId,
-        after: Option<JobId>,
-        limit: u32,
+        after: Option<HistoryPlace>,
+        jobs: u32,
     ) -> Result<Vec<(AttemptRef, Vec<EpochRecord>)>, StoreError>;
 
     /// All attempts of at most `limit` jobs after `after`, by job and attempt.

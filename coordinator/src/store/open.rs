@@ -116,7 +116,9 @@ pub async fn open(url: &StoreUrl) -> Result<Opened, OpenError> {
             let database = path.clone();
             let lock = spawn_blocking(move || {
                 prepare_folder(&database)?;
-                LockFile::take(&database)
+                let lock = LockFile::take(&database)?;
+                refuse_other_names(&database)?;
+                Ok(lock)
             });
             let lock = lock
                 .await
@@ -307,6 +309,32 @@ fn prepare_folder(database: &Path) -> Result<(), OpenError> {
             folder.display()
         );
         return Err(OpenError::BadUrl { url: StoreUrl::Sqlite(database.to_owned()).to_string(), problem });
+    }
+    Ok(())
+}
+
+/// Refuses a database that has several names (hard links): the lock lies beside one of them, so that two coordinators could
+/// open one file. Symbolic links are followed instead. A single file that is mounted in two places cannot be told apart.
+fn refuse_other_names(database: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::MetadataExt;
+    let database = behind_links(database);
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = database.clone().into_os_string();
+        name.push(suffix);
+        let path = PathBuf::from(name);
+        let names = match fs::metadata(&path) {
+            Ok(metadata) => metadata.nlink(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(OpenError::Io { path, source }),
+        };
+        if names > 1 {
+            let problem = format!(
+                "{} has {names} names (hard links), and a second coordinator that opens it by another one would damage \
+                 it; remove the others (find / -xdev -samefile FILE lists them), or use a copy",
+                path.display()
+            );
+            return Err(OpenError::Unavailable { store: StoreUrl::Sqlite(database).to_string(), problem });
+        }
     }
     Ok(())
 }

@@ -14,8 +14,9 @@ use super::open::{OpenError, StoreUrl};
 /// What people ask for; named where a name is not found.
 const VIEWS: &str = "runs, best_runs, history, sweep_progress, worker_status";
 
-/// The most that a result may hold, in bytes of memory: a question without a LIMIT must not take the machine down.
-const MAX_RESULT: usize = 1 << 30;
+/// The most that a result may hold, in bytes of memory: a question without a LIMIT must not take the machine down, and
+/// what is printed of it takes as much again.
+const MAX_RESULT: usize = 384 << 20;
 
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,7 +113,7 @@ impl Rows {
         self.bytes += size_of_val(&row) + size_of_val(row.as_slice()) + row.iter().map(heap).sum::<usize>();
         if self.bytes > self.most {
             return Err(QueryError::Refused(format!(
-                "the result is too large: {} rows fill {} MiB; add a LIMIT, or choose fewer columns",
+                "the result is too large: {} rows fill {} MiB; add a LIMIT, or choose fewer columns (besom export writes any size)",
                 self.rows.len(),
                 self.most >> 20
             )));
@@ -186,7 +187,10 @@ mod tests {
             rows.push(text()).unwrap();
         }
         let error = (0..200).find_map(|_| rows.push(text()).err()).unwrap().to_string();
-        assert!(error.ends_with("rows fill 1 MiB; add a LIMIT, or choose fewer columns"), "{error}");
+        assert!(
+            error.ends_with("rows fill 1 MiB; add a LIMIT, or choose fewer columns (besom export writes any size)"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Rows as the statements give them, and the one way from there to the domain.
 //!
-//! The same structs serve both databases. A row that does not parse is [`StoreError::Corrupt`], never a default.
+//! The same structs serve both databases. A row that a change depends on is [`StoreError::Corrupt`] where it does not
+//! parse, never a default. What is only shown is more forgiving, since one odd value must not hide the rows beside it: a
+//! number beyond its range becomes the end of the range, and JSON that does not parse is left out with a warning.
 
 use std::collections::BTreeMap;
 
 use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective, Params};
-use sqlx::types::Json;
+use sqlx::{Database, Decode, Type, error::BoxDynError, types::Json};
+use tracing::warn;
 
 use super::StoreError;
 use crate::domain::{
@@ -37,6 +40,49 @@ impl Place {
     fn metric(self, name: &str, goal: &str) -> Result<Metric, StoreError> {
         Ok(Metric { name: self.word("metric", name, MetricName::parse)?, goal: self.word("goal", goal, Goal::parse)? })
     }
+
+    /// JSON that is only shown, or nothing and a warning.
+    fn shown<T: Default>(self, column: &str, json: Shown<T>) -> T {
+        json.0.unwrap_or_else(|problem| {
+            self.leaves_out(column, &problem);
+            T::default()
+        })
+    }
+
+    fn leaves_out(self, column: &str, problem: &str) {
+        warn!(table = self.table, row = self.id, column, problem, "a stored value cannot be read and is left out");
+    }
+}
+
+/// JSON that is only shown, so that one odd value does not fail the statement for all rows: see [`Place::shown`].
+#[derive(Debug)]
+struct Shown<T>(Result<T, String>);
+
+impl<T, DB: Database> Type<DB> for Shown<T>
+where
+    Json<T>: Type<DB>,
+{
+    fn type_info() -> DB::TypeInfo {
+        Json::<T>::type_info()
+    }
+
+    fn compatible(kind: &DB::TypeInfo) -> bool {
+        Json::<T>::compatible(kind)
+    }
+}
+
+impl<'r, T, DB: Database> Decode<'r, DB> for Shown<T>
+where
+    Json<T>: Decode<'r, DB>,
+{
+    fn decode(value: DB::ValueRef<'r>) -> Result<Self, BoxDynError> {
+        Ok(Self(Json::<T>::decode(value).map(|json| json.0).map_err(|problem| problem.to_string())))
+    }
+}
+
+/// A count that is only shown. The store holds 64 bits for SQL, the wire 32; nothing that besom writes comes near them.
+fn capped(value: i64) -> u32 {
+    u32::try_from(value.max(0)).unwrap_or(u32::MAX)
 }
 
 /// A job and its attempt.
@@ -44,6 +90,13 @@ impl Place {
 pub(super) struct AtRow {
     pub(super) job: i64,
     pub(super) attempt: i64,
+}
+
+impl AtRow {
+    /// For readers only: no attempt that runs is named so.
+    fn shown(&self) -> AttemptRef {
+        AttemptRef { job: JobId(self.job), attempt: capped(self.attempt) }
+    }
 }
 
 impl TryFrom<AtRow> for AttemptRef {
@@ -71,7 +124,7 @@ pub(super) struct SweepRow {
     dataset: String,
     dataset_source: String,
     dataset_sha256: String,
-    swept: Json<Vec<String>>,
+    swept: Shown<Vec<String>>,
     trainer_version: i64,
     classes: Option<i64>,
     jobs_total: i64,
@@ -96,8 +149,8 @@ impl SweepRow {
                 keep_models: place.word("keep_models", &self.keep_models, KeepModels::parse)?,
                 dataset: place.word("dataset", &self.dataset, Digest::parse)?,
                 jobs_total: place.number("jobs_total", self.jobs_total)?,
-                trainer_version: place.number("trainer_version", self.trainer_version)?,
-                classes: self.classes.map(|classes| place.number("classes", classes)).transpose()?,
+                trainer_version: capped(self.trainer_version),
+                classes: self.classes.map(capped),
                 name: self.name,
                 digest: self.digest,
                 text: self.text,
@@ -105,7 +158,7 @@ impl SweepRow {
                 engine: self.engine,
                 dataset_source: self.dataset_source,
                 dataset_sha256: self.dataset_sha256,
-                swept: self.swept.0,
+                swept: place.shown("swept", self.swept),
             },
         })
     }
@@ -137,26 +190,30 @@ pub(super) struct Totals {
     pub(super) epoch_seconds: f64,
 }
 
-impl TryFrom<CountRow> for Totals {
-    type Error = StoreError;
-
-    fn try_from(row: CountRow) -> Result<Self, StoreError> {
-        let place = Place { table: "sweep_counts", id: row.sweep_id };
-        let ended = row.succeeded + row.stopped + row.diverged + row.failed + row.cancelled;
-        Ok(Self {
+impl From<CountRow> for Totals {
+    /// Counts are only shown; those that cannot be are shown as the nearest that can.
+    fn from(row: CountRow) -> Self {
+        let count = |value: i64| value.max(0).unsigned_abs();
+        let counts = JobCounts {
+            queued: 0,
+            running: count(row.running),
+            succeeded: count(row.succeeded),
+            stopped: count(row.stopped),
+            diverged: count(row.diverged),
+            failed: count(row.failed),
+            cancelled: count(row.cancelled),
+        };
+        let others =
+            [counts.running, counts.succeeded, counts.stopped, counts.diverged, counts.failed, counts.cancelled];
+        Self {
             counts: JobCounts {
-                queued: place.number("queued", row.jobs_created - ended - row.running)?,
-                running: place.number("running", row.running)?,
-                succeeded: place.number("succeeded", row.succeeded)?,
-                stopped: place.number("stopped", row.stopped)?,
-                diverged: place.number("diverged", row.diverged)?,
-                failed: place.number("failed", row.failed)?,
-                cancelled: place.number("cancelled", row.cancelled)?,
+                queued: others.into_iter().fold(count(row.jobs_created), u64::saturating_sub),
+                ..counts
             },
-            epochs: place.number("epochs", row.epochs)?,
-            epochs_final: place.number("epochs_ended", row.epochs_ended)?,
+            epochs: count(row.epochs),
+            epochs_final: count(row.epochs_ended),
             epoch_seconds: row.epoch_seconds,
-        })
+        }
     }
 }
 
@@ -169,17 +226,15 @@ pub(super) struct QueueRow {
     ready: i64,
 }
 
-impl TryFrom<QueueRow> for Queue {
-    type Error = StoreError;
-
-    fn try_from(row: QueueRow) -> Result<Self, StoreError> {
-        let place = Place { table: "sweeps", id: row.sweep_id };
-        Ok(Self {
+impl From<QueueRow> for Queue {
+    /// One odd version must not keep all other queues from being worked off: no worker has it.
+    fn from(row: QueueRow) -> Self {
+        Self {
             sweep: SweepId(row.sweep_id),
-            trainer_version: place.number("trainer_version", row.trainer_version)?,
-            queued: place.number("queued", row.queued)?,
+            trainer_version: capped(row.trainer_version),
+            queued: row.queued.max(0).unsigned_abs(),
             ready: row.ready != 0,
-        })
+        }
     }
 }
 
@@ -359,8 +414,10 @@ pub(super) struct ExpiredRow {
     sweep_id: i64,
     losses: i64,
     failures: i64,
+    lease_until: i64,
     epochs: i64,
     worker: String,
+    last_seen_at: i64,
 }
 
 /// A lease whose deadline has passed.
@@ -370,8 +427,11 @@ pub(super) struct Expired {
     pub(super) sweep: SweepId,
     pub(super) failures: u32,
     pub(super) losses: u32,
+    pub(super) lease_until: Timestamp,
     pub(super) epochs: u32,
     pub(super) worker: String,
+    /// When the worker called last, to five seconds.
+    pub(super) last_seen: Timestamp,
 }
 
 impl TryFrom<ExpiredRow> for Expired {
@@ -384,8 +444,10 @@ impl TryFrom<ExpiredRow> for Expired {
             sweep: SweepId(row.sweep_id),
             failures: place.number("failures", row.failures)?,
             losses: place.number("losses", row.losses)?,
+            lease_until: Timestamp(row.lease_until),
             epochs: place.number("epochs", row.epochs)?,
             worker: row.worker,
+            last_seen: Timestamp(row.last_seen_at),
         })
     }
 }
@@ -402,25 +464,48 @@ pub(super) struct EpochRow {
     val_accuracy: Option<f64>,
     learning_rate: f64,
     pub(super) seconds: f64,
-    metrics: Json<BTreeMap<String, f64>>,
+    metrics: Shown<BTreeMap<String, f64>>,
+}
+
+impl EpochRow {
+    /// For readers.
+    pub(super) fn shown(self) -> (AttemptRef, EpochRecord) {
+        let place = self.place();
+        let (at, epoch) = (self.at.shown(), capped(self.epoch));
+        (at, self.record(epoch, |metrics| place.shown("metrics", metrics)))
+    }
+
+    fn place(&self) -> Place {
+        Place { table: "epochs", id: self.at.job }
+    }
+
+    fn record(
+        self,
+        epoch: u32,
+        metrics: impl FnOnce(Shown<BTreeMap<String, f64>>) -> BTreeMap<String, f64>,
+    ) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            loss: self.loss,
+            accuracy: self.accuracy,
+            val_loss: self.val_loss,
+            val_accuracy: self.val_accuracy,
+            learning_rate: self.learning_rate,
+            seconds: self.seconds,
+            metrics: metrics(self.metrics),
+        }
+    }
 }
 
 impl TryFrom<EpochRow> for (AttemptRef, EpochRecord) {
     type Error = StoreError;
 
     fn try_from(row: EpochRow) -> Result<Self, StoreError> {
-        let place = Place { table: "epochs", id: row.at.job };
-        let record = EpochRecord {
-            epoch: place.number("epoch", row.epoch)?,
-            loss: row.loss,
-            accuracy: row.accuracy,
-            val_loss: row.val_loss,
-            val_accuracy: row.val_accuracy,
-            learning_rate: row.learning_rate,
-            seconds: row.seconds,
-            metrics: row.metrics.0,
-        };
-        Ok((row.at.try_into()?, record))
+        let place = row.place();
+        let epoch = place.number("epoch", row.epoch)?;
+        let at = AtRow { job: row.at.job, attempt: row.at.attempt }.try_into()?;
+        // A result is worked out from the epochs; their further metrics are only shown.
+        Ok((at, row.record(epoch, |metrics| place.shown("metrics", metrics))))
     }
 }
 
@@ -431,7 +516,7 @@ pub(super) struct RunningRow {
     at: AtRow,
     worker: String,
     slot: i64,
-    params: Json<Params>,
+    params: Shown<Params>,
     seed: i64,
     epochs: i64,
     epoch: Option<i64>,
@@ -441,36 +526,34 @@ pub(super) struct RunningRow {
     val_accuracy: Option<f64>,
     learning_rate: Option<f64>,
     seconds: Option<f64>,
-    metrics: Option<Json<BTreeMap<String, f64>>>,
+    metrics: Option<Shown<BTreeMap<String, f64>>>,
 }
 
-impl TryFrom<RunningRow> for RunningJob {
-    type Error = StoreError;
-
-    fn try_from(row: RunningRow) -> Result<Self, StoreError> {
+impl From<RunningRow> for RunningJob {
+    fn from(row: RunningRow) -> Self {
         let place = Place { table: "jobs", id: row.at.job };
         let latest = match (row.epoch, row.learning_rate, row.seconds, row.metrics) {
             (Some(epoch), Some(learning_rate), Some(seconds), Some(metrics)) => Some(EpochRecord {
-                epoch: place.number("epoch", epoch)?,
+                epoch: capped(epoch),
                 loss: row.loss,
                 accuracy: row.accuracy,
                 val_loss: row.val_loss,
                 val_accuracy: row.val_accuracy,
                 learning_rate,
                 seconds,
-                metrics: metrics.0,
+                metrics: place.shown("metrics", metrics),
             }),
             _ => None,
         };
-        Ok(Self {
-            at: row.at.try_into()?,
+        Self {
+            at: row.at.shown(),
             worker: row.worker,
-            slot: place.number("slot", row.slot)?,
-            params: row.params.0,
+            slot: capped(row.slot),
+            params: place.shown("params", row.params),
             seed: row.seed,
-            epochs: place.number("epochs", row.epochs)?,
+            epochs: capped(row.epochs),
             latest,
-        })
+        }
     }
 }
 
@@ -488,7 +571,7 @@ pub(super) struct RunRow {
     hidden: String,
     activation: String,
     dropout: f64,
-    params: Json<Params>,
+    params: Shown<Params>,
     seed: i64,
     objective: Option<f64>,
     final_loss: Option<f64>,
@@ -518,7 +601,13 @@ impl TryFrom<RunRow> for Run {
         let place = Place { table: "jobs", id: row.job };
         Ok(Self {
             state: place.word("state", &row.state, JobState::parse)?,
-            model: row.model.map(|digest| place.word("model", &digest, Digest::parse)).transpose()?,
+            model: row.model.and_then(|digest| {
+                let parsed = Digest::parse(&digest);
+                if parsed.is_none() {
+                    place.leaves_out("model", "no SHA-256 in lower-case hex");
+                }
+                parsed
+            }),
             dataset: place.word("dataset", &row.dataset, Digest::parse)?,
             sweep: row.sweep,
             sweep_id: SweepId(row.sweep_id),
@@ -530,7 +619,7 @@ impl TryFrom<RunRow> for Run {
             hidden: row.hidden,
             activation: row.activation,
             dropout: row.dropout,
-            params: row.params.0,
+            params: place.shown("params", row.params),
             seed: row.seed,
             objective: row.objective,
             final_loss: row.final_loss,
@@ -572,9 +661,9 @@ impl TryFrom<AttemptsRow> for AttemptRow {
     fn try_from(row: AttemptsRow) -> Result<Self, StoreError> {
         let place = Place { table: "attempts", id: row.at.job };
         Ok(Self {
-            at: row.at.try_into()?,
+            at: row.at.shown(),
             worker: row.worker,
-            slot: place.number("slot", row.slot)?,
+            slot: capped(row.slot),
             started_at: Timestamp(row.started_at),
             ended_at: row.ended_at.map(Timestamp),
             outcome: row.outcome.map(|word| place.word("outcome", &word, AttemptOutcome::parse)).transpose()?,
@@ -588,16 +677,13 @@ impl TryFrom<AttemptsRow> for AttemptRow {
 pub(super) struct ConfusionRow {
     job: i64,
     classes: i64,
-    counts: Json<Vec<u32>>,
+    counts: Shown<Vec<u32>>,
 }
 
-impl TryFrom<ConfusionRow> for (JobId, Confusion) {
-    type Error = StoreError;
-
-    fn try_from(row: ConfusionRow) -> Result<Self, StoreError> {
-        let place = Place { table: "confusions", id: row.job };
-        let classes = place.number("classes", row.classes)?;
-        Ok((JobId(row.job), Confusion { classes, counts: row.counts.0 }))
+impl From<ConfusionRow> for (JobId, Confusion) {
+    fn from(row: ConfusionRow) -> Self {
+        let counts = Place { table: "confusions", id: row.job }.shown("counts", row.counts);
+        (JobId(row.job), Confusion { classes: capped(row.classes), counts })
     }
 }
 
@@ -643,7 +729,7 @@ impl TryFrom<ConfigRunRow> for ConfigRun {
 pub(super) struct ConfigStatsRow {
     job: i64,
     config_hash: String,
-    params: Json<Params>,
+    params: Shown<Params>,
     n: i64,
     diverged: i64,
     failed: i64,
@@ -659,10 +745,8 @@ pub(super) struct ConfigStatsRow {
     objective_mean: Option<f64>,
 }
 
-impl TryFrom<ConfigStatsRow> for ConfigStats {
-    type Error = StoreError;
-
-    fn try_from(row: ConfigStatsRow) -> Result<Self, StoreError> {
+impl From<ConfigStatsRow> for ConfigStats {
+    fn from(row: ConfigStatsRow) -> Self {
         let place = Place { table: "config_sums", id: row.job };
         let estimate = |mean: Option<f64>, deviation: Option<f64>, low: Option<f64>, high: Option<f64>| {
             let spread = match (deviation, low, high) {
@@ -671,20 +755,20 @@ impl TryFrom<ConfigStatsRow> for ConfigStats {
             };
             mean.map(|mean| Estimate { mean, spread })
         };
-        Ok(Self {
+        Self {
             config_hash: row.config_hash,
-            params: row.params.0,
+            params: place.shown("params", row.params),
             job: JobId(row.job),
             sums: ConfigSums {
-                n: place.number("n", row.n)?,
-                diverged: place.number("diverged", row.diverged)?,
-                failed: place.number("failed", row.failed)?,
+                n: capped(row.n),
+                diverged: capped(row.diverged),
+                failed: capped(row.failed),
                 final_val_accuracy: estimate(row.final_mean, row.final_deviation, row.final_low, row.final_high),
                 best_val_accuracy: estimate(row.best_mean, row.best_deviation, row.best_low, row.best_high),
                 mean_seconds: row.mean_seconds,
                 objective_mean: row.objective_mean,
             },
-        })
+        }
     }
 }
 
@@ -709,8 +793,8 @@ impl TryFrom<ImportanceRow> for (ImportanceKind, Importance) {
             parameter: row.parameter,
             second: row.second,
             value: row.value,
-            cells: place.number("cells", row.cells)?,
-            cells_total: place.number("cells_total", row.cells_total)?,
+            cells: row.cells.max(0).unsigned_abs(),
+            cells_total: row.cells_total.max(0).unsigned_abs(),
         };
         Ok((place.word("kind", &row.kind, ImportanceKind::parse)?, importance))
     }
@@ -734,23 +818,22 @@ pub(super) struct WorkersRow {
 
 impl WorkersRow {
     /// As seen at `now`.
-    pub(super) fn at(self, now: Timestamp) -> Result<WorkerRow, StoreError> {
-        let place = Place { table: "workers", id: self.id };
-        Ok(WorkerRow {
+    pub(super) fn at(self, now: Timestamp) -> WorkerRow {
+        WorkerRow {
             id: WorkerId(self.id),
-            running: place.number("running", self.running)?,
+            running: capped(self.running),
             last_seen_at: Timestamp(self.last_seen_at),
-            last_seen_ms_ago: place.number("last_seen_at", (now.0 - self.last_seen_at).max(0) / 1000)?,
+            last_seen_ms_ago: now.0.saturating_sub(self.last_seen_at).max(0).unsigned_abs() / 1000,
             left: self.left_at.is_some(),
             new: NewWorker {
-                slots: place.number("slots", self.slots)?,
-                trainer_version: place.number("trainer_version", self.trainer_version)?,
+                slots: capped(self.slots),
+                trainer_version: capped(self.trainer_version),
                 instance: self.instance,
                 name: self.name,
                 host: self.host,
                 build: self.build,
                 device: self.device,
             },
-        })
+        }
     }
 }

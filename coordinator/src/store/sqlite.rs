@@ -19,6 +19,7 @@ use crate::{artifacts::Stored, domain::Digest};
 mod clock;
 mod dialect;
 mod files;
+mod syncs;
 // The same files serve both databases; see their module's documentation.
 #[allow(clippy::duplicate_mod, reason = "the same work for both databases, each with its own dialect")]
 #[path = "work/mod.rs"]
@@ -59,6 +60,7 @@ impl SqliteStore {
     /// `Newer` if another build of besom knows more about the file; it is then untouched.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let unavailable = |error| of_sqlite(path, &error);
+        syncs::listen();
         refuse_foreign(path).await?;
         let options = options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
         let writer = SqlitePoolOptions::new()
@@ -83,6 +85,7 @@ impl SqliteStore {
     /// `NotFound` if there is no such file or no store in it; `Newer` as for [`SqliteStore::open`].
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         let unavailable = |error| of_sqlite(path, &error);
+        syncs::listen();
         if !path.exists() {
             return Err(OpenError::NotFound {
                 what: format!("no database {}: run or submit a sweep first", path.display()),

@@ -5,7 +5,9 @@
 mod artifacts;
 mod server;
 mod shared;
+mod silent;
 mod support;
 mod sweeps;
 mod transfers;
+mod unreadable;
 mod workers;

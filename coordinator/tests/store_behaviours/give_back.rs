@@ -60,6 +60,25 @@ pub(crate) async fn a_lost_lease_returns_its_job_at_once_the_first_time(bench: B
     assert!(attempts[0].error.as_deref().unwrap().contains("worker dead"), "{attempts:?}");
 }
 
+pub(crate) async fn a_lost_job_names_its_worker_and_its_last_sign_of_life(bench: Bench) {
+    let sweep = bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
+    bench.report(worker, vec![reported(job, vec![])], at(10.0)).await;
+    bench.store.expire(RetryPolicy::default(), 9, at(50.0)).await.unwrap();
+    let error = bench.runs(sweep.id).await.remove(0).error.unwrap();
+    let seen = "worker w was last heard from at 2026-11-23T17:30:10.000000Z, 30 s before its lease ended";
+    assert_eq!(error, format!("lost: {seen} (attempt 1, 1 lost so far)"));
+
+    // It is there, but it does not know of the job: the answer to its wish was lost, say.
+    bench.acquire(worker, 1, at(60.0)).await;
+    bench.acquire(worker, 1, at(95.0)).await;
+    bench.store.expire(RetryPolicy::default(), 9, at(100.0)).await.unwrap();
+    let attempts = bench.store.attempts(sweep.id, None, 9).await.unwrap();
+    let error = attempts[1].error.as_deref().unwrap();
+    assert!(error.starts_with("lost: worker w still called at 2026-11-23T17:31:35.000000Z, but"), "{error}");
+}
+
 pub(crate) async fn the_fifth_loss_is_the_last(bench: Bench) {
     let sweep = bench.sweep("s", 1).await;
     let worker = bench.worker("w").await;

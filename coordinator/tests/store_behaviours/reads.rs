@@ -1,6 +1,6 @@
 use besom_coordinator::{
     domain::{Completion, JobOutcome, JobState, NewWorker, RetryPolicy, SweepId},
-    store::{RunQuery, StoreError, SweepCommand},
+    store::{HistoryPlace, RunQuery, StoreError, SweepCommand},
 };
 
 use crate::store_support::{
@@ -67,7 +67,7 @@ pub(crate) async fn history_and_attempts_are_read_in_pages_of_jobs(bench: Bench)
         let page = bench.store.history(sweep.id, after, 1).await.unwrap();
         let Some((last, records)) = page.last() else { break };
         assert_eq!(records.len(), 2);
-        after = Some(last.job);
+        after = Some(HistoryPlace { at: *last, epoch: 2 });
         pages.push(*last);
     }
     assert_eq!(pages, [jobs[0].at, jobs[2].at, jobs[3].at]);

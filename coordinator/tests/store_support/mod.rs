@@ -90,6 +90,14 @@ impl Bench {
         matches!(self.place, Place::Sqlite(_))
     }
 
+    /// The database, for a connection of the test's own.
+    pub(crate) fn url(&self) -> String {
+        match &self.place {
+            Place::Sqlite(dir) => format!("sqlite:{}", dir.path().join("besom.db").display()),
+            Place::Postgres(database) => database.url.clone(),
+        }
+    }
+
     /// What a plain client sees: every value as text, null as `-`, floats in their shortest form.
     pub(crate) async fn query(&self, sql: &str) -> Vec<Vec<String>> {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
@@ -262,7 +270,8 @@ pub(crate) fn new_sweep(name: &str, jobs: u32) -> NewSweep {
 pub(crate) fn new_job(n: u32) -> NewJob {
     let serde_json::Value::Object(params) = json!({
         "optimizer": "sgd", "learning_rate": 0.1 / f64::from(n + 3), "batch_size": 32, "epochs": 5,
-        "hidden": [32, 16], "activation": "relu", "dropout": 0.0, "momentum": 0.0, "nesterov": false, "patience": 2
+        "hidden": [32, 16], "activation": "relu", "dropout": 0.0, "momentum": 0.0, "nesterov": false, "patience": 2,
+        "min_delta": null
     }) else {
         unreachable!("an object")
     };

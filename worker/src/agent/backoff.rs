@@ -8,6 +8,16 @@ const FIRST: Duration = Duration::from_millis(200);
 /// The longest wait: people who start a coordinator again expect its workers within seconds.
 const LONGEST: Duration = Duration::from_secs(10);
 
+/// How often in a row a request may be refused before the refusal counts. A request that was damaged on its way is refused
+/// as well, and arrives whole the next time.
+const REFUSALS: u32 = 3;
+
+/// Counts one more refusal in `refusals`; whether the same request is worth asking again.
+pub(crate) fn again(refusals: &mut u32) -> bool {
+    *refusals += 1;
+    *refusals < REFUSALS
+}
+
 /// The wait after the `failures`-th failed call in a row (from 1): doubling, capped, and half of it left to `spread` in
 /// [0, 1), so that workers that lost their coordinator together do not return together.
 pub(crate) fn delay(failures: u32, spread: f64) -> Duration {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use crate::train::EpochRecord;
+use crate::watchdog::Patience;
 
 /// Makes a channel to the coordinator. Called inside the runtime that will use the channel: reports have one of their
 /// own, so that a large upload never delays a renewal.
@@ -24,6 +25,8 @@ pub struct WorkerConfig {
     pub home: PathBuf,
     /// Only jobs of this sweep; the worker ends when the sweep does.
     pub sweep: Option<i64>,
+    /// How long a trainer may go without progress before it counts as hung.
+    pub patience: Patience,
 }
 
 /// How a worker is asked to end.
@@ -110,6 +113,12 @@ pub enum WorkerError {
         action: &'static str,
         /// The coordinator's words.
         message: String,
+    },
+    /// Every slot was given up because its trainer hangs. Only a new process has free ones.
+    #[error("the trainers of all {slots} slots hang, so no slot is left; start this worker again")]
+    Hung {
+        /// How many there were.
+        slots: u32,
     },
     /// A thread or runtime could not be made.
     #[error("failed to start the report thread")]

@@ -58,7 +58,7 @@ pub(crate) enum Refusal {
     Unknown(Status),
     /// A later attempt exists: final.
     Stale(Status),
-    /// The request itself is at fault; repeating it changes nothing.
+    /// The request itself is at fault: it is repeated a few times, in case it was damaged on its way.
     Other(Status),
 }
 

@@ -10,7 +10,10 @@ use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::{DropReason, Ledger, Link, Refusal, Session, SessionKey, WorkerConfig, WorkerError, call, delay, spread};
+use super::{
+    DropReason, Ledger, Link, Refusal, Session, SessionKey, WorkerConfig, WorkerError, again, call, delay, explain,
+    spread,
+};
 
 /// A registration writes one row.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -44,28 +47,33 @@ impl Registrar {
         Self { request, client, link, ledger }
     }
 
-    /// Registers, waiting for a coordinator that is away. Where the store does not know this worker any more, it drops
-    /// every attempt that it holds: they are of a store that is no longer there.
+    /// Registers, waiting for a coordinator that is away and asking again where it refuses. Where the store does not know
+    /// this worker any more, it drops every attempt that it holds: they are of a store that is no longer there.
     pub(super) async fn register(&self) -> Result<(), WorkerError> {
-        let mut failures = 0;
+        let (mut failures, mut refusals) = (0, 0);
         loop {
             let mut client = self.client.clone();
-            let status = match call(DEADLINE, client.register(self.request.clone())).await {
-                Ok(answer) => {
-                    let session = session(&answer)?;
-                    tracing::info!(worker.id = session.key.worker, "worker registered");
-                    if self.link.registered(session) {
-                        tracing::warn!("the store took this worker for a new one; it drops the jobs that it held");
-                        self.ledger.drop_all(DropReason::LeaseLost);
+            match call(DEADLINE, client.register(self.request.clone())).await {
+                Ok(answer) => match session(&answer) {
+                    Ok(session) => {
+                        tracing::info!(worker.id = session.key.worker, "worker registered");
+                        if self.link.registered(session) {
+                            tracing::warn!("the store took this worker for a new one; it drops the jobs that it held");
+                            self.ledger.drop_all(DropReason::LeaseLost);
+                        }
+                        return Ok(());
                     }
-                    return Ok(());
-                }
-                Err(Refusal::Away(status)) => status,
+                    Err(error) if again(&mut refusals) => tracing::warn!(%error, "registering again"),
+                    Err(error) => return Err(error),
+                },
+                Err(Refusal::Away(status)) => self.link.away(&status),
                 Err(Refusal::Other(status) | Refusal::Unknown(status) | Refusal::Stale(status)) => {
-                    return Err(refusal("register", &status));
+                    if !again(&mut refusals) {
+                        return Err(refusal("register", &status));
+                    }
+                    tracing::warn!(error = explain(&status), "refused to register, asking again");
                 }
-            };
-            self.link.away(&status);
+            }
             failures += 1;
             tokio::time::sleep(delay(failures, spread())).await;
         }

@@ -19,7 +19,7 @@ use super::report::Reporter;
 use super::wish::{Granted, OpenWish, ask};
 use super::{
     ACQUIRE_WAIT, Clock, Connect, DropReason, Events, Ledger, Link, Refusal, Session, SessionKey, Shutdown,
-    WorkerConfig, WorkerError, WorkerEvent, call, delay, spread,
+    WorkerConfig, WorkerError, WorkerEvent, again, call, delay, spread,
 };
 use crate::assignment::{Assignment, AttemptRef};
 use crate::attempt::{Attempt, Bench, Left, UPLOADS};
@@ -36,8 +36,8 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// Works for a coordinator until `shutdown`, or until the one sweep of the configuration has ended.
 ///
 /// # Errors
-/// [`WorkerError`]: the configuration cannot be, or the coordinator refuses this worker. A coordinator that is away, a
-/// job that cannot be trained and a trainer that panics are none.
+/// [`WorkerError`]: the configuration cannot be, the coordinator refuses this worker, or every trainer hangs. A coordinator
+/// that is away, a job that cannot be trained and a trainer that panics are none.
 pub async fn run(
     connect: Connect,
     config: WorkerConfig,
@@ -75,6 +75,7 @@ pub async fn run_with(
         uploads: Semaphore::new(UPLOADS),
         datasets: DatasetCache::new(&config.home),
         trainer,
+        patience: config.patience,
     });
     let agent = Agent {
         free: (0..config.slots).collect(),
@@ -84,6 +85,7 @@ pub async fn run_with(
         client,
         bench,
         attempts: JoinSet::new(),
+        hung: 0,
         fenced: Vec::new(),
         idle: false,
         ended: false,
@@ -109,6 +111,8 @@ struct Agent {
     bench: Arc<Bench>,
     attempts: JoinSet<Left>,
     free: BTreeSet<u32>,
+    /// Slots that were given up because their trainers hang.
+    hung: u32,
     /// Given up by this worker's clock, and not yet given back.
     fenced: Vec<AttemptRef>,
     /// The latest wish found nothing.
@@ -171,7 +175,7 @@ impl Agent {
                 () = shutdown.stop.cancelled() => return Ok(Over::Stop),
                 () = shutdown.drain.cancelled() => return Ok(Over::Leave(open)),
                 registered = async { link.until_unknown().await; self.registrar.register().await } => registered?,
-                Some(left) = self.attempts.join_next() => self.freed(left),
+                Some(left) = self.attempts.join_next() => self.freed(left)?,
                 granted = async { wish.as_mut().expect("asked only with a wish").await }, if wish.is_some() => {
                     (wish, open) = (None, None);
                     self.answered(granted)?;
@@ -196,10 +200,11 @@ impl Agent {
                 self.take(&granted, &answer.assignments);
                 Ok(())
             }
-            // A fresh registration that is unknown again: something else in the wish is.
-            Err(Refusal::Unknown(status)) if self.refusals > 0 => Err(refusal("acquire jobs", &status)),
-            Err(Refusal::Unknown(_)) => {
-                self.refusals += 1;
+            Err(Refusal::Unknown(status)) => {
+                // Fresh registrations that are unknown again and again: something else in the wish is.
+                if !again(&mut self.refusals) {
+                    return Err(refusal("acquire jobs", &status));
+                }
                 link.unknown(&granted.session);
                 Ok(())
             }
@@ -254,8 +259,21 @@ impl Agent {
         }
     }
 
-    fn freed(&mut self, left: Result<Left, tokio::task::JoinError>) {
+    fn freed(&mut self, left: Result<Left, tokio::task::JoinError>) -> Result<(), WorkerError> {
         match left {
+            Ok(left) if left.hangs => {
+                self.fenced.extend(left.release);
+                self.hung += 1;
+                let (slots, hung) = (self.config.slots, self.hung);
+                if hung == slots {
+                    return Err(WorkerError::Hung { slots });
+                }
+                let (slot, rest) = (left.slot, slots - hung);
+                self.bench.link.emit(WorkerEvent::Notice(format!(
+                    "slot {slot} is given up, since its trainer hangs and cannot be ended; {rest} of {slots} are left \
+                     until this worker is started again"
+                )));
+            }
             Ok(left) => {
                 self.free.insert(left.slot);
                 self.fenced.extend(left.release);
@@ -263,6 +281,7 @@ impl Agent {
             // An attempt keeps a trainer's panic to itself, so this is a fault of the agent: fail loudly in one place.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
+        Ok(())
     }
 
     fn tell(&mut self, notice: &str) {
@@ -308,7 +327,7 @@ impl Agent {
         attempts.extend(ledger.attempts());
         let attempts: Vec<v1::AttemptRef> = attempts.into_iter().map(Into::into).collect();
         let goodbye = async {
-            let mut failures = 0;
+            let (mut failures, mut refusals) = (0, 0);
             loop {
                 let SessionKey { store, worker, secret } = self.bench.link.session().await.key;
                 let attempts = attempts.clone();
@@ -316,6 +335,7 @@ impl Agent {
                 match call(GOODBYE, self.client.release(request)).await {
                     Err(Refusal::Away(_)) => failures += 1,
                     Ok(_) => return,
+                    Err(_) if again(&mut refusals) => failures += 1,
                     Err(error) => return tracing::warn!(%error, "the coordinator refused the goodbye"),
                 }
                 tokio::time::sleep(delay(failures, spread())).await;

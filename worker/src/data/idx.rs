@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::DataError;
-use super::limits::{Bounded, check_label_count, check_ratio, count_values, reserve, sample_shape, unpacked_limit};
+use super::limits::{
+    Bounded, Room, check_label_count, check_ratio, count_values, reserve, sample_shape, unpacked_limit,
+};
 use super::samples::{Labels, Parsed, Samples};
 
 /// True for the first four bytes of an IDX file of unsigned bytes.
@@ -42,9 +44,10 @@ pub(super) fn read_directory(directory: &Path) -> Result<Parsed, DataError> {
             format!("a dataset directory holds four IDX files; none of {} is there", tried.join(", ")),
         ))
     };
+    let mut room = Room::new();
     Ok(Parsed::Split {
-        train: read_pair(&find("train-images", "idx3")?, &find("train-labels", "idx1")?)?,
-        test: read_pair(&find("t10k-images", "idx3")?, &find("t10k-labels", "idx1")?)?,
+        train: read_pair(&find("train-images", "idx3")?, &find("train-labels", "idx1")?, &mut room)?,
+        test: read_pair(&find("t10k-images", "idx3")?, &find("t10k-labels", "idx1")?, &mut room)?,
     })
 }
 
@@ -68,15 +71,15 @@ pub(super) fn read_with_sibling(path: &Path) -> Result<Parsed, DataError> {
             format!("the labels must stand beside it in `{sibling}`, which is not there"),
         ));
     }
-    read_pair(path, &labels).map(Parsed::Whole)
+    read_pair(path, &labels, &mut Room::new()).map(Parsed::Whole)
 }
 
-fn read_pair(images: &Path, labels: &Path) -> Result<Samples, DataError> {
-    let (sizes, rows) = read(images)?;
+fn read_pair(images: &Path, labels: &Path, room: &mut Room) -> Result<Samples, DataError> {
+    let (sizes, rows) = read(images, room)?;
     let what = &images.display().to_string();
     let shape = sample_shape(what, &sizes)?;
     let samples = sizes[0];
-    let (sizes, values) = read(labels)?;
+    let (sizes, values) = read(labels, room)?;
     if sizes.len() != 1 {
         return Err(DataError::refused(labels.display().to_string(), "is no IDX file of labels: it has several axes"));
     }
@@ -84,11 +87,11 @@ fn read_pair(images: &Path, labels: &Path) -> Result<Samples, DataError> {
     Ok(Samples { shape, rows, labels: Labels::Integers(values.into_iter().map(i64::from).collect()) })
 }
 
-/// Sizes and bytes of one file, plain or gzip.
+/// Sizes and bytes of one file, plain or gzip, for which `room` must have enough left.
 ///
 /// # Errors
-/// Where it is no IDX file of unsigned bytes.
-pub(super) fn read(path: &Path) -> Result<(Vec<u64>, Vec<u8>), DataError> {
+/// Where it is no IDX file of unsigned bytes, or too large a one.
+pub(super) fn read(path: &Path, room: &mut Room) -> Result<(Vec<u64>, Vec<u8>), DataError> {
     let what = &path.display().to_string();
     let mut file = File::open(path).map_err(|error| DataError::io(path, "open", error))?;
     let length = file.metadata().map_err(|error| DataError::io(path, "open", error))?.len();
@@ -97,9 +100,9 @@ pub(super) fn read(path: &Path) -> Result<(Vec<u64>, Vec<u8>), DataError> {
     let file = BufReader::new(File::open(path).map_err(|error| DataError::io(path, "open", error))?);
     if gzip {
         let reader = Bounded::new(MultiGzDecoder::new(file), unpacked_limit(length));
-        parse(what, reader, |unpacked| check_ratio(what, length, unpacked))
+        parse(what, reader, room, |unpacked| check_ratio(what, length, unpacked))
     } else {
-        parse(what, file, |size| {
+        parse(what, file, room, |size| {
             if size == length {
                 return Ok(());
             }
@@ -112,6 +115,7 @@ pub(super) fn read(path: &Path) -> Result<(Vec<u64>, Vec<u8>), DataError> {
 fn parse(
     what: &str,
     mut reader: impl Read,
+    room: &mut Room,
     check: impl FnOnce(u64) -> Result<(), DataError>,
 ) -> Result<(Vec<u64>, Vec<u8>), DataError> {
     let unreadable = |error: std::io::Error| match error.kind() {
@@ -134,6 +138,7 @@ fn parse(
     }
     let count = count_values(what, &sizes)?;
     check(count + 4 + 4 * sizes.len() as u64)?;
+    room.take(what, sizes.first().copied().unwrap_or(1), count)?;
     let mut values = reserve(what, count)?;
     reader.by_ref().take(count).read_to_end(&mut values).map_err(unreadable)?;
     if values.len() as u64 != count {

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::limits::{Bounded, MAX_SOURCE, show_shape};
+use super::limits::{Bounded, MAX_SOURCE, Room, show_shape};
 use super::npy::Array;
 use super::{DataError, Dataset, Header, idx, npz};
 
@@ -53,10 +53,11 @@ pub fn read_images(path: &Path, shape: &[u32]) -> Result<Images, DataError> {
             let (asked, found) = (array.file_bytes(), metadata.len());
             return Err(DataError::refused(what, format!("its header asks for {asked} bytes, the file has {found}")));
         }
+        Room::new().take(what, array.samples(), array.count())?;
         let values = array.read_values(what, &mut reader)?;
         (array.shape, values)
     } else if idx::is_magic(&start) || start.starts_with(&[0x1f, 0x8b]) {
-        idx::read(path)?
+        idx::read(path, &mut Room::new())?
     } else {
         return Err(DataError::refused(what, "is of no known format: .npz, .npy, IDX (also as .gz) and .png are read"));
     };
@@ -70,9 +71,9 @@ impl Images {
     ///
     /// # Errors
     /// More values than a dataset may have.
-    pub fn dataset(&self, header: &Header) -> Result<Dataset, DataError> {
+    pub fn into_dataset(self, header: &Header) -> Result<Dataset, DataError> {
         let own = Header { train: 1, test: self.count, ..header.clone() };
-        Dataset::build("drawings", own, |out| {
+        Dataset::build("drawings", own, move |out| {
             let brightest = out.len();
             out.resize(brightest + header.features as usize, 0);
             out[brightest] = header.max;

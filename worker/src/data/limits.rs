@@ -7,8 +7,17 @@ use std::io::{self, Read};
 
 use super::DataError;
 
-/// Most pixel values of one dataset (2 GiB as bytes): beyond it a worker could not hold it beside its slots.
-pub(super) const MAX_VALUES: u64 = 2 << 30;
+/// Most memory that one dataset takes while it is read, all copies together: beyond it a worker could not hold it beside
+/// its slots.
+pub(super) const MAX_MEMORY: u64 = 2 << 30;
+/// How often the values stand in memory at the same time: as they are parsed and as they are laid out, or as they are laid
+/// out and as they are moved to large pages.
+const COPIES: u64 = 2;
+/// What each sample takes beside its values: its label as the source has it (8 bytes), its place in the split (4), and its
+/// class index in both copies.
+const PER_SAMPLE: u64 = 14;
+/// Most pixel values of one dataset.
+const MAX_VALUES: u64 = MAX_MEMORY / COPIES;
 /// Most values of one sample: a square picture of 1,024 pixels a side.
 pub(super) const MAX_FEATURES: u64 = 1 << 20;
 /// Largest source file, local or downloaded.
@@ -56,8 +65,49 @@ pub(super) fn count_values(what: &str, shape: &[u64]) -> Result<u64, DataError> 
         Some(count) if count <= MAX_VALUES => Ok(count),
         _ => Err(DataError::refused(
             what,
-            format!("shape {} is too large: at most {MAX_VALUES} values", show_shape(shape)),
+            format!(
+                "shape {} is too large: at most {MAX_VALUES} values are read, which take {} MiB; give fewer samples, or \
+                 smaller ones",
+                show_shape(shape),
+                MAX_MEMORY >> 20
+            ),
         )),
+    }
+}
+
+/// The memory that is left for the samples of one dataset. They take it before they are read: a few compressed megabytes may
+/// stand for gigabytes, and a dataset may come in several arrays or files.
+pub(super) struct Room {
+    left: u64,
+}
+
+impl Room {
+    pub(super) fn new() -> Self {
+        Self { left: MAX_MEMORY }
+    }
+
+    /// Takes the room of so many samples with so many values together, in all copies that there will be of them.
+    ///
+    /// # Errors
+    /// Where it is not left.
+    pub(super) fn take(&mut self, what: &str, samples: u64, values: u64) -> Result<(), DataError> {
+        let needed = values.saturating_mul(COPIES).saturating_add(samples.saturating_mul(PER_SAMPLE));
+        match self.left.checked_sub(needed) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(DataError::refused(
+                what,
+                format!(
+                    "{samples} samples of {values} values in all take {} MiB while they are read, and {} of {} MiB are \
+                     left: give fewer samples, or smaller ones",
+                    needed.div_ceil(1 << 20),
+                    self.left >> 20,
+                    MAX_MEMORY >> 20
+                ),
+            )),
+        }
     }
 }
 
@@ -137,5 +187,26 @@ impl<R: Read> Read for Bounded<R> {
             io::Error::new(io::ErrorKind::FileTooLarge, "unpacks to more than it may: looks like a decompression bomb")
         })?;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_copies_of_all_parts_count() {
+        let mut room = Room::new();
+        room.take("x_train", 1 << 20, 900 << 20).unwrap();
+        let error = room.take("x_test", 1 << 20, 120 << 20).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "x_test: 1048576 samples of 125829120 values in all take 254 MiB while they are read, and 234 of 2048 MiB are \
+             left: give fewer samples, or smaller ones"
+        );
+        room.take("x_test", 1 << 20, 100 << 20).unwrap();
+        // Labels alone are too many where samples are tiny.
+        assert!(Room::new().take("x", MAX_VALUES / 4, MAX_VALUES / 4).is_err());
+        assert!(Room::new().take("x", u64::MAX, u64::MAX).is_err());
     }
 }

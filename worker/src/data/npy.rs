@@ -81,13 +81,19 @@ impl Array {
         })
     }
 
-    /// Bytes of the whole file that the header promises. Cannot overflow: at most 2^31 items of 8 bytes.
+    /// Bytes of the whole file that the header promises. Cannot overflow: at most 2^30 items of 8 bytes.
     pub(super) fn file_bytes(&self) -> u64 {
         self.header_bytes + self.count() * self.item as u64
     }
 
-    fn count(&self) -> u64 {
+    /// Values of all samples.
+    pub(super) fn count(&self) -> u64 {
         self.shape.iter().product()
+    }
+
+    /// The length of the first axis.
+    pub(super) fn samples(&self) -> u64 {
+        self.shape.first().copied().unwrap_or(1)
     }
 
     /// Reads all values as bytes in C order.
@@ -122,7 +128,7 @@ impl Array {
         }
         // Eight bytes each, whatever they take in the file: a few compressed megabytes could ask for 16 GiB.
         check_label_count(what, samples, self.count())?;
-        let mut labels = Vec::new();
+        let mut labels = Vec::with_capacity(samples as usize);
         let mut bad = None;
         self.for_each(what, reader, |index, value| {
             // Beyond 2^53 an f64 does not hold every integer, and no class is called that.

@@ -8,7 +8,7 @@ use std::io::{Read, Seek};
 use zip::ZipArchive;
 
 use super::DataError;
-use super::limits::{Bounded, check_ratio, sample_shape};
+use super::limits::{Bounded, Room, check_ratio, sample_shape};
 use super::npy::Array;
 use super::samples::{Labels, Parsed, Samples};
 
@@ -25,9 +25,11 @@ pub(super) fn read<R: Read + Seek>(what: &str, file: R, length: u64) -> Result<P
     let mut archive = open(what, file)?;
     let names = names(&archive);
     let has = |name: &str| names.iter().any(|entry| entry.strip_suffix(".npy") == Some(name));
+    let mut room = Room::new();
     let mut samples = |values: &str, labels: &str| -> Result<Samples, DataError> {
         let (count, shape, rows) = read_array(what, &mut archive, length, values, |what, array, mut reader| {
             let shape = sample_shape(what, &array.shape)?;
+            room.take(what, array.shape[0], array.count())?;
             Ok((array.shape[0], shape, array.read_values(what, &mut reader)?))
         })?;
         let labels = read_array(what, &mut archive, length, labels, |what, array, mut reader| {
@@ -64,6 +66,7 @@ pub(super) fn read_images<R: Read + Seek>(what: &str, file: R, length: u64) -> R
         return Err(DataError::refused(what, format!("must hold one array, or arr_0; it holds {shown}")));
     };
     read_array(what, &mut archive, length, name, |what, array, mut reader| {
+        Room::new().take(what, array.samples(), array.count())?;
         Ok((array.shape.clone(), array.read_values(what, &mut reader)?))
     })
 }

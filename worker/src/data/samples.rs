@@ -59,7 +59,8 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
             check_variety(what, train.iter().map(|&index| labels[index as usize]))?;
             let header = header(samples.shape, classes, train.len(), test.len(), synthetic);
             let width = header.features as usize;
-            Dataset::build(what, header, |out| {
+            // The parsed rows go when they are laid out: the bytes move to large pages afterwards.
+            Dataset::build(what, header, move |out| {
                 let order = || train.iter().chain(&test).map(|&index| index as usize);
                 order().for_each(|index| out.extend_from_slice(&samples.rows[index * width..(index + 1) * width]));
                 out.extend(order().map(|index| labels[index]));
@@ -83,7 +84,7 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
             let (classes, labels) = classes(what, &[&train.labels, &test.labels], spec.classes.as_deref())?;
             check_variety(what, labels[..train.labels.len()].iter().copied())?;
             let header = header(train.shape, classes, train.labels.len(), test.labels.len(), synthetic);
-            Dataset::build(what, header, |out| {
+            Dataset::build(what, header, move |out| {
                 out.extend_from_slice(&train.rows);
                 out.extend_from_slice(&test.rows);
                 out.extend_from_slice(&labels);

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 
 use super::DataError;
 use super::dataset::MAX_CLASSES;
-use super::limits::{MAX_FEATURES, MAX_VALUES};
+use super::limits::{MAX_FEATURES, MAX_MEMORY, Room};
 use super::samples::{Labels, Parsed, Samples};
 
 /// The label column where the sweep file names none.
@@ -46,6 +46,7 @@ pub(super) fn read(what: &str, reader: impl Read, label_column: Option<&str>) ->
     if features == 0 {
         return Err(refuse("has no column beside the labels".to_owned()));
     }
+    let mut room = Room::new();
     let mut rows = Vec::new();
     let mut labels = Names::default();
     let mut record = csv::StringRecord::new();
@@ -56,9 +57,10 @@ pub(super) fn read(what: &str, reader: impl Read, label_column: Option<&str>) ->
             break;
         }
         let line = record.position().map_or(0, csv::Position::line);
-        if (rows.len() + features) as u64 > MAX_VALUES {
-            return Err(refuse(format!("line {line}: more than {MAX_VALUES} values")));
-        }
+        room.take(what, 1, features as u64).map_err(|_| {
+            let most = MAX_MEMORY >> 20;
+            refuse(format!("line {line}: the lines before it fill the {most} MiB that a dataset may take; give fewer"))
+        })?;
         for (column, cell) in record.iter().enumerate() {
             let place = || format!("line {line}, column `{}`", short(&columns[column]));
             if column == label {

@@ -33,6 +33,10 @@ pub(crate) struct State {
     pub(crate) lost_answers: BTreeMap<&'static str, u32>,
     /// Calls of these kinds are refused.
     pub(crate) refused: BTreeMap<&'static str, Status>,
+    /// The next so many calls of these kinds are refused.
+    pub(crate) refusals: BTreeMap<&'static str, (u32, Status)>,
+    /// The next so many answers that hand out jobs are damaged like this.
+    pub(crate) damage: Option<(u32, fn(&mut v1::Assignment))>,
     /// Get sends nothing while this is set.
     pub(crate) stalled: bool,
     pub(crate) directives: BTreeMap<i64, v1::Directive>,
@@ -79,12 +83,20 @@ impl State {
         }
     }
 
-    fn reachable(&self, kind: &'static str) -> Result<(), Status> {
+    fn reachable(&mut self, kind: &'static str) -> Result<(), Status> {
         if self.away || self.failing.contains(kind) {
             return Err(Status::unavailable("nobody listens"));
         }
         if self.forgotten && !matches!(kind, "register" | "get" | "put" | "stat") {
             return Err(Status::not_found("worker 1"));
+        }
+        if let Some((left, status)) = self.refusals.get_mut(kind) {
+            let status = status.clone();
+            *left -= 1;
+            if *left == 0 {
+                self.refusals.remove(kind);
+            }
+            return Err(status);
         }
         self.refused.get(kind).map_or(Ok(()), |status| Err(status.clone()))
     }
@@ -243,6 +255,13 @@ fn acquire(state: &mut State, request: &v1::AcquireRequest) -> Result<Response<v
             assignment.slot = *slot;
         }
         state.granted.insert(request.request_id.clone(), assignments.clone());
+    }
+    if let Some((left, damage)) = &mut state.damage
+        && !assignments.is_empty()
+        && *left > 0
+    {
+        *left -= 1;
+        assignments.iter_mut().for_each(*damage);
     }
     let sweep_ended = state.sweep_ended;
     if assignments.is_empty() {

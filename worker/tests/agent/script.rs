@@ -9,7 +9,7 @@ use besom_sweep::{Engine, Hyperparameters, JobConfig, Params};
 use besom_worker::agent::{Shutdown, WorkerConfig, WorkerError, WorkerEvent, run_with};
 use besom_worker::data::Dataset;
 use besom_worker::train::{Confusion, Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
-use besom_worker::{Mlp, Trainer};
+use besom_worker::{Mlp, Patience, Trainer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -28,6 +28,8 @@ pub(crate) enum Play {
     Fail(bool),
     /// Computes without pause for so long, then ends without an epoch.
     Busy(Duration),
+    /// Trains so many epochs, then neither ends nor asks anything.
+    Hang(u32),
 }
 
 /// The trainer; a job's seed is its number.
@@ -57,7 +59,7 @@ impl Trainer for Script {
             }
             let plays = self.plays.lock().unwrap();
             let play = plays.get(&job.seed).copied().or(self.default).unwrap_or(Play::Finish(2));
-            let (Play::Hold(epochs) | Play::Finish(epochs)) = play else {
+            let (Play::Hold(epochs) | Play::Finish(epochs) | Play::Hang(epochs)) = play else {
                 drop(plays);
                 return act(play);
             };
@@ -68,6 +70,11 @@ impl Trainer for Script {
                 records.push(record);
             } else if matches!(play, Play::Finish(_)) {
                 return Ok(trained(Ending::Succeeded, records));
+            } else if matches!(play, Play::Hang(_)) {
+                drop(plays);
+                loop {
+                    std::thread::park();
+                }
             } else {
                 // A batch that takes a millisecond, cut short by a new play.
                 drop(self.changed.wait_timeout(plays, Duration::from_millis(1)).unwrap());
@@ -87,7 +94,7 @@ fn act(play: Play) -> Result<Trained, TrainError> {
             }
             Ok(trained(Ending::Succeeded, Vec::new()))
         }
-        Play::Hold(_) | Play::Finish(_) => unreachable!("these train epochs"),
+        Play::Hold(_) | Play::Finish(_) | Play::Hang(_) => unreachable!("these train epochs"),
     }
 }
 
@@ -160,19 +167,32 @@ pub(crate) fn work(fake: &Fake, slots: u32, script: Script) -> Worker {
 /// As [`work`], for one sweep.
 pub(crate) fn work_for(fake: &Fake, slots: u32, sweep: Option<i64>, script: Script) -> Worker {
     let script = Arc::new(script);
-    start(fake, slots, sweep, script.clone(), script)
+    start(fake, slots, sweep, Patience::default(), script.clone(), script)
+}
+
+/// As [`work`], with less patience for trainers without progress.
+pub(crate) fn work_impatiently(fake: &Fake, slots: u32, patience: Patience, script: Script) -> Worker {
+    let script = Arc::new(script);
+    start(fake, slots, None, patience, script.clone(), script)
 }
 
 /// As [`work`], with the product's own trainer.
 pub(crate) fn work_in_earnest(fake: &Fake) -> Worker {
-    start(fake, 1, None, Arc::new(Mlp), Arc::default())
+    start(fake, 1, None, Patience::default(), Arc::new(Mlp), Arc::default())
 }
 
-fn start(fake: &Fake, slots: u32, sweep: Option<i64>, trainer: Arc<dyn Trainer>, script: Arc<Script>) -> Worker {
+fn start(
+    fake: &Fake,
+    slots: u32,
+    sweep: Option<i64>,
+    patience: Patience,
+    trainer: Arc<dyn Trainer>,
+    script: Arc<Script>,
+) -> Worker {
     let home = tempfile::tempdir().unwrap();
     let (shutdown, sender) = (Shutdown::default(), watch::Sender::new(Vec::new()));
     let events = sender.subscribe();
-    let config = WorkerConfig { name: Some("tester".into()), slots, home: home.path().to_owned(), sweep };
+    let config = WorkerConfig { name: Some("tester".into()), slots, home: home.path().to_owned(), sweep, patience };
     let tell = move |event| sender.send_modify(|events: &mut Vec<WorkerEvent>| events.push(event));
     let task = tokio::spawn(run_with(trainer, fake.connect(), config, shutdown.clone(), tell));
     Worker { script, shutdown, events, task, _home: home }

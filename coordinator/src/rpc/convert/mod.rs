@@ -5,7 +5,6 @@
 mod bounds;
 mod incoming;
 mod outgoing;
-mod time;
 
 pub(super) use incoming::{
     acquire, artifact_kind, completions, digest, leases, limit, new_worker, peer, reports, session, text,

@@ -3,7 +3,7 @@
 use besom_proto::v1;
 use besom_sweep::{Expansion, Goal, KeepModels, Objective, Params, SweepSpec};
 
-use super::time::utc;
+use crate::domain::utc;
 use crate::domain::{
     Assignment, AttemptRef, AttemptRow, ConfigStats, Confusion, Directive, EpochRecord, Estimate, ImportanceKind,
     Importances, JobCounts, JobId, JobState, Lease, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow,
@@ -317,9 +317,9 @@ fn goal(goal: Goal) -> i32 {
     goal as i32
 }
 
-/// The store holds these in 64 bits, for SQL; none comes near 32.
+/// The store holds these in 64 bits, for SQL; none comes near 32, or below 0.
 fn count(value: i64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
+    u32::try_from(value.max(0)).unwrap_or(u32::MAX)
 }
 
 fn json(params: Params) -> String {

@@ -26,6 +26,7 @@ pub(super) const NOTE_ARTIFACT: &str = include_str!("../sql/postgres/artifact_no
 pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/postgres/artifacts_named.sql");
 pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/postgres/artifact_dropped.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_insert.sql");
+pub(super) const HISTORY: &str = include_str!("../sql/postgres/history.sql");
 
 pub(super) const QUEUES: &str = include_str!("../sql/postgres/queues.sql");
 pub(super) const WORKERS_SEEN: &str = include_str!("../sql/postgres/workers_seen.sql");

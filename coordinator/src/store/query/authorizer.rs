@@ -2,8 +2,8 @@
 //!
 //! A read-only connection is not enough: it can still attach other files, vacuum into new ones and switch its own guards
 //! off. SQLite asks an authorizer about every action while it compiles a statement, and this one knows a list of those that
-//! are allowed. sqlx has no safe interface for it: this file holds all unsafe code of the crate, and each block
-//! says why it is sound.
+//! are allowed. sqlx has no safe interface for it: this file and `sqlite/syncs.rs` hold all unsafe code of the
+//! crate, and each block says why it is sound.
 #![expect(
     unsafe_code,
     reason = "the authorizer and the tail of a prepared statement exist only in SQLite's C interface"

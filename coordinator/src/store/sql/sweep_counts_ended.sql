@@ -1,9 +1,9 @@
--- A job of sweep $1 ends in state $2, of $3 epochs that took $4 seconds. The caller holds the sweep.
+-- Jobs of sweep $1 end, by state, of $6 epochs together; their last attempts took $7 seconds. The caller holds the sweep.
 UPDATE sweep_counts
-SET succeeded = succeeded + CASE $2 WHEN 'succeeded' THEN 1 ELSE 0 END,
-    stopped = stopped + CASE $2 WHEN 'stopped' THEN 1 ELSE 0 END,
-    diverged = diverged + CASE $2 WHEN 'diverged' THEN 1 ELSE 0 END,
-    failed = failed + CASE $2 WHEN 'failed' THEN 1 ELSE 0 END,
-    epochs_ended = epochs_ended + $3,
-    epoch_seconds = epoch_seconds + $4
+SET succeeded = succeeded + $2,
+    stopped = stopped + $3,
+    diverged = diverged + $4,
+    failed = failed + $5,
+    epochs_ended = epochs_ended + $6,
+    epoch_seconds = epoch_seconds + $7
 WHERE sweep_id = $1

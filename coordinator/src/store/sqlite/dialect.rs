@@ -3,10 +3,12 @@
 use serde_json::json;
 use sqlx::SqliteConnection;
 
+use super::syncs;
 use super::work::Place;
 pub(super) use super::{SqliteStore as Backend, clock::Clock};
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
+    failed_sync,
     store::{
         AcquireRequest,
         failure::Class,
@@ -25,6 +27,7 @@ pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/sqlite/artifacts_n
 /// A file, unlike a row, does not come back when a transaction fails: it is removed after the commit.
 pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/sqlite/artifact_dropped.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/sqlite/epochs_insert.sql");
+pub(super) const HISTORY: &str = include_str!("../sql/sqlite/history.sql");
 
 pub(super) const QUEUES: &str = include_str!("../sql/sqlite/queues.sql");
 pub(super) const WORKERS_SEEN: &str = include_str!("../sql/sqlite/workers_seen.sql");
@@ -95,6 +98,9 @@ pub(super) fn classify(error: &sqlx::Error) -> Class {
     match error {
         sqlx::Error::Database(problem) => {
             let code: i32 = problem.code().and_then(|code| code.parse().ok()).unwrap_or(0);
+            if syncs::is_failed_sync(code) {
+                failed_sync::note(problem.message());
+            }
             // The low byte is the kind of error; the rest says more about it.
             match code & 0xff {
                 libsqlite3_sys::SQLITE_BUSY | libsqlite3_sys::SQLITE_LOCKED => Class::Again,

@@ -1,6 +1,6 @@
 //! Ending an attempt with a result: exactly one per job is accepted.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use besom_sweep::KeepModels;
 use serde_json::json;
@@ -9,7 +9,8 @@ use super::{
     acquire::after,
     artifacts,
     dialect::{self, Conn},
-    epochs, session, statistics, sweeps,
+    epochs, session, statistics,
+    tally::Tally,
 };
 use crate::{
     domain::{
@@ -19,7 +20,6 @@ use crate::{
     store::{StoreError, failure::Failure, rows::Held},
 };
 
-const COUNT_ENDED: &str = include_str!("../sql/sweep_counts_ended.sql");
 const END_ATTEMPT: &str = include_str!("../sql/attempt_end.sql");
 const FINISH: &str = include_str!("../sql/job_finish.sql");
 const FAIL: &str = include_str!("../sql/job_fail.sql");
@@ -49,17 +49,29 @@ pub(super) async fn complete_all(
     ends: &[End],
 ) -> Result<Vec<Result<WriteResult, StoreError>>, Failure> {
     dialect::lock_jobs(conn, ends.iter().map(|end| end.completion.lease.at.job)).await?;
-    let mut answers = Vec::with_capacity(ends.len());
+    let (mut answers, mut tally) = (Vec::with_capacity(ends.len()), Tally::default());
+    // A worker often ends several jobs at once: it is looked up once.
+    let mut known: HashSet<Session> = HashSet::new();
     for end in ends {
-        answers.push(match session::calling(conn, now, end.session).await? {
-            Ok(_) => complete(conn, now, end).await?,
-            Err(refusal) => Err(refusal),
-        });
+        if !known.contains(&end.session) {
+            if let Err(refusal) = session::calling(conn, now, end.session).await? {
+                answers.push(Err(refusal));
+                continue;
+            }
+            known.insert(end.session);
+        }
+        answers.push(complete(conn, now, end, &mut tally).await?);
     }
+    tally.settle(conn, now).await?;
     Ok(answers)
 }
 
-async fn complete(conn: &mut Conn, now: Timestamp, end: &End) -> Result<Result<WriteResult, StoreError>, Failure> {
+async fn complete(
+    conn: &mut Conn,
+    now: Timestamp,
+    end: &End,
+    tally: &mut Tally,
+) -> Result<Result<WriteResult, StoreError>, Failure> {
     let End { session, completion, policy } = end;
     let (lease, at) = (completion.lease, completion.lease.at);
     let outcome = match completion.outcome {
@@ -105,14 +117,17 @@ async fn complete(conn: &mut Conn, now: Timestamp, end: &End) -> Result<Result<W
     let error = match &completion.outcome {
         JobOutcome::Succeeded => {
             accept(conn, now, &job, completion, JobState::Succeeded, &records).await?;
+            tally.end(job.sweep, JobState::Succeeded, job.terms.epochs, &records);
             None
         }
         JobOutcome::Stopped => {
             accept(conn, now, &job, completion, JobState::Stopped, &records).await?;
+            tally.end(job.sweep, JobState::Stopped, job.terms.epochs, &records);
             None
         }
         JobOutcome::Diverged => {
             accept(conn, now, &job, completion, JobState::Diverged, &records).await?;
+            tally.end(job.sweep, JobState::Diverged, job.terms.epochs, &records);
             None
         }
         JobOutcome::Failed { error, retryable } => {
@@ -125,7 +140,7 @@ async fn complete(conn: &mut Conn, now: Timestamp, end: &End) -> Result<Result<W
                 }
                 RetryDecision::GiveUp => {
                     fail(conn, now, &setback, Some((&records, completion.seconds))).await?;
-                    count_ended(conn, job.sweep, JobState::Failed, job.terms.epochs, &records).await?;
+                    tally.end(job.sweep, JobState::Failed, job.terms.epochs, &records);
                 }
             }
             Some(error)
@@ -133,7 +148,6 @@ async fn complete(conn: &mut Conn, now: Timestamp, end: &End) -> Result<Result<W
     };
     end_attempt(conn, now, at, outcome, error.as_deref()).await?;
     statistics::sum_up(conn, job.sweep, at.job).await?;
-    sweeps::complete_if_done(conn, now, job.sweep).await?;
     Ok(Ok(WriteResult::Accepted))
 }
 
@@ -157,24 +171,6 @@ pub(super) async fn stale(
         )
         | None => WriteResult::LeaseLost,
     })
-}
-
-/// Counts a job that has just ended in `state`. The caller holds its sweep.
-pub(super) async fn count_ended(
-    conn: &mut Conn,
-    sweep: SweepId,
-    state: JobState,
-    epochs: u32,
-    records: &[EpochRecord],
-) -> Result<(), Failure> {
-    sqlx::query(COUNT_ENDED)
-        .bind(sweep.0)
-        .bind(state.as_str())
-        .bind(i64::from(epochs))
-        .bind(epoch_seconds(records))
-        .execute(conn)
-        .await?;
-    Ok(())
 }
 
 pub(super) async fn end_attempt(
@@ -304,7 +300,7 @@ async fn accept(
             .await?;
         statistics::count_classes(conn, at.job).await?;
     }
-    count_ended(conn, job.sweep, state, job.terms.epochs, records).await
+    Ok(())
 }
 
 /// Whether a job with this score is now its sweep's best. The former best then loses its models, which are `dropped`.

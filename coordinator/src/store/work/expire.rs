@@ -1,12 +1,13 @@
 //! Settling leases whose deadline has passed.
 
 use super::{
-    complete::{Setback, count_ended, end_attempt, fail, requeue},
+    complete::{Setback, end_attempt, fail, requeue},
     dialect::{self, Conn},
-    statistics, sweeps,
+    statistics,
+    tally::Tally,
 };
 use crate::{
-    domain::{AttemptOutcome, JobState, RetryDecision, RetryPolicy, Settled, SweepId, Timestamp, spread},
+    domain::{AttemptOutcome, JobState, RetryDecision, RetryPolicy, Settled, SweepId, Timestamp, spread, utc},
     store::{
         StoreError,
         failure::Failure,
@@ -31,13 +32,11 @@ pub(super) async fn expire(
     for &sweep in &affected {
         dialect::lock_sweep(conn, sweep).await?;
     }
-    let mut settled = Vec::with_capacity(leases.len());
+    let (mut settled, mut tally) = (Vec::with_capacity(leases.len()), Tally::default());
+    affected.iter().for_each(|sweep| tally.touch(*sweep));
     for lease in leases {
         let losses = lease.losses + 1;
-        let error = format!(
-            "lost: worker {} did not report in time (attempt {}, {losses} lost so far)",
-            lease.worker, lease.at.attempt
-        );
+        let error = explain(&lease, losses);
         let setback = Setback { at: lease.at, deadline: now, error: Some(&error), failures: lease.failures, losses };
         let (state, ended) = match policy.after_loss(losses, spread(lease.at)) {
             RetryDecision::Again(wait) => (JobState::Queued, requeue(conn, now, &setback, wait).await?),
@@ -47,14 +46,23 @@ pub(super) async fn expire(
         if ended {
             end_attempt(conn, now, lease.at, AttemptOutcome::Lost, Some(&error)).await?;
             if state == JobState::Failed {
-                count_ended(conn, lease.sweep, JobState::Failed, lease.epochs, &[]).await?;
+                tally.end(lease.sweep, JobState::Failed, lease.epochs, &[]);
                 statistics::sum_up(conn, lease.sweep, lease.at.job).await?;
             }
             settled.push(Settled { at: lease.at, state, worker: lease.worker });
         }
     }
-    for sweep in affected {
-        sweeps::complete_if_done(conn, now, sweep).await?;
-    }
+    tally.settle(conn, now).await?;
     Ok(settled)
+}
+
+/// Why the attempt counts as lost: the worker, and its last sign of life.
+fn explain(lease: &Expired, losses: u32) -> String {
+    let Expired { at, worker, lease_until, last_seen, .. } = lease;
+    let (seen, ended) = (utc(*last_seen), utc(*lease_until));
+    let why = match (lease_until.0 - last_seen.0) / 1_000_000 {
+        before @ 0.. => format!("worker {worker} was last heard from at {seen}, {before} s before its lease ended"),
+        _ => format!("worker {worker} still called at {seen}, but did not renew the lease, which ended at {ended}"),
+    };
+    format!("lost: {why} (attempt {}, {losses} lost so far)", at.attempt)
 }

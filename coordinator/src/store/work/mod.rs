@@ -18,6 +18,7 @@ mod session;
 mod statistics;
 mod store;
 mod sweeps;
+mod tally;
 mod transaction;
 mod workers;
 

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     dialect::{self, Conn},
-    reads::Page,
+    reads::{self, Page},
     sweeps,
 };
 use crate::{
@@ -148,9 +148,12 @@ pub(super) async fn catch_up(conn: &mut Conn, now: Timestamp, limit: u32) -> Res
 
 /// Configurations by their first jobs.
 pub(super) async fn config_stats(conn: &mut Conn, page: Page) -> Result<Vec<ConfigStats>, Failure> {
-    let rows: Vec<ConfigStatsRow> =
-        sqlx::query_as(STATS).bind(page.sweep.0).bind(page.after()).bind(i64::from(page.limit)).fetch_all(conn).await?;
-    Ok(rows.into_iter().map(ConfigStats::try_from).collect::<Result<_, StoreError>>()?)
+    let rows = sqlx::query_as::<_, ConfigStatsRow>(STATS)
+        .bind(page.sweep.0)
+        .bind(page.after())
+        .bind(i64::from(page.limit))
+        .fetch(conn);
+    reads::page(rows, |row| Ok(row.into())).await
 }
 
 /// As it was last worked out.

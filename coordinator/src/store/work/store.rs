@@ -10,7 +10,7 @@ use super::{
     dialect::Backend,
     expire, jobs,
     lane::Lane,
-    reads::{self, Page},
+    reads::{self, HistoryPage, Page},
     release,
     report::{self, Report},
     session, statistics, sweeps,
@@ -23,7 +23,7 @@ use crate::{
         NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
         WorkerId, WorkerRow, WriteResult,
     },
-    store::{AcquireRequest, Acquired, JobReport, RunQuery, Store, StoreError, SweepCommand, failure},
+    store::{AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand, failure},
 };
 
 /// The calls of workers that share transactions. Kinds are apart, so that renewals do not wait for a sweep that somebody
@@ -178,10 +178,10 @@ impl Store for Backend {
     async fn history(
         &self,
         sweep: SweepId,
-        after: Option<JobId>,
-        limit: u32,
+        after: Option<HistoryPlace>,
+        jobs: u32,
     ) -> Result<Vec<(AttemptRef, Vec<EpochRecord>)>, StoreError> {
-        let page = Page { sweep, after, limit };
+        let page = HistoryPage { sweep, after, jobs };
         self.handle().read("history", page, |conn, _, page| Box::pin(reads::history(conn, *page))).await
     }
 

@@ -1,5 +1,7 @@
 //! Making, finding and commanding sweeps.
 
+use tracing::warn;
+
 use super::{
     dialect::{self, Conn},
     statistics,
@@ -112,7 +114,7 @@ pub(super) async fn get(conn: &mut Conn, id: SweepId) -> Result<Sweep, Failure> 
 /// every batch that is added.
 pub(super) async fn unexpanded(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
     let sweeps = rows(conn, None, None, Some(1)).await?;
-    Ok(sweeps.into_iter().map(|row| row.with(JobCounts::default())).collect::<Result<_, StoreError>>()?)
+    Ok(readable(sweeps.into_iter().map(|row| row.with(JobCounts::default()))))
 }
 
 /// All, newest first.
@@ -120,25 +122,33 @@ pub(super) async fn list(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
     let sweeps = rows(conn, None, None, None).await?;
     let mut totals: std::collections::HashMap<i64, Totals> = std::collections::HashMap::new();
     for row in sqlx::query_as::<_, CountRow>(COUNTS).bind(None::<i64>).fetch_all(&mut *conn).await? {
-        totals.insert(row.sweep_id, row.try_into()?);
+        totals.insert(row.sweep_id, row.into());
     }
     let with = |row: SweepRow| {
         let counts = totals.get(&row.id).map_or_else(JobCounts::default, |total| total.counts);
         row.with(counts)
     };
-    Ok(sweeps.into_iter().map(with).collect::<Result<_, StoreError>>()?)
+    Ok(readable(sweeps.into_iter().map(with)))
+}
+
+/// One damaged sweep must not hide the others.
+fn readable(sweeps: impl Iterator<Item = Result<Sweep, StoreError>>) -> Vec<Sweep> {
+    let readable = |sweep: Result<Sweep, StoreError>| {
+        sweep.inspect_err(|error| warn!(%error, "a sweep cannot be read and is left out")).ok()
+    };
+    sweeps.filter_map(readable).collect()
 }
 
 /// Counts and sums over the sweep's jobs.
 pub(super) async fn totals(conn: &mut Conn, id: SweepId) -> Result<Totals, Failure> {
     let row: Option<CountRow> = sqlx::query_as(COUNTS).bind(Some(id.0)).fetch_optional(conn).await?;
-    Ok(row.map(Totals::try_from).transpose()?.unwrap_or_default())
+    Ok(row.map(Totals::from).unwrap_or_default())
 }
 
 /// Active sweeps with what waits in them, in the order in which their jobs are handed out.
 pub(super) async fn queues(conn: &mut Conn, now: Timestamp) -> Result<Vec<Queue>, Failure> {
     let rows: Vec<QueueRow> = sqlx::query_as(QUEUES).bind(now.0).fetch_all(conn).await?;
-    Ok(rows.into_iter().map(Queue::try_from).collect::<Result<_, StoreError>>()?)
+    Ok(rows.into_iter().map(Queue::from).collect())
 }
 
 pub(super) async fn command(

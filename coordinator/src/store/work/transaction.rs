@@ -11,6 +11,7 @@ use sqlx::{Connection, Pool};
 use super::dialect::{self, Clock, Conn, Db};
 use crate::{
     domain::Timestamp,
+    failed_sync,
     store::{
         StoreError,
         failure::{self, Class, Failure},
@@ -127,6 +128,8 @@ async fn once<A, T>(
     body: Body<A, T>,
 ) -> Result<T, Failure> {
     let mut connection = pool.acquire().await?;
+    // Whoever waited for the connection behind the one whose sync failed must not write after it.
+    failed_sync::check()?;
     let work = transact(&mut connection, begin, clock, now, args, body);
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(result)) => result,

@@ -78,5 +78,5 @@ pub(super) async fn leave(conn: &mut Conn, now: Timestamp, worker: WorkerId) -> 
 
 pub(super) async fn list(conn: &mut Conn, now: Timestamp) -> Result<Vec<WorkerRow>, Failure> {
     let rows: Vec<WorkersRow> = sqlx::query_as(SELECT).bind(now.0 - LISTED_MICROS).fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| row.at(now)).collect::<Result<_, StoreError>>()?)
+    Ok(rows.into_iter().map(|row| row.at(now)).collect())
 }

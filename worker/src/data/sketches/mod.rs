@@ -12,7 +12,7 @@ mod templates;
 use besom_sweep::DatasetSpec;
 
 use super::DataError;
-use super::limits::{MAX_VALUES, reserve};
+use super::limits::{Room, reserve};
 use super::samples::{Labels, Parsed, Samples};
 use raster::{PIXELS, SIDE};
 use templates::CLASSES;
@@ -28,12 +28,7 @@ const DEFAULT_SAMPLES: u64 = 20_000;
 /// Where there would be too many.
 pub(super) fn samples(spec: &DatasetSpec) -> Result<Parsed, DataError> {
     let count = spec.samples.unwrap_or(DEFAULT_SAMPLES);
-    if count > MAX_VALUES / PIXELS as u64 {
-        return Err(DataError::refused(
-            SOURCE,
-            format!("{count} samples are too many: at most {}", MAX_VALUES / PIXELS as u64),
-        ));
-    }
+    Room::new().take(SOURCE, count, count.saturating_mul(PIXELS as u64))?;
     let seed = spec.seed.unwrap_or(0);
     let mut rows = reserve(SOURCE, count * PIXELS as u64)?;
     let mut labels = Vec::with_capacity(count as usize);

@@ -1,9 +1,9 @@
 //! Points in time as UTC text, the way the views show them.
 
-use crate::domain::Timestamp;
+use super::Timestamp;
 
 /// `2026-11-23T17:30:00.123456Z`
-pub(crate) fn utc(at: Timestamp) -> String {
+pub fn utc(at: Timestamp) -> String {
     let (seconds, micros) = (at.0.div_euclid(1_000_000), at.0.rem_euclid(1_000_000));
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = civil(days);

@@ -1,0 +1,252 @@
+//! Every command that reads, on odd rows.
+
+use crate::{
+    on_both, rows,
+    world::{World, files},
+};
+
+on_both!(
+    odd_numbers_and_texts_hide_nothing,
+    json_of_another_kind_hides_no_row,
+    a_damaged_sweep_hides_no_other,
+    odd_jobs_that_run_are_watched,
+    a_million_epochs_are_read_in_parts_and_drawn_thin,
+    a_run_of_many_epochs_is_read_by_every_command,
+    a_matrix_of_255_classes_is_drawn,
+);
+
+/// Lines of a table or a file, without the header.
+fn count(text: &str) -> usize {
+    text.lines().count() - 1
+}
+
+/// All views and tables.
+fn queries(world: &World) {
+    let views = [
+        "runs",
+        "best_runs",
+        "history",
+        "sweep_progress",
+        "worker_status",
+        "config_stats",
+        "importance",
+        "per_class",
+        "confusion",
+        "failures",
+        "slowest",
+    ];
+    for view in views {
+        for format in ["table", "csv", "json"] {
+            world.besom(["sql", "--format", format, &format!("SELECT * FROM {view}")]);
+        }
+    }
+    for table in ["sweeps", "workers", "jobs", "attempts", "epochs", "confusions", "config_sums", "importances"] {
+        world.shows(["sql", "--format", "csv", &format!("SELECT * FROM {table}")]);
+    }
+}
+
+/// Whatever besom says of one sweep.
+fn readers(world: &World, sweep: &str) {
+    for command in ["runs", "best", "watch"] {
+        for json in [&[][..], &["--json"]] {
+            let args = [&[command, sweep][..], json].concat();
+            let ended = world.besom(&args);
+            assert!(!ended.stdout.is_empty(), "{ended}");
+        }
+    }
+    world.shows(["sweeps"]);
+    world.shows(["sweeps", "--json"]);
+    world.shows(["workers"]);
+    world.shows(["workers", "--json"]);
+    for what in ["runs", "history"] {
+        for format in ["csv", "jsonl", "parquet"] {
+            let out = world.path(&format!("{what}.{format}"));
+            world.shows(["export", what, sweep, "--out", &out]);
+        }
+    }
+}
+
+fn figures(world: &World, sweep: &str, figures: &[&str]) {
+    // A drawing is the same on both databases, and a picture of it takes long in a build that is not optimised.
+    let format = if world.is_sqlite() { "png" } else { "svg" };
+    let folder = world.path("figures");
+    world.shows(["plot", sweep, "--format", format, "--out", &folder]);
+    let names = files(folder.as_ref());
+    for figure in figures {
+        assert!(names.contains(&format!("{figure}.{format}")), "{names:?}");
+    }
+    world.shows(["plot", sweep, "--term"]);
+    let page = world.path("page.html");
+    world.shows(["report", sweep, "--out", &page]);
+    assert!(std::fs::metadata(page).unwrap().len() < 20 << 20);
+}
+
+fn odd_numbers_and_texts_hide_nothing(world: &World) {
+    let file = world.run("odd", rows::ODD);
+    rows::odd_jobs(world);
+    queries(world);
+    readers(world, "odd");
+    assert_eq!(count(&world.shows(["export", "runs", "odd"]).stdout.replace("\r\n", "\n")), rows::JOBS);
+    let runs = world.shows(["runs", "odd", "--json"]).json();
+    assert_eq!(runs.as_array().unwrap().len(), rows::JOBS);
+    let table = world.shows(["runs", "odd"]).stdout;
+    assert!(table.contains("(65536 characters)") && table.len() < 200_000, "{} bytes", table.len());
+    assert_eq!(table.lines().count(), rows::JOBS + 2, "a heading, a header, and all runs");
+    figures(world, "odd", &["curves", "effects", "heatmap", "importance", "timeline"]);
+    for args in [&["--report"][..], &["--json"], &["--report", "--json"], &["--out"], &["--report", "--out"]] {
+        let drawing = world.path("said.png");
+        let mut args = [&["predict", "odd"][..], args].concat();
+        if args.last() == Some(&"--out") {
+            args.push(&drawing);
+        }
+        world.shows(&args);
+    }
+    world.shows(["predict", "odd"]);
+    world.shows(["export", "model", "odd", "--out", &world.path("model")]);
+    // The sweep that is there already, with all its rows.
+    world.besom(["run", file.to_str().unwrap()]);
+}
+
+fn json_of_another_kind_hides_no_row(world: &World) {
+    world.run("odd", rows::ODD);
+    rows::odd_json(world);
+    queries(world);
+    readers(world, "odd");
+    let runs = world.shows(["runs", "odd", "--json"]);
+    assert_eq!(runs.json().as_array().unwrap().len(), rows::JOBS);
+    // What cannot be read is named by its place.
+    assert!(runs.stderr.contains("table=\"jobs\"") && runs.stderr.contains("params"), "{}", runs.stderr);
+    // What was swept cannot be read, so that nothing is drawn by it.
+    figures(world, "odd", &["curves", "timeline"]);
+}
+
+fn a_damaged_sweep_hides_no_other(world: &World) {
+    world.run("odd", rows::ODD);
+    rows::odd_sweep(world);
+    let sweeps = world.shows(["sweeps", "--json"]);
+    let names: Vec<_> = sweeps.json().as_array().unwrap().iter().map(|it| it["sweep"].clone()).collect();
+    assert_eq!(names, ["long", "empty", "odd"]);
+    assert!(sweeps.stderr.contains("table sweeps, row") && sweeps.stderr.contains("dataset is"), "{}", sweeps.stderr);
+    world.shows(["sweeps"]);
+    for sweep in ["long", "empty"] {
+        for command in ["runs", "best", "watch"] {
+            world.shows([command, sweep]);
+            world.shows([command, sweep, "--json"]);
+        }
+        let plot = world.besom(["plot", sweep]).expect(1);
+        assert!(plot.stderr.contains("has nothing to draw"), "{}", plot.stderr);
+        world.shows(["export", "runs", sweep]);
+        world.shows(["report", sweep, "--out", &world.path("page.html")]);
+    }
+    for command in ["runs", "best", "watch", "plot"] {
+        world.besom([command, "damaged"]).expect(1).says("table sweeps, row").says("dataset is \"no digest\"");
+    }
+    world.shows(["runs", "odd"]);
+}
+
+fn odd_jobs_that_run_are_watched(world: &World) {
+    world.run("odd", rows::ODD);
+    rows::odd_running(world);
+    let watch = world.start(["watch", "odd"]);
+    watch.wait_for("20/20 jobs");
+    // It goes on for as long as the jobs do.
+    watch.terminate();
+    for args in [&["sweeps"][..], &["runs", "odd"], &["best", "odd"], &["plot", "odd", "--term"]] {
+        world.shows(args);
+    }
+}
+
+fn a_million_epochs_are_read_in_parts_and_drawn_thin(world: &World) {
+    world.run("odd", rows::ODD);
+    rows::many_epochs(world, 1_000_000);
+    // In a build that is not optimised each reading takes half a minute: one of each kind.
+    if world.is_sqlite() {
+        world.shows(["plot", "odd", "--out", &world.path("svg")]);
+        let curves = std::fs::read_to_string(world.home.path().join("svg/curves.svg")).unwrap();
+        assert!(curves.contains("epochs the lowest and the highest are drawn") && curves.contains(">1000000<"));
+        assert!(curves.len() < 1 << 20, "{} bytes", curves.len());
+    } else {
+        world.shows(["export", "history", "odd", "--out", &world.path("h.csv")]).says("1000019 epochs");
+    }
+    world.shows(["runs", "odd"]);
+    world.shows(["watch", "odd"]);
+}
+
+fn a_run_of_many_epochs_is_read_by_every_command(world: &World) {
+    world.run("odd", rows::ODD);
+    rows::many_epochs(world, 20_000);
+    readers_of_history(world, 20_019);
+}
+
+#[test]
+#[ignore = "a release build takes a minute, another one ten"]
+fn a_million_epochs_are_read_by_every_command() {
+    for world in [World::sqlite(), World::postgres()] {
+        world.run("odd", rows::ODD);
+        rows::many_epochs(&world, 1_000_000);
+        readers_of_history(&world, 1_000_019);
+        // As a whole it is more than a terminal or memory takes.
+        let all = world.besom(["sql", "SELECT * FROM history"]).expect(1);
+        assert!(all.stderr.contains("LIMIT"), "{}", all.stderr);
+    }
+}
+
+fn readers_of_history(world: &World, epochs: usize) {
+    for format in ["csv", "jsonl", "parquet"] {
+        let out = world.path(&format!("history.{format}"));
+        world.shows(["export", "history", "odd", "--out", &out]).says(&format!("{epochs} epochs"));
+    }
+    let folder = world.path("figures");
+    let format = if world.is_sqlite() { "png" } else { "svg" };
+    world.shows(["plot", "odd", "--format", format, "--out", &folder]);
+    files(folder.as_ref());
+    world.shows(["plot", "odd", "--term"]);
+    world.shows(["report", "odd", "--out", &world.path("page.html")]);
+    let count = world.shows(["sql", "--format", "csv", "SELECT count(*) FROM history"]);
+    assert!(count.stdout.contains(&epochs.to_string()));
+}
+
+/// Four samples of each of 255 classes.
+fn classes() -> Vec<u8> {
+    use std::io::Write;
+    let npy = |descr: &str, shape: &str, values: &[u8]| {
+        let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+        header.push_str(&" ".repeat((64 - (10 + header.len() + 1) % 64) % 64));
+        header.push('\n');
+        [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), values].concat()
+    };
+    let labels: Vec<u8> = (0..4).flat_map(|_| 0..255).collect();
+    let pixels: Vec<u8> = labels.iter().flat_map(|label| [*label, 255 - label, 255, 1]).collect();
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, array) in
+        [("arr_0.npy", npy("|u1", "(1020, 2, 2)", &pixels)), ("arr_1.npy", npy("|u1", "(1020,)", &labels))]
+    {
+        zip.start_file(name, stored).unwrap();
+        zip.write_all(&array).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn a_matrix_of_255_classes_is_drawn(world: &World) {
+    std::fs::write(world.home.path().join("classes.npz"), classes()).unwrap();
+    let sweep = |name: &str, keep: &str| {
+        format!(
+            "name: {name}\nmethod: grid\nparameters:\n  learning_rate: {{values: [0.01, 0.02]}}\n  epochs: {{value: 1}}\n\
+             besom:\n  dataset: {{source: classes.npz, test_fraction: 0.5}}\n  model: {{hidden: [4]}}\n  keep_models: {keep}\n"
+        )
+    };
+    world.run("kept", &sweep("kept", "all"));
+    world.run("counted", &sweep("counted", "none"));
+    let out = if world.is_sqlite() { "matrix.png" } else { "matrix.svg" };
+    world.shows(["predict", "kept", "--report", "--out", &world.path(out)]);
+    world.shows(["predict", "kept", "--report"]);
+    // Every cell as full as it may be.
+    let counts = format!("[{}]", vec!["4294967295"; 255 * 255].join(","));
+    world.execute(&format!("UPDATE confusions SET counts = '{counts}'"));
+    let page = world.path("page.html");
+    world.shows(["report", "counted", "--out", &page]);
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("279275953455375 test samples") && page.len() < 20 << 20, "{} bytes", page.len());
+    world.besom(["sql", "--format", "csv", "SELECT count(*) FROM confusion"]).expect(0);
+}
