@@ -66,7 +66,7 @@ impl Expander {
             }
             let expansion = match self.under_way.get(&sweep.id) {
                 Some(expansion) => expansion.clone(),
-                None => match expansion_of(&sweep).await {
+                None => match expansion_of(&self.scheduler, &sweep).await {
                     Ok(expansion) => self.under_way.entry(sweep.id).or_insert(Arc::new(expansion)).clone(),
                     Err(problem) => {
                         self.refuse(&sweep, &problem);
@@ -115,13 +115,15 @@ pub(crate) async fn add_batch(
 }
 
 /// The expansion that the sweep was made with.
-async fn expansion_of(sweep: &Sweep) -> Result<Expansion, String> {
+async fn expansion_of(scheduler: &Scheduler, sweep: &Sweep) -> Result<Expansion, String> {
     if sweep.new.trainer_version != TRAINER_VERSION {
         let version = sweep.new.trainer_version;
         return Err(format!("made for trainer version {version}, this build has {TRAINER_VERSION}"));
     }
     let new = sweep.new.clone();
+    let turn = scheduler.expansions.own_turn().await;
     spawn_blocking(move || {
+        let _turn = turn;
         let spec = besom_sweep::parse(&new.text).map_err(|error| error.to_string())?;
         let engine = match &new.engine {
             Some(word) => Some(Engine::parse(word).ok_or_else(|| format!("unknown engine {word}"))?),
@@ -225,7 +227,7 @@ mod tests {
         let sound = accepted(&*store, "sound", TRAINER_VERSION).await;
         // The newest comes first. One of its jobs is there already, which nothing of besom's would do.
         let damaged = accepted(&*store, "damaged", TRAINER_VERSION).await;
-        let expansion = Arc::new(expansion_of(&damaged).await.unwrap());
+        let expansion = Arc::new(expansion_of(&expander.scheduler, &damaged).await.unwrap());
         add_batch(&expander.scheduler, &damaged, expansion, 0).await.unwrap();
         let database = sqlx::SqlitePool::connect(&format!("sqlite:{}/besom.db", dir.path().display())).await.unwrap();
         let forget = "UPDATE sweeps SET jobs_created = 0 WHERE name = 'damaged'";

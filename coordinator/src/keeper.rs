@@ -40,7 +40,10 @@ pub(crate) async fn keep(artifacts: Arc<dyn ArtifactStore>, token: CancellationT
                 debug!(error = chain(&error), "artifacts that nothing names stay for now");
             }
             Err(error) => {
-                warn!(error = chain(&error), "artifacts that nothing names could not be removed; trying again in an hour");
+                warn!(
+                    error = chain(&error),
+                    "artifacts that nothing names could not be removed; trying again in an hour"
+                );
                 search = Instant::now() + UNNAMED;
             }
         }

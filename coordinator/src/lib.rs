@@ -10,6 +10,7 @@ mod config;
 mod descriptors;
 pub mod domain;
 mod expander;
+mod expansions;
 mod failed_sync;
 mod in_process;
 mod keeper;
@@ -20,6 +21,7 @@ mod rpc;
 mod scheduler;
 mod server;
 pub mod store;
+mod weigher;
 
 pub use config::{ConfigError, CoordinatorConfig};
 pub use descriptors::raise_descriptor_limit;

@@ -16,6 +16,7 @@ use crate::config::CoordinatorConfig;
 use crate::domain::{
     Assignment, Completion, Directive, JobOutcome, Lease, Session, Settled, Sweep, SweepId, WriteResult,
 };
+use crate::expansions::Expansions;
 use crate::queue::{Found, POLL, QueueWatch};
 use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand};
 
@@ -54,6 +55,8 @@ pub(crate) struct Scheduler {
     ended: Notify,
     /// Sweeps may have jobs to be created.
     pub(crate) unexpanded: Notify,
+    /// Turns at working out points.
+    pub(crate) expansions: Expansions,
     /// A report was not stored since the reaper last looked: its leases are late through no fault of their worker.
     renewal_failed: AtomicBool,
     /// What waits for workers.
@@ -68,6 +71,7 @@ impl Scheduler {
             config,
             ended: Notify::new(),
             unexpanded: Notify::new(),
+            expansions: Expansions::new(),
             renewal_failed: AtomicBool::new(false),
             queue: Arc::new(QueueWatch::new()),
             looking: Semaphore::new(LOOKING),

@@ -27,9 +27,10 @@ use crate::in_process::InProcess;
 use crate::keeper::keep;
 use crate::listener::{self, Counted};
 use crate::reaper::Reaper;
-use crate::rpc::{Artifacts, Sweeps, Workers, refused};
+use crate::rpc::{Artifacts, Sweeps, Watches, Workers, refused};
 use crate::scheduler::Scheduler;
 use crate::store::Store;
+use crate::weigher::weigh;
 
 /// How long open calls may take to end once the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -44,8 +45,8 @@ const MAX_CALLS: usize = 256;
 /// Streams of one connection. Above [`MAX_CALLS`], so that a client is refused rather than kept waiting.
 const MAX_STREAMS: u32 = 1_024;
 
-/// The services on a store, with the tasks that keep it moving (expander, reaper, statistics of
-/// earlier runs, artifacts that nobody names).
+/// The services on a store, with the tasks that keep it moving (expander, reaper, importance, statistics of earlier
+/// runs, artifacts that nobody names).
 #[derive(Debug)]
 pub struct Coordinator {
     services: Services,
@@ -62,6 +63,7 @@ struct Services {
     scheduler: Arc<Scheduler>,
     artifacts: Arc<dyn ArtifactStore>,
     uploads: TaskTracker,
+    watches: Arc<Watches>,
 }
 
 impl std::fmt::Debug for Services {
@@ -92,6 +94,7 @@ impl Coordinator {
         coordinator.tasks.spawn(Expander::new(scheduler.clone()).run(coordinator.token.clone()));
         coordinator.tasks.spawn(catch_up(scheduler.clone(), coordinator.token.clone()));
         coordinator.tasks.spawn(keep(coordinator.services.artifacts.clone(), coordinator.token.clone()));
+        coordinator.tasks.spawn(weigh(scheduler.clone(), coordinator.token.clone()));
         let queue = scheduler.queue.clone();
         coordinator.tasks.spawn(queue.run(scheduler.store.clone(), coordinator.token.clone()));
         Ok(coordinator)
@@ -107,8 +110,9 @@ impl Coordinator {
 
     fn new(store: Arc<dyn Store>, artifacts: Arc<dyn ArtifactStore>, config: CoordinatorConfig) -> Self {
         let (token, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let watches = Arc::new(Watches::new(store.clone(), tasks.clone(), token.clone()));
         let scheduler = Arc::new(Scheduler::new(store, config));
-        let services = Services { scheduler, artifacts, uploads: tasks.clone() };
+        let services = Services { scheduler, artifacts, uploads: tasks.clone(), watches };
         let (in_process, incoming) = InProcess::new();
         // No keep-alive here: both ends live and die together, and a debugger or a busy machine may stop them for long.
         let server =
@@ -190,8 +194,12 @@ impl Coordinator {
 
 impl Services {
     fn routes(&self, closing: &CancellationToken) -> Routes {
-        let sweeps =
-            Sweeps { scheduler: self.scheduler.clone(), artifacts: self.artifacts.clone(), closing: closing.clone() };
+        let sweeps = Sweeps {
+            scheduler: self.scheduler.clone(),
+            artifacts: self.artifacts.clone(),
+            watches: self.watches.clone(),
+            closing: closing.clone(),
+        };
         let workers = Workers { scheduler: self.scheduler.clone(), closing: closing.clone() };
         let artifacts = Artifacts {
             scheduler: self.scheduler.clone(),

@@ -77,12 +77,13 @@ fn cases() -> Vec<Case> {
     let postgres = |file, args| Case { file, only: Some(Database::Postgres), args, sqlite: &[] };
     vec![
         // Handing out.
-        both("queues", vec![later()], &["SEARCH j USING COVERING INDEX jobs_queued|SEARCH j USING INDEX jobs_queued"]),
+        both("queues", vec![later()], &["INDEX jobs_queued (sweep_id=?"]),
         sqlite(
             "jobs_take",
             vec![int(1), int(1), sweep(), later(), later(), json("[0, 1, 2, 3]")],
             &["SEARCH j USING INDEX jobs_queued (sweep_id=?)", "SEARCH jobs USING INTEGER PRIMARY KEY"],
         ),
+        postgres("sweeps_ready", vec![int(1), ("bigint", "NULL".to_owned()), later()]),
         postgres(
             "jobs_take",
             vec![int(1), sweep(), later(), later(), json("[[0, 7], [1, 8], [2, 9], [3, 10]]"), text("request")],
@@ -114,11 +115,7 @@ fn cases() -> Vec<Case> {
             vec![int(first)],
             &["SEARCH r USING INDEX sqlite_autoindex_jobs_1 (sweep_id=? AND config_hash=?)"],
         ),
-        both(
-            "best_other",
-            vec![sweep(), int(first)],
-            &["USING COVERING INDEX jobs_score (sweep_id=?|jobs_score (sweep_id=?"],
-        ),
+        both("best_other", vec![sweep(), int(first)], &["INDEX jobs_score (sweep_id=?"]),
         both("class_counts_insert", vec![int(first)], &["SEARCH c USING INTEGER PRIMARY KEY (rowid=?)"]),
         both("sweep_complete", vec![sweep(), int(1)], &["SEARCH sweeps USING INTEGER PRIMARY KEY (rowid=?)"]),
         both("expired", vec![int(0), int(100)], &["SCAN j USING INDEX jobs_running"]),
@@ -248,7 +245,7 @@ async fn assert_sqlite(bench: &Bench) {
 /// What is wrong with a plan: a large table that is read as a whole, or one that is not read as was expected. Of expected
 /// parts with a bar either half will do.
 fn judge_sqlite(plan: &[String], expected: &[&str]) -> Vec<String> {
-    const LARGE: [&str; 10] = ["jobs", "attempts", "epochs", "config_sums", "j", "r", "a", "e", "c", "t"];
+    const LARGE: [&str; 9] = ["jobs", "attempts", "epochs", "config_sums", "j", "r", "a", "e", "c"];
     let made = |name: &str| {
         plan.iter().any(|line| line == &format!("CO-ROUTINE {name}") || line == &format!("MATERIALIZE {name}"))
     };

@@ -4,14 +4,18 @@
 
 mod store_support;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use besom_coordinator::store::{Store, StoreError, postgres::PostgresStore};
+use besom_coordinator::{
+    domain::{RetryPolicy, WriteResult},
+    store::{Store, StoreError, postgres::PostgresStore},
+};
 use besom_testkit::{
     eventually,
     postgres::{PostgresServer, Stop, database},
 };
-use store_support::{new_sweep, new_worker};
+use sqlx::Connection;
+use store_support::{Client, TTL, new_job, new_sweep, new_worker, record, reported, request, succeeded};
 
 #[tokio::test]
 async fn a_connection_left_in_a_transaction_is_not_handed_out_again() {
@@ -57,11 +61,51 @@ async fn every_session_has_its_limits_and_commits_to_disk() {
         ("lock_timeout", "10s"),
         ("idle_in_transaction_session_timeout", "30s"),
         ("synchronous_commit", "on"),
+        ("jit", "off"),
     ] {
         let is: String =
             sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(store.pool()).await.unwrap();
         assert_eq!(is, value, "{setting}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leases_go_on_while_a_crowd_reads() {
+    let url = database().await.url;
+    let store = Client::new(Arc::new(PostgresStore::open(&url).await.unwrap()));
+    let (sweep, _) = store.create_sweep(new_sweep("s", 2), None).await.unwrap();
+    store.add_jobs(sweep.id, 0, vec![new_job(0), new_job(1)]).await.unwrap();
+    let worker = store.register_worker(new_worker("w"), None).await.unwrap();
+    // Readers of confusion matrices stand still until this transaction ends.
+    let mut holder = sqlx::PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE confusions IN ACCESS EXCLUSIVE MODE").execute(&mut holder).await.unwrap();
+    let mut other = sqlx::PgConnection::connect(&url).await.unwrap();
+    let mut readers = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let store = store.clone();
+        readers.spawn(async move { store.confusions(sweep.id, None, 9).await });
+    }
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND application_name = 'besom' AND wait_event_type = 'Lock'";
+    eventually("every connection for reading is taken", Duration::from_secs(30), async || {
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut other).await.unwrap() == 4
+    })
+    .await;
+    let jobs = store.acquire(request(worker, 1), None).await.unwrap();
+    let at = jobs[0].at;
+    store.report(worker, vec![reported(at, vec![record(1, 0.5)])], TTL, None).await.unwrap();
+    let done = store.complete(succeeded(at, Vec::new()), RetryPolicy::default(), None).await.unwrap();
+    assert_eq!(done, WriteResult::Accepted);
+    store.ping().await.unwrap();
+    assert_eq!(store.queues().await.unwrap().len(), 1);
+    assert_eq!(store.find_sweep("s").await.unwrap().counts.succeeded, 1);
+    let sessions = "SELECT count(*) FROM pg_stat_activity \
+                    WHERE datname = current_database() AND application_name = 'besom'";
+    let sessions: i64 = sqlx::query_scalar(sessions).fetch_one(&mut other).await.unwrap();
+    assert!(sessions <= 10, "ten times a hundred coordinators is what a server is set up for: {sessions}");
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    let read = readers.join_all().await;
+    assert!(read.iter().any(|page| page.as_ref().is_ok_and(Vec::is_empty)), "{read:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

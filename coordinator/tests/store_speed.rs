@@ -109,8 +109,9 @@ async fn fill(bench: &Bench, json_type: &str) {
         }
         steps.push(step.elapsed());
     }
-    // The last step finds no more jobs and weighs the hyperparameters.
-    let weighing = steps.pop().unwrap();
+    let (weighed, weighing) =
+        (bench.store.weigh_due(None).await.unwrap(), start.elapsed() - steps.iter().sum::<Duration>());
+    assert_eq!(weighed, 1);
     let longest = steps.iter().max().unwrap();
     println!(
         "  caught up with all runs in {:?}, at most {longest:?} at once; importance in {weighing:?}",
@@ -181,4 +182,68 @@ async fn no_view_of_a_hundred_thousand_runs_takes_long_on_postgres() {
     let bench = store_support::postgres().await;
     fill(&bench, "JSONB").await;
     report(&bench).await;
+}
+
+/// The most memory that this process has had, in bytes, since it was last asked.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim_end_matches("kB").trim().parse::<u64>().unwrap() << 10
+}
+
+/// Importance of a sweep of a million configurations, all of them ended.
+async fn weigh_a_million(bench: &Bench, json_type: &str) {
+    let list =
+        |count: u32, parts: f64| (1..=count).map(|n| (f64::from(n) / parts).to_string()).collect::<Vec<_>>().join(", ");
+    let text = format!(
+        "{{method: grid, parameters: {{learning_rate: {{values: [{}]}}, batch_size: {{values: [{}]}}, dropout: {{values: \
+         [{}]}}}}, besom: {{dataset: {{source: 'builtin:sketches'}}}}}}",
+        list(100, 1e4),
+        list(200, 1.0),
+        list(50, 100.0)
+    );
+    let new = NewSweep { text, jobs_total: 1_000_000, ..new_sweep("s", 1) };
+    let (sweep, _) = bench.store.create_sweep(new, None).await.unwrap();
+    bench.store.add_jobs(sweep.id, 0, vec![new_job(0)]).await.unwrap();
+    let numbers = "WITH RECURSIVE g (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < 999999)";
+    let score = "((i * 7919 % 10007) / 10007.0)";
+    for statement in [
+        format!(
+            "INSERT INTO jobs (id, sweep_id, trainer, config_hash, shape_hash, config, params, seed, engine, device, \
+             optimizer, learning_rate, batch_size, epochs, hidden, activation, dropout, state, ended_at) \
+             {numbers} \
+             SELECT i + 1, {}, 'mlp', CAST(i AS TEXT), 'x', '{{}}', CAST('{{}}' AS {json_type}), 1, 'native', 'cpu', \
+             'sgd', 0.1, 1, 1, '[]', 'relu', 0.0, 'succeeded', 1 FROM g",
+            sweep.id
+        ),
+        format!(
+            "INSERT INTO config_sums (sweep_id, job_id, swept, n, diverged, failed, objective_mean) \
+             {numbers} \
+             SELECT {}, i + 1, CAST('{{\"learning_rate\":' || (i % 100 + 1) / 10000.0 || ',\"batch_size\":' || \
+             (i / 100 % 200 + 1) || ',\"dropout\":' || (i / 20000 + 1) / 100.0 || '}}' AS {json_type}), 1, 0, 0, {score} FROM g",
+            sweep.id
+        ),
+    ] {
+        bench.execute(&statement).await.unwrap();
+    }
+    let before = peak();
+    let start = Instant::now();
+    let found = bench.store.weigh_due(None).await.unwrap();
+    println!("  importance of a million configurations: {:?}, {} MiB more", start.elapsed(), (peak() - before) >> 20);
+    assert_eq!(found, 1);
+    let weighed = bench.store.importance(sweep.id).await.unwrap();
+    println!("  {weighed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes"]
+async fn importance_of_a_million_configurations_takes_little_memory_on_sqlite() {
+    weigh_a_million(&store_support::sqlite().await, "TEXT").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes"]
+async fn importance_of_a_million_configurations_takes_little_memory_on_postgres() {
+    weigh_a_million(&store_support::postgres().await, "JSONB").await;
 }

@@ -189,3 +189,28 @@ async fn a_thousand_best_runs_of_each_sweep_and_no_more() {
         assert_eq!(ranked, leaders);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_count_reads_an_index_alone_and_other_sums_read_the_rows_in_their_order() {
+    let [sqlite, postgres] = both().await;
+    let count = "SELECT count(*) FROM runs WHERE sweep = 's'";
+    let grouped = "SELECT optimizer, count(*), avg(final_val_accuracy) FROM runs WHERE sweep = 's' GROUP BY optimizer";
+    for bench in [&sqlite, &postgres] {
+        bench.sweep("s", 2_000).await;
+        bench.worker("w").await;
+    }
+    for (question, index) in [(count, "COVERING INDEX jobs_sweep"), (grouped, "INDEX jobs_sweep")] {
+        let plan = sqlite.query(&format!("EXPLAIN QUERY PLAN {question}")).await.concat().join(" ");
+        assert!(plan.contains(&format!("SEARCH j USING {index} (sweep_id=?)")), "{plan}");
+        assert!(!plan.contains(" w "), "{plan}");
+    }
+    // A hundred times as many jobs, all ended, as the planner sees them after an ANALYZE.
+    let seen = "UPDATE pg_class SET reltuples = 1e6, relpages = 125000 WHERE relname = 'jobs'";
+    for statement in ["ANALYZE", seen] {
+        postgres.execute(statement).await.unwrap();
+    }
+    for question in [count, grouped] {
+        let plan = postgres.query(&format!("EXPLAIN {question}")).await.concat().join("\n");
+        assert!(!plan.contains("workers"), "{plan}");
+    }
+}

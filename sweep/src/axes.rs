@@ -145,6 +145,18 @@ impl Axes {
         digits.into_boxed_slice()
     }
 
+    /// The index of the first point of a grid with this [`Axes::identity`]: a grid lists every combination, so also the
+    /// one of the first of equal values, and of the first value where it does not count. `None` for other methods.
+    pub(crate) fn first_of(&self, identity: &[u32]) -> Option<u64> {
+        match self.method {
+            Method::Grid => Some(self.axes.iter().zip(identity).fold(0, |index, (axis, &digit)| {
+                let digit = if digit == u32::MAX { 0 } else { digit };
+                index * self.listed(axis) + u64::from(digit)
+            })),
+            Method::OneAtATime => None,
+        }
+    }
+
     /// Hyperparameters that only some choices have and that this sweep names.
     pub(crate) fn options(&self) -> &[&'static Row] {
         &self.options

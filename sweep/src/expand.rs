@@ -1,7 +1,7 @@
 //! From a [`SweepSpec`] to its points and jobs, in order of work: seed by seed, point by point.
 //!
-//! A point is kept as one index, never as values: a sweep of a million points takes some megabytes. The first of equal
-//! points stays, so a job keeps its index however often the sweep is expanded.
+//! A point is kept as one bit, never as values: a sweep of a million points takes some hundred kilobytes. The first of
+//! equal points stays, so a job keeps its index however often the sweep is expanded.
 
 use std::collections::HashSet;
 
@@ -22,8 +22,8 @@ pub struct Expansion {
     spec: SweepSpec,
     engine: Engine,
     axes: Axes,
-    /// Indices of the first of equal points, ascending; `None`: all points differ.
-    distinct: Option<Vec<u32>>,
+    /// The first of equal points; `None`: all points differ.
+    distinct: Option<Subset>,
     plan: Plan,
 }
 
@@ -71,7 +71,7 @@ impl Expansion {
         let axes = Axes::new(spec);
         let mut notes = Vec::new();
         let distinct = distinct(&axes, listed, &mut notes);
-        let points = distinct.as_ref().map_or(listed, |kept| kept.len() as u64);
+        let points = distinct.as_ref().map_or(listed, Subset::len);
         let merged = listed - points;
         if merged > 0 {
             notes.push(format!(
@@ -123,7 +123,7 @@ impl Expansion {
     pub fn point(&self, index: u64) -> Hyperparameters {
         assert!(index < self.plan.points, "point {index} of {}", self.plan.points);
         let listed = match &self.distinct {
-            Some(kept) => u64::from(kept[usize::try_from(index).expect("at most MAX_JOBS points")]),
+            Some(kept) => kept.nth(index),
             None => index,
         };
         Hyperparameters::from_params(&self.axes.params(listed)).expect("every value was checked with the file")
@@ -188,14 +188,18 @@ fn one_clipping(spec: &SweepSpec) -> Result<(), SpecError> {
 }
 
 /// The first of equal points, or `None` where all differ; notes say what was dropped.
-fn distinct(axes: &Axes, listed: u64, notes: &mut Vec<String>) -> Option<Vec<u32>> {
+fn distinct(axes: &Axes, listed: u64, notes: &mut Vec<String>) -> Option<Subset> {
     let mut seen = HashSet::new();
-    let mut kept = Vec::new();
+    let mut kept = Subset::default();
     let mut dropped = vec![Dropped::default(); axes.options().len()];
     for index in 0..listed {
-        if seen.insert(axes.identity(index, &mut dropped)) {
-            kept.push(u32::try_from(index).expect("at most MAX_JOBS points"));
-        }
+        let identity = axes.identity(index, &mut dropped);
+        // A grid needs no memory of what it has seen, which would be fifty times as large as all else.
+        let first = match axes.first_of(&identity) {
+            Some(first) => first == index,
+            None => seen.insert(identity),
+        };
+        kept.push(first);
     }
     for (option, Dropped { points: count, without }) in axes.options().iter().zip(dropped) {
         if count > 0 {
@@ -204,5 +208,82 @@ fn distinct(axes: &Axes, listed: u64, notes: &mut Vec<String>) -> Option<Vec<u32
             notes.push(format!("{} does not apply to {without}: dropped from {count} {points}", option.name));
         }
     }
-    (kept.len() as u64 != listed).then_some(kept)
+    (kept.len() != listed).then_some(kept)
+}
+
+/// Some of the numbers from 0 on: a bit for each.
+#[derive(Debug, Clone, Default)]
+struct Subset {
+    words: Vec<u64>,
+    /// How many are in it before each word.
+    before: Vec<u64>,
+    numbers: u64,
+    len: u64,
+}
+
+impl Subset {
+    /// Says of the next number whether it is in it.
+    fn push(&mut self, is_in: bool) {
+        let bit = self.numbers % 64;
+        if bit == 0 {
+            self.words.push(0);
+            self.before.push(self.len);
+        }
+        if let Some(word) = self.words.last_mut() {
+            *word |= u64::from(is_in) << bit;
+        }
+        self.numbers += 1;
+        self.len += u64::from(is_in);
+    }
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The `n`-th number in it, from 0; there must be one.
+    fn nth(&self, n: u64) -> u64 {
+        let place = self.before.partition_point(|&before| before <= n) - 1;
+        let mut word = self.words[place];
+        for _ in self.before[place]..n {
+            word &= word - 1;
+        }
+        place as u64 * 64 + u64::from(word.trailing_zeros())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subset_finds_its_numbers_by_their_place() {
+        for step in [1_u64, 2, 3, 63, 64, 65, 200] {
+            let mut subset = Subset::default();
+            for number in 0..1_000 {
+                subset.push(number % step == step / 2);
+            }
+            let numbers: Vec<u64> = (0..1_000).filter(|number| number % step == step / 2).collect();
+            assert_eq!(subset.len(), numbers.len() as u64);
+            assert_eq!((0..subset.len()).map(|n| subset.nth(n)).collect::<Vec<_>>(), numbers, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_grid_keeps_the_first_of_equal_points_without_remembering_any() {
+        let file = "{method: grid, parameters: {optimizer: {values: [adam, sgd, rmsprop]}, \
+                    momentum: {values: [0, 0.5, 0.5, 0.9]}, nesterov: {values: [true, false]}, \
+                    schedule: {values: [constant, step, exponential]}, decay_rate: {values: [0.5, 0.1, 0.5]}, \
+                    step_epochs: {values: [1, 2]}, patience: {values: [null, 3]}, min_delta: {values: [0.1, 0.0]}}, \
+                    besom: {dataset: {source: 'builtin:sketches'}}}";
+        let expansion = Expansion::new(&crate::parse(file).unwrap(), None).unwrap();
+        let axes = &expansion.axes;
+        let mut seen = HashSet::new();
+        let mut dropped = vec![Dropped::default(); axes.options().len()];
+        let first: Vec<u64> = (0..3 * 4 * 2 * 3 * 3 * 2 * 2 * 2)
+            .filter(|&index| seen.insert(axes.identity(index, &mut dropped)))
+            .collect();
+        let kept = expansion.distinct.as_ref().unwrap();
+        assert_eq!((0..kept.len()).map(|n| kept.nth(n)).collect::<Vec<_>>(), first);
+        assert!(first.len() > 100 && first.len() < 1_000, "{}", first.len());
+    }
 }

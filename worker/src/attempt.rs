@@ -15,8 +15,8 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::agent::{
-    DropReason, Events, Ledger, Link, Phase, Refusal, Session, SessionKey, Signal, WorkerEvent, again, call, delay, explain,
-    spread,
+    DropReason, Events, Ledger, Link, Phase, Refusal, Session, SessionKey, Signal, WorkerEvent, again, call, delay,
+    explain, spread,
 };
 use crate::assignment::{Assignment, AttemptRef, Unfit};
 use crate::data::{Dataset, DatasetCache};
@@ -215,10 +215,11 @@ impl Attempt {
         }
         let _upload = self.bench.uploads.acquire().await.expect("never closed");
         let mut worker = Worker { link: &self.bench.link, session: None, refusals: 0 };
-        self.bench.artifacts.put(&mut worker, v1::ArtifactKind::Model, model).await.map_err(|error| TrainError {
-            retryable: true,
-            message: format!("failed to store the model: {error}"),
-        })
+        self.bench
+            .artifacts
+            .put(&mut worker, v1::ArtifactKind::Model, model)
+            .await
+            .map_err(|error| TrainError { retryable: true, message: format!("failed to store the model: {error}") })
     }
 
     /// Repeats the completion until it is answered; tells how the attempt ended.

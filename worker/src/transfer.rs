@@ -254,12 +254,7 @@ struct Upload<'b> {
 }
 
 impl Transfer for Upload<'_> {
-    async fn attempt(
-        &mut self,
-        artifacts: &Artifacts,
-        caller: Caller,
-        party: &mut impl Party,
-    ) -> Result<(), Failure> {
+    async fn attempt(&mut self, artifacts: &Artifacts, caller: Caller, party: &mut impl Party) -> Result<(), Failure> {
         let size = self.bytes.len() as u64;
         let stat = artifacts.stat(caller.clone(), &self.digest, &self.name).await?;
         if stat.present {
@@ -327,12 +322,7 @@ impl Download {
 }
 
 impl Transfer for Download {
-    async fn attempt(
-        &mut self,
-        artifacts: &Artifacts,
-        caller: Caller,
-        party: &mut impl Party,
-    ) -> Result<(), Failure> {
+    async fn attempt(&mut self, artifacts: &Artifacts, caller: Caller, party: &mut impl Party) -> Result<(), Failure> {
         let stat = artifacts.stat(caller.clone(), &self.digest, "").await?;
         if !stat.present {
             return Err(Failure::Refused(Status::not_found(format!("no artifact {}", self.digest))));
@@ -347,9 +337,8 @@ impl Transfer for Download {
         let request = v1::GetRequest { digest, offset, worker, store, secret };
         let mut client = artifacts.client.clone();
         let mut pace = Pace::new(artifacts.window, Instant::now());
-        let too_slow = |pace: &Pace| {
-            Failure::Broken(Status::deadline_exceeded(pace.verdict(Instant::now()).to_string()))
-        };
+        let too_slow =
+            |pace: &Pace| Failure::Broken(Status::deadline_exceeded(pace.verdict(Instant::now()).to_string()));
         let mut pieces = match tokio::time::timeout_at(pace.deadline().into(), client.get(request)).await {
             Ok(answer) => answer.map_err(of_download)?.into_inner(),
             Err(_elapsed) => return Err(too_slow(&pace)),

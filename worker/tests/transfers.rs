@@ -62,7 +62,10 @@ impl Fake {
             let sent = pipes.send(Ok(far)).map_err(std::io::Error::other);
             async move { sent.map(|()| TokioIo::new(near)) }
         });
-        Artifacts::judged_over(WINDOW, Endpoint::from_static("http://fake.invalid").connect_with_connector_lazy(connector))
+        Artifacts::judged_over(
+            WINDOW,
+            Endpoint::from_static("http://fake.invalid").connect_with_connector_lazy(connector),
+        )
     }
 }
 

@@ -41,7 +41,9 @@ impl Link {
             ip(&["-n", host, "addr", "add", address, "dev", "eth0"]);
             ip(&["-n", host, "link", "set", "eth0", "up"]);
             let shape = ["tbf", "rate", rate, "burst", "8kb", "latency", "500ms"];
-            run(Command::new("ip").args(["netns", "exec", host, "tc", "qdisc", "add", "dev", "eth0", "root"]).args(shape));
+            run(Command::new("ip")
+                .args(["netns", "exec", host, "tc", "qdisc", "add", "dev", "eth0", "root"])
+                .args(shape));
         }
         link
     }
@@ -93,7 +95,8 @@ fn unable() -> Option<String> {
         Err(error) => Some(format!("the command ip: {error}")),
         Ok(output) if !output.status.success() => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
         Ok(_) => {
-            let shape = ["tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "1mbit", "burst", "8kb", "latency", "1s"];
+            let shape =
+                ["tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "1mbit", "burst", "8kb", "latency", "1s"];
             let shaped = Command::new("ip").args(["netns", "exec", &name]).args(shape).output();
             match shaped {
                 Ok(output) if output.status.success() => None,
@@ -155,10 +158,8 @@ impl Scenario {
         self.hub.besom(["submit", "--coordinator", &self.url, file.to_str().unwrap()]).expect(0);
         let (sent_before, received_before) = self.link.carried();
         let homes: Vec<Home> = (0..workers).map(|_| Home::new().in_namespace(&self.link.site())).collect();
-        let at_work: Vec<Process> = homes
-            .iter()
-            .map(|home| home.start(["worker", "--coordinator", &self.url, "--slots", "1"]))
-            .collect();
+        let at_work: Vec<Process> =
+            homes.iter().map(|home| home.start(["worker", "--coordinator", &self.url, "--slots", "1"])).collect();
         self.until_completed();
 
         let bad = "SELECT job, state, attempts, error FROM runs WHERE state <> 'succeeded' OR attempts <> 1";

@@ -20,10 +20,7 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use tokio::{
-    sync::Mutex,
-    task::spawn_blocking,
-};
+use tokio::{sync::Mutex, task::spawn_blocking};
 use tracing::warn;
 
 use super::{

@@ -162,14 +162,14 @@ impl Spool {
             Some((guard, file)) => (guard, file),
             None => {
                 let (path, verifier) = (self.path(), Verifier::new(upload.digest.clone(), upload.size));
-                let file = spawn_blocking(move || Unfinished::create(path, verifier)).await.map_err(io::Error::other)??;
+                let file =
+                    spawn_blocking(move || Unfinished::create(path, verifier)).await.map_err(io::Error::other)??;
                 let file = Arc::new(AsyncMutex::new(file));
                 (file.clone().lock_owned().await, file)
             }
         };
         let now = Instant::now();
-        let meter =
-            Meter { received: at, moved: 0, began: now, touched: now, active: true, evicted: false };
+        let meter = Meter { received: at, moved: 0, began: now, touched: now, active: true, evicted: false };
         let meter = Arc::new(Mutex::new(meter));
         let stop = CancellationToken::new();
         let entry = Entry { sender: upload.sender, file, meter: meter.clone(), stop: stop.clone() };
@@ -360,8 +360,7 @@ impl Unfinished {
                 let options = File::options().read(true).write(true).create_new(true).open(path);
                 options.map_err(|error| super::file::at(path, &error))?
             }
-            None => tempfile::tempfile()
-                .map_err(|error| super::file::at(&std::env::temp_dir(), &error))?,
+            None => tempfile::tempfile().map_err(|error| super::file::at(&std::env::temp_dir(), &error))?,
         };
         Ok(Self { file: Some(file), path, verifier })
     }
@@ -434,7 +433,10 @@ mod tests {
     }
 
     /// A call that stays open until its line is dropped.
-    fn open(spool: &Arc<Spool>, upload: NewUpload) -> (Line, tokio::task::JoinHandle<Result<Unfinished, ArtifactError>>) {
+    fn open(
+        spool: &Arc<Spool>,
+        upload: NewUpload,
+    ) -> (Line, tokio::task::JoinHandle<Result<Unfinished, ArtifactError>>) {
         let (line, chunks) = mpsc::channel(1);
         let spool = spool.clone();
         let call = tokio::spawn(async move { spool.collect(&upload, ReceiverStream::new(chunks).boxed()).await });

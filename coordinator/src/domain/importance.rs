@@ -61,19 +61,12 @@ pub struct Importances {
     pub importances: Vec<Importance>,
 }
 
-/// What a configuration came to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ConfigMean {
-    /// Its values of the swept parameters. One that its choices do not have is missing: it stands for all values.
-    pub swept: Params,
-    /// Mean of the objective over its seeds.
-    pub mean: f64,
-}
-
 /// A parameter with at least two values.
-struct Axis<'s> {
-    name: &'s str,
+struct Axis {
+    name: String,
     values: HashMap<Key, usize>,
+    /// Where the others stay while one parameter varies at a time.
+    base: Option<Key>,
 }
 
 /// A value, comparable: 32 and 32.0 are one.
@@ -92,47 +85,105 @@ impl Key {
     }
 }
 
-/// The method's kind of number for each hyperparameter, and for each pair in a grid. A parameter of which fewer than two
-/// values can be compared has none.
-pub fn importance(spec: &SweepSpec, configs: &[ConfigMean]) -> (ImportanceKind, Vec<Importance>) {
-    let axes: Vec<Axis<'_>> = spec
-        .parameters
-        .iter()
-        .map(|parameter| {
-            let mut values = HashMap::new();
-            for value in &parameter.values {
-                let next = values.len();
-                values.entry(Key::of(value)).or_insert(next);
+/// The importances of one sweep while its configurations come by, in the order of their first jobs: a number for each
+/// cell is all that stays of them, so a million configurations take some megabytes.
+pub struct Weighing {
+    axes: Vec<Axis>,
+    cells: Cells,
+}
+
+/// What the configurations come to.
+enum Cells {
+    /// Of a grid. `None`: nothing varies, or more than a sweep may have.
+    Grid(Option<Grid>),
+    /// Of one parameter at a time: for each axis and value the mean with all others at their base.
+    Lines(Vec<Vec<Option<f64>>>),
+}
+
+impl Weighing {
+    /// A parameter of which fewer than two values can be compared counts for nothing.
+    pub fn new(spec: &SweepSpec) -> Self {
+        let axes: Vec<Axis> = spec
+            .parameters
+            .iter()
+            .map(|parameter| {
+                let mut values = HashMap::new();
+                for value in &parameter.values {
+                    let next = values.len();
+                    values.entry(Key::of(value)).or_insert(next);
+                }
+                Axis { name: parameter.name.clone(), values, base: spec.base.get(&parameter.name).map(Key::of) }
+            })
+            .filter(|axis| axis.values.len() > 1)
+            .collect();
+        let sizes: Vec<usize> = axes.iter().map(|axis| axis.values.len()).collect();
+        let cells = match spec.method {
+            Method::Grid => Cells::Grid(Grid::new(&sizes)),
+            Method::OneAtATime => Cells::Lines(sizes.iter().map(|&size| vec![None; size]).collect()),
+        };
+        Self { axes, cells }
+    }
+
+    /// Takes a configuration in: its values of the swept parameters, and the mean of the objective over its seeds. A
+    /// parameter that its choices do not have is missing: it stands for all values. A mean that is not finite says nothing.
+    pub fn add(&mut self, swept: &Params, mean: f64) {
+        if !mean.is_finite() {
+            return;
+        }
+        let keys: Vec<Option<Key>> = self.axes.iter().map(|axis| swept.get(&axis.name).map(Key::of)).collect();
+        match &mut self.cells {
+            Cells::Grid(None) => {}
+            Cells::Grid(Some(grid)) => {
+                if let Some(place) = place(&self.axes, &keys) {
+                    grid.set(&place, mean);
+                }
             }
-            Axis { name: &parameter.name, values }
-        })
-        .filter(|axis| axis.values.len() > 1)
-        .collect();
-    let (kind, mut importances) = match spec.method {
-        Method::Grid => (ImportanceKind::VarianceShare, shares(&axes, configs)),
-        Method::OneAtATime => (ImportanceKind::Range, ranges(&axes, &spec.base, configs)),
-    };
-    // The squares of absurdly large objectives have no share of anything.
-    importances.retain(|importance| importance.value.is_finite());
-    (kind, importances)
+            Cells::Lines(means) => {
+                let at_base = |(axis, key): (&Axis, &Option<Key>)| match key {
+                    Some(_) => *key == axis.base,
+                    None => true,
+                };
+                let mut away = (0..keys.len()).filter(|&place| !at_base((&self.axes[place], &keys[place])));
+                let varied = match (away.next(), away.next()) {
+                    (Some(only), None) => only..only + 1,
+                    // The base point lies on the line of every parameter.
+                    (None, _) => 0..keys.len(),
+                    (Some(_), Some(_)) => return,
+                };
+                for (axis, key) in varied.map(|place| (place, &keys[place])) {
+                    if let Some(&index) = key.as_ref().and_then(|key| self.axes[axis].values.get(key)) {
+                        means[axis][index] = Some(mean);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The method's kind of number for each hyperparameter, and for each pair in a grid. Of a million cells and a dozen
+    /// parameters this takes a second.
+    pub fn finish(self) -> (ImportanceKind, Vec<Importance>) {
+        let (kind, mut importances) = match self.cells {
+            Cells::Grid(grid) => {
+                let shares = grid.map_or_else(Vec::new, |grid| shares(&self.axes, grid));
+                (ImportanceKind::VarianceShare, shares)
+            }
+            Cells::Lines(means) => (ImportanceKind::Range, ranges(&self.axes, &means)),
+        };
+        // The squares of absurdly large objectives have no share of anything.
+        importances.retain(|importance| importance.value.is_finite());
+        (kind, importances)
+    }
 }
 
 /// Main effects and pairs as shares of the sum of squares of all cells about their mean.
-fn shares(axes: &[Axis<'_>], configs: &[ConfigMean]) -> Vec<Importance> {
-    let sizes: Vec<usize> = axes.iter().map(|axis| axis.values.len()).collect();
-    let Some(mut grid) = Grid::new(&sizes) else { return Vec::new() };
-    for config in configs.iter().filter(|config| config.mean.is_finite()) {
-        if let Some(place) = place(axes, config) {
-            grid.set(&place, config.mean);
-        }
-    }
+fn shares(axes: &[Axis], grid: Grid) -> Vec<Importance> {
     let cells_total = grid.cells().len() as u64;
     let Some(grid) = grid.complete() else { return Vec::new() };
     let cells = grid.cells().len();
     let effects = Effects::of(&grid);
-    let row = |parameter: &Axis<'_>, second: Option<&Axis<'_>>, share: f64| Importance {
-        parameter: parameter.name.to_owned(),
-        second: second.map(|second| second.name.to_owned()),
+    let row = |parameter: &Axis, second: Option<&Axis>, share: f64| Importance {
+        parameter: parameter.name.clone(),
+        second: second.map(|second| second.name.clone()),
         value: share,
         cells: cells as u64,
         cells_total,
@@ -150,42 +201,27 @@ fn shares(axes: &[Axis<'_>], configs: &[ConfigMean]) -> Vec<Importance> {
 
 /// For each axis the value's index, or none where the configuration stands for all; `None` for a value that the file
 /// does not list.
-fn place(axes: &[Axis<'_>], config: &ConfigMean) -> Option<Vec<Option<usize>>> {
+fn place(axes: &[Axis], keys: &[Option<Key>]) -> Option<Vec<Option<usize>>> {
     axes.iter()
-        .map(|axis| match config.swept.get(axis.name) {
-            Some(value) => axis.values.get(&Key::of(value)).map(|&index| Some(index)),
+        .zip(keys)
+        .map(|(axis, key)| match key {
+            Some(key) => axis.values.get(key).map(|&index| Some(index)),
             None => Some(None),
         })
         .collect()
 }
 
 /// The largest mean less the smallest over the values of each parameter, the others at their base.
-fn ranges(axes: &[Axis<'_>], base: &Params, configs: &[ConfigMean]) -> Vec<Importance> {
-    let at_base = |axis: &Axis<'_>, config: &ConfigMean| match (config.swept.get(axis.name), base.get(axis.name)) {
-        (Some(value), Some(base)) => Key::of(value) == Key::of(base),
-        (Some(_), None) => false,
-        (None, _) => true,
-    };
+fn ranges(axes: &[Axis], means: &[Vec<Option<f64>>]) -> Vec<Importance> {
     let mut importances = Vec::new();
-    for axis in axes {
-        let others = || axes.iter().filter(|other| other.name != axis.name);
-        let mut means: Vec<Option<f64>> = vec![None; axis.values.len()];
-        for config in configs {
-            if let Some(value) = config.swept.get(axis.name)
-                && let Some(&index) = axis.values.get(&Key::of(value))
-                && others().all(|other| at_base(other, config))
-                && config.mean.is_finite()
-            {
-                means[index] = Some(config.mean);
-            }
-        }
+    for (axis, means) in axes.iter().zip(means) {
         let known: Vec<f64> = means.iter().copied().flatten().collect();
         if known.len() > 1 {
             let (low, high) = known
                 .iter()
                 .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &mean| (low.min(mean), high.max(mean)));
             importances.push(Importance {
-                parameter: axis.name.to_owned(),
+                parameter: axis.name.clone(),
                 second: None,
                 value: high - low,
                 cells: known.len() as u64,
@@ -261,6 +297,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// What a configuration came to.
+    struct ConfigMean {
+        swept: Params,
+        mean: f64,
+    }
+
+    fn importance(spec: &SweepSpec, configs: &[ConfigMean]) -> (ImportanceKind, Vec<Importance>) {
+        let mut weighing = Weighing::new(spec);
+        for config in configs {
+            weighing.add(&config.swept, config.mean);
+        }
+        weighing.finish()
+    }
 
     fn spec(method: &str, parameters: &str, base: &str) -> SweepSpec {
         let text = format!(

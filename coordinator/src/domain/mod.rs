@@ -18,7 +18,7 @@ pub use attempt::{
 pub use claim::{Terms, refuse_outcome, refuse_records, repeats};
 pub use epoch::{Confusion, EpochRecord, Summary, summarize};
 pub use ids::{AttemptRef, Digest, JobId, Key, Lease, Session, SweepId, Timestamp, WorkerId};
-pub use importance::{ConfigMean, Importance, ImportanceKind, Importances, importance};
+pub use importance::{Importance, ImportanceKind, Importances, Weighing};
 pub use retry::{RetryDecision, RetryPolicy, spread};
 pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
 pub use sweep::{

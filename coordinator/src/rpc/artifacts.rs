@@ -84,7 +84,9 @@ impl ArtifactService for Artifacts {
         let mut parts = request.into_inner();
         let window = self.scheduler.config.transfer_window;
         let Ok(first) = tokio::time::timeout(window, next(&mut parts)).await else {
-            return Err(Status::deadline_exceeded(format!("expected the head of an upload within {window:?}, got none")));
+            return Err(Status::deadline_exceeded(format!(
+                "expected the head of an upload within {window:?}, got none"
+            )));
         };
         let Some(Part::Head(head)) = first? else {
             return Err(invalid("head", "missing; it comes before the first chunk"));

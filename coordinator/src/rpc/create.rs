@@ -36,8 +36,7 @@ pub(super) async fn create(
     convert::peer(request.peer.clone())?;
     convert::text("text", request.text.clone(), MAX_FILE)?;
     let (dataset, validate_only) = (request.dataset.clone(), request.validate_only);
-    // Millions of points are worked out here: not on a thread that renews leases.
-    let draft = spawn_blocking(move || draft(request)).await.expect("parsing and expanding do not panic")?;
+    let draft = in_turn(scheduler, request).await?;
     let plan = convert::plan(&draft.name, &draft.spec, &draft.expansion);
     if validate_only {
         return Ok(v1::CreateSweepResponse { plan: Some(plan), sweep: None, created: false });
@@ -63,6 +62,21 @@ async fn refuse_dataset(artifacts: &dyn ArtifactStore, digest: &Digest) -> Resul
         None => format!("no artifact {digest} is stored here; put it first"),
     };
     Err(Status::failed_precondition(format!("dataset: {problem}")))
+}
+
+/// Checks the file and works out its points, a million at most: not on a thread that renews leases, and not beside all
+/// others who want the same.
+async fn in_turn(scheduler: &Scheduler, request: v1::CreateSweepRequest) -> Result<Draft, Status> {
+    let Ok(turn) = scheduler.expansions.turn().await else {
+        let problem = "the coordinator is working out the points of many other sweeps; try again in a moment";
+        return Err(Status::resource_exhausted(problem));
+    };
+    let drafted = spawn_blocking(move || {
+        // A client that hangs up ends the call, but not this work.
+        let _turn = turn;
+        draft(request)
+    });
+    drafted.await.expect("parsing and expanding do not panic")
 }
 
 fn draft(request: v1::CreateSweepRequest) -> Result<Draft, Status> {

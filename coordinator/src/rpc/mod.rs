@@ -10,9 +10,11 @@ mod status;
 mod streams;
 mod sweeps;
 mod unreadable;
+mod watches;
 mod workers;
 
 pub(crate) use artifacts::Artifacts;
 pub(crate) use sweeps::Sweeps;
 pub(crate) use unreadable::refused;
+pub(crate) use watches::Watches;
 pub(crate) use workers::Workers;

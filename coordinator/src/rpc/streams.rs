@@ -1,25 +1,18 @@
 //! Answers that come in parts: each part is read from the store when the client has taken the one before.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use besom_proto::v1;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::{convert, status};
-use crate::domain::{JobId, Progress, SweepId};
+use crate::domain::{JobId, SweepId};
 use crate::scheduler::bounded;
 use crate::store::{
     HistoryPlace, Store,
     pages::{PAGE_RECORDS, pieces},
 };
-
-/// Progress is looked at twice a second: no person reads faster.
-const LOOK: Duration = Duration::from_millis(500);
-/// And sent so often when nothing changes, so that a client knows that the coordinator is there.
-const SILENCE: Duration = Duration::from_secs(5);
 
 /// Jobs that are read at once, before it is known how many records they have, and at most.
 const FIRST_JOBS: u32 = 16;
@@ -31,37 +24,6 @@ const MOST_RUNS: u32 = 1_000;
 const MATRICES: u32 = 16;
 
 type Parts<T> = BoxStream<'static, Result<T, Status>>;
-
-struct Watch {
-    store: Arc<dyn Store>,
-    sweep: SweepId,
-    closing: CancellationToken,
-    sent: Option<(Instant, Progress)>,
-}
-
-/// Progress at once, at every change, and every 5 s; ends after the last of an ended sweep.
-pub(super) fn progress(store: Arc<dyn Store>, sweep: SweepId, closing: CancellationToken) -> Parts<v1::SweepProgress> {
-    stream::try_unfold(Watch { store, sweep, closing, sent: None }, async |mut watch| {
-        loop {
-            if let Some((_, last)) = &watch.sent {
-                if last.sweep.state.is_final() {
-                    return Ok(None);
-                }
-                tokio::select! {
-                    () = watch.closing.cancelled() => return Err(Status::unavailable("the coordinator is stopping")),
-                    () = sleep(LOOK) => {}
-                }
-            }
-            let now = bounded(watch.store.progress(watch.sweep)).await.map_err(status::of_read)?;
-            let due = watch.sent.as_ref().is_none_or(|(at, last)| at.elapsed() >= SILENCE || *last != now);
-            if due {
-                watch.sent = Some((Instant::now(), now.clone()));
-                return Ok(Some((convert::progress(now), watch)));
-            }
-        }
-    })
-    .boxed()
-}
 
 /// Runs by job, those after a job where one is given.
 pub(super) fn runs(store: Arc<dyn Store>, sweep: SweepId, after: Option<JobId>) -> Parts<v1::RunBatch> {

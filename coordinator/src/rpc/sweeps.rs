@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument, debug_span};
 
-use super::{convert, create, status, streams};
+use super::{Watches, convert, create, status, streams};
 use crate::artifacts::ArtifactStore;
 use crate::domain::{JobId, Sweep};
 use crate::scheduler::{Scheduler, bounded};
@@ -22,6 +22,7 @@ const MAX_REF: usize = 200;
 pub(crate) struct Sweeps {
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
+    pub(crate) watches: Arc<Watches>,
     /// Cancelled when the server stops: open streams end then.
     pub(crate) closing: CancellationToken,
 }
@@ -69,7 +70,7 @@ impl SweepService for Sweeps {
 
     async fn watch_sweep(&self, request: Request<v1::SweepRef>) -> Result<Response<Self::WatchSweepStream>, Status> {
         let sweep = self.find(request).await?.id;
-        Ok(Response::new(streams::progress(self.scheduler.store.clone(), sweep, self.closing.clone())))
+        Ok(Response::new(self.watches.watch(sweep, self.closing.clone())))
     }
 
     async fn pause_sweep(&self, request: Request<v1::SweepRef>) -> Result<Response<v1::Sweep>, Status> {

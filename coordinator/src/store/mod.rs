@@ -292,9 +292,14 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<ConfigStats>, StoreError>;
 
-    /// How much each hyperparameter matters, as last worked out: at a run's end, at most every 10 s, and when the sweep
-    /// ends. `None` while there is nothing to compare.
+    /// How much each hyperparameter matters, as last worked out; of an ended sweep, and of any in a store opened
+    /// read-only, worked out from all ended runs first. `None` while there is nothing to compare.
     async fn importance(&self, sweep: SweepId) -> Result<Option<Importances>, StoreError>;
+
+    /// Works out the importance of sweeps where runs have ended since the last time: 10 s after it, and ten times as
+    /// long as that took, or at once when the sweep has ended. Says of how many sweeps. No transaction of any other
+    /// method waits for it, and of several coordinators one does it.
+    async fn weigh_due(&self, now: Option<Timestamp>) -> Result<u32, StoreError>;
 
     /// Statistics of runs that ended before there were any: one step of at most `limit` jobs (at least 1), each a
     /// transaction, so that it goes on where it stopped. Says whether anything may be left.

@@ -3,7 +3,7 @@
 //! Acquisitions run side by side thanks to SKIP LOCKED; whoever ends a job holds its sweep's row first. Every session has
 //! limits on statements, locks and idle transactions, so that a coordinator that stalls cannot stop the others.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, PgConnection, PgPool, Row,
@@ -33,19 +33,26 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 /// As `server_version_num` has it.
 const OLDEST_POSTGRES: i32 = 150_000;
 
-/// Enough to hide the latency of commits; a hundred coordinators fit in one server's usual limits.
-const CONNECTIONS: u32 = 10;
+/// For leases, results and what they depend on: enough to hide the latency of commits.
+const WRITERS: u32 = 6;
+/// For what people read, apart from them: a crowd of readers waits for its own turns. Together ten, as one pool had, so that
+/// as many coordinators as before fit in a server's limits.
+const READERS: u32 = 4;
 
-/// How long a call waits for a connection before the store counts as unavailable.
+/// How long a call waits for a connection before the store counts as unavailable, and how long in the crowd of those who
+/// only read: there it is not the store that keeps them waiting.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const READER_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Limits of each session. No statement of besom takes a second on a million jobs; a batch of jobs may take some.
-const SESSION: [(&str, &str); 4] = [
+const SESSION: [(&str, &str); 5] = [
     ("statement_timeout", "30s"),
     ("lock_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "30s"),
     // An answer leaves after the commit is on disk, whatever the server's default says.
     ("synchronous_commit", "on"),
+    // Compiling a plan takes longer than running any of these statements does.
+    ("jit", "off"),
 ];
 
 /// Of a whole transaction. Callers stop waiting long before, and the session's limits have by then ended whatever the server
@@ -72,9 +79,9 @@ impl PostgresStore {
         let migrated = MIGRATIONS.run_direct(None, &mut conn, false).await;
         migrated.map_err(|error| migrations::refused(error, &hide_password(url), unavailable))?;
         conn.close().await.map_err(unavailable)?;
-        let pool = pool(options);
-        let handle = Handle { writer: Some(pool.clone()), reader: pool, clock: Clock, limit: LIMIT };
-        Ok(Self { lanes: Some(Lanes::new(&handle)), handle })
+        let (writer, reader) =
+            (pool(options.clone(), WRITERS, ACQUIRE_TIMEOUT), pool(options, READERS, READER_PATIENCE));
+        Ok(Self::with(Some(writer), reader, LIMIT))
     }
 
     /// Connects for reading. Changes nothing.
@@ -101,12 +108,18 @@ impl PostgresStore {
                 .map_err(unavailable)?;
         conn.close().await.map_err(unavailable)?;
         migrations::check(&MIGRATIONS, &applied, &hide_password(url))?;
-        Ok(Self { handle: Handle { writer: None, reader: pool(options), clock: Clock, limit: LIMIT }, lanes: None })
+        Ok(Self::with(None, pool(options, READERS, ACQUIRE_TIMEOUT), LIMIT))
     }
 
-    /// The connections, for the artifacts in the same database.
+    fn with(writer: Option<PgPool>, reader: PgPool, limit: Duration) -> Self {
+        let duty = writer.as_ref().unwrap_or(&reader).clone();
+        let handle = Handle { writer, reader, duty, clock: Clock, limit, weighing: Arc::default() };
+        Self { lanes: handle.writer.is_some().then(|| Lanes::new(&handle)), handle }
+    }
+
+    /// The connections for the artifacts in the same database, which jobs begin and end with: those that leases have.
     pub fn pool(&self) -> &PgPool {
-        &self.handle.reader
+        &self.handle.duty
     }
 
     /// The rows of `artifacts`, for whoever keeps the bytes in the same database.
@@ -154,10 +167,10 @@ pub(super) async fn connect(
     answer.map_err(|error| of_postgres(url, &error))
 }
 
-fn pool(options: PgConnectOptions) -> PgPool {
+fn pool(options: PgConnectOptions, connections: u32, patience: Duration) -> PgPool {
     PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_connections(connections)
+        .acquire_timeout(patience)
         .acquire_slow_threshold(Duration::MAX)
         // A transaction that was begun but never handed over would stay open on its connection, and the next borrower
         // would find itself inside. In a session without one, the transaction is as old as the statement.
@@ -188,8 +201,6 @@ async fn refuse_old_postgres(url: &str, conn: &mut PgConnection) -> Result<(), O
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::{
         io::copy_bidirectional,
         net::{TcpListener, TcpStream},
@@ -228,12 +239,10 @@ mod tests {
         let server = (options.get_host().to_owned(), options.get_port());
         let proxy = tokio::spawn(pass_on(listener, server, host));
 
-        let pool = pool(options.host("127.0.0.1").port(port));
-        let limit = Duration::from_secs(8);
-        let handle = Handle { writer: Some(pool.clone()), reader: pool, clock: Clock, limit };
-        let store = Arc::new(PostgresStore { lanes: Some(Lanes::new(&handle)), handle });
+        let pool = pool(options.host("127.0.0.1").port(port), WRITERS, ACQUIRE_TIMEOUT);
+        let store = Arc::new(PostgresStore::with(Some(pool.clone()), pool, Duration::from_secs(8)));
         let mut transactions = JoinSet::new();
-        for _ in 0..CONNECTIONS {
+        for _ in 0..WRITERS {
             let store = store.clone();
             transactions.spawn(async move {
                 let asleep = store.handle.write("sleep", None, (), |conn, _, ()| {
@@ -250,7 +259,7 @@ mod tests {
                       query LIKE 'SELECT pg_sleep%'";
         besom_testkit::eventually("every connection is busy", Duration::from_secs(10), async || {
             let count: i64 = sqlx::query_scalar(asleep).fetch_one(&mut direct).await.unwrap();
-            count == i64::from(CONNECTIONS)
+            count == i64::from(WRITERS)
         })
         .await;
         failover.send_modify(|host| *host += 1);

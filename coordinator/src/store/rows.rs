@@ -800,6 +800,24 @@ impl TryFrom<ImportanceRow> for (ImportanceKind, Importance) {
     }
 }
 
+/// See sql/importance_standing.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct ImportanceStanding {
+    pub(super) text: String,
+    pub(super) ended_at: Option<i64>,
+    unsummed_after: Option<i64>,
+    pub(super) importance_at: Option<i64>,
+    weighed_runs: i64,
+    pub(super) ended_runs: i64,
+}
+
+impl ImportanceStanding {
+    /// Whether runs have ended that it does not count. While earlier runs are still being summed it stays as it is.
+    pub(super) fn is_stale(&self) -> bool {
+        self.unsummed_after.is_none() && self.weighed_runs != self.ended_runs
+    }
+}
+
 /// See sql/workers.sql.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct WorkersRow {

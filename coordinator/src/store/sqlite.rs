@@ -4,7 +4,7 @@
 //! somebody else was first, and waiters queue fairly in the pool. Readers have connections of their own and, thanks to
 //! the write-ahead log, neither wait nor are waited for. Whoever opens the store for writing holds the lock file.
 
-use std::{collections::HashSet, path::Path, time::Duration};
+use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, SqlitePool,
@@ -43,8 +43,16 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A file does not go away, and a transaction that is given up still holds the file while it works.
 const NO_LIMIT: Duration = Duration::MAX;
 
+/// The log goes into the file when it has so many pages: 256 MiB of them. Longer, and a coordinator that was killed takes
+/// seconds to start; shorter, and pages that change again and again go into the file each time. A larger page cache would
+/// save nothing: what is read again comes from the system's.
+const LOG_PAGES: u64 = 65_536;
+const PAGE: u64 = 4_096;
+
 /// Reads are short, and a page that is being written to disk must not hold up all of them.
 const READERS: u32 = 4;
+/// And so many for the questions on which leases depend.
+const DUTY_READERS: u32 = 2;
 
 /// The store in one file.
 pub struct SqliteStore {
@@ -62,20 +70,22 @@ impl SqliteStore {
         let unavailable = |error| of_sqlite(path, &error);
         syncs::listen();
         refuse_foreign(path).await?;
-        let options = options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .acquire_slow_threshold(Duration::MAX)
-            .connect_with(options)
+            .connect_with(writing(path))
             .await
             .map_err(unavailable)?;
         refuse_old_sqlite(path, &mut *writer.acquire().await.map_err(unavailable)?).await?;
         let migrated = MIGRATIONS.run(&writer).await;
         migrated.map_err(|error| migrations::refused(error, &path.display().to_string(), unavailable))?;
         let clock = Clock::start(&writer).await.map_err(unavailable)?;
-        let reader = readers(self::options(path).read_only(true)).await.map_err(unavailable)?;
-        let handle = Handle { writer: Some(writer), reader, clock, limit: NO_LIMIT };
+        let options = self::options(path).read_only(true);
+        let reader = readers(options.clone(), READERS).await.map_err(unavailable)?;
+        let duty = readers(options, DUTY_READERS).await.map_err(unavailable)?;
+        let weighing = Arc::default();
+        let handle = Handle { writer: Some(writer), reader, duty, clock, limit: NO_LIMIT, weighing };
         Ok(Self { lanes: Some(Lanes::new(&handle)), handle })
     }
 
@@ -108,9 +118,11 @@ impl SqliteStore {
                 .map_err(unavailable)?;
         migrations::check(&MIGRATIONS, &applied, &path.display().to_string())?;
         conn.close().await.map_err(unavailable)?;
-        let reader = readers(options).await.map_err(unavailable)?;
+        let reader = readers(options, READERS).await.map_err(unavailable)?;
         let clock = Clock::start(&reader).await.map_err(unavailable)?;
-        Ok(Self { handle: Handle { writer: None, reader, clock, limit: NO_LIMIT }, lanes: None })
+        let (duty, weighing) = (reader.clone(), Arc::default());
+        let handle = Handle { writer: None, reader, duty, clock, limit: NO_LIMIT, weighing };
+        Ok(Self { handle, lanes: None })
     }
 
     /// The rows of `artifacts`, for the files beside this database.
@@ -147,7 +159,7 @@ impl SqliteArtifactIndex {
     /// The database.
     pub async fn with_prefix(&self, prefix: &str) -> Result<HashSet<Digest>, StoreError> {
         self.handle
-            .read("list artifacts", prefix.to_owned(), |conn, _, prefix| Box::pin(files::with_prefix(conn, prefix)))
+            .ask("list artifacts", prefix.to_owned(), |conn, _, prefix| Box::pin(files::with_prefix(conn, prefix)))
             .await
     }
 
@@ -156,7 +168,7 @@ impl SqliteArtifactIndex {
     /// # Errors
     /// The database.
     pub async fn dropped(&self) -> Result<Vec<Digest>, StoreError> {
-        self.handle.read("list dropped artifacts", (), |conn, _, ()| Box::pin(files::dropped(conn))).await
+        self.handle.ask("list dropped artifacts", (), |conn, _, ()| Box::pin(files::dropped(conn))).await
     }
 
     /// Their files are removed.
@@ -183,9 +195,21 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-async fn readers(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+/// For the one connection that writes. Jobs have keys in random order, so what is written to disk is decided by how many
+/// pages are changed again before they go from the log into the file.
+fn writing(path: &Path) -> SqliteConnectOptions {
+    options(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .pragma("wal_autocheckpoint", LOG_PAGES.to_string())
+        .pragma("journal_size_limit", (LOG_PAGES * PAGE).to_string())
+        // What a statement may have to undo, and what it sorts: else a file, of a batch of jobs as large as its pages.
+        .pragma("temp_store", "MEMORY")
+}
+
+async fn readers(options: SqliteConnectOptions, connections: u32) -> sqlx::Result<SqlitePool> {
     SqlitePoolOptions::new()
-        .max_connections(READERS)
+        .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .acquire_slow_threshold(Duration::MAX)
         .connect_with(options)

@@ -48,7 +48,8 @@ async fn a_wrong_upload_is_refused_and_leaves_nothing() {
     let digest = sha256(&bytes);
     let good = upload(&digest, &bytes, v1::ArtifactKind::Model);
     let part = |part| v1::PutRequest { part: Some(part) };
-    let head = |size, kind| part(Part::Head(v1::PutHead { digest: digest.clone(), size, kind, ..v1::PutHead::default() }));
+    let head =
+        |size, kind| part(Part::Head(v1::PutHead { digest: digest.clone(), size, kind, ..v1::PutHead::default() }));
     let beyond = v1::PutHead { digest: digest.clone(), size: 5, kind: 2, offset: 6, ..v1::PutHead::default() };
     let mut corrupt = good.clone();
     corrupt[2] = part(Part::Chunk(vec![0; 1 << 20]));
@@ -87,7 +88,8 @@ async fn damage_in_storage_is_told_apart_from_an_unknown_artifact() {
     let mut damaged = bytes;
     damaged[1_000_000] ^= 1;
     std::fs::write(file, damaged).unwrap();
-    let parts = clients.artifacts.get(v1::GetRequest { digest, ..v1::GetRequest::default() }).await.unwrap().into_inner();
+    let parts =
+        clients.artifacts.get(v1::GetRequest { digest, ..v1::GetRequest::default() }).await.unwrap().into_inner();
     let parts: Vec<_> = parts.collect().await;
     assert_eq!(parts.last().unwrap().as_ref().unwrap_err().code(), Code::DataLoss);
 

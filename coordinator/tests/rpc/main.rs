@@ -10,4 +10,5 @@ mod support;
 mod sweeps;
 mod transfers;
 mod unreadable;
+mod watches;
 mod workers;

@@ -138,7 +138,11 @@ impl Clients {
     }
 
     /// The same, where it may be refused.
-    pub(crate) async fn try_complete(&mut self, worker: Caller, job: v1::Completion) -> Result<v1::Result, tonic::Status> {
+    pub(crate) async fn try_complete(
+        &mut self,
+        worker: Caller,
+        job: v1::Completion,
+    ) -> Result<v1::Result, tonic::Status> {
         let request = worker.complete(vec![job]);
         Ok(self.workers.complete(request).await?.into_inner().jobs[0].result())
     }

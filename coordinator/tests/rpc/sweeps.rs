@@ -30,6 +30,46 @@ async fn a_plan_writes_nothing() {
     assert_eq!(sweeps, []);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_plans_at_once_a_few_are_worked_out_some_wait_and_the_rest_are_told_so() {
+    let bench = Bench::new().await;
+    let clients = bench.clients();
+    let list = |count: u32| (1..=count).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let text = format!(
+        "{{method: grid, parameters: {{batch_size: {{values: [{}]}}, epochs: {{values: [{}]}}}}, besom: {{dataset: \
+         {{source: 'builtin:sketches'}}}}}}",
+        list(250),
+        list(200)
+    );
+    let request = v1::CreateSweepRequest {
+        peer: Some(besom_proto::peer()),
+        text,
+        name: "planned".to_owned(),
+        validate_only: true,
+        ..v1::CreateSweepRequest::default()
+    };
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let (mut sweeps, request) = (clients.sweeps.clone(), request.clone());
+        calls.spawn(async move { sweeps.create_sweep(request).await });
+    }
+    let (mut planned, mut refused) = (0, 0);
+    for answer in calls.join_all().await {
+        match answer {
+            Ok(answer) => {
+                assert_eq!(answer.into_inner().plan.unwrap().points, 50_000);
+                planned += 1;
+            }
+            Err(status) => {
+                assert_eq!(status.code(), Code::ResourceExhausted);
+                assert!(status.message().contains("many other sweeps; try again"), "{}", status.message());
+                refused += 1;
+            }
+        }
+    }
+    assert!(planned >= 2 && refused >= 1, "{planned} planned, {refused} refused");
+}
+
 #[tokio::test]
 async fn the_same_file_again_is_the_same_sweep_and_another_file_is_refused() {
     let bench = Bench::new().await;
@@ -190,6 +230,8 @@ async fn what_workers_reported_comes_back_in_streams() {
     let bench = Bench::new().await;
     let mut clients = bench.clients();
     clients.submit("grid", 3).await;
+    let before = clients.sweeps.get_importance(named("grid")).await.unwrap().into_inner();
+    assert_eq!(before, v1::ImportanceResponse::default());
     let worker = clients.register().await;
     let mut attempts = Vec::new();
     for _ in 0..2 {
@@ -229,8 +271,6 @@ async fn what_workers_reported_comes_back_in_streams() {
     let params: serde_json::Value = serde_json::from_str(&first.params).unwrap();
     assert_eq!(params["learning_rate"], 0.00001);
 
-    let before = clients.sweeps.get_importance(named("grid")).await.unwrap().into_inner();
-    assert_eq!(before, v1::ImportanceResponse::default());
     let last = clients.acquire_one(worker).await;
     clients.complete(worker, success(last)).await;
     let after = clients.sweeps.get_importance(named("grid")).await.unwrap().into_inner();

@@ -62,9 +62,10 @@ impl Line {
     fn open(clients: &Clients) -> Self {
         let (parts, receiver) = mpsc::channel(1);
         let mut client = clients.artifacts.clone();
-        let call = tokio::spawn(async move {
-            client.put(ReceiverStream::new(receiver)).await.map(tonic::Response::into_inner)
-        });
+        let call =
+            tokio::spawn(
+                async move { client.put(ReceiverStream::new(receiver)).await.map(tonic::Response::into_inner) },
+            );
         Self { parts, call }
     }
 
@@ -152,8 +153,10 @@ async fn an_upload_that_stands_still_ends_with_words_and_goes_on_later(bench: Be
     let ended = line.call.await.unwrap().unwrap_err();
     let no_head = silent.call.await.unwrap().unwrap_err();
     assert_eq!(ended.code(), Code::DeadlineExceeded);
-    let said = format!("upload of artifact {digest}, 100004 of 300000 bytes received: the link is too slow or stands still: \
-                        expected at least 1 KiB/s over 3 s, got nothing");
+    let said = format!(
+        "upload of artifact {digest}, 100004 of 300000 bytes received: the link is too slow or stands still: \
+                        expected at least 1 KiB/s over 3 s, got nothing"
+    );
     assert_eq!(ended.message(), said);
     let said = "expected the head of an upload within 3s, got none";
     assert_eq!((no_head.code(), no_head.message()), (Code::DeadlineExceeded, said));

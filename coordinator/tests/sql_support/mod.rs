@@ -100,6 +100,7 @@ async fn fill(store: &dyn Store) {
         turn += 1;
     }
     assert_eq!(store.find_sweep(SWEEP).await.unwrap().state, SweepState::Completed);
+    assert_eq!(store.weigh_due(clock.now()).await.unwrap(), 1);
 }
 
 struct Clock(i64);

@@ -38,7 +38,8 @@ pub(crate) async fn a_model_that_somebody_may_be_about_to_name_stays(bench: Benc
     let worker = bench.worker("w").await;
     let jobs = bench.acquire(worker, 2, at(1.0)).await;
     let model = bench.artifact(1).await;
-    let done = |n: usize| Completion { final_model: Some(model.clone()), ..succeeded(jobs[n].at, vec![record(1, 0.5)]) };
+    let done =
+        |n: usize| Completion { final_model: Some(model.clone()), ..succeeded(jobs[n].at, vec![record(1, 0.5)]) };
     let hour = 3_600_000_000_i64;
     let asked = at(100.0).unwrap().0;
     bench.execute(&format!("UPDATE artifacts SET asked_at = {asked}")).await.unwrap();

@@ -133,15 +133,21 @@ async fn next(bench: &Bench, worker: WorkerId, accuracy: f64, now: Option<Timest
 pub(crate) async fn importance_is_worked_out_every_ten_seconds_and_when_the_sweep_ends(bench: Bench) {
     let sweep = grid(&bench, "s").await;
     let worker = bench.worker("w").await;
+    let weighed = async |seconds| bench.store.weigh_due(at(seconds)).await.unwrap();
     let importance = async || bench.store.importance(sweep.id).await.unwrap();
-    for (second, accuracy) in [(1.0, 0.9), (1.1, 0.7), (1.2, 0.8), (1.3, 0.2)] {
+    assert_eq!(weighed(0.5).await, 0, "nothing has ended");
+    next(&bench, worker, 0.9, at(1.0)).await;
+    assert_eq!(weighed(1.0).await, 1);
+    for (second, accuracy) in [(1.1, 0.7), (1.2, 0.8), (1.3, 0.2)] {
         next(&bench, worker, accuracy, at(second)).await;
     }
     // The first run had nothing to be compared with, and since then ten seconds have not passed.
-    assert_eq!(importance().await, None);
+    assert_eq!((weighed(1.3).await, importance().await), (0, None));
     next(&bench, worker, 0.9, at(10.9)).await;
-    assert_eq!(importance().await, None);
+    bench.execute("UPDATE sweeps SET importance_took = 1000000").await.unwrap();
+    assert_eq!((weighed(10.9).await, importance().await), (0, None));
     next(&bench, worker, 0.7, at(11.0)).await;
+    assert_eq!(weighed(11.0).await, 1);
     let found = importance().await.unwrap();
     assert_eq!((found.kind, Some(found.computed_at)), (ImportanceKind::VarianceShare, at(11.0)));
     let rows: Vec<_> =
@@ -156,16 +162,55 @@ pub(crate) async fn importance_is_worked_out_every_ten_seconds_and_when_the_swee
         assert!(near(row.2, expected.2), "{row:?}");
     }
     assert_eq!((rows.len(), found.importances[0].cells, found.importances[0].cells_total), (3, 4, 4));
+    assert_eq!(weighed(99.0).await, 0, "nothing has ended since");
 
     for second in 0..5 {
-        next(&bench, worker, 0.5, at(12.0 + f64::from(second))).await;
+        next(&bench, worker, 0.5, at(112.0 + f64::from(second))).await;
     }
+    // As if it had taken eleven seconds: it then takes its turn every 110.
+    bench.execute("UPDATE sweeps SET importance_took = 11000000").await.unwrap();
+    assert_eq!(weighed(120.9).await, 0);
     assert_eq!(importance().await.unwrap(), found);
-    next(&bench, worker, 0.4, at(17.0)).await;
+    next(&bench, worker, 0.4, at(117.0)).await;
     assert_eq!(bench.store.find_sweep("s").await.unwrap().state, SweepState::Completed);
+    assert_eq!(weighed(117.0).await, 1, "the end waits for no turn");
     let ended = importance().await.unwrap();
-    assert_eq!(Some(ended.computed_at), at(17.0));
+    assert_eq!(Some(ended.computed_at), at(117.0));
     assert_ne!(ended.importances, found.importances);
+    assert_eq!(weighed(1_000.0).await, 0);
+}
+
+pub(crate) async fn no_completion_works_out_importance_and_none_is_lost_with_a_coordinator(bench: Bench) {
+    let sweep = grid(&bench, "s").await;
+    let worker = bench.worker("w").await;
+    for accuracy in [0.9, 0.7, 0.8, 0.2, 0.9, 0.7, 0.8, 0.2, 0.9, 0.7, 0.8, 0.2] {
+        next(&bench, worker, accuracy, None).await;
+    }
+    let kept = "SELECT count(*) FROM importance";
+    assert_eq!(bench.query(kept).await, [["0"]]);
+    // The coordinator has gone. Whoever only reads works it out and leaves it at that; the next coordinator keeps it.
+    let bench = bench.reopen().await;
+    let read = bench.read_only().await.importance(sweep.id).await.unwrap().unwrap();
+    assert_eq!((read.importances.len(), read.importances[0].cells), (3, 4));
+    assert_eq!(bench.query(kept).await, [["0"]]);
+    let found = bench.store.importance(sweep.id).await.unwrap().unwrap();
+    assert_eq!(found.importances, read.importances);
+    assert_eq!(bench.query(kept).await, [["3"]]);
+    assert_eq!(bench.store.importance(sweep.id).await.unwrap(), Some(found), "it is worked out once");
+    assert_eq!(bench.store.weigh_due(None).await.unwrap(), 0);
+}
+
+pub(crate) async fn of_several_coordinators_one_works_out_importance(bench: Bench) {
+    grid(&bench, "s").await;
+    let worker = bench.worker("w").await;
+    let stores = [bench.second().await, bench.second().await, bench.store.clone()];
+    for round in 0..5 {
+        let now = at(10.0 + 100.0 * f64::from(round));
+        next(&bench, worker, 0.5, now).await;
+        let [a, b, c] = stores.each_ref().map(|store| store.weigh_due(now));
+        let (a, b, c) = tokio::join!(a, b, c);
+        assert_eq!(a.unwrap() + b.unwrap() + c.unwrap(), 1);
+    }
 }
 
 pub(crate) async fn importance_is_worked_out_for_a_cancelled_sweep_and_one_parameter_at_a_time(bench: Bench) {
@@ -258,6 +303,7 @@ pub(crate) async fn runs_that_ended_before_there_were_statistics_catch_up(bench:
     let second = grid(&bench, "second").await;
     next(&bench, worker, 0.5, at(20.0)).await;
     grid(&bench, "third").await;
+    bench.store.weigh_due(None).await.unwrap();
     let before = shown(&bench).await;
     let importance = bench.store.importance(first.id).await.unwrap().unwrap().importances;
     assert!(!bench.store.catch_up(5).await.unwrap(), "there is nothing to catch up with");
@@ -289,6 +335,7 @@ pub(crate) async fn runs_that_ended_before_there_were_statistics_catch_up(bench:
     let (a, b) = tokio::join!(finish(bench.second().await), finish(bench.store.clone()));
     // 12 jobs of the first sweep of which 5 are done, 12 of each other one.
     assert!(a + b >= 8, "{a} and {b} steps");
+    assert!(bench.store.weigh_due(None).await.unwrap() >= 1, "sums that come late are weighed");
     let after = shown(&bench).await;
     assert_eq!(after[0].len(), before[0].len() + 1);
     assert_eq!(after[0][..before[0].len()], before[0]);

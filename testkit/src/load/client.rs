@@ -78,7 +78,8 @@ pub fn named(sweep: &str) -> v1::SweepRef {
 #[derive(Debug, Clone)]
 pub struct Worker {
     client: WorkerServiceClient<Channel>,
-    id: i64,
+    /// By this it names itself in every call; earlier coordinators gave no store and no secret and ignore both.
+    session: v1::RegisterResponse,
     slots: u32,
 }
 
@@ -102,8 +103,8 @@ impl Worker {
             let (mut client, request) = (client.clone(), timed(request.clone(), PATIENCE));
             async move { client.register(request).await }
         });
-        let answer = answer.await?;
-        Ok(Self { client, id: answer.worker, slots })
+        let session = answer.await?;
+        Ok(Self { client, session, slots })
     }
 
     /// Up to `wanted` jobs of the sweep, or of any, waiting on the server for the first.
@@ -117,7 +118,9 @@ impl Worker {
         wait: Duration,
     ) -> anyhow::Result<v1::AcquireResponse> {
         let request = v1::AcquireRequest {
-            worker: self.id,
+            worker: self.session.worker,
+            store: self.session.store.clone(),
+            secret: self.session.secret.clone(),
             request_id: Uuid::now_v7().to_string(),
             free_slots: (0..wanted.min(self.slots)).collect(),
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
@@ -135,7 +138,8 @@ impl Worker {
     /// # Errors
     /// The coordinator stays away or refuses.
     pub async fn report(&self, jobs: Vec<v1::JobReport>) -> anyhow::Result<Vec<v1::JobDirective>> {
-        let request = v1::ReportRequest { worker: self.id, jobs };
+        let v1::RegisterResponse { worker, store, secret, .. } = self.session.clone();
+        let request = v1::ReportRequest { worker, store, secret, jobs };
         let answer = repeated(|| {
             let (mut client, request) = (self.client.clone(), timed(request.clone(), PATIENCE));
             async move { client.report(request).await }
@@ -148,7 +152,8 @@ impl Worker {
     /// # Errors
     /// The coordinator stays away or refuses.
     pub async fn complete(&self, jobs: Vec<v1::Completion>) -> anyhow::Result<Vec<v1::JobResult>> {
-        let request = v1::CompleteRequest { worker: self.id, jobs };
+        let v1::RegisterResponse { worker, store, secret, .. } = self.session.clone();
+        let request = v1::CompleteRequest { worker, store, secret, jobs };
         let answer = repeated(|| {
             let (mut client, request) = (self.client.clone(), timed(request.clone(), PATIENCE));
             async move { client.complete(request).await }
@@ -161,7 +166,8 @@ impl Worker {
     /// # Errors
     /// The coordinator stays away or refuses.
     pub async fn leave(&self) -> anyhow::Result<()> {
-        let request = v1::ReleaseRequest { worker: self.id, attempts: Vec::new(), leaving: true };
+        let v1::RegisterResponse { worker, store, secret, .. } = self.session.clone();
+        let request = v1::ReleaseRequest { worker, store, secret, attempts: Vec::new(), leaving: true };
         let answer = repeated(|| {
             let (mut client, request) = (self.client.clone(), timed(request.clone(), PATIENCE));
             async move { client.release(request).await }
@@ -179,6 +185,7 @@ pub fn completion(assignment: &v1::Assignment, records: Vec<v1::EpochRecord>, cl
     });
     v1::Completion {
         attempt: assignment.attempt,
+        config_hash: assignment.config_hash.clone(),
         outcome: v1::Outcome::Succeeded.into(),
         seconds: 0.1 * records.len() as f64,
         epochs: records,

@@ -49,9 +49,9 @@ pub struct Args {
     /// Reports before each completion, which share the epochs with it
     #[arg(long, value_name = "K", default_value_t = 0)]
     reports: u32,
-    /// Classes of each job's confusion matrix; 0: no matrix
-    #[arg(long, value_name = "C", default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=255))]
-    classes: u32,
+    /// Complete without confusion matrices
+    #[arg(long)]
+    no_confusion: bool,
     /// Ask for jobs of any sweep, as workers do, and not only for those of this one
     #[arg(long)]
     any: bool,
@@ -200,6 +200,7 @@ impl Shared {
 
 async fn train(worker: &Worker, args: &Args, assignments: Vec<v1::Assignment>, done: &mut Done) -> anyhow::Result<()> {
     let (mut reports, mut completions) = (vec![Vec::new(); args.reports as usize], Vec::new());
+    let classes = if args.no_confusion { 0 } else { submit::CLASSES };
     for assignment in &assignments {
         let attempt = assignment.attempt.unwrap_or_default();
         done.jobs.insert(attempt.job);
@@ -211,7 +212,7 @@ async fn train(worker: &Worker, args: &Args, assignments: Vec<v1::Assignment>, d
             let epochs = std::mem::replace(&mut records, rest);
             report.push(v1::JobReport { attempt: Some(attempt), epochs });
         }
-        completions.push(client::completion(assignment, records, args.classes));
+        completions.push(client::completion(assignment, records, classes));
     }
     for report in reports {
         let start = Instant::now();

@@ -28,7 +28,7 @@ pub struct Watched {
     pub database_url: Option<String>,
     /// File in which scripts/load-syncs.c counts the syncs of the processes that it is preloaded into
     #[arg(long, value_name = "FILE")]
-    pub counters: Option<PathBuf>,
+    pub syncs: Option<PathBuf>,
 }
 
 /// The counters at the beginning.
@@ -45,7 +45,6 @@ pub struct Meter {
 #[derive(Debug, Clone, Copy, Default)]
 struct Counted {
     syncs: Option<u64>,
-    read_locks: Option<u64>,
     wal_syncs: Option<u64>,
     transactions: Option<u64>,
 }
@@ -103,7 +102,6 @@ impl Meter {
         let counted = count(&self.watched).await?;
         for (name, before, after) in [
             ("syncs", self.counted.syncs, counted.syncs),
-            ("read_locks", self.counted.read_locks, counted.read_locks),
             ("wal_syncs", self.counted.wal_syncs, counted.wal_syncs),
             ("transactions", self.counted.transactions, counted.transactions),
         ] {
@@ -125,12 +123,10 @@ fn difference(before: Option<Usage>, after: Option<Usage>) -> Option<Usage> {
 
 async fn count(watched: &Watched) -> anyhow::Result<Counted> {
     let mut counted = Counted::default();
-    if let Some(file) = &watched.counters {
-        counted.syncs = Some(counter(file, 0)?);
-        counted.read_locks = Some(counter(file, 1)?);
+    if let Some(file) = &watched.syncs {
+        counted.syncs = Some(preloaded(file)?);
     }
     if let Some(url) = &watched.database_url {
-        // Two sessions' worth of transactions a reading; every reading has the same.
         let mut connection = PgConnection::connect(url).await.context("the database does not answer")?;
         let (wal_syncs, transactions): (i64, i64) = sqlx::query_as(
             "SELECT w.wal_sync, d.xact_commit + d.xact_rollback
@@ -146,14 +142,11 @@ async fn count(watched: &Watched) -> anyhow::Result<Counted> {
     Ok(counted)
 }
 
-/// The counter at `place` of the preloaded library's file.
-///
-/// # Errors
-/// The file is missing or too short: nothing was started with the library.
-pub fn counter(file: &Path, place: usize) -> anyhow::Result<u64> {
+/// What the preloaded library counted. Nothing was started with it where the file is missing.
+fn preloaded(file: &Path) -> anyhow::Result<u64> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let bytes = bytes.get(8 * place..8 * place + 8).with_context(|| format!("{} is too short", file.display()))?;
-    Ok(u64::from_ne_bytes(bytes.try_into().expect("eight bytes")))
+    let bytes = bytes.try_into().map_err(|_| anyhow::anyhow!("expected eight bytes in {}", file.display()))?;
+    Ok(u64::from_ne_bytes(bytes))
 }
 
 /// The sums that belong beside a cost.

@@ -15,6 +15,9 @@ use super::{
 const DATASET: &[u8] = b"besom-load\n";
 const DIGEST: &str = "4163c9f06e9436ed286583cf2ad06bdb4d35bb4dc38d9685628fe524cdb290da";
 
+/// Classes of the dataset, with which every confusion matrix has to agree.
+pub const CLASSES: u32 = 10;
+
 /// What to submit.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
@@ -67,7 +70,7 @@ pub async fn submit(target: &Target, name: &str, jobs: u64, epochs: u32) -> anyh
         peer: Some(target.peer()),
         text: text(jobs, epochs),
         name: name.to_owned(),
-        dataset: Some(v1::DatasetRef { digest: DIGEST.to_owned(), source_sha256: String::new() }),
+        dataset: Some(v1::DatasetRef { digest: DIGEST.to_owned(), source_sha256: String::new(), classes: CLASSES }),
         ..v1::CreateSweepRequest::default()
     };
     let answer = target.sweeps().await?.create_sweep(request).await?.into_inner();

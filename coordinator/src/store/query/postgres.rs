@@ -21,10 +21,12 @@ use crate::store::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Of the session. A question may take as long as it likes, but not longer than somebody waits for it.
-const SESSION: [(&str, &str); 6] = [
+const SESSION: [(&str, &str); 7] = [
     ("default_transaction_read_only", "on"),
     ("statement_timeout", "0"),
     ("client_connection_check_interval", "2s"),
+    // Compiling a plan takes longer than it saves of a question that a person waits for.
+    ("jit", "off"),
     ("timezone", "UTC"),
     ("datestyle", "ISO"),
     ("bytea_output", "hex"),

@@ -1,4 +1,5 @@
+-- From the open attempts, of which there are few, to their jobs.
 UPDATE attempts
 SET outcome = 'cancelled', ended_at = $2
 WHERE outcome IS NULL
-  AND job_id IN (SELECT id FROM jobs WHERE sweep_id = $1 AND state = 'cancelled')
+  AND (SELECT j.state FROM jobs j WHERE j.id = attempts.job_id AND j.sweep_id = $1) = 'cancelled'

@@ -9,10 +9,7 @@ pub(super) use super::{SqliteStore as Backend, clock::Clock};
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
     failed_sync,
-    store::{
-        AcquireRequest,
-        failure::Class,
-    },
+    store::{AcquireRequest, failure::Class},
 };
 
 pub(super) type Db = sqlx::Sqlite;

@@ -124,7 +124,7 @@ impl ArtifactIndex {
     /// # Errors
     /// The database.
     pub async fn find(&self, digest: &Digest) -> Result<Option<Stored>, StoreError> {
-        self.handle.read("find artifact", digest.clone(), |conn, _, digest| Box::pin(find(conn, digest))).await
+        self.handle.ask("find artifact", digest.clone(), |conn, _, digest| Box::pin(find(conn, digest))).await
     }
 
     /// The row, which stays for a while from now on.

@@ -9,6 +9,7 @@ mod artifacts;
 mod complete;
 mod epochs;
 mod expire;
+mod importance;
 mod jobs;
 mod lane;
 mod reads;

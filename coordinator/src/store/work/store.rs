@@ -8,7 +8,7 @@ use super::{
     acquire,
     complete::{self, End},
     dialect::Backend,
-    expire, jobs,
+    expire, importance, jobs,
     lane::Lane,
     reads::{self, HistoryPage, Page},
     release,
@@ -69,7 +69,7 @@ impl Store for Backend {
 
     async fn find_sweep(&self, name_or_number: &str) -> Result<Sweep, StoreError> {
         self.handle()
-            .read("find sweep", name_or_number.to_owned(), |conn, _, name| Box::pin(sweeps::find(conn, name)))
+            .ask("find sweep", name_or_number.to_owned(), |conn, _, name| Box::pin(sweeps::find(conn, name)))
             .await
     }
 
@@ -78,7 +78,7 @@ impl Store for Backend {
     }
 
     async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
-        self.handle().read("list unexpanded sweeps", (), |conn, _, ()| Box::pin(sweeps::unexpanded(conn))).await
+        self.handle().ask("list unexpanded sweeps", (), |conn, _, ()| Box::pin(sweeps::unexpanded(conn))).await
     }
 
     async fn command_sweep(
@@ -101,7 +101,8 @@ impl Store for Backend {
     }
 
     async fn known(&self, session: Session) -> Result<(), StoreError> {
-        let row = self.handle().read("find worker", session, |conn, _, session| Box::pin(session::caller(conn, *session)));
+        let row =
+            self.handle().ask("find worker", session, |conn, _, session| Box::pin(session::caller(conn, *session)));
         row.await?.map(|_| ())
     }
 
@@ -110,7 +111,7 @@ impl Store for Backend {
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, StoreError> {
-        self.handle().read("queues", (), |conn, now, ()| Box::pin(sweeps::queues(conn, now))).await
+        self.handle().ask("queues", (), |conn, now, ()| Box::pin(sweeps::queues(conn, now))).await
     }
 
     async fn report(
@@ -213,14 +214,16 @@ impl Store for Backend {
     }
 
     async fn importance(&self, sweep: SweepId) -> Result<Option<Importances>, StoreError> {
-        self.handle().read("importance", sweep, |conn, _, sweep| Box::pin(statistics::importance(conn, *sweep))).await
+        importance::current(self.handle(), sweep).await
+    }
+
+    async fn weigh_due(&self, now: Option<Timestamp>) -> Result<u32, StoreError> {
+        importance::weigh_due(self.handle(), now).await
     }
 
     async fn catch_up(&self, limit: u32) -> Result<bool, StoreError> {
         self.handle()
-            .write("sum up earlier runs", None, limit, |conn, now, limit| {
-                Box::pin(statistics::catch_up(conn, now, *limit))
-            })
+            .write("sum up earlier runs", None, limit, |conn, _, limit| Box::pin(statistics::catch_up(conn, *limit)))
             .await
     }
 
@@ -241,7 +244,7 @@ impl Store for Backend {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.handle().read("ping", (), |conn, _, ()| Box::pin(reads::ping(conn))).await
+        self.handle().ask("ping", (), |conn, _, ()| Box::pin(reads::ping(conn))).await
     }
 
     async fn close(&self) {

@@ -2,10 +2,7 @@
 
 use tracing::warn;
 
-use super::{
-    dialect::{self, Conn},
-    statistics,
-};
+use super::dialect::{self, Conn};
 use crate::{
     domain::{JobCounts, NewSweep, Queue, Sweep, SweepId, SweepState, Timestamp},
     store::{
@@ -185,17 +182,15 @@ pub(super) async fn command(
             sqlx::query(COUNT_CANCELLED).bind(id.0).bind(cancelled).execute(&mut *conn).await?;
             sqlx::query(CANCEL_ATTEMPTS).bind(id.0).bind(now.0).execute(&mut *conn).await?;
             set_state(conn, id, SweepState::Cancelled, Some(now)).await?;
-            statistics::weigh(conn, now, id, true).await?;
         }
     }
     get(conn, id).await
 }
 
-/// Ends the sweep if all of its jobs are created and final, and weighs its hyperparameters if that is due. The caller
-/// holds its lock.
+/// Ends the sweep if all of its jobs are created and final. The caller holds its lock.
 pub(super) async fn complete_if_done(conn: &mut Conn, now: Timestamp, id: SweepId) -> Result<(), Failure> {
-    let ended = sqlx::query(COMPLETE).bind(id.0).bind(now.0).execute(&mut *conn).await?.rows_affected() == 1;
-    statistics::weigh(conn, now, id, ended).await
+    sqlx::query(COMPLETE).bind(id.0).bind(now.0).execute(&mut *conn).await?;
+    Ok(())
 }
 
 /// The sweep's row, without counts.

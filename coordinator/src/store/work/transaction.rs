@@ -3,10 +3,11 @@
 //! A request whose client hangs up is dropped at any await. Dropped inside a `BEGIN` it would leave an open transaction
 //! on a pooled connection, so every transaction runs in a task of its own that nobody cancels; the caller only waits.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use sqlx::{Connection, Pool};
+use tokio::sync::Mutex;
 
 use super::dialect::{self, Clock, Conn, Db};
 use crate::{
@@ -18,16 +19,21 @@ use crate::{
     },
 };
 
-/// The database's two pools and its clock. Cheap to clone.
+/// The database's pools and its clock. Cheap to clone.
 #[derive(Clone)]
 pub(in super::super) struct Handle {
     /// `None`: open for reading only.
     pub(in super::super) writer: Option<Pool<Db>>,
+    /// For what people read, however much that is.
     pub(in super::super) reader: Pool<Db>,
+    /// For the short questions on which leases depend: no crowd of readers stands before them.
+    pub(in super::super) duty: Pool<Db>,
     pub(in super::super) clock: Clock,
     /// How long a transaction may take. Beyond it its connection counts as broken: a host that went away without a word
     /// would otherwise keep it, and its place in the pool, for ever.
     pub(in super::super) limit: Duration,
+    /// Held while the importance of a sweep is worked out, which takes memory for each of its cells.
+    pub(in super::super) weighing: Arc<Mutex<()>>,
 }
 
 /// What happens between begin and commit, at the time that the database's clock (or a test) gives.
@@ -38,6 +44,7 @@ impl Handle {
     /// one that only reads cannot do.
     pub(in super::super) async fn close(&self) {
         self.reader.close().await;
+        self.duty.close().await;
         if let Some(writer) = &self.writer {
             writer.close().await;
         }
@@ -57,6 +64,20 @@ impl Handle {
     {
         let pool = self.writer.clone().ok_or_else(failure::read_only)?;
         self.run(pool, dialect::BEGIN_WRITE, operation, now, args, body).await
+    }
+
+    /// Runs a transaction that only reads, from one snapshot, apart from what people read.
+    pub(in super::super) async fn ask<A, T>(
+        &self,
+        operation: &'static str,
+        args: A,
+        body: Body<A, T>,
+    ) -> Result<T, StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.run(self.duty.clone(), dialect::BEGIN_READ, operation, None, args, body).await
     }
 
     /// Runs a transaction that only reads, from one snapshot.

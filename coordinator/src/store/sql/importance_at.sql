@@ -1,3 +1,0 @@
-SELECT importance_at
-FROM sweeps
-WHERE id = $1

@@ -1,0 +1,183 @@
+//! How much each hyperparameter matters: worked out from one snapshot on a connection that only reads, and kept in a short
+//! transaction of its own, so that no result waits for it.
+//!
+//! The number of ended runs that it was worked out from is kept beside it. Where more have ended since, it is stale; so
+//! nothing is lost with a coordinator that stops after a sweep's last run.
+
+use std::time::Instant;
+
+use besom_sweep::Params;
+use futures_util::TryStreamExt;
+use sqlx::types::Json;
+use tokio::task::spawn_blocking;
+
+use super::{dialect::Conn, transaction::Handle};
+use crate::{
+    domain::{Importance, ImportanceKind, Importances, SweepId, Timestamp, Weighing},
+    store::{
+        StoreError,
+        failure::Failure,
+        rows::{ImportanceRow, ImportanceStanding},
+    },
+};
+
+const DUE: &str = include_str!("../sql/importance_due.sql");
+const CLAIM: &str = include_str!("../sql/importance_claim.sql");
+const STANDING: &str = include_str!("../sql/importance_standing.sql");
+const MEANS: &str = include_str!("../sql/config_means.sql");
+const KEPT: &str = include_str!("../sql/importances.sql");
+const KEEP: &str = include_str!("../sql/importance_keep.sql");
+const DROP: &str = include_str!("../sql/importances_drop.sql");
+const INSERT: &str = include_str!("../sql/importance_insert.sql");
+
+/// As it was last worked out, and worked out first where that is stale: of an ended sweep nobody else may do it any more,
+/// and a store that is only read has nobody who would.
+pub(super) async fn current(handle: &Handle, sweep: SweepId) -> Result<Option<Importances>, StoreError> {
+    let (kept, stale, ended) = handle
+        .read("importance", sweep, |conn, _, sweep| {
+            Box::pin(async move {
+                let Some(standing) = standing(conn, *sweep).await? else { return Ok((None, false, false)) };
+                Ok((kept(conn, *sweep, &standing).await?, standing.is_stale(), standing.ended_at.is_some()))
+            })
+        })
+        .await?;
+    if stale && (ended || handle.writer.is_none()) { weigh(handle, sweep, None).await } else { Ok(kept) }
+}
+
+/// Works out what is due, one sweep after another, where no other coordinator was first; of how many sweeps.
+pub(super) async fn weigh_due(handle: &Handle, now: Option<Timestamp>) -> Result<u32, StoreError> {
+    let due = handle.read("find due importances", now, |conn, clock, now| Box::pin(due(conn, now.unwrap_or(clock))));
+    let mut weighed = 0;
+    for (sweep, tried_at) in due.await? {
+        let claimed = handle.write("claim importance", now, (sweep, tried_at), |conn, now, (sweep, tried_at)| {
+            Box::pin(claim(conn, now, *sweep, *tried_at))
+        });
+        if claimed.await? {
+            weigh(handle, sweep, now).await?;
+            weighed += 1;
+        }
+    }
+    Ok(weighed)
+}
+
+/// What there is to do for a sweep.
+enum Look {
+    /// Nothing: this is worked out from all that has ended.
+    Fresh(Option<Importances>),
+    Stale(Gathered),
+}
+
+/// What importance is worked out from, at one moment.
+struct Gathered {
+    /// `None` where this build reads the sweep's file no more: its importance stays unknown.
+    weighing: Option<Weighing>,
+    runs: i64,
+    at: Timestamp,
+}
+
+/// What came out of it.
+struct Kept {
+    sweep: SweepId,
+    runs: i64,
+    took_micros: i64,
+    importances: Importances,
+}
+
+/// Works it out if it is stale, one sweep of this process at a time, and keeps it where that is allowed.
+async fn weigh(handle: &Handle, sweep: SweepId, now: Option<Timestamp>) -> Result<Option<Importances>, StoreError> {
+    let _one_at_a_time = handle.weighing.lock().await;
+    let start = Instant::now();
+    let look = handle.read("weigh hyperparameters", (sweep, now), |conn, clock, (sweep, now)| {
+        Box::pin(look(conn, now.unwrap_or(clock), *sweep))
+    });
+    let Gathered { weighing, runs, at } = match look.await? {
+        Look::Fresh(kept) => return Ok(kept),
+        Look::Stale(gathered) => gathered,
+    };
+    // A million cells take a moment that other tasks of this thread should not wait for.
+    let weighed = spawn_blocking(move || weighing.map(Weighing::finish)).await.unwrap_or_else(|error| {
+        // It counts as worked out: trying again every ten seconds would mend nothing.
+        tracing::error!(sweep.id = %sweep, %error, "importance was not worked out");
+        None
+    });
+    let (kind, importances) = weighed.unwrap_or((ImportanceKind::VarianceShare, Vec::new()));
+    let importances = Importances { kind, computed_at: at, importances };
+    if handle.writer.is_some() {
+        let took_micros = i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let kept = Kept { sweep, runs, took_micros, importances: importances.clone() };
+        handle.write("keep importance", now, kept, |conn, _, kept| Box::pin(keep(conn, kept))).await?;
+    }
+    Ok(Some(importances).filter(|found| !found.importances.is_empty()))
+}
+
+async fn due(conn: &mut Conn, now: Timestamp) -> Result<Vec<(SweepId, Option<i64>)>, Failure> {
+    let rows: Vec<(i64, Option<i64>)> = sqlx::query_as(DUE).bind(now.0).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|(sweep, tried_at)| (SweepId(sweep), tried_at)).collect())
+}
+
+async fn claim(conn: &mut Conn, now: Timestamp, sweep: SweepId, tried_at: Option<i64>) -> Result<bool, Failure> {
+    let claimed = sqlx::query(CLAIM).bind(sweep.0).bind(now.0).bind(tried_at).execute(conn).await?;
+    Ok(claimed.rows_affected() == 1)
+}
+
+async fn standing(conn: &mut Conn, sweep: SweepId) -> Result<Option<ImportanceStanding>, Failure> {
+    Ok(sqlx::query_as(STANDING).bind(sweep.0).fetch_optional(conn).await?)
+}
+
+async fn look(conn: &mut Conn, now: Timestamp, sweep: SweepId) -> Result<Look, Failure> {
+    let Some(standing) = standing(conn, sweep).await? else { return Ok(Look::Fresh(None)) };
+    if !standing.is_stale() {
+        return Ok(Look::Fresh(kept(conn, sweep, &standing).await?));
+    }
+    let text = standing.text;
+    let weighing = spawn_blocking(move || besom_sweep::parse(&text).ok().map(|spec| Weighing::new(&spec)));
+    let mut weighing = weighing.await.unwrap_or_else(|error| {
+        tracing::error!(sweep.id = %sweep, %error, "the file of a sweep was not read");
+        None
+    });
+    if let Some(weighing) = &mut weighing {
+        // Row by row: a million configurations as a list would take gigabytes.
+        let mut rows = sqlx::query_as::<_, (Json<Params>, f64)>(MEANS).bind(sweep.0).fetch(conn);
+        while let Some((swept, mean)) = rows.try_next().await? {
+            weighing.add(&swept.0, mean);
+        }
+    }
+    Ok(Look::Stale(Gathered { weighing, runs: standing.ended_runs, at: now }))
+}
+
+async fn kept(conn: &mut Conn, sweep: SweepId, standing: &ImportanceStanding) -> Result<Option<Importances>, Failure> {
+    let rows: Vec<ImportanceRow> = sqlx::query_as(KEPT).bind(sweep.0).fetch_all(conn).await?;
+    let rows =
+        rows.into_iter().map(<(ImportanceKind, Importance)>::try_from).collect::<Result<Vec<_>, StoreError>>()?;
+    Ok(match (standing.importance_at, rows.first()) {
+        (Some(at), Some(&(kind, _))) => Some(Importances {
+            kind,
+            computed_at: Timestamp(at),
+            importances: rows.into_iter().map(|(_, importance)| importance).collect(),
+        }),
+        _ => None,
+    })
+}
+
+async fn keep(conn: &mut Conn, kept: &Kept) -> Result<(), Failure> {
+    let Kept { sweep, runs, took_micros, importances } = kept;
+    let statement = sqlx::query(KEEP).bind(sweep.0).bind(importances.computed_at.0).bind(runs).bind(took_micros);
+    if statement.execute(&mut *conn).await?.rows_affected() == 0 {
+        return Ok(());
+    }
+    sqlx::query(DROP).bind(sweep.0).execute(&mut *conn).await?;
+    for (place, importance) in (1_i64..).zip(&importances.importances) {
+        sqlx::query(INSERT)
+            .bind(sweep.0)
+            .bind(place)
+            .bind(importances.kind.as_str())
+            .bind(&importance.parameter)
+            .bind(&importance.second)
+            .bind(importance.value)
+            .bind(importance.cells.cast_signed())
+            .bind(importance.cells_total.cast_signed())
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(())
+}
