@@ -11,7 +11,9 @@ use besom_coordinator::domain::{
     NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
     WorkerId, WorkerRow, WriteResult,
 };
-use besom_coordinator::store::{AcquireRequest, Acquired, JobReport, RunQuery, Store, StoreError, SweepCommand};
+use besom_coordinator::store::{
+    AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand,
+};
 use besom_coordinator::{Coordinator, CoordinatorConfig};
 use besom_proto::v1;
 use besom_testkit::eventually;
@@ -69,7 +71,7 @@ passed_on! {
     fn expire(policy: RetryPolicy, limit: u32, now: Now) -> Vec<Settled>;
     fn runs(query: RunQuery) -> Vec<Run>;
     fn runs_after(sweep: SweepId, after: After, limit: u32) -> Vec<Run>;
-    fn history(sweep: SweepId, after: After, limit: u32) -> Vec<(AttemptRef, Vec<EpochRecord>)>;
+    fn history(sweep: SweepId, after: Option<HistoryPlace>, limit: u32) -> Vec<(AttemptRef, Vec<EpochRecord>)>;
     fn attempts(sweep: SweepId, after: After, limit: u32) -> Vec<AttemptRow>;
     fn confusions(sweep: SweepId, after: After, limit: u32) -> Vec<(JobId, Confusion)>;
     fn config_stats(sweep: SweepId, after: After, limit: u32) -> Vec<ConfigStats>;
