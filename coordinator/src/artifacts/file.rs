@@ -102,21 +102,18 @@ impl FileArtifacts {
         }
     }
 
-    /// Gives a complete file its name and its row. `None`: it has its name already.
-    async fn name(&self, upload: &NewUpload, file: Option<Unfinished>) -> Result<(), ArtifactError> {
+    /// Gives a complete file its name and its row.
+    async fn name(&self, upload: &NewUpload, file: Unfinished) -> Result<(), ArtifactError> {
         let index = self.writable()?;
         let path = self.path(&upload.digest);
         let _names = self.names.lock().await;
         blocking(move || {
             let folder = folder_of(&path);
-            if let Some(file) = file {
-                if !folder.is_dir() {
-                    make_folder(folder).map_err(|error| at(folder, &error))?;
-                    sync_folder(folder_of(folder))?;
-                }
-                file.rename(&path)?;
+            if !folder.is_dir() {
+                make_folder(folder).map_err(|error| at(folder, &error))?;
+                sync_folder(folder_of(folder))?;
             }
-            // Also for a name that is there already: the process that gave it may have ended before it was durable.
+            file.rename(&path)?;
             sync_folder(folder)
         })
         .await?;
@@ -190,17 +187,16 @@ impl ArtifactStore for FileArtifacts {
         chunks: BoxStream<'static, Result<Bytes, io::Error>>,
     ) -> Result<(), ArtifactError> {
         let index = self.writable()?;
-        let row = index.claim(&upload.digest).await?;
-        if let Some(row) = &row {
+        if let Some(row) = index.claim(&upload.digest).await? {
             row.accept(&upload)?;
+            if self.file_size(&upload.digest).await? == Some(upload.size) {
+                return Ok(());
+            }
         }
-        if self.file_size(&upload.digest).await? == Some(upload.size) {
-            // A coordinator that was killed between the file and its row leaves a file that no result may name yet.
-            return if row.is_some() { Ok(()) } else { self.name(&upload, None).await };
-        }
+        // A file that no row names is written anew: a process that died may have left its name, but not on the disk.
         let mut file = self.spool.collect(&upload, chunks).await?;
         let file = blocking(move || file.sync().map(|()| file)).await?;
-        self.name(&upload, Some(file)).await
+        self.name(&upload, file).await
     }
 
     async fn get(&self, digest: &Digest, offset: u64) -> Result<(u64, Chunks), ArtifactError> {
