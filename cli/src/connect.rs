@@ -9,11 +9,15 @@ use besom_coordinator::{
     Coordinator, CoordinatorConfig,
     store::open::{self, OpenError, Opened, StoreUrl},
 };
-use besom_proto::v1::{artifact_service_client::ArtifactServiceClient, sweep_service_client::SweepServiceClient};
+use besom_proto::{link, v1::sweep_service_client::SweepServiceClient};
+use besom_worker::transfer::Artifacts;
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
+use tokio::net::TcpStream;
 use tonic::{
     Code, Status,
-    transport::{Channel, Endpoint},
+    transport::{Channel, Endpoint, Uri},
 };
+use tower::{BoxError, Service, ServiceExt};
 
 use crate::{
     output::{say, usage},
@@ -69,7 +73,7 @@ impl Connection {
         let deadline = Instant::now() + PATIENCE;
         let mut told = false;
         loop {
-            match endpoint.connect().await {
+            match endpoint.connect_with_connector(connector()).await {
                 Ok(channel) => return Ok(Self { channel, local: None, opened: None }),
                 Err(error) if Instant::now() >= deadline => {
                     return Err(anyhow::Error::new(error).context(format!(
@@ -113,8 +117,8 @@ impl Connection {
     }
 
     /// A client of the artifacts.
-    pub(crate) fn artifacts(&self) -> ArtifactServiceClient<Channel> {
-        artifacts(self.channel.clone())
+    pub(crate) fn artifacts(&self) -> Artifacts {
+        Artifacts::new(self.channel.clone())
     }
 
     /// Whether this process holds the store for itself: nobody else trains what it submits.
@@ -136,11 +140,6 @@ impl Connection {
 /// A client of the sweeps at the other end of `channel`.
 pub(crate) fn sweeps(channel: Channel) -> SweepServiceClient<Channel> {
     SweepServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER)
-}
-
-/// A client of the artifacts at the other end of `channel`.
-pub(crate) fn artifacts(channel: Channel) -> ArtifactServiceClient<Channel> {
-    ArtifactServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER)
 }
 
 /// The services on an opened store; the process ends when a sync of its files fails.
@@ -229,14 +228,40 @@ pub(crate) fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
     Ok(tuned(endpoint))
 }
 
-/// Notices a dead peer within half a minute, also while nothing is asked.
+/// How long a connection may take to come about.
+const CONNECTING: Duration = Duration::from_secs(5);
+
+/// Notices a dead peer, also while nothing is asked, and takes no slow one for dead.
 pub(crate) fn tuned(endpoint: Endpoint) -> Endpoint {
     endpoint
-        .connect_timeout(Duration::from_secs(5))
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(10))
+        .connect_timeout(CONNECTING)
+        .http2_keep_alive_interval(link::KEEP_ALIVE)
+        .keep_alive_timeout(link::KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
+}
+
+/// A channel to the coordinator there, connected when it is first used.
+pub(crate) fn lazy(endpoint: &Endpoint) -> Channel {
+    endpoint.connect_with_connector_lazy(connector())
+}
+
+/// Connects over TCP, to whichever of a name's addresses answers first.
+fn connector() -> impl Service<Uri, Response = TokioIo<TcpStream>, Error = BoxError, Future: Send> + Send + 'static {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_connect_timeout(Some(CONNECTING));
+    let prepared = tcp.map_response(|stream| {
+        prepare(stream.inner());
+        stream
+    });
+    prepared.map_err(BoxError::from)
+}
+
+/// Sets the options of a socket that has just been connected. Without them it works as well, on links that are not slow.
+pub(crate) fn prepare(stream: &TcpStream) {
+    if let Err(error) = link::tune(stream) {
+        tracing::debug!(%error, "a connection's options could not be set");
+    }
 }
 
 /// What a coordinator refused, in its words. A refused sweep file or argument is wrong use.

@@ -22,6 +22,7 @@ mod signals;
 mod submission;
 mod sweep_file;
 mod trained;
+mod transfer;
 mod watching;
 
 use std::process::ExitCode;

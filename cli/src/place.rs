@@ -56,7 +56,7 @@ impl Address {
             let address = address.get();
             async move {
                 let stream = TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
+                connect::prepare(&stream);
                 Ok::<_, std::io::Error>(TokioIo::new(stream))
             }
         });

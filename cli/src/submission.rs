@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use besom_proto::v1::{
-    ArtifactKind, CreateSweepRequest, DatasetRef, PutHead, PutRequest, StatRequest, Sweep, SweepRef,
-    artifact_service_client::ArtifactServiceClient, put_request::Part, sweep_service_client::SweepServiceClient,
+    ArtifactKind, CreateSweepRequest, DatasetRef, Sweep, SweepRef, sweep_service_client::SweepServiceClient,
 };
-use besom_worker::data::Loaded;
+use besom_worker::{data::Loaded, transfer::Artifacts};
 use tonic::{Code, Status, transport::Channel};
 
 use crate::{
@@ -17,10 +16,8 @@ use crate::{
     output::say,
     render::{plan, state},
     sweep_file::SweepFile,
+    transfer::{Person, given_up},
 };
-
-/// Of a chunk on the wire, at most.
-const CHUNK: usize = 1 << 20;
 
 /// How long it is looked up what became of a sweep whose answer did not come. A coordinator that restarts is back sooner.
 const LOOKING_UP: Duration = Duration::from_secs(15);
@@ -32,13 +29,15 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// The name belongs to another sweep, or the coordinator is away. Where the answer is lost, or tells of trouble, the error
 /// says what became of the sweep: a coordinator may fail after it has made it.
 pub(crate) async fn submit(
-    artifacts: ArtifactServiceClient<Channel>,
+    artifacts: Artifacts,
     mut sweeps: SweepServiceClient<Channel>,
     file: &SweepFile,
     data: &Loaded,
 ) -> anyhow::Result<Sweep> {
     let digest = data.dataset.digest();
-    store(artifacts, digest, data.dataset.artifact()).await.context("the dataset could not be stored")?;
+    let (kind, bytes) = (ArtifactKind::Dataset, data.dataset.artifact());
+    let stored = artifacts.put(&mut Person::new("dataset: storing"), kind, bytes).await.map_err(given_up);
+    stored.context("the dataset could not be stored")?;
     let request = CreateSweepRequest {
         peer: Some(besom_proto::peer()),
         text: file.text.clone(),
@@ -119,17 +118,4 @@ async fn look_up(
         )
     };
     Err(error.context(outcome))
-}
-
-/// Sends bytes named by their digest, unless they are stored already.
-async fn store(mut client: ArtifactServiceClient<Channel>, digest: &str, bytes: &[u8]) -> anyhow::Result<()> {
-    let stat = client.stat(StatRequest { digest: digest.to_owned() }).await.map_err(refused)?;
-    if stat.into_inner().present {
-        return Ok(());
-    }
-    let head = PutHead { digest: digest.to_owned(), size: bytes.len() as u64, kind: ArtifactKind::Dataset.into() };
-    let mut parts = vec![PutRequest { part: Some(Part::Head(head)) }];
-    parts.extend(bytes.chunks(CHUNK).map(|chunk| PutRequest { part: Some(Part::Chunk(chunk.to_vec())) }));
-    client.put(tokio_stream::iter(parts)).await.map_err(refused)?;
-    Ok(())
 }

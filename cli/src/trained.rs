@@ -6,13 +6,13 @@ use std::{str::FromStr, sync::Arc};
 
 use anyhow::Context;
 use besom_proto::v1::{
-    GetRequest, JobState, ListRunsRequest, Run, StreamRunsRequest, Sweep, SweepRef,
-    artifact_service_client::ArtifactServiceClient, sweep_service_client::SweepServiceClient,
+    JobState, ListRunsRequest, Run, StreamRunsRequest, Sweep, SweepRef, sweep_service_client::SweepServiceClient,
 };
 use besom_sweep::Engine;
 use besom_worker::{
     data::{Dataset, DatasetCache},
     train::ModelFile,
+    transfer::Artifacts,
 };
 use tonic::transport::Channel;
 
@@ -20,6 +20,7 @@ use crate::{
     connect::{Connection, refused},
     render::state,
     settings::Settings,
+    transfer::{Person, given_up},
 };
 
 /// Which model of a sweep.
@@ -92,7 +93,10 @@ pub(crate) async fn dataset(
     settings: &Settings,
     sweep: &Sweep,
 ) -> anyhow::Result<Arc<Dataset>> {
-    let fetch = || async { bytes(connection.artifacts(), &sweep.dataset).await.map_err(|error| format!("{error:#}")) };
+    let fetch = || async {
+        let fetched = connection.artifacts().get(&mut Person::new("dataset: fetching"), &sweep.dataset).await;
+        fetched.map_err(|error| format!("{:#}", given_up(error)))
+    };
     DatasetCache::new(&settings.home)
         .get(&sweep.dataset, fetch)
         .await
@@ -123,7 +127,7 @@ fn counts(sweep: &Sweep) -> String {
     state::counts(&sweep.counts.unwrap_or_default())
 }
 
-async fn trained(client: ArtifactServiceClient<Channel>, run: Run) -> anyhow::Result<Trained> {
+async fn trained(artifacts: Artifacts, run: Run) -> anyhow::Result<Trained> {
     let job = run.job;
     let Some(digest) = &run.model else {
         let why = match run.state() {
@@ -137,7 +141,8 @@ async fn trained(client: ArtifactServiceClient<Channel>, run: Run) -> anyhow::Re
     let context = || format!("the model of job {job}");
     let engine = Engine::parse(&run.engine)
         .with_context(|| format!("job {job}: its engine `{}` is unknown to this build", run.engine))?;
-    let file = bytes(client, digest).await.with_context(context)?;
+    let file = artifacts.get(&mut Person::new("model: fetching"), digest).await.map_err(given_up);
+    let file = file.with_context(context)?;
     let model = ModelFile::read(&file, digest).with_context(context)?;
     anyhow::ensure!(
         model.dataset() == run.dataset,
@@ -146,14 +151,4 @@ async fn trained(client: ArtifactServiceClient<Channel>, run: Run) -> anyhow::Re
         run.dataset
     );
     Ok(Trained { run, model, file, engine })
-}
-
-/// The bytes of an artifact; whoever uses them compares their digest.
-async fn bytes(mut client: ArtifactServiceClient<Channel>, digest: &str) -> anyhow::Result<Vec<u8>> {
-    let mut chunks = client.get(GetRequest { digest: digest.to_owned() }).await.map_err(refused)?.into_inner();
-    let mut bytes = Vec::new();
-    while let Some(part) = chunks.message().await.map_err(refused)? {
-        bytes.extend_from_slice(&part.chunk);
-    }
-    Ok(bytes)
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use besom_proto::transfer::MINUTE;
+
 use crate::domain::{DEFAULT_LEASE_TTL, RetryPolicy};
 
 /// What may be chosen about a coordinator.
@@ -15,6 +17,8 @@ pub struct CoordinatorConfig {
     pub reaper_interval: Duration,
     /// How often a job is tried.
     pub retry: RetryPolicy,
+    /// The time over which the least rate of an upload is taken. Default a minute.
+    pub transfer_window: Duration,
     /// Whether gRPC reflection is served.
     pub reflection: bool,
 }
@@ -51,6 +55,7 @@ impl Default for CoordinatorConfig {
             report_interval: Duration::from_secs(8),
             reaper_interval: Duration::from_secs(5),
             retry: RetryPolicy::default(),
+            transfer_window: MINUTE,
             reflection: false,
         }
     }
@@ -68,6 +73,7 @@ impl CoordinatorConfig {
             ("lease TTL", self.lease_ttl),
             ("report interval", self.report_interval),
             ("reaper interval", self.reaper_interval),
+            ("transfer window", self.transfer_window),
         ] {
             if given < least || given > most {
                 return Err(ConfigError::Range { name, given, least, most });

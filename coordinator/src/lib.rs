@@ -13,6 +13,7 @@ mod expander;
 mod expansions;
 mod failed_sync;
 mod in_process;
+mod keeper;
 mod listener;
 mod queue;
 mod reaper;

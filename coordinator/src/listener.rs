@@ -54,10 +54,10 @@ pub(crate) fn incoming(
     })
 }
 
-/// The options of every accepted socket.
+/// The options of every accepted socket. A connection without them serves as well, on links that are not slow.
 fn prepare(stream: &TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "the peer is gone already");
+    if let Err(error) = besom_proto::link::tune(stream) {
+        debug!(%error, "a connection's options could not be set");
     }
 }
 

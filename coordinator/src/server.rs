@@ -5,6 +5,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use besom_proto::link;
 use besom_proto::v1::artifact_service_server::ArtifactServiceServer;
 use besom_proto::v1::sweep_service_server::SweepServiceServer;
 use besom_proto::v1::worker_service_server::WorkerServiceServer;
@@ -23,6 +24,7 @@ use crate::catch_up::catch_up;
 use crate::config::{ConfigError, CoordinatorConfig};
 use crate::expander::Expander;
 use crate::in_process::InProcess;
+use crate::keeper::keep;
 use crate::listener::{self, Counted};
 use crate::reaper::Reaper;
 use crate::rpc::{Artifacts, Sweeps, Watches, Workers, refused};
@@ -42,12 +44,9 @@ const MAX_UPLOAD_MESSAGE: usize = 4 << 20;
 const MAX_CALLS: usize = 256;
 /// Streams of one connection. Above [`MAX_CALLS`], so that a client is refused rather than kept waiting.
 const MAX_STREAMS: u32 = 1_024;
-/// A peer that is gone without a word is noticed after half a minute.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The services on a store, with the tasks that keep it moving (expander, reaper, importance, statistics of earlier
-/// runs).
+/// runs, artifacts that nobody names).
 #[derive(Debug)]
 pub struct Coordinator {
     services: Services,
@@ -94,6 +93,7 @@ impl Coordinator {
         coordinator.tasks.spawn(reaper.run(coordinator.token.clone()));
         coordinator.tasks.spawn(Expander::new(scheduler.clone()).run(coordinator.token.clone()));
         coordinator.tasks.spawn(catch_up(scheduler.clone(), coordinator.token.clone()));
+        coordinator.tasks.spawn(keep(coordinator.services.artifacts.clone(), coordinator.token.clone()));
         coordinator.tasks.spawn(weigh(scheduler.clone(), coordinator.token.clone()));
         let queue = scheduler.queue.clone();
         coordinator.tasks.spawn(queue.run(scheduler.store.clone(), coordinator.token.clone()));
@@ -161,8 +161,8 @@ impl Coordinator {
             .concurrency_limit_per_connection(MAX_CALLS)
             .load_shed(true)
             .max_concurrent_streams(MAX_STREAMS)
-            .http2_keepalive_interval(Some(KEEP_ALIVE))
-            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+            .http2_keepalive_interval(Some(link::KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(link::KEEP_ALIVE_TIMEOUT))
             .serve_with_incoming_shutdown(
                 Counted(MapResponse::new(routes.prepare(), refused)),
                 listener::incoming(listener, closing.clone()),
@@ -201,7 +201,11 @@ impl Services {
             closing: closing.clone(),
         };
         let workers = Workers { scheduler: self.scheduler.clone(), closing: closing.clone() };
-        let artifacts = Artifacts { artifacts: self.artifacts.clone(), uploads: self.uploads.clone() };
+        let artifacts = Artifacts {
+            scheduler: self.scheduler.clone(),
+            artifacts: self.artifacts.clone(),
+            uploads: self.uploads.clone(),
+        };
         Routes::new(SweepServiceServer::new(sweeps).max_decoding_message_size(MAX_MESSAGE))
             .add_service(WorkerServiceServer::new(workers).max_decoding_message_size(MAX_MESSAGE))
             .add_service(ArtifactServiceServer::new(artifacts).max_decoding_message_size(MAX_UPLOAD_MESSAGE))

@@ -5,8 +5,8 @@
 use std::{io, sync::Arc, time::Duration};
 
 use besom_coordinator::{
-    artifacts::{ArtifactError, ArtifactKind, ArtifactStore, CHUNK},
-    domain::Digest,
+    artifacts::{ArtifactError, ArtifactKind, ArtifactStore, CHUNK, NewUpload, Sender, Stored},
+    domain::{Digest, WorkerId},
     store::{
         StoreError,
         open::{Opened, StoreUrl, open, open_read_only},
@@ -64,7 +64,17 @@ on_both!(
     the_same_artifact_from_many_sides_is_stored_once,
     a_store_opened_for_reading_gives_but_does_not_take,
     a_slow_reader_holds_up_nobody,
+    an_upload_that_breaks_goes_on_where_it_stopped,
+    two_senders_of_one_artifact_wait_for_nobody,
+    a_download_goes_on_at_any_byte,
+    what_is_stored_as_one_kind_is_not_taken_as_another,
+    artifacts_without_a_name_are_removed_after_an_hour,
+    what_somebody_was_told_is_there_stays_for_an_hour,
+    an_artifact_removed_in_the_middle_of_a_download_is_not_called_damaged,
 );
+
+/// Of a row in Postgres.
+const ROW: usize = 1 << 20;
 
 /// Bytes that do not repeat within a chunk.
 fn content(size: usize, seed: u32) -> Vec<u8> {
@@ -88,13 +98,45 @@ fn pieces(bytes: &[u8]) -> Chunks {
     stream::iter(pieces).boxed()
 }
 
+/// A model from a stranger who does not mean to go on after a break.
+fn upload(bytes: &[u8]) -> NewUpload {
+    let (digest, size) = (digest(bytes), bytes.len() as u64);
+    NewUpload { digest, size, kind: ArtifactKind::Model, sender: Sender::Stranger, name: None, offset: 0 }
+}
+
 async fn put(artifacts: &dyn ArtifactStore, bytes: &[u8]) -> Result<(), ArtifactError> {
-    artifacts.put(&digest(bytes), bytes.len() as u64, ArtifactKind::Model, pieces(bytes)).await
+    artifacts.put(upload(bytes), pieces(bytes)).await
 }
 
 async fn get(artifacts: &dyn ArtifactStore, digest: &Digest) -> Result<Vec<u8>, ArtifactError> {
-    let chunks: Vec<Bytes> = artifacts.get(digest).await?.try_collect().await?;
+    get_from(artifacts, digest, 0).await
+}
+
+async fn get_from(artifacts: &dyn ArtifactStore, digest: &Digest, offset: u64) -> Result<Vec<u8>, ArtifactError> {
+    let (_, chunks) = artifacts.get(digest, offset).await?;
+    let chunks: Vec<Bytes> = chunks.try_collect().await?;
     Ok(chunks.concat())
+}
+
+async fn size(artifacts: &dyn ArtifactStore, digest: &Digest) -> Option<u64> {
+    artifacts.find(digest).await.unwrap().map(|stored| stored.size)
+}
+
+/// Changes rows as nothing else would.
+async fn change(setup: &Setup, sql: &str) {
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    match &setup.url {
+        StoreUrl::Sqlite(path) => {
+            let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+            sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+            pool.close().await;
+        }
+        StoreUrl::Postgres(url) => {
+            let pool = sqlx::PgPool::connect(url).await.unwrap();
+            sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+            pool.close().await;
+        }
+    }
 }
 
 /// Unfinished files, which nothing may leave behind.
@@ -110,13 +152,12 @@ fn leftovers(setup: &Setup) -> Vec<String> {
 /// The invariant of that name: no row names an artifact that is not complete, verified and on disk.
 async fn bytes_before_rows(setup: Setup) {
     let artifacts = setup.opened.artifacts.clone();
-    let bytes = content(2 * CHUNK, 13);
+    let bytes = content(2 * ROW, 13);
     let name = digest(&bytes);
     let (sender, receiver) = mpsc::channel(1);
     let put = tokio::spawn({
-        let name = name.clone();
-        let chunks = ReceiverStream::new(receiver).boxed();
-        async move { artifacts.put(&name, 2 * CHUNK as u64, ArtifactKind::Model, chunks).await }
+        let (upload, chunks) = (upload(&bytes), ReceiverStream::new(receiver).boxed());
+        async move { artifacts.put(upload, chunks).await }
     });
     let rows = async || {
         let sql = format!("SELECT size, kind FROM artifacts WHERE digest = '{name}'");
@@ -124,38 +165,40 @@ async fn bytes_before_rows(setup: Setup) {
     };
     for piece in bytes.chunks(300_007) {
         assert!(rows().await.is_empty());
-        assert_eq!(setup.opened.artifacts.size(&name).await.unwrap(), None);
+        assert_eq!(size(&*setup.opened.artifacts, &name).await, None);
         sender.send(Ok(Bytes::copy_from_slice(piece))).await.unwrap();
     }
     drop(sender);
     put.await.unwrap().unwrap();
-    assert_eq!(rows().await, [[Cell::Integer(2 * CHUNK as i64), Cell::Text("model".to_owned())]]);
+    assert_eq!(rows().await, [[Cell::Integer(2 * ROW as i64), Cell::Text("model".to_owned())]]);
     assert!(get(&*setup.opened.artifacts, &name).await.unwrap() == bytes);
 }
 
 async fn what_is_put_comes_back_in_chunks(setup: Setup) {
     let artifacts = &*setup.opened.artifacts;
-    for size in [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 12_345] {
-        let bytes = content(size, 7);
+    for length in [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 12_345, ROW - 1, ROW, ROW + 1, 2 * ROW + 12_345] {
+        let bytes = content(length, 7);
         put(artifacts, &bytes).await.unwrap();
-        assert_eq!(artifacts.size(&digest(&bytes)).await.unwrap(), Some(size as u64));
-        let chunks: Vec<Bytes> = artifacts.get(&digest(&bytes)).await.unwrap().try_collect().await.unwrap();
+        assert_eq!(size(artifacts, &digest(&bytes)).await, Some(length as u64));
+        let (announced, chunks) = artifacts.get(&digest(&bytes), 0).await.unwrap();
+        let chunks: Vec<Bytes> = chunks.try_collect().await.unwrap();
+        assert_eq!(announced, length as u64);
         assert!(chunks.iter().all(|chunk| chunk.len() <= CHUNK && !chunk.is_empty()));
-        assert!(chunks.concat() == bytes, "{size} bytes came back changed");
+        assert!(chunks.concat() == bytes, "{length} bytes came back changed");
     }
 }
 
 async fn an_empty_artifact_is_one_too(setup: Setup) {
     let artifacts = &*setup.opened.artifacts;
     put(artifacts, b"").await.unwrap();
-    assert_eq!(artifacts.size(&digest(b"")).await.unwrap(), Some(0));
+    assert_eq!(size(artifacts, &digest(b"")).await, Some(0));
     assert!(get(artifacts, &digest(b"")).await.unwrap().is_empty());
 }
 
 async fn an_unknown_artifact_is_not_found(setup: Setup) {
     let artifacts = &*setup.opened.artifacts;
     let unknown = digest(b"never stored");
-    assert_eq!(artifacts.size(&unknown).await.unwrap(), None);
+    assert_eq!(size(artifacts, &unknown).await, None);
     assert!(matches!(get(artifacts, &unknown).await, Err(ArtifactError::NotFound(digest)) if digest == unknown));
 }
 
@@ -167,7 +210,7 @@ async fn wrong_bytes_are_refused_and_leave_nothing(setup: Setup) {
     flipped[CHUNK] ^= 1;
     let longer = [bytes.as_slice(), b"!"].concat();
     for (wrong, says) in [(&flipped[..], "those of"), (&bytes[1..], "only"), (&longer[..], "more than")] {
-        let result = artifacts.put(&name, bytes.len() as u64, ArtifactKind::Dataset, pieces(wrong)).await;
+        let result = artifacts.put(upload(&bytes), pieces(wrong)).await;
         match result {
             Err(ArtifactError::Mismatch { expected, problem }) => {
                 assert_eq!(expected, name);
@@ -175,7 +218,7 @@ async fn wrong_bytes_are_refused_and_leave_nothing(setup: Setup) {
             }
             other => panic!("{other:?}"),
         }
-        assert_eq!(artifacts.size(&name).await.unwrap(), None);
+        assert_eq!(size(artifacts, &name).await, None);
         assert_eq!(leftovers(&setup), [""; 0]);
     }
     put(artifacts, &bytes).await.unwrap();
@@ -185,9 +228,9 @@ async fn a_sender_that_breaks_off_leaves_nothing(setup: Setup) {
     let artifacts = &*setup.opened.artifacts;
     let bytes = content(2 * CHUNK, 2);
     let broken = pieces(&bytes[..CHUNK]).chain(stream::iter([Err(io::Error::other("the line is cut"))])).boxed();
-    let result = artifacts.put(&digest(&bytes), bytes.len() as u64, ArtifactKind::Model, broken).await;
+    let result = artifacts.put(upload(&bytes), broken).await;
     assert!(matches!(result, Err(ArtifactError::Io(error)) if error.to_string() == "the line is cut"));
-    assert_eq!(artifacts.size(&digest(&bytes)).await.unwrap(), None);
+    assert_eq!(size(artifacts, &digest(&bytes)).await, None);
     assert_eq!(leftovers(&setup), [""; 0]);
     put(artifacts, &bytes).await.unwrap();
 }
@@ -198,10 +241,8 @@ async fn a_caller_that_goes_away_leaves_nothing(setup: Setup) {
     let name = digest(&bytes);
     let (sender, receiver) = mpsc::channel(1);
     let put = tokio::spawn({
-        let (artifacts, name) = (artifacts.clone(), name.clone());
-        async move {
-            artifacts.put(&name, 2 * CHUNK as u64, ArtifactKind::Model, ReceiverStream::new(receiver).boxed()).await
-        }
+        let (artifacts, upload) = (artifacts.clone(), upload(&bytes));
+        async move { artifacts.put(upload, ReceiverStream::new(receiver).boxed()).await }
     });
     for piece in bytes[..CHUNK].chunks(300_007) {
         sender.send(Ok(Bytes::copy_from_slice(piece))).await.unwrap();
@@ -213,7 +254,7 @@ async fn a_caller_that_goes_away_leaves_nothing(setup: Setup) {
         leftovers(&setup).is_empty()
     })
     .await;
-    assert_eq!(artifacts.size(&name).await.unwrap(), None);
+    assert_eq!(size(&*artifacts, &name).await, None);
     store_and_read_back(&*artifacts, &bytes).await;
 }
 
@@ -254,13 +295,162 @@ async fn a_slow_reader_holds_up_nobody(setup: Setup) {
     let mut readers = Vec::new();
     // More than the store has connections.
     for _ in 0..24 {
-        let mut reader = artifacts.get(&digest(&bytes)).await.unwrap();
+        let (_, mut reader) = artifacts.get(&digest(&bytes), 0).await.unwrap();
         assert!(reader.next().await.unwrap().unwrap() == bytes[..CHUNK]);
         readers.push(reader);
     }
     store_and_read_back(artifacts, &content(CHUNK, 9)).await;
     let rest: Vec<Bytes> = readers.pop().unwrap().try_collect().await.unwrap();
     assert!(rest.concat() == bytes[CHUNK..]);
+}
+
+/// Sends the first `length` bytes of an upload with this name, and breaks off.
+async fn break_off(artifacts: &dyn ArtifactStore, bytes: &[u8], name: &str, offset: usize, length: usize) {
+    let upload = NewUpload { name: Some(name.to_owned()), offset: offset as u64, ..upload(bytes) };
+    let broken = pieces(&bytes[offset..offset + length]).chain(stream::iter([Err(io::Error::other("cut"))])).boxed();
+    let error = artifacts.put(upload, broken).await.unwrap_err();
+    assert!(matches!(error, ArtifactError::Io(_)), "{error}");
+}
+
+async fn an_upload_that_breaks_goes_on_where_it_stopped(setup: Setup) {
+    let artifacts = &*setup.opened.artifacts;
+    let bytes = content(2 * ROW + 77, 15);
+    let name = digest(&bytes);
+    break_off(artifacts, &bytes, "mine", 0, ROW + 5).await;
+    assert_eq!(artifacts.received(&name, "mine").await.unwrap(), ROW as u64 + 5);
+    assert_eq!(artifacts.received(&name, "yours").await.unwrap(), 0, "nobody goes on with what another sent");
+    break_off(artifacts, &bytes, "mine", ROW + 5, 100).await;
+    let offset = artifacts.received(&name, "mine").await.unwrap();
+    assert_eq!(offset, ROW as u64 + 105);
+    assert_eq!(size(artifacts, &name).await, None);
+
+    let at = |offset| NewUpload { name: Some("mine".to_owned()), offset, ..upload(&bytes) };
+    let wrong = artifacts.put(at(offset + 1), pieces(&bytes[ROW + 106..])).await.unwrap_err();
+    assert!(matches!(wrong, ArtifactError::Offset { .. }), "{wrong}");
+    artifacts.put(at(offset), pieces(&bytes[ROW + 105..])).await.unwrap();
+    assert!(get(artifacts, &name).await.unwrap() == bytes);
+    assert_eq!(leftovers(&setup), [""; 0]);
+}
+
+async fn two_senders_of_one_artifact_wait_for_nobody(setup: Setup) {
+    let artifacts = setup.opened.artifacts.clone();
+    let bytes = content(ROW + 9, 16);
+    let mut holding = Vec::new();
+    for sender in [Sender::Stranger, Sender::Worker(WorkerId(1)), Sender::Stranger] {
+        let (line, receiver) = mpsc::channel(1);
+        let upload = NewUpload { sender, ..upload(&bytes) };
+        let artifacts = artifacts.clone();
+        let put = tokio::spawn(async move { artifacts.put(upload, ReceiverStream::new(receiver).boxed()).await });
+        line.send(Ok(Bytes::copy_from_slice(&bytes[..10]))).await.unwrap();
+        holding.push((line, put));
+    }
+    store_and_read_back(&*artifacts, &bytes).await;
+    for (line, put) in holding {
+        line.send(Ok(Bytes::copy_from_slice(&bytes[10..]))).await.unwrap();
+        drop(line);
+        put.await.unwrap().unwrap();
+    }
+    assert!(get(&*artifacts, &digest(&bytes)).await.unwrap() == bytes);
+    assert_eq!(leftovers(&setup), [""; 0]);
+}
+
+async fn a_download_goes_on_at_any_byte(setup: Setup) {
+    let artifacts = &*setup.opened.artifacts;
+    let bytes = content(2 * ROW + 7, 17);
+    put(artifacts, &bytes).await.unwrap();
+    let name = digest(&bytes);
+    for offset in [1, CHUNK, ROW - 1, ROW, ROW + CHUNK + 1, 2 * ROW, 2 * ROW + 6, 2 * ROW + 7] {
+        assert!(get_from(artifacts, &name, offset as u64).await.unwrap() == bytes[offset..], "from {offset}");
+    }
+    let beyond = get_from(artifacts, &name, bytes.len() as u64 + 1).await.unwrap_err();
+    assert!(matches!(beyond, ArtifactError::Offset { .. }), "{beyond}");
+}
+
+async fn what_is_stored_as_one_kind_is_not_taken_as_another(setup: Setup) {
+    let artifacts = &*setup.opened.artifacts;
+    let bytes = content(100, 18);
+    put(artifacts, &bytes).await.unwrap();
+    let dataset = NewUpload { kind: ArtifactKind::Dataset, ..upload(&bytes) };
+    let refused = artifacts.put(dataset, pieces(&bytes)).await.unwrap_err().to_string();
+    assert!(refused.ends_with("expected a dataset, but it is stored as a model"), "{refused}");
+    let stored = Stored { size: 100, kind: "model".to_owned() };
+    assert_eq!(artifacts.find(&digest(&bytes)).await.unwrap(), Some(stored));
+}
+
+/// As if it had been stored two hours ago.
+const OLD: &str = "UPDATE artifacts SET created_at = created_at - 7200000000, asked_at = asked_at - 7200000000";
+
+async fn artifacts_without_a_name_are_removed_after_an_hour(setup: Setup) {
+    let artifacts = &*setup.opened.artifacts;
+    let (old, new) = (content(ROW + 1, 19), content(1000, 20));
+    put(artifacts, &old).await.unwrap();
+    assert_eq!(artifacts.remove_unnamed().await.unwrap(), 0, "whoever stored it is about to name it");
+    change(&setup, OLD).await;
+    put(artifacts, &new).await.unwrap();
+    assert_eq!(artifacts.remove_unnamed().await.unwrap(), 1);
+    assert!(matches!(get(artifacts, &digest(&old)).await, Err(ArtifactError::NotFound(_))));
+    assert!(get(artifacts, &digest(&new)).await.unwrap() == new);
+    if let StoreUrl::Postgres(url) = &setup.url {
+        let pool = sqlx::PgPool::connect(url).await.unwrap();
+        let chunks: i64 = sqlx::query_scalar("SELECT count(*) FROM artifact_chunks").fetch_one(&pool).await.unwrap();
+        assert_eq!(chunks, 1, "the bytes went with their row");
+    }
+    store_and_read_back(artifacts, &old).await;
+}
+
+async fn what_somebody_was_told_is_there_stays_for_an_hour(setup: Setup) {
+    let artifacts = &*setup.opened.artifacts;
+    let bytes = content(1000, 21);
+    put(artifacts, &bytes).await.unwrap();
+    change(&setup, OLD).await;
+    assert!(artifacts.claim(&digest(&bytes)).await.unwrap().is_some());
+    assert_eq!(artifacts.remove_unnamed().await.unwrap(), 0);
+    change(&setup, OLD).await;
+    put(artifacts, &bytes).await.unwrap();
+    assert_eq!(artifacts.remove_unnamed().await.unwrap(), 0, "to store what is there is to ask for it");
+    change(&setup, OLD).await;
+    assert_eq!(artifacts.remove_unnamed().await.unwrap(), 1);
+}
+
+async fn an_artifact_removed_in_the_middle_of_a_download_is_not_called_damaged(setup: Setup) {
+    let artifacts = &*setup.opened.artifacts;
+    let bytes = content(3 * CHUNK, 22);
+    put(artifacts, &bytes).await.unwrap();
+    let (_, mut chunks) = artifacts.get(&digest(&bytes), 0).await.unwrap();
+    let first = chunks.next().await.unwrap().unwrap();
+    change(&setup, OLD).await;
+    assert_eq!(artifacts.remove_unnamed().await.unwrap(), 1);
+    let rest: Result<Vec<Bytes>, ArtifactError> = chunks.try_collect().await;
+    match rest {
+        // An open file stays readable.
+        Ok(rest) => assert!([&first[..], &rest.concat()].concat() == bytes),
+        Err(error) => assert!(matches!(error, ArtifactError::NotFound(_)), "{error}"),
+    }
+}
+
+/// A process that is killed between the database's commit and the removal, or between a file and its row.
+#[tokio::test]
+async fn files_that_no_row_names_are_removed_after_an_hour() {
+    let setup = sqlite().await;
+    let artifacts = &*setup.opened.artifacts;
+    let (kept, left, young) = (content(1000, 23), content(1000, 24), content(1000, 25));
+    put(artifacts, &kept).await.unwrap();
+    put(artifacts, &left).await.unwrap();
+    put(artifacts, &young).await.unwrap();
+    let path = |bytes: &[u8]| {
+        let name = digest(bytes);
+        setup.dir.path().join("artifacts").join(&name.as_str()[..2]).join(name.as_str())
+    };
+    let hours_ago = std::time::SystemTime::now() - Duration::from_secs(7200);
+    for bytes in [&kept, &left] {
+        let file = std::fs::File::options().write(true).open(path(bytes)).unwrap();
+        file.set_modified(hours_ago).unwrap();
+    }
+    for bytes in [&left, &young] {
+        change(&setup, &format!("DELETE FROM artifacts WHERE digest = '{}'", digest(bytes).as_str())).await;
+    }
+    assert_eq!(artifacts.remove_unnamed().await.unwrap(), 1);
+    assert!(path(&kept).exists() && !path(&left).exists() && path(&young).exists());
 }
 
 #[tokio::test]
@@ -273,7 +463,7 @@ async fn a_damaged_file_is_an_error_in_the_stream() {
     let mut damaged = bytes.clone();
     damaged[3] ^= 0x40;
     std::fs::write(&path, &damaged).unwrap();
-    let mut stream = setup.opened.artifacts.get(&name).await.unwrap();
+    let (_, mut stream) = setup.opened.artifacts.get(&name, 0).await.unwrap();
     assert!(stream.next().await.unwrap().is_ok());
     assert!(matches!(stream.next().await, Some(Err(ArtifactError::Mismatch { .. }))));
     std::fs::write(&path, &bytes[..CHUNK]).unwrap();
@@ -299,7 +489,7 @@ async fn a_file_that_no_row_names_is_not_relied_on() {
 #[tokio::test]
 async fn a_damaged_row_is_an_error_in_the_stream() {
     let setup = postgres().await;
-    let bytes = content(2 * CHUNK, 11);
+    let bytes = content(2 * ROW, 11);
     put(&*setup.opened.artifacts, &bytes).await.unwrap();
     let StoreUrl::Postgres(url) = &setup.url else { panic!("{:?}", setup.url) };
     let pool = sqlx::PgPool::connect(url).await.unwrap();
@@ -323,9 +513,9 @@ async fn a_file_without_its_row_is_not_stored_until_it_is_put_again() {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(name.as_str()), &bytes).unwrap();
     let artifacts = &*setup.opened.artifacts;
-    assert_eq!(artifacts.size(&name).await.unwrap(), None, "whoever hears that it is there does not put it");
+    assert_eq!(size(artifacts, &name).await, None, "whoever hears that it is there does not put it");
     put(artifacts, &bytes).await.unwrap();
-    assert_eq!(artifacts.size(&name).await.unwrap(), Some(1000));
+    assert_eq!(size(artifacts, &name).await, Some(1000));
 }
 
 #[tokio::test]
@@ -345,9 +535,11 @@ async fn what_a_killed_process_left_unfinished_is_swept_at_the_start() {
     put(&*setup.opened.artifacts, &bytes).await.unwrap();
     drop(setup.opened);
     let folder = setup.dir.path().join("artifacts").join(&digest(&bytes).as_str()[..2]);
+    let unfinished = setup.dir.path().join("artifacts").join("unfinished");
     std::fs::write(folder.join(".tmp-0123"), b"half of someth").unwrap();
+    std::fs::write(unfinished.join("0123"), b"half of someth").unwrap();
     let opened = open(&setup.url).await.unwrap();
-    assert!(!folder.join(".tmp-0123").exists());
+    assert!(!folder.join(".tmp-0123").exists() && !unfinished.join("0123").exists());
     assert!(get(&*opened.artifacts, &digest(&bytes)).await.unwrap() == bytes);
 }
 
@@ -398,11 +590,11 @@ async fn a_damaged_file_is_put_aside_and_healed_by_the_next_put() {
     let artifacts = &*setup.opened.artifacts;
     let name = digest(&bytes);
     assert!(matches!(get(artifacts, &name).await, Err(ArtifactError::Mismatch { .. })));
-    assert_eq!(artifacts.size(&name).await.unwrap(), None);
+    assert_eq!(size(artifacts, &name).await, None);
     assert!(matches!(get(artifacts, &name).await, Err(ArtifactError::NotFound(_))));
     assert_eq!(leftovers(&setup), [format!("{name}.damaged")]);
     put(artifacts, &bytes).await.unwrap();
-    assert_eq!(artifacts.size(&name).await.unwrap(), Some(bytes.len() as u64));
+    assert_eq!(size(artifacts, &name).await, Some(bytes.len() as u64));
     assert!(get(artifacts, &name).await.unwrap() == bytes);
     assert!(std::fs::read(file).unwrap() == bytes);
 }
@@ -412,7 +604,7 @@ async fn a_reader_of_the_damaged_file_does_not_put_the_healed_one_aside() {
     let (setup, bytes, _) = damaged().await;
     let artifacts = &*setup.opened.artifacts;
     let name = digest(&bytes);
-    let mut slow = artifacts.get(&name).await.unwrap();
+    let (_, mut slow) = artifacts.get(&name, 0).await.unwrap();
     slow.next().await.unwrap().unwrap();
     assert!(get(artifacts, &name).await.is_err());
     put(artifacts, &bytes).await.unwrap();

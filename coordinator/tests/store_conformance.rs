@@ -107,6 +107,11 @@ conformance! {
         only_the_best_job_keeps_its_models_where_the_sweep_says_so,
         no_job_keeps_its_models_where_the_sweep_says_so,
     }
+    artifacts {
+        a_model_goes_with_the_last_run_that_names_it,
+        a_model_that_somebody_may_be_about_to_name_stays,
+        a_dataset_is_no_model,
+    }
     give_back {
         a_released_job_costs_nothing,
         releasing_again_is_fine_and_releasing_what_is_gone_is_not,

@@ -42,6 +42,8 @@ rm -rf "$1" || { sleep 1; rm -rf "$1"; }
 pub struct TestDatabase {
     /// `postgres://...`, for besom and for psql.
     pub url: String,
+    /// The same over a Unix socket, for processes whose loopback is not that of the server.
+    pub socket_url: String,
 }
 
 /// A server of its own, for tests that stop it. All others share the one behind [`database`].
@@ -125,7 +127,9 @@ impl PostgresServer {
         let create = format!("CREATE DATABASE {name}");
         connection.execute(AssertSqlSafe(create)).await.expect("a database is created");
         connection.close().await.expect("the connection closes");
-        TestDatabase { url: self.url(&name) }
+        let socket = self.dir.display();
+        let socket_url = format!("postgres://besom@localhost:{}/{name}?host={socket}", self.port);
+        TestDatabase { url: self.url(&name), socket_url }
     }
 
     /// Starts it again, on the same port, after [`PostgresServer::stop`].

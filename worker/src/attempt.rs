@@ -10,22 +10,26 @@ use std::time::Duration;
 use besom_proto::v1;
 use besom_proto::v1::worker_service_client::WorkerServiceClient;
 use besom_sweep::KeepModels;
+use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::agent::{
-    DropReason, Events, Ledger, Link, Phase, Refusal, SessionKey, Signal, WorkerEvent, again, call, delay, explain,
-    spread,
+    DropReason, Events, Ledger, Link, Phase, Refusal, Session, SessionKey, Signal, WorkerEvent, again, call, delay,
+    explain, spread,
 };
-use crate::artifacts::Artifacts;
 use crate::assignment::{Assignment, AttemptRef, Unfit};
 use crate::data::{Dataset, DatasetCache};
 use crate::slot::{Trainer, Training};
 use crate::train::{Ending, TrainError, Trained};
+use crate::transfer::{Artifacts, Caller, Party, TransferError};
 use crate::watchdog::{Patience, Pulse};
 
 /// A completion is one transaction; a coordinator that needs longer is not well.
 const COMPLETE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Uploads of a worker at once. On a slow link few that move do better than many that starve one another.
+pub(crate) const UPLOADS: usize = 2;
 
 /// What all attempts of a worker share.
 pub(crate) struct Bench {
@@ -34,6 +38,7 @@ pub(crate) struct Bench {
     pub(crate) events: Events,
     pub(crate) client: WorkerServiceClient<Channel>,
     pub(crate) artifacts: Artifacts,
+    pub(crate) uploads: Semaphore,
     pub(crate) datasets: DatasetCache,
     pub(crate) trainer: Arc<dyn Trainer>,
     pub(crate) patience: Patience,
@@ -174,18 +179,9 @@ impl Attempt {
 
     /// The bytes of a dataset. An absent coordinator is waited for as long as the lease is trusted: its absence is no
     /// failure of the attempt.
-    async fn fetch(&self, digest: &str) -> Result<Vec<u8>, Refusal> {
+    async fn fetch(&self, digest: &str) -> Result<Vec<u8>, TransferError> {
         (self.bench.events)(WorkerEvent::FetchingDataset { digest: digest.to_owned() });
-        let (mut failures, mut refusals) = (0, 0);
-        loop {
-            match self.bench.artifacts.get(digest).await {
-                Err(Refusal::Away(status)) => self.bench.link.away(&status),
-                Err(error) if again(&mut refusals) => tracing::warn!(%error, "a dataset was refused, asking again"),
-                answer => return answer,
-            }
-            failures += 1;
-            tokio::time::sleep(delay(failures, spread())).await;
-        }
+        self.bench.artifacts.get(&mut Worker { link: &self.bench.link, session: None, refusals: 0 }, digest).await
     }
 
     /// Stores the models that are kept, and says how the attempt ended.
@@ -201,7 +197,11 @@ impl Attempt {
         match keep {
             KeepModels::All | KeepModels::Best => {
                 completion.final_model = self.upload(&trained.final_model).await?;
-                completion.best_model = self.upload(&trained.best_model).await?;
+                // Often they are one: it need not be asked for again.
+                completion.best_model = match trained.best_model == trained.final_model {
+                    true => completion.final_model.clone(),
+                    false => self.upload(&trained.best_model).await?,
+                };
             }
             KeepModels::None => {}
         }
@@ -213,22 +213,13 @@ impl Attempt {
         if model.is_empty() {
             return Ok(String::new());
         }
-        let (mut failures, mut refusals) = (0, 0);
-        loop {
-            match self.bench.artifacts.put(model).await {
-                Ok(digest) => return Ok(digest),
-                Err(Refusal::Away(status)) => self.bench.link.away(&status),
-                Err(error) if again(&mut refusals) => tracing::warn!(%error, "a model was refused, sending it again"),
-                Err(refusal) => {
-                    return Err(TrainError {
-                        retryable: true,
-                        message: format!("failed to store the model: {refusal}"),
-                    });
-                }
-            }
-            failures += 1;
-            tokio::time::sleep(delay(failures, spread())).await;
-        }
+        let _upload = self.bench.uploads.acquire().await.expect("never closed");
+        let mut worker = Worker { link: &self.bench.link, session: None, refusals: 0 };
+        self.bench
+            .artifacts
+            .put(&mut worker, v1::ArtifactKind::Model, model)
+            .await
+            .map_err(|error| TrainError { retryable: true, message: format!("failed to store the model: {error}") })
     }
 
     /// Repeats the completion until it is answered; tells how the attempt ended.
@@ -310,6 +301,44 @@ impl Attempt {
             }
         }
     }
+}
+
+/// A worker's side of a transfer: it waits for a coordinator that is away, however long; whoever waits for the transfer ends it
+/// with the lease.
+struct Worker<'l> {
+    link: &'l Link,
+    session: Option<Session>,
+    refusals: u32,
+}
+
+impl Party for Worker<'_> {
+    async fn caller(&mut self) -> Caller {
+        let session = self.session.insert(self.link.session().await);
+        let SessionKey { store, worker, secret } = session.key.clone();
+        Caller { worker, store, secret }
+    }
+
+    fn away(&mut self, status: &Status) -> bool {
+        self.link.away(status);
+        true
+    }
+
+    async fn unknown(&mut self) -> bool {
+        if let Some(session) = self.session.take() {
+            self.link.renewed(&session).await;
+        }
+        true
+    }
+
+    fn refused(&mut self, status: &Status) -> bool {
+        let goes_on = again(&mut self.refusals);
+        if goes_on {
+            tracing::warn!(error = explain(status), "a transfer was refused, asking again");
+        }
+        goes_on
+    }
+
+    fn progress(&mut self, _done: u64, _of: u64) {}
 }
 
 fn why(reason: DropReason) -> Option<String> {

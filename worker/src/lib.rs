@@ -5,7 +5,6 @@
 extern crate self as besom_worker;
 
 pub mod agent;
-mod artifacts;
 mod assignment;
 mod attempt;
 pub mod data;
@@ -13,6 +12,7 @@ mod network;
 mod random;
 mod slot;
 pub mod train;
+pub mod transfer;
 pub mod unfinished;
 mod watchdog;
 

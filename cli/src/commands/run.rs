@@ -16,6 +16,7 @@ use besom_worker::{
     Patience,
     agent::{self, Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent},
     data::Loaded,
+    transfer::Artifacts,
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -94,7 +95,7 @@ struct Session {
 impl Session {
     async fn work(&mut self, data: Loaded, settings: &Settings) -> anyhow::Result<Exit> {
         let channel = self.place.address().channel();
-        let (artifacts, sweeps) = (connect::artifacts(channel.clone()), connect::sweeps(channel));
+        let (artifacts, sweeps) = (Artifacts::new(channel.clone()), connect::sweeps(channel));
         let submitted = submission::submit(artifacts, sweeps, &self.file, &data);
         let Some(sweep) = self.interrupted.run_until_cancelled(submitted).await.transpose()? else {
             return Ok(Exit::Failed);

@@ -35,7 +35,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let endpoint = connect::endpoint(&settings.coordinator(args.coordinator.as_deref()))?;
     let slots = settings.slots(args.slots).unwrap_or_else(agent::default_slots);
     info!(coordinator = %endpoint.uri(), slots, "worker started");
-    let connect: Connect = Arc::new(move || endpoint.connect_lazy());
+    let connect: Connect = Arc::new(move || connect::lazy(&endpoint));
     let config = WorkerConfig {
         name: args.name,
         slots,

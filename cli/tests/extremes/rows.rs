@@ -125,7 +125,8 @@ pub(crate) fn odd_jobs(world: &World) {
     // An attempt and an epoch with the largest numbers.
     let last = job("odd", place);
     world.execute(&format!(
-        "INSERT INTO attempts SELECT {last}, {max}, worker_id, {max}, 'odd', {max}, {max}, 'lost', NULL FROM attempts \
+        "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome, error) \
+         SELECT {last}, {max}, worker_id, {max}, 'odd', {max}, {max}, 'lost', NULL FROM attempts \
          WHERE job_id = {last}; \
          INSERT INTO epochs SELECT {last}, {max}, {max}, 1, 1, 1, 1, 1, 1, '{{}}' FROM attempts WHERE job_id = {last} AND \
          attempt = {max}; \

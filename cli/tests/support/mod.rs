@@ -23,17 +23,24 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) struct Home {
     folder: TempDir,
     variables: Vec<(String, String)>,
+    namespace: Option<String>,
 }
 
 impl Home {
     /// An empty one.
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), variables: Vec::new() }
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), variables: Vec::new(), namespace: None }
     }
 
     /// Every command from here on has this variable.
     pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Every command from here on runs in this network namespace.
+    pub(crate) fn in_namespace(mut self, name: &str) -> Self {
+        self.namespace = Some(name.to_owned());
         self
     }
 
@@ -56,7 +63,15 @@ impl Home {
 
     /// `besom ARGS`, with no other setting of the surroundings than this home.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_besom"));
+        let binary = env!("CARGO_BIN_EXE_besom");
+        let mut command = match &self.namespace {
+            None => Command::new(binary),
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace, binary]);
+                command
+            }
+        };
         for name in ["BESOM_STORE", "BESOM_COORDINATOR", "BESOM_SLOTS", "BESOM_LISTEN", "BESOM_LOG"] {
             command.env_remove(name);
         }
@@ -222,8 +237,14 @@ impl Process {
 
     /// Waits for its end.
     #[track_caller]
-    pub(crate) fn wait(mut self) -> Ended {
-        let deadline = Instant::now() + LIMIT;
+    pub(crate) fn wait(self) -> Ended {
+        self.wait_within(LIMIT)
+    }
+
+    /// The same, of something that may take longer.
+    #[track_caller]
+    pub(crate) fn wait_within(mut self, limit: Duration) -> Ended {
+        let deadline = Instant::now() + limit;
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child of this process") {
                 break status;

@@ -9,6 +9,7 @@ mod invariants;
 mod kills;
 mod repeats;
 mod replaced;
+mod slow_links;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;

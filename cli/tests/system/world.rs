@@ -247,7 +247,7 @@ pub(crate) fn dataset() -> Vec<u8> {
 }
 
 /// A version 1 .npy of unsigned bytes.
-fn npy(shape: &str, data: &[u8]) -> Vec<u8> {
+pub(crate) fn npy(shape: &str, data: &[u8]) -> Vec<u8> {
     let mut header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
     while (10 + header.len() + 1) % 64 != 0 {
         header.push(' ');
@@ -260,7 +260,7 @@ fn npy(shape: &str, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn npz(arrays: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn npz(arrays: &[(&str, &[u8])]) -> Vec<u8> {
     use std::io::Write;
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);

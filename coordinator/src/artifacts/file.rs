@@ -1,14 +1,17 @@
 //! Artifacts as files: `<dir>/ab/abcdef...`, beside a SQLite database.
 //!
-//! A file under its final name is always whole: bytes go to a temporary file in the same folder while they are hashed, and
-//! the rename follows the fsync. Only then does the database's table `artifacts` name it. Temporary files of a process
-//! that was killed are swept by the next one that holds the database's lock. A file that turns out damaged when it is read
-//! is put aside, so that whoever has the right bytes can put them again.
+//! A file under its final name is always whole: an upload is collected in `<dir>/unfinished`, hashed while it comes, synced, and
+//! only then renamed. Only then does the database's table `artifacts` name it. Unfinished files of a process
+//! that was killed are removed by the next one that holds the database's lock. A file that turns out damaged when it is read
+//! is put aside, so that whoever has the right bytes can put them again. What the database drops is written down there, in
+//! the same transaction, and its file removed after it.
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
 };
 
 use async_trait::async_trait;
@@ -17,18 +20,21 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use tokio::task::spawn_blocking;
+use tokio::{sync::Mutex, task::spawn_blocking};
 use tracing::warn;
-use uuid::Uuid;
 
 use super::{
-    ArtifactError, ArtifactKind, ArtifactStore, CHUNK,
-    durable::{sync_file, sync_folder},
+    ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, Stored, UNNAMED,
+    durable::sync_folder,
+    spool::{Place, Spool, Unfinished},
     verify::Verifier,
 };
 use crate::{domain::Digest, store::sqlite::SqliteArtifactIndex};
 
-/// What the names of unfinished files begin with; no digest does.
+/// The folder of unfinished files.
+const UNFINISHED: &str = "unfinished";
+
+/// What the names of unfinished files began with when they lay beside the finished ones; no digest does.
 const TEMPORARY: &str = ".tmp-";
 
 /// What the names of damaged files end with; they stay for whoever wants to find out why.
@@ -38,12 +44,16 @@ const DAMAGED: &str = "damaged";
 pub struct FileArtifacts {
     dir: PathBuf,
     index: Option<SqliteArtifactIndex>,
+    spool: Arc<Spool>,
+    /// Held while a file and its row come or go together.
+    names: Mutex<()>,
 }
 
 impl FileArtifacts {
     /// The artifacts in `dir`, which is made when it is first needed. Without an index they can only be read.
     pub fn new(dir: PathBuf, index: Option<SqliteArtifactIndex>) -> Self {
-        Self { dir, index }
+        let spool = Arc::new(Spool::new(Place::Folder(dir.join(UNFINISHED))));
+        Self { dir, index, spool, names: Mutex::new(()) }
     }
 
     /// Removes what killed processes left unfinished. The caller holds the database's lock, so nobody else is writing.
@@ -54,8 +64,9 @@ impl FileArtifacts {
         let dir = self.dir.clone();
         blocking(move || {
             for folder in entries(&dir)? {
+                let all = folder.file_name().is_some_and(|name| name == UNFINISHED);
                 for file in entries(&folder)? {
-                    if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY)) {
+                    if all || file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY)) {
                         fs::remove_file(&file).map_err(|error| at(&file, &error))?;
                     }
                 }
@@ -78,93 +89,158 @@ impl FileArtifacts {
         })
         .await
     }
+
+    fn writable(&self) -> Result<&SqliteArtifactIndex, ArtifactError> {
+        self.index.as_ref().ok_or_else(ArtifactError::read_only)
+    }
+
+    /// The row, where its file is there and whole: a row alone, or a file that lost its tail, is put again.
+    async fn with_file(&self, digest: &Digest, row: Option<Stored>) -> Result<Option<Stored>, ArtifactError> {
+        match row {
+            Some(stored) if self.file_size(digest).await? == Some(stored.size) => Ok(Some(stored)),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Gives a complete file its name and its row.
+    async fn name(&self, upload: &NewUpload, file: Unfinished) -> Result<(), ArtifactError> {
+        let index = self.writable()?;
+        let path = self.path(&upload.digest);
+        let _names = self.names.lock().await;
+        blocking(move || {
+            let folder = folder_of(&path);
+            if !folder.is_dir() {
+                make_folder(folder).map_err(|error| at(folder, &error))?;
+                sync_folder(folder_of(folder))?;
+            }
+            file.rename(&path)?;
+            sync_folder(folder)
+        })
+        .await?;
+        index.note(&upload.digest, upload.kind.as_str(), upload.size).await?.accept(upload)
+    }
+
+    /// Removes the file of an artifact that has no row.
+    async fn remove_file(&self, digest: &Digest) -> Result<bool, ArtifactError> {
+        let index = self.writable()?;
+        let path = self.path(digest);
+        let _names = self.names.lock().await;
+        // It may have been put again meanwhile.
+        if index.find(digest).await?.is_some() {
+            return Ok(false);
+        }
+        let removed = blocking(move || match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(at(&path, &error)),
+        });
+        Ok(removed.await?)
+    }
+
+    /// Files that no row names: a process was killed between the one and the other, or before it could remove a file.
+    async fn remove_files_without_row(&self) -> Result<u64, ArtifactError> {
+        let mut removed = 0;
+        for folder in 0..=u8::MAX {
+            let prefix = format!("{folder:02x}");
+            let dir = self.dir.join(&prefix);
+            let mut files = blocking(move || old_files(&dir)).await?;
+            if files.is_empty() {
+                continue;
+            }
+            let rows = self.writable()?.with_prefix(&prefix).await?;
+            files.retain(|digest| !rows.contains(digest));
+            for digest in files {
+                removed += u64::from(self.remove_file(&digest).await?);
+            }
+        }
+        Ok(removed)
+    }
 }
 
 #[async_trait]
 impl ArtifactStore for FileArtifacts {
-    async fn size(&self, digest: &Digest) -> Result<Option<u64>, ArtifactError> {
-        // A process killed between the file and its row leaves a file that no result may name: who asks has to put it
-        // again, which then only adds the row.
-        if let Some(index) = &self.index
-            && !index.contains(digest).await?
-        {
-            return Ok(None);
+    async fn find(&self, digest: &Digest) -> Result<Option<Stored>, ArtifactError> {
+        match &self.index {
+            Some(index) => self.with_file(digest, index.find(digest).await?).await,
+            // Who only reads has no index; a file without a row was never named and is never asked for.
+            None => {
+                let kind = String::new();
+                Ok(self.file_size(digest).await?.map(|size| Stored { size, kind }))
+            }
         }
-        Ok(self.file_size(digest).await?)
+    }
+
+    async fn claim(&self, digest: &Digest) -> Result<Option<Stored>, ArtifactError> {
+        match &self.index {
+            Some(index) => self.with_file(digest, index.claim(digest).await?).await,
+            None => self.find(digest).await,
+        }
+    }
+
+    async fn received(&self, digest: &Digest, upload: &str) -> Result<u64, ArtifactError> {
+        self.spool.received(digest, upload).await
     }
 
     async fn put(
         &self,
-        digest: &Digest,
-        size: u64,
-        kind: ArtifactKind,
-        mut chunks: BoxStream<'static, Result<Bytes, io::Error>>,
+        upload: NewUpload,
+        chunks: BoxStream<'static, Result<Bytes, io::Error>>,
     ) -> Result<(), ArtifactError> {
-        let Some(index) = &self.index else { return Err(ArtifactError::read_only()) };
-        // A file that no row names is written anew: a process that died may have left its name, but not on the disk.
-        if self.size(digest).await? != Some(size) {
-            let (path, digest) = (self.path(digest), digest.clone());
-            let mut unfinished = blocking(move || Unfinished::create(path, Verifier::new(digest, size))).await?;
-            while let Some(chunk) = chunks.next().await {
-                let chunk = chunk?;
-                unfinished = spawn(move || unfinished.append(&chunk)).await?;
+        let index = self.writable()?;
+        if let Some(row) = index.claim(&upload.digest).await? {
+            row.accept(&upload)?;
+            if self.file_size(&upload.digest).await? == Some(upload.size) {
+                return Ok(());
             }
-            spawn(move || unfinished.finish()).await?;
         }
-        Ok(index.insert(digest, kind.as_str(), size).await?)
+        // A file that no row names is written anew: a process that died may have left its name, but not on the disk.
+        let mut file = self.spool.collect(&upload, chunks).await?;
+        let file = blocking(move || file.sync().map(|()| file)).await?;
+        self.name(&upload, file).await
     }
 
-    async fn get(&self, digest: &Digest) -> Result<BoxStream<'static, Result<Bytes, ArtifactError>>, ArtifactError> {
+    async fn get(&self, digest: &Digest, offset: u64) -> Result<(u64, Chunks), ArtifactError> {
         let (path, digest) = (self.path(digest), digest.clone());
         let aside = self.index.is_some();
-        let reader = spawn(move || Reader::open(path, digest, aside)).await?;
-        Ok(stream::try_unfold(reader, |reader| spawn(move || reader.next())).boxed())
-    }
-}
-
-/// A temporary file; removed when it is dropped before it is finished.
-struct Unfinished {
-    file: File,
-    temporary: PathBuf,
-    path: PathBuf,
-    verifier: Verifier,
-    finished: bool,
-}
-
-impl Unfinished {
-    fn create(path: PathBuf, verifier: Verifier) -> io::Result<Self> {
-        let folder = folder_of(&path);
-        if !folder.is_dir() {
-            make_folder(folder).map_err(|error| at(folder, &error))?;
-            sync_folder(folder_of(folder))?;
-        }
-        let temporary = folder.join(format!("{TEMPORARY}{}", Uuid::now_v7().simple()));
-        let file = File::create_new(&temporary).map_err(|error| at(&temporary, &error))?;
-        Ok(Self { file, temporary, path, verifier, finished: false })
+        let reader = spawn(move || Reader::open(path, digest, offset, aside)).await?;
+        Ok((reader.size, stream::try_unfold(reader, |reader| spawn(move || reader.next())).boxed()))
     }
 
-    fn append(mut self, chunk: &[u8]) -> Result<Self, ArtifactError> {
-        self.verifier.update(chunk)?;
-        self.file.write_all(chunk).map_err(|error| at(&self.temporary, &error))?;
-        Ok(self)
-    }
-
-    fn finish(mut self) -> Result<(), ArtifactError> {
-        self.verifier.finish()?;
-        sync_file(&self.file, &self.temporary)?;
-        fs::rename(&self.temporary, &self.path).map_err(|error| at(&self.path, &error))?;
-        self.finished = true;
-        Ok(sync_folder(folder_of(&self.path))?)
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if !self.finished {
-            // What stays is swept at the next start.
-            let _ = fs::remove_file(&self.temporary);
+    async fn tidy(&self) -> Result<(), ArtifactError> {
+        self.spool.forget_old();
+        let Some(index) = &self.index else { return Ok(()) };
+        loop {
+            let dropped = index.dropped().await?;
+            if dropped.is_empty() {
+                return Ok(());
+            }
+            for digest in &dropped {
+                self.remove_file(digest).await?;
+            }
+            index.forget_dropped(&dropped).await?;
         }
     }
+
+    async fn remove_unnamed(&self) -> Result<u64, ArtifactError> {
+        let removed = self.writable()?.remove_unnamed(UNNAMED).await?;
+        self.tidy().await?;
+        Ok(removed + self.remove_files_without_row().await?)
+    }
+}
+
+/// The digests of files that nobody has written to for [`UNNAMED`].
+fn old_files(dir: &Path) -> io::Result<Vec<Digest>> {
+    let now = SystemTime::now();
+    let mut old = Vec::new();
+    for path in entries(dir)? {
+        let digest = path.file_name().and_then(|name| Digest::parse(&name.to_string_lossy()));
+        let Some(digest) = digest else { continue };
+        let written = fs::metadata(&path).and_then(|file| file.modified()).map_err(|error| at(&path, &error))?;
+        if now.duration_since(written).is_ok_and(|age| age > UNNAMED) {
+            old.push(digest);
+        }
+    }
+    Ok(old)
 }
 
 /// A file being read.
@@ -173,19 +249,26 @@ struct Reader {
     path: PathBuf,
     /// Whether to put the file aside if it is damaged; who only reads must not.
     aside: bool,
-    verifier: Verifier,
+    size: u64,
+    /// `None` where reading began behind the first byte: whoever has the bytes before it verifies the whole.
+    verifier: Option<Verifier>,
     ended: bool,
 }
 
 impl Reader {
-    fn open(path: PathBuf, digest: Digest, aside: bool) -> Result<Self, ArtifactError> {
-        let file = match File::open(&path) {
+    fn open(path: PathBuf, digest: Digest, offset: u64, aside: bool) -> Result<Self, ArtifactError> {
+        let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ArtifactError::NotFound(digest)),
             Err(error) => return Err(at(&path, &error).into()),
         };
         let size = file.metadata().map_err(|error| at(&path, &error))?.len();
-        Ok(Self { file, path, aside, verifier: Verifier::new(digest, size), ended: false })
+        if offset > size {
+            return Err(ArtifactError::Offset { digest, expected: format!("at most {size}"), offset });
+        }
+        file.seek(SeekFrom::Start(offset)).map_err(|error| at(&path, &error))?;
+        let verifier = (offset == 0).then(|| Verifier::new(digest, size));
+        Ok(Self { file, path, aside, size, verifier, ended: false })
     }
 
     fn next(mut self) -> Result<Option<(Bytes, Self)>, ArtifactError> {
@@ -194,10 +277,12 @@ impl Reader {
         }
         let mut chunk = Vec::with_capacity(CHUNK);
         (&mut self.file).take(CHUNK as u64).read_to_end(&mut chunk)?;
-        self.verifier.update(&chunk)?;
-        if chunk.len() < CHUNK {
-            self.ended = true;
-            if let Err(damage) = self.verifier.finish() {
+        self.ended = chunk.len() < CHUNK;
+        if let Some(verifier) = &mut self.verifier {
+            verifier.update(&chunk)?;
+            if self.ended
+                && let Err(damage) = verifier.finish()
+            {
                 self.put_aside();
                 return Err(damage);
             }
@@ -246,7 +331,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 }
 
 /// The error with the path that it is about.
-fn at(path: &Path, error: &io::Error) -> io::Error {
+pub(super) fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
@@ -263,7 +348,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().expect("an artifact's path has two folders of ours")
 }
 
-fn make_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

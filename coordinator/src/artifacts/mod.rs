@@ -2,21 +2,33 @@
 //!
 //! An artifact becomes visible when it is complete, hashed and on disk, never before: a row that names one can rely on
 //! it. Files under BESOM_HOME go with SQLite; chunks in a table go with Postgres, so that any coordinator serves them.
+//! Until it is complete, an upload is collected in a file of its own ([`spool`]), whichever database it is for: no sender,
+//! however slow, holds a transaction or a connection. An artifact goes with the last row that names it.
 
 mod durable;
 mod file;
 mod postgres;
+mod spool;
 mod verify;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 pub use self::{file::FileArtifacts, postgres::PostgresArtifacts};
-use crate::{domain::Digest, store::StoreError};
+use crate::{
+    domain::{Digest, WorkerId},
+    store::StoreError,
+};
 
-/// The largest chunk that a store gives out, in bytes: small beside what a message may hold.
-pub const CHUNK: usize = 1 << 20;
+/// The largest chunk that a store gives out, in bytes.
+pub const CHUNK: usize = besom_proto::transfer::PIECE;
+
+/// An artifact that no row names stays for so long: whoever has just stored it, or was told that it is there, is about to
+/// name it.
+pub const UNNAMED: Duration = Duration::from_secs(60 * 60);
 
 /// What an artifact is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +52,44 @@ impl ArtifactKind {
     }
 }
 
+/// What is known of a stored artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// In bytes.
+    pub size: u64,
+    /// The word for its kind.
+    pub kind: String,
+}
+
+/// Who sends an upload: each has room of its own, so that strangers cannot use up what workers need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sender {
+    /// A worker that the store knows.
+    Worker(WorkerId),
+    /// Anybody else.
+    Stranger,
+}
+
+/// An upload as its head announces it.
+#[derive(Debug, Clone)]
+pub struct NewUpload {
+    /// Of the whole artifact.
+    pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
+    /// What it is for.
+    pub kind: ArtifactKind,
+    /// Whose it is.
+    pub sender: Sender,
+    /// The name under which its sender goes on with it after a break; `None`: a break ends it.
+    pub name: Option<String>,
+    /// Where the bytes that follow begin.
+    pub offset: u64,
+}
+
+/// The bytes of an artifact on their way out.
+pub type Chunks = BoxStream<'static, Result<Bytes, ArtifactError>>;
+
 /// Why an artifact was not stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
@@ -54,6 +104,32 @@ pub enum ArtifactError {
         /// How they differ.
         problem: String,
     },
+    /// It is stored as something else.
+    #[error("artifact {digest}: expected a {expected}, but it is stored as a {stored}")]
+    OtherKind {
+        /// Which.
+        digest: Digest,
+        /// What was announced.
+        expected: &'static str,
+        /// What is there.
+        stored: String,
+    },
+    /// The upload does not go on where it stopped, or a download begins behind the end.
+    #[error("artifact {digest}: expected an offset of {expected}, got {offset}")]
+    Offset {
+        /// Which.
+        digest: Digest,
+        /// What would do.
+        expected: String,
+        /// What was asked for.
+        offset: u64,
+    },
+    /// The sender itself went on with this upload in another call, or asked what came of it.
+    #[error("artifact {0}: the sender goes on with this upload in another call")]
+    Superseded(Digest),
+    /// More unfinished uploads than there is room for.
+    #[error("artifact {0}: too many uploads are unfinished here, and this one came or moved last; try again later")]
+    Crowded(Digest),
     /// Disk full, or another file error.
     #[error("artifact storage")]
     Io(#[from] std::io::Error),
@@ -68,22 +144,49 @@ impl ArtifactError {
     }
 }
 
+impl Stored {
+    /// Refuses an upload of other bytes, or for another purpose, under the digest of this.
+    fn accept(&self, upload: &NewUpload) -> Result<(), ArtifactError> {
+        let digest = upload.digest.clone();
+        if self.size != upload.size {
+            let problem = format!("{}, but stored are {}", upload.size, self.size);
+            return Err(ArtifactError::Mismatch { expected: digest, problem });
+        }
+        if self.kind != upload.kind.as_str() {
+            let (expected, stored) = (upload.kind.as_str(), self.kind.clone());
+            return Err(ArtifactError::OtherKind { digest, expected, stored });
+        }
+        Ok(())
+    }
+}
+
 /// Where artifacts live.
 #[async_trait]
 pub trait ArtifactStore: Send + Sync + 'static {
-    /// The size in bytes, if it is stored.
-    async fn size(&self, digest: &Digest) -> Result<Option<u64>, ArtifactError>;
+    /// What is stored under the digest.
+    async fn find(&self, digest: &Digest) -> Result<Option<Stored>, ArtifactError>;
 
-    /// Takes the bytes of `digest`, `size` of them, and makes them visible once they are verified and durable.
-    /// Storing what is there already is fine, also at the same time from two sides.
+    /// As [`ArtifactStore::find`], for somebody who is about to name it: it then stays for [`UNNAMED`], whatever else
+    /// drops it.
+    async fn claim(&self, digest: &Digest) -> Result<Option<Stored>, ArtifactError>;
+
+    /// How much of an upload was received. One that still is, stops.
+    async fn received(&self, digest: &Digest, upload: &str) -> Result<u64, ArtifactError>;
+
+    /// Takes the bytes of an upload and makes them visible once they are verified and durable. Storing what is there
+    /// already is fine, also at the same time from two sides.
     async fn put(
         &self,
-        digest: &Digest,
-        size: u64,
-        kind: ArtifactKind,
+        upload: NewUpload,
         chunks: BoxStream<'static, Result<Bytes, std::io::Error>>,
     ) -> Result<(), ArtifactError>;
 
-    /// The bytes in chunks of at most 1 MiB.
-    async fn get(&self, digest: &Digest) -> Result<BoxStream<'static, Result<Bytes, ArtifactError>>, ArtifactError>;
+    /// The size, and the bytes from `offset` on in chunks of at most [`CHUNK`].
+    async fn get(&self, digest: &Digest, offset: u64) -> Result<(u64, Chunks), ArtifactError>;
+
+    /// Forgets uploads that nobody went on with, and removes the bytes of artifacts that were dropped.
+    async fn tidy(&self) -> Result<(), ArtifactError>;
+
+    /// Removes artifacts that no row has named for [`UNNAMED`]; says how many.
+    async fn remove_unnamed(&self) -> Result<u64, ArtifactError>;
 }

@@ -1,190 +1,236 @@
 //! Artifacts as rows of the database, so that any coordinator serves them.
 //!
-//! One transaction writes the chunks and the row of `artifacts` that makes them visible, in a task that nobody cancels. The
-//! row is inserted first: of two sides that store the same digest, the second waits there and finds it done.
+//! An upload is collected outside of the database. When all of it is there and verified, one transaction, in a task that
+//! nobody cancels, writes its chunks and then the row of `artifacts` that makes them visible.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use sqlx::{PgConnection, PgPool};
-use tokio::sync::Semaphore;
+use sqlx::PgPool;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use super::{ArtifactError, ArtifactKind, ArtifactStore, CHUNK, verify::Verifier};
-use crate::domain::Digest;
+use super::{
+    ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, Stored, UNNAMED,
+    spool::{Place, Spool},
+    verify::Verifier,
+};
+use crate::{
+    domain::Digest,
+    store::postgres::{PostgresArtifactIndex, store_error},
+};
 
-/// A sender that stalls must not hold a transaction open for longer; the session's own limit on idle transactions is 30 s,
-/// and ends it less politely.
-const CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes in one row.
+const ROW: usize = 1 << 20;
 
-/// Each holds a connection for as long as its sender takes; the pool's others are for leases and reports.
-const UPLOADS: usize = 4;
+/// Complete uploads that are written at once; the pool's other connections are for leases and reports.
+const WRITERS: usize = 2;
 
 /// Chunks in the table `artifact_chunks`.
 pub struct PostgresArtifacts {
     pool: PgPool,
+    index: PostgresArtifactIndex,
     /// `None`: open for reading only.
-    uploads: Option<Arc<Semaphore>>,
+    uploads: Option<Uploads>,
+}
+
+struct Uploads {
+    spool: Arc<Spool>,
+    writers: Arc<Semaphore>,
 }
 
 impl PostgresArtifacts {
     /// The artifacts of the store behind `pool`.
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool, uploads: Some(Arc::new(Semaphore::new(UPLOADS))) }
+    pub fn new(pool: PgPool, index: PostgresArtifactIndex) -> Self {
+        let uploads =
+            Uploads { spool: Arc::new(Spool::new(Place::Nameless)), writers: Arc::new(Semaphore::new(WRITERS)) };
+        Self { pool, index, uploads: Some(uploads) }
     }
 
     /// The same, of a store that was opened for reading.
-    pub fn read_only(pool: PgPool) -> Self {
-        Self { pool, uploads: None }
+    pub fn read_only(pool: PgPool, index: PostgresArtifactIndex) -> Self {
+        Self { pool, index, uploads: None }
+    }
+
+    fn writable(&self) -> Result<&Uploads, ArtifactError> {
+        self.uploads.as_ref().ok_or_else(ArtifactError::read_only)
     }
 }
 
 #[async_trait]
 impl ArtifactStore for PostgresArtifacts {
-    async fn size(&self, digest: &Digest) -> Result<Option<u64>, ArtifactError> {
-        let size: Option<i64> = sqlx::query_scalar("SELECT size FROM artifacts WHERE digest = $1")
-            .bind(digest.as_str())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(database)?;
-        Ok(size.map(i64::cast_unsigned))
+    async fn find(&self, digest: &Digest) -> Result<Option<Stored>, ArtifactError> {
+        Ok(self.index.find(digest).await?)
+    }
+
+    async fn claim(&self, digest: &Digest) -> Result<Option<Stored>, ArtifactError> {
+        match self.uploads {
+            Some(_) => Ok(self.index.claim(digest).await?),
+            None => self.find(digest).await,
+        }
+    }
+
+    async fn received(&self, digest: &Digest, upload: &str) -> Result<u64, ArtifactError> {
+        match &self.uploads {
+            Some(uploads) => uploads.spool.received(digest, upload).await,
+            None => Ok(0),
+        }
     }
 
     async fn put(
         &self,
-        digest: &Digest,
-        size: u64,
-        kind: ArtifactKind,
+        upload: NewUpload,
         chunks: BoxStream<'static, Result<Bytes, io::Error>>,
     ) -> Result<(), ArtifactError> {
-        let Some(uploads) = &self.uploads else { return Err(ArtifactError::read_only()) };
-        if self.size(digest).await? == Some(size) {
-            return Ok(());
+        let uploads = self.writable()?;
+        if let Some(row) = self.index.claim(&upload.digest).await? {
+            return row.accept(&upload);
         }
-        let (pool, uploads, digest) = (self.pool.clone(), uploads.clone(), digest.clone());
+        let file = uploads.spool.collect(&upload, chunks).await?;
+        let (pool, writers) = (self.pool.clone(), uploads.writers.clone());
         let task = tokio::spawn(async move {
-            let _upload = uploads.acquire_owned().await.map_err(io::Error::other)?;
-            let mut transaction = pool.begin().await.map_err(database)?;
-            match write(&mut transaction, digest, size, kind, chunks).await {
-                Ok(()) => transaction.commit().await.map_err(database),
-                Err(error) => {
-                    // The first error is the one to tell; a connection that cannot roll back is closed by the pool.
-                    let _ = transaction.rollback().await;
-                    Err(error)
-                }
-            }
+            let _writer = writers.acquire_owned().await.map_err(io::Error::other)?;
+            let file = spawn_blocking(move || file.rewind()).await.map_err(io::Error::other)??;
+            write(&pool, &upload, file).await
         });
-        task.await.map_err(|error| ArtifactError::Io(io::Error::other(error)))?
+        task.await.map_err(io::Error::other)?
     }
 
-    async fn get(&self, digest: &Digest) -> Result<BoxStream<'static, Result<Bytes, ArtifactError>>, ArtifactError> {
-        let Some(size) = self.size(digest).await? else { return Err(ArtifactError::NotFound(digest.clone())) };
+    async fn get(&self, digest: &Digest, offset: u64) -> Result<(u64, Chunks), ArtifactError> {
+        let Some(Stored { size, .. }) = self.find(digest).await? else {
+            return Err(ArtifactError::NotFound(digest.clone()));
+        };
+        if offset > size {
+            let (digest, expected) = (digest.clone(), format!("at most {size}"));
+            return Err(ArtifactError::Offset { digest, expected, offset });
+        }
+        let verifier = (offset == 0).then(|| Verifier::new(digest.clone(), size));
         let reader = Reader {
             pool: self.pool.clone(),
+            index: self.index.clone(),
             digest: digest.clone(),
-            seq: 0,
-            verifier: Verifier::new(digest.clone(), size),
+            at: offset,
+            size,
+            verifier,
+            ended: false,
         };
-        Ok(stream::try_unfold(reader, Reader::next).boxed())
+        Ok((size, stream::try_unfold(reader, Reader::next).boxed()))
+    }
+
+    async fn tidy(&self) -> Result<(), ArtifactError> {
+        if let Some(uploads) = &self.uploads {
+            uploads.spool.forget_old();
+        }
+        Ok(())
+    }
+
+    async fn remove_unnamed(&self) -> Result<u64, ArtifactError> {
+        self.writable()?;
+        Ok(self.index.remove_unnamed(UNNAMED).await?)
     }
 }
 
-async fn write(
-    connection: &mut PgConnection,
-    digest: Digest,
-    size: u64,
-    kind: ArtifactKind,
-    mut chunks: BoxStream<'static, Result<Bytes, io::Error>>,
-) -> Result<(), ArtifactError> {
-    let inserted = sqlx::query(
-        "INSERT INTO artifacts (digest, kind, size, created_at)
-         VALUES ($1, $2, $3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(digest.as_str())
-    .bind(kind.as_str())
-    .bind(size.cast_signed())
-    .execute(&mut *connection)
-    .await
-    .map_err(database)?;
-    let mut verifier = Verifier::new(digest.clone(), size);
-    if inserted.rows_affected() == 0 {
-        let stored: i64 = sqlx::query_scalar("SELECT size FROM artifacts WHERE digest = $1")
-            .bind(digest.as_str())
-            .fetch_one(connection)
-            .await
-            .map_err(database)?;
-        return match stored.cast_unsigned() {
-            stored if stored == size => Ok(()),
-            stored => {
-                Err(ArtifactError::Mismatch { expected: digest, problem: format!("{size}, but stored are {stored}") })
-            }
-        };
-    }
-    let mut buffer = BytesMut::with_capacity(CHUNK);
+/// Writes a complete and verified file. Whoever else stores the same digest at the same time writes the same chunks: the
+/// second waits for the first at the first of them, and finds all of them there.
+async fn write(pool: &PgPool, upload: &NewUpload, mut file: File) -> Result<(), ArtifactError> {
+    let mut transaction = pool.begin().await.map_err(database)?;
     let mut seq = 0;
     loop {
-        let chunk = match tokio::time::timeout(CHUNK_TIMEOUT, chunks.next()).await {
-            Ok(chunk) => chunk.transpose()?,
-            Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the sender stalled").into()),
-        };
-        if let Some(chunk) = &chunk {
-            verifier.update(chunk)?;
-            buffer.extend_from_slice(chunk);
+        let read = spawn_blocking(move || {
+            let mut row = Vec::with_capacity(ROW.min(usize::try_from(file.metadata()?.len()).unwrap_or(ROW)));
+            (&mut file).take(ROW as u64).read_to_end(&mut row)?;
+            Ok::<_, io::Error>((file, row))
+        });
+        let row;
+        (file, row) = read.await.map_err(io::Error::other)??;
+        if row.is_empty() {
+            break;
         }
-        while buffer.len() >= CHUNK || (chunk.is_none() && !buffer.is_empty()) {
-            let bytes = buffer.split_to(buffer.len().min(CHUNK));
-            sqlx::query("INSERT INTO artifact_chunks (digest, seq, bytes) VALUES ($1, $2, $3)")
-                .bind(digest.as_str())
-                .bind(seq)
-                .bind(bytes.as_ref())
-                .execute(&mut *connection)
-                .await
-                .map_err(database)?;
-            seq += 1;
-        }
-        if chunk.is_none() {
-            return verifier.finish();
-        }
+        sqlx::query("INSERT INTO artifact_chunks (digest, seq, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(upload.digest.as_str())
+            .bind(seq)
+            .bind(row)
+            .execute(&mut *transaction)
+            .await
+            .map_err(database)?;
+        seq += 1;
     }
+    let (size, kind): (i64, String) = sqlx::query_as(PostgresArtifactIndex::NOTE)
+        .bind(upload.digest.as_str())
+        .bind(upload.kind.as_str())
+        .bind(upload.size.cast_signed())
+        .bind(None::<i64>)
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(database)?;
+    Stored { size: size.cast_unsigned(), kind }.accept(upload)?;
+    transaction.commit().await.map_err(database)
 }
 
-/// A walk along the chunks of one artifact.
+/// A walk along the bytes of one artifact. It holds no connection between two pieces.
 struct Reader {
     pool: PgPool,
+    index: PostgresArtifactIndex,
     digest: Digest,
-    seq: i32,
-    verifier: Verifier,
+    at: u64,
+    size: u64,
+    /// `None` where reading began behind the first byte: whoever has the bytes before it verifies the whole.
+    verifier: Option<Verifier>,
+    ended: bool,
 }
 
 impl Reader {
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, ArtifactError> {
-        let chunk: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT bytes FROM artifact_chunks WHERE digest = $1 AND seq = $2")
-                .bind(self.digest.as_str())
-                .bind(self.seq)
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(database)?;
-        self.seq += 1;
-        match chunk {
-            Some(chunk) => {
-                self.verifier.update(&chunk)?;
-                Ok(Some((Bytes::from(chunk), self)))
-            }
-            None => {
-                self.verifier.finish()?;
-                Ok(None)
+        if self.ended {
+            return Ok(None);
+        }
+        if self.at >= self.size {
+            self.verifier.as_mut().map_or(Ok(()), Verifier::finish)?;
+            return Ok(None);
+        }
+        let (seq, within) = (self.at / ROW as u64, self.at % ROW as u64);
+        let piece: Option<Vec<u8>> = sqlx::query_scalar(
+            "SELECT substring(bytes FROM $3 FOR $4) FROM artifact_chunks WHERE digest = $1 AND seq = $2",
+        )
+        .bind(self.digest.as_str())
+        .bind(i32::try_from(seq).unwrap_or(i32::MAX))
+        .bind(i32::try_from(within + 1).expect("within a row"))
+        .bind(i32::try_from(CHUNK).expect("a piece is small"))
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(database)?;
+        let piece = piece.unwrap_or_default();
+        if piece.is_empty() {
+            // Gone with its last name, or damaged.
+            return match self.index.find(&self.digest).await? {
+                None => Err(ArtifactError::NotFound(self.digest)),
+                Some(_) => {
+                    let problem = format!("only {} of {}", self.at, self.size);
+                    Err(ArtifactError::Mismatch { expected: self.digest, problem })
+                }
+            };
+        }
+        self.at += piece.len() as u64;
+        if let Some(verifier) = &mut self.verifier {
+            verifier.update(&piece)?;
+            if self.at >= self.size {
+                verifier.finish()?;
+                self.ended = true;
             }
         }
+        Ok(Some((Bytes::from(piece), self)))
     }
 }
 
 /// Reading and writing bytes has no failure that another call could not mend, except a bug or a damaged table.
 fn database(error: sqlx::Error) -> ArtifactError {
-    ArtifactError::Store(crate::store::postgres::store_error(error, "artifact"))
+    ArtifactError::Store(store_error(error, "artifact"))
 }

@@ -6,6 +6,7 @@ use super::ArtifactError;
 use crate::domain::Digest;
 
 /// Hashes bytes as they pass.
+#[derive(Debug, Clone)]
 pub(super) struct Verifier {
     expected: Digest,
     size: u64,
@@ -16,6 +17,16 @@ pub(super) struct Verifier {
 impl Verifier {
     pub(super) fn new(expected: Digest, size: u64) -> Self {
         Self { expected, size, seen: 0, hasher: Sha256::new() }
+    }
+
+    /// How many bytes have passed.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// How many have to.
+    pub(super) fn size(&self) -> u64 {
+        self.size
     }
 
     /// Fails as soon as there are too many bytes, so that nobody can fill the disk under a small size.

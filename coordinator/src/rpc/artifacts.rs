@@ -1,9 +1,12 @@
 //! ArtifactService: bytes in and out. The artifact store compares them with their digest in both directions.
+//!
+//! An upload is judged by what comes of it: whoever brings less than the least rate is told so, and may go on later.
 
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use besom_proto::transfer::Pace;
 use besom_proto::v1;
 use besom_proto::v1::artifact_service_server::ArtifactService;
 use besom_proto::v1::put_request::Part;
@@ -15,46 +18,85 @@ use tracing::{error, info};
 
 use super::convert;
 use super::status::{self, invalid};
-use crate::artifacts::{ArtifactError, ArtifactStore};
+use crate::artifacts::{ArtifactError, ArtifactStore, NewUpload, Sender, Stored};
 use crate::domain::Digest;
-use crate::scheduler::bounded;
+use crate::scheduler::{Scheduler, bounded};
 
 /// The largest artifact: a dataset beyond it would not fit in a worker's memory.
 const MAX_ARTIFACT: u64 = 4 << 30;
-/// The largest chunk taken; clients send 1 MiB.
+/// The largest chunk taken; clients send 64 KiB.
 const MAX_CHUNK: usize = 2 << 20;
-/// How long an upload may be silent.
-const SILENCE: Duration = Duration::from_secs(60);
+/// The longest name of an upload.
+const MAX_NAME: usize = 64;
 
 /// The service.
 pub(crate) struct Artifacts {
+    pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     /// Owns uploads: their storing is not cut off in the middle when a client hangs up.
     pub(crate) uploads: TaskTracker,
 }
 
-#[tonic::async_trait]
-impl ArtifactService for Artifacts {
-    async fn stat(&self, request: Request<v1::StatRequest>) -> Result<Response<v1::StatResponse>, Status> {
-        let digest = convert::digest("digest", &request.into_inner().digest)?;
-        let size = size(&*self.artifacts, &digest).await?;
-        Ok(Response::new(v1::StatResponse { present: size.is_some(), size: size.unwrap_or(0) }))
+impl Artifacts {
+    /// Who calls: nobody in particular, or a worker that the store knows. Any other is refused before anything is sent.
+    async fn sender(&self, worker: i64, store: &str, secret: &str) -> Result<Sender, Status> {
+        if worker == 0 {
+            return Ok(Sender::Stranger);
+        }
+        let session = convert::session(store, worker, secret)?;
+        bounded(self.scheduler.store.known(session)).await.map_err(status::of_store)?;
+        Ok(Sender::Worker(session.worker))
     }
 
-    async fn put(&self, request: Request<Streaming<v1::PutRequest>>) -> Result<Response<v1::PutResponse>, Status> {
-        let mut parts = request.into_inner();
-        let Some(Part::Head(head)) = next(&mut parts).await? else {
-            return Err(invalid("head", "missing; it comes before the first chunk"));
-        };
+    async fn upload(&self, head: v1::PutHead) -> Result<NewUpload, Status> {
         let digest = convert::digest("head.digest", &head.digest)?;
         let kind = convert::artifact_kind(head.kind)?;
         if head.size > MAX_ARTIFACT {
             return Err(invalid("head.size", format!("{} bytes; at most {MAX_ARTIFACT}", head.size)));
         }
+        if head.offset > head.size {
+            return Err(invalid("head.offset", format!("{}; at most the size of {}", head.offset, head.size)));
+        }
+        let name = upload_name("head.upload", head.upload)?;
+        let sender = self.sender(head.worker, &head.store, &head.secret).await?;
+        Ok(NewUpload { digest, size: head.size, kind, sender, name, offset: head.offset })
+    }
+}
+
+#[tonic::async_trait]
+impl ArtifactService for Artifacts {
+    async fn stat(&self, request: Request<v1::StatRequest>) -> Result<Response<v1::StatResponse>, Status> {
+        let request = request.into_inner();
+        let digest = convert::digest("digest", &request.digest)?;
+        let name = upload_name("upload", request.upload)?;
+        self.sender(request.worker, &request.store, &request.secret).await?;
+        if let Some(stored) = claim(&*self.artifacts, &digest).await? {
+            return Ok(Response::new(v1::StatResponse { present: true, size: stored.size, received: 0 }));
+        }
+        let received = match name {
+            Some(name) => self.artifacts.received(&digest, &name).await.map_err(status::of_artifact)?,
+            None => 0,
+        };
+        Ok(Response::new(v1::StatResponse { present: false, size: 0, received }))
+    }
+
+    async fn put(&self, request: Request<Streaming<v1::PutRequest>>) -> Result<Response<v1::PutResponse>, Status> {
+        let mut parts = request.into_inner();
+        let window = self.scheduler.config.transfer_window;
+        let Ok(first) = tokio::time::timeout(window, next(&mut parts)).await else {
+            return Err(Status::deadline_exceeded(format!(
+                "expected the head of an upload within {window:?}, got none"
+            )));
+        };
+        let Some(Part::Head(head)) = first? else {
+            return Err(invalid("head", "missing; it comes before the first chunk"));
+        };
+        let upload = self.upload(head).await?;
+        let (digest, size) = (upload.digest.clone(), upload.size);
         let refusal = Arc::new(Mutex::new(None));
-        let chunks = chunks(parts, head.size, refusal.clone());
-        let (artifacts, name, size) = (self.artifacts.clone(), digest.clone(), head.size);
-        let stored = self.uploads.spawn(async move { artifacts.put(&name, size, kind, chunks).await });
+        let chunks = chunks(parts, window, &upload, refusal.clone());
+        let artifacts = self.artifacts.clone();
+        let stored = self.uploads.spawn(async move { artifacts.put(upload, chunks).await });
         let stored = stored.await.map_err(|_| Status::unavailable("the coordinator is stopping"))?;
         // What the stream was refused for says more than that it broke.
         if let Some(refusal) = refusal.lock().expect("no holder panics").take() {
@@ -68,8 +110,10 @@ impl ArtifactService for Artifacts {
     type GetStream = BoxStream<'static, Result<v1::GetResponse, Status>>;
 
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<Self::GetStream>, Status> {
-        let digest = convert::digest("digest", &request.into_inner().digest)?;
-        let stored = self.artifacts.get(&digest).await.map_err(status::of_artifact)?;
+        let request = request.into_inner();
+        let digest = convert::digest("digest", &request.digest)?;
+        self.sender(request.worker, &request.store, &request.secret).await?;
+        let (_, stored) = self.artifacts.get(&digest, request.offset).await.map_err(status::of_artifact)?;
         let parts = stored.map(move |chunk| match chunk {
             Ok(chunk) => Ok(v1::GetResponse { chunk: chunk.to_vec() }),
             // The storage compares what it reads with the digest, up to the last byte.
@@ -83,44 +127,73 @@ impl ArtifactService for Artifacts {
     }
 }
 
-/// The size of an artifact, if it is stored.
-pub(super) async fn size(artifacts: &dyn ArtifactStore, digest: &Digest) -> Result<Option<u64>, Status> {
-    let size = bounded(async { Ok(artifacts.size(digest).await) }).await.map_err(status::of_store)?;
-    size.map_err(status::of_artifact)
+/// What is stored, for somebody who is about to name it.
+pub(super) async fn claim(artifacts: &dyn ArtifactStore, digest: &Digest) -> Result<Option<Stored>, Status> {
+    let stored = bounded(async { Ok(artifacts.claim(digest).await) }).await.map_err(status::of_store)?;
+    stored.map_err(status::of_artifact)
+}
+
+/// None where it is empty.
+fn upload_name(field: &str, given: String) -> Result<Option<String>, Status> {
+    if given.is_empty() { Ok(None) } else { convert::text(field, given, MAX_NAME).map(Some) }
 }
 
 async fn next(parts: &mut Streaming<v1::PutRequest>) -> Result<Option<Part>, Status> {
-    let message = tokio::time::timeout(SILENCE, parts.message()).await;
-    let message = message.map_err(|_| Status::deadline_exceeded(format!("no chunk for {SILENCE:?}")))??;
-    match message {
+    match parts.message().await? {
         None => Ok(None),
         Some(v1::PutRequest { part: Some(part) }) => Ok(Some(part)),
         Some(v1::PutRequest { part: None }) => Err(invalid("part", "missing")),
     }
 }
 
-/// The chunks of an upload of `size` bytes. A stream that breaks its promises ends with an error, and why is left in
-/// `refusal`.
+/// An upload on its way in.
+struct Incoming {
+    parts: Streaming<v1::PutRequest>,
+    digest: Digest,
+    received: u64,
+    size: u64,
+    pace: Pace,
+}
+
+impl Incoming {
+    /// The next chunk, judged.
+    async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        // Whatever besom itself did since the last chunk, it had time for this one.
+        let part = tokio::time::timeout_at(self.pace.deadline().into(), next(&mut self.parts)).await;
+        let now = Instant::now();
+        let Ok(part) = part else {
+            let verdict = self.pace.verdict(now);
+            let (digest, received, size) = (&self.digest, self.received, self.size);
+            let problem = format!("upload of artifact {digest}, {received} of {size} bytes received: {verdict}");
+            return Err(Status::deadline_exceeded(problem));
+        };
+        let chunk = match part? {
+            None => return Ok(None),
+            Some(Part::Chunk(chunk)) => check(chunk, self.received, self.size)?,
+            Some(Part::Head(_)) => return Err(invalid("head", "comes once, first")),
+        };
+        self.pace.add(chunk.len(), now);
+        self.received += chunk.len() as u64;
+        Ok(Some(chunk))
+    }
+}
+
+/// The chunks of an upload. A stream that breaks its promises ends with an error, and why is left in `refusal`.
 fn chunks(
     parts: Streaming<v1::PutRequest>,
-    size: u64,
+    window: Duration,
+    upload: &NewUpload,
     refusal: Arc<Mutex<Option<Status>>>,
 ) -> BoxStream<'static, io::Result<Bytes>> {
-    let checked = stream::unfold(Some((parts, 0_u64)), move |state| {
+    let (digest, received, size) = (upload.digest.clone(), upload.offset, upload.size);
+    let incoming = Incoming { parts, digest, received, size, pace: Pace::new(window, Instant::now()) };
+    let checked = stream::unfold(Some(incoming), move |incoming| {
         let refusal = refusal.clone();
         async move {
-            let (mut parts, received) = state?;
-            let chunk = match next(&mut parts).await {
-                Ok(None) => return None,
-                Ok(Some(Part::Chunk(chunk))) => check(chunk, received, size),
-                Ok(Some(Part::Head(_))) => Err(invalid("head", "comes once, first")),
-                Err(status) => Err(status),
-            };
-            match chunk {
-                Ok(chunk) => {
-                    let received = received + chunk.len() as u64;
-                    Some((Ok(chunk), Some((parts, received))))
-                }
+            let mut incoming = incoming?;
+            match incoming.next().await {
+                Ok(None) => None,
+                Ok(Some(chunk)) => Some((Ok(chunk), Some(incoming))),
                 Err(status) => {
                     *refusal.lock().expect("no holder panics") = Some(status);
                     Some((Err(io::Error::from(io::ErrorKind::InvalidData)), None))

@@ -9,7 +9,7 @@ use tonic::Status;
 use tracing::info;
 
 use super::{convert, status};
-use crate::artifacts::ArtifactStore;
+use crate::artifacts::{ArtifactKind, ArtifactStore, Stored};
 use crate::domain::{Digest, NewSweep, Sweep};
 use crate::expander::{BATCH, add_batch};
 use crate::scheduler::{Scheduler, bounded};
@@ -43,10 +43,7 @@ pub(super) async fn create(
     }
     let dataset = dataset.ok_or_else(|| status::invalid("dataset", "missing; store the dataset first"))?;
     let new = new_sweep(&draft, dataset)?;
-    if super::artifacts::size(artifacts, &new.dataset).await?.is_none() {
-        let problem = format!("dataset: no artifact {} is stored here; put it first", new.dataset);
-        return Err(Status::failed_precondition(problem));
-    }
+    refuse_dataset(artifacts, &new.dataset).await?;
     let (sweep, created) = bounded(scheduler.store.create_sweep(new, None)).await.map_err(status::of_store)?;
     if created {
         info!(sweep.id = %sweep.id, sweep.name = sweep.new.name, jobs = sweep.new.jobs_total, "sweep created");
@@ -54,6 +51,17 @@ pub(super) async fn create(
     let sweep = first_jobs(scheduler, sweep, draft.expansion).await.map_err(status::of_store)?;
     let sweep = v1::Sweep { text: sweep.new.text.clone(), ..convert::sweep(sweep) };
     Ok(v1::CreateSweepResponse { plan: Some(plan), sweep: Some(sweep), created })
+}
+
+/// Refuses a digest under which no dataset is stored.
+async fn refuse_dataset(artifacts: &dyn ArtifactStore, digest: &Digest) -> Result<(), Status> {
+    let wanted = ArtifactKind::Dataset.as_str();
+    let problem = match super::artifacts::claim(artifacts, digest).await? {
+        Some(stored) if stored.kind == wanted => return Ok(()),
+        Some(Stored { kind, .. }) => format!("expected {digest} to be a {wanted}, but it is a {kind}"),
+        None => format!("no artifact {digest} is stored here; put it first"),
+    };
+    Err(Status::failed_precondition(format!("dataset: {problem}")))
 }
 
 /// Checks the file and works out its points, a million at most: not on a thread that renews leases, and not beside all

@@ -89,7 +89,12 @@ impl Throttle {
 pub(super) fn of_artifact(error: ArtifactError) -> Status {
     match error {
         ArtifactError::NotFound(_) => Status::not_found(error.to_string()),
-        ArtifactError::Mismatch { .. } => Status::invalid_argument(error.to_string()),
+        // The bytes changed, or some were lost, on their way: sent again they may arrive right.
+        ArtifactError::Mismatch { .. } => Status::data_loss(error.to_string()),
+        ArtifactError::OtherKind { .. } => Status::failed_precondition(error.to_string()),
+        ArtifactError::Offset { .. } => Status::out_of_range(error.to_string()),
+        ArtifactError::Superseded(_) => Status::aborted(error.to_string()),
+        ArtifactError::Crowded(_) => Status::resource_exhausted(error.to_string()),
         ArtifactError::Io(source) => {
             error!(error = %source, "the artifact storage fails");
             match source.kind() {

@@ -192,6 +192,12 @@ pub trait Store: Send + Sync + 'static {
     /// `TooMany` if there are already too many workers that never held a job.
     async fn register_worker(&self, worker: NewWorker, now: Option<Timestamp>) -> Result<Session, StoreError>;
 
+    /// Whether this store gave the session to a worker.
+    ///
+    /// # Errors
+    /// `NotFound` if it did not.
+    async fn known(&self, session: Session) -> Result<(), StoreError>;
+
     /// Picks queued jobs of active sweeps and leases them, in one statement or one immediate transaction: sweep by
     /// sweep, job by job, only those of the worker's trainer version, only those whose `not_before` has passed.
     /// Repeated with the same request id: the leases of that request that still run, and nothing new if there are any.

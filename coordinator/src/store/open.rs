@@ -133,7 +133,7 @@ pub async fn open(url: &StoreUrl) -> Result<Opened, OpenError> {
         }
         StoreUrl::Postgres(url) => {
             let store = PostgresStore::open(url).await?;
-            let artifacts = PostgresArtifacts::new(store.pool().clone());
+            let artifacts = PostgresArtifacts::new(store.pool().clone(), store.artifact_index());
             Ok(Opened { store: Arc::new(store), artifacts: Arc::new(artifacts), lock: None })
         }
     }
@@ -152,7 +152,7 @@ pub async fn open_read_only(url: &StoreUrl) -> Result<Opened, OpenError> {
         }
         StoreUrl::Postgres(url) => {
             let store = PostgresStore::open_read_only(url).await?;
-            let artifacts = PostgresArtifacts::read_only(store.pool().clone());
+            let artifacts = PostgresArtifacts::read_only(store.pool().clone(), store.artifact_index());
             Ok(Opened { store: Arc::new(store), artifacts: Arc::new(artifacts), lock: None })
         }
     }

@@ -26,6 +26,8 @@ mod work;
 
 use dialect::Clock;
 
+pub use work::ArtifactIndex as PostgresArtifactIndex;
+
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// As `server_version_num` has it.
@@ -118,6 +120,11 @@ impl PostgresStore {
     /// The connections for the artifacts in the same database, which jobs begin and end with: those that leases have.
     pub fn pool(&self) -> &PgPool {
         &self.handle.duty
+    }
+
+    /// The rows of `artifacts`, for whoever keeps the bytes in the same database.
+    pub fn artifact_index(&self) -> PostgresArtifactIndex {
+        PostgresArtifactIndex { handle: self.handle.clone() }
     }
 
     fn handle(&self) -> &Handle {

@@ -4,7 +4,7 @@
 //! somebody else was first, and waiters queue fairly in the pool. Readers have connections of their own and, thanks to
 //! the write-ahead log, neither wait nor are waited for. Whoever opens the store for writing holds the lock file.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, SqlitePool,
@@ -14,10 +14,11 @@ use sqlx::{
 
 use self::work::{Handle, Lanes};
 use super::{StoreError, migrations, open::OpenError, trouble::of_sqlite};
-use crate::domain::Digest;
+use crate::{artifacts::Stored, domain::Digest};
 
 mod clock;
 mod dialect;
+mod files;
 mod syncs;
 // The same files serve both databases; see their module's documentation.
 #[allow(clippy::duplicate_mod, reason = "the same work for both databases, each with its own dialect")]
@@ -25,6 +26,8 @@ mod syncs;
 mod work;
 
 use clock::Clock;
+
+pub use work::ArtifactIndex as SqliteArtifactIndex;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
@@ -136,33 +139,47 @@ impl SqliteStore {
     }
 }
 
-/// The table `artifacts` of a SQLite store: which files are complete.
-#[derive(Clone)]
-pub struct SqliteArtifactIndex {
-    handle: Handle,
-}
-
 impl SqliteArtifactIndex {
-    /// Notes a file that is complete and on disk. Again is fine.
+    /// Notes a file that is complete and on disk. Again is fine. Answers with what is noted then.
     ///
     /// # Errors
     /// The database.
-    pub async fn insert(&self, digest: &Digest, kind: &str, size: u64) -> Result<(), StoreError> {
+    pub async fn note(&self, digest: &Digest, kind: &str, size: u64) -> Result<Stored, StoreError> {
         let args = (digest.clone(), kind.to_owned(), size.cast_signed());
         self.handle
             .write("note artifact", None, args, |conn, now, (digest, kind, size)| {
-                Box::pin(dialect::note_artifact(conn, now, digest, kind, *size))
+                Box::pin(files::note(conn, now, digest, kind, *size))
             })
             .await
     }
 
-    /// Whether the file was noted.
+    /// Those of the files that are noted whose digests begin so.
     ///
     /// # Errors
     /// The database.
-    pub async fn contains(&self, digest: &Digest) -> Result<bool, StoreError> {
+    pub async fn with_prefix(&self, prefix: &str) -> Result<HashSet<Digest>, StoreError> {
         self.handle
-            .ask("find artifact", digest.clone(), |conn, _, digest| Box::pin(dialect::has_artifact(conn, digest)))
+            .ask("list artifacts", prefix.to_owned(), |conn, _, prefix| Box::pin(files::with_prefix(conn, prefix)))
+            .await
+    }
+
+    /// Some of the artifacts whose files have still to be removed.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn dropped(&self) -> Result<Vec<Digest>, StoreError> {
+        self.handle.ask("list dropped artifacts", (), |conn, _, ()| Box::pin(files::dropped(conn))).await
+    }
+
+    /// Their files are removed.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn forget_dropped(&self, digests: &[Digest]) -> Result<(), StoreError> {
+        self.handle
+            .write("forget dropped artifacts", None, digests.to_vec(), |conn, _, digests| {
+                Box::pin(files::forget_dropped(conn, digests))
+            })
             .await
     }
 }
@@ -253,21 +270,21 @@ mod tests {
         let index = store.artifact_index();
         let mut noted = 0;
         let error = loop {
-            match index.insert(&digest(noted), "model", 1).await {
-                Ok(()) => noted += 1,
+            match index.note(&digest(noted), "model", 1).await {
+                Ok(_) => noted += 1,
                 Err(error) => break error,
             }
             assert!(noted < 10_000, "the file grew");
         };
         assert!(matches!(error, StoreError::Full(_)), "{error:?}");
         assert!(error.is_retryable());
-        assert!(!index.contains(&digest(noted)).await.unwrap());
+        assert!(!index.find(&digest(noted)).await.unwrap().is_some());
         // The limit went with the connection that met it, as a full disk would be freed.
         for number in noted..noted + 100 {
-            index.insert(&digest(number), "model", 1).await.unwrap();
+            index.note(&digest(number), "model", 1).await.unwrap();
         }
         for number in 0..noted + 100 {
-            assert!(index.contains(&digest(number)).await.unwrap(), "{number}");
+            assert!(index.find(&digest(number)).await.unwrap().is_some(), "{number}");
         }
         store.ping().await.unwrap();
     }

@@ -17,7 +17,7 @@ async fn put(clients: &mut Clients, parts: Vec<v1::PutRequest>) -> Result<u64, S
 }
 
 async fn present(clients: &mut Clients, digest: &str) -> bool {
-    let request = v1::StatRequest { digest: digest.to_owned() };
+    let request = v1::StatRequest { digest: digest.to_owned(), ..v1::StatRequest::default() };
     clients.artifacts.stat(request).await.unwrap().into_inner().present
 }
 
@@ -33,10 +33,10 @@ async fn what_is_put_can_be_got_and_putting_it_again_is_fine() {
         assert_eq!(put(&mut clients, parts).await.unwrap(), 3_200_000);
     }
     assert!(present(&mut clients, &digest).await);
-    let request = v1::GetRequest { digest };
+    let request = v1::GetRequest { digest, ..v1::GetRequest::default() };
     let chunks = clients.artifacts.get(request).await.unwrap().into_inner();
     let chunks: Vec<_> = chunks.map(|part| part.unwrap().chunk).collect().await;
-    assert!(chunks.iter().all(|chunk| chunk.len() <= 1 << 20));
+    assert!(chunks.iter().all(|chunk| chunk.len() <= 64 << 10));
     assert!(chunks.concat() == bytes, "the same bytes come back");
 }
 
@@ -48,12 +48,19 @@ async fn a_wrong_upload_is_refused_and_leaves_nothing() {
     let digest = sha256(&bytes);
     let good = upload(&digest, &bytes, v1::ArtifactKind::Model);
     let part = |part| v1::PutRequest { part: Some(part) };
-    let head = |size, kind| part(Part::Head(v1::PutHead { digest: digest.clone(), size, kind }));
+    let head =
+        |size, kind| part(Part::Head(v1::PutHead { digest: digest.clone(), size, kind, ..v1::PutHead::default() }));
+    let beyond = v1::PutHead { digest: digest.clone(), size: 5, kind: 2, offset: 6, ..v1::PutHead::default() };
     let mut corrupt = good.clone();
     corrupt[2] = part(Part::Chunk(vec![0; 1 << 20]));
+    for damaged in [corrupt, good[..3].to_vec()] {
+        let error = put(&mut clients, damaged).await.unwrap_err();
+        assert_eq!(error.code(), Code::DataLoss, "{error}: sent again, they may arrive right");
+        assert!(error.message().starts_with(&format!("artifact {digest}: ")), "{error}");
+        assert!(!present(&mut clients, &digest).await);
+    }
     let cases = [
-        (corrupt, format!("artifact {digest}: ")),
-        (good[..3].to_vec(), format!("artifact {digest}: ")),
+        (vec![part(Part::Head(beyond))], "head.offset: 6; at most the size of 5".to_owned()),
         ([&good[..], &good[1..2]].concat(), "chunk: more bytes than the 3200000".to_owned()),
         (good[1..].to_vec(), "head: missing".to_owned()),
         ([&good[..2], &good[..1]].concat(), "head: comes once, first".to_owned()),
@@ -81,12 +88,13 @@ async fn damage_in_storage_is_told_apart_from_an_unknown_artifact() {
     let mut damaged = bytes;
     damaged[1_000_000] ^= 1;
     std::fs::write(file, damaged).unwrap();
-    let parts = clients.artifacts.get(v1::GetRequest { digest }).await.unwrap().into_inner();
+    let parts =
+        clients.artifacts.get(v1::GetRequest { digest, ..v1::GetRequest::default() }).await.unwrap().into_inner();
     let parts: Vec<_> = parts.collect().await;
     assert_eq!(parts.last().unwrap().as_ref().unwrap_err().code(), Code::DataLoss);
 
-    let unknown = v1::GetRequest { digest: "0".repeat(64) };
+    let unknown = v1::GetRequest { digest: "0".repeat(64), ..v1::GetRequest::default() };
     assert_eq!(clients.artifacts.get(unknown).await.unwrap_err().code(), Code::NotFound);
-    let path = v1::GetRequest { digest: "../../etc/passwd".to_owned() };
+    let path = v1::GetRequest { digest: "../../etc/passwd".to_owned(), ..v1::GetRequest::default() };
     assert_eq!(clients.artifacts.get(path).await.unwrap_err().code(), Code::InvalidArgument);
 }

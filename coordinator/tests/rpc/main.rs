@@ -8,6 +8,7 @@ mod shared;
 mod silent;
 mod support;
 mod sweeps;
+mod transfers;
 mod unreadable;
 mod watches;
 mod workers;

@@ -50,6 +50,14 @@ impl Bench {
         Self::with(CoordinatorConfig::default()).await
     }
 
+    /// On Postgres; the folder stays empty.
+    pub(crate) async fn on_postgres(config: CoordinatorConfig) -> Self {
+        let url = StoreUrl::Postgres(besom_testkit::postgres::database().await.url);
+        let (opened, dir) = (open(&url).await.unwrap(), tempfile::tempdir().unwrap());
+        let coordinator = Coordinator::start(opened.store.clone(), opened.artifacts.clone(), config).unwrap();
+        Self { coordinator, opened, dir }
+    }
+
     pub(crate) async fn with(config: CoordinatorConfig) -> Self {
         let (opened, dir) = sqlite().await;
         let coordinator = Coordinator::start(opened.store.clone(), opened.artifacts.clone(), config).unwrap();
@@ -76,6 +84,11 @@ impl Clients {
         let digest = sha256(bytes);
         self.artifacts.put(tokio_stream::iter(upload(&digest, bytes, kind))).await.unwrap();
         digest
+    }
+
+    /// The bytes that stand for a dataset.
+    pub(crate) fn dataset(&self) -> Vec<u8> {
+        DATASET.to_vec()
     }
 
     /// A request for a sweep whose dataset is stored.
@@ -121,8 +134,17 @@ impl Clients {
     }
 
     pub(crate) async fn complete(&mut self, worker: Caller, job: v1::Completion) -> v1::Result {
+        self.try_complete(worker, job).await.unwrap()
+    }
+
+    /// The same, where it may be refused.
+    pub(crate) async fn try_complete(
+        &mut self,
+        worker: Caller,
+        job: v1::Completion,
+    ) -> Result<v1::Result, tonic::Status> {
         let request = worker.complete(vec![job]);
-        self.workers.complete(request).await.unwrap().into_inner().jobs[0].result()
+        Ok(self.workers.complete(request).await?.into_inner().jobs[0].result())
     }
 }
 
@@ -252,7 +274,8 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 /// The messages of an upload.
 pub(crate) fn upload(digest: &str, bytes: &[u8], kind: v1::ArtifactKind) -> Vec<v1::PutRequest> {
-    let head = v1::PutHead { digest: digest.to_owned(), size: bytes.len() as u64, kind: kind as i32 };
+    let (digest, size, kind) = (digest.to_owned(), bytes.len() as u64, kind as i32);
+    let head = v1::PutHead { digest, size, kind, ..v1::PutHead::default() };
     let part = |part| v1::PutRequest { part: Some(part) };
     let chunks = bytes.chunks(1 << 20).map(|chunk| part(v1::put_request::Part::Chunk(chunk.to_vec())));
     std::iter::once(part(v1::put_request::Part::Head(head))).chain(chunks).collect()

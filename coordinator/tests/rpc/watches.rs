@@ -62,6 +62,7 @@ passed_on! {
     fn list_sweeps() -> Vec<Sweep>;
     fn unexpanded_sweeps() -> Vec<Sweep>;
     fn command_sweep(sweep: SweepId, command: SweepCommand, now: Now) -> Sweep;
+    fn known(session: Session) -> ();
     fn register_worker(worker: NewWorker, now: Now) -> Session;
     fn acquire(request: AcquireRequest, now: Now) -> Acquired;
     fn queues() -> Vec<Queue>;

@@ -289,6 +289,8 @@ pub(crate) async fn only_the_best_job_keeps_its_models_where_the_sweep_says_so(b
         assert_eq!(bench.complete(done, at(2.0)).await, WriteResult::Accepted);
         let kept: Vec<_> = bench.runs(sweep.id).await.into_iter().filter_map(|run| run.model).collect();
         assert_eq!(kept, [digest(10 + holder)], "after job {n}");
+        let stored = bench.query("SELECT digest FROM artifacts").await;
+        assert_eq!(stored, [[digest(10 + holder).as_str()]], "the models that nobody names are gone after job {n}");
     }
     assert_eq!(bench.leaders(sweep.id).await[0].job, jobs[0].at.job);
 }
@@ -300,4 +302,5 @@ pub(crate) async fn no_job_keeps_its_models_where_the_sweep_says_so(bench: Bench
     let model = bench.artifact(1).await;
     bench.complete(Completion { final_model: Some(model), ..succeeded(job, vec![record(1, 0.5)]) }, at(2.0)).await;
     assert_eq!(bench.runs(sweep.id).await[0].model, None);
+    assert_eq!(bench.query("SELECT count(*) FROM artifacts").await, [["0"]]);
 }

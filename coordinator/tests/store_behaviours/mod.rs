@@ -1,6 +1,7 @@
 //! One function a behaviour, grouped by verb. None knows which database it runs on.
 
 pub(crate) mod acquire;
+pub(crate) mod artifacts;
 pub(crate) mod complete;
 pub(crate) mod fence;
 pub(crate) mod give_back;

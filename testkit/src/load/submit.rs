@@ -100,8 +100,8 @@ pub async fn written(target: &Target, sweep: &str, deadline: Instant) -> anyhow:
 }
 
 async fn store_dataset(target: &Target) -> anyhow::Result<()> {
-    let head =
-        v1::PutHead { digest: DIGEST.to_owned(), size: DATASET.len() as u64, kind: v1::ArtifactKind::Dataset.into() };
+    let (digest, size, kind) = (DIGEST.to_owned(), DATASET.len() as u64, v1::ArtifactKind::Dataset.into());
+    let head = v1::PutHead { digest, size, kind, ..v1::PutHead::default() };
     let parts = [v1::put_request::Part::Head(head), v1::put_request::Part::Chunk(DATASET.to_vec())];
     let parts = parts.map(|part| v1::PutRequest { part: Some(part) });
     target.artifacts().await?.put(tokio_stream::iter(parts)).await.context("the dataset could not be stored")?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use besom_proto::v1;
 use besom_proto::v1::worker_service_client::WorkerServiceClient;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 use uuid::Uuid;
@@ -20,11 +21,11 @@ use super::{
     ACQUIRE_WAIT, Clock, Connect, DropReason, Events, Ledger, Link, Refusal, Session, SessionKey, Shutdown,
     WorkerConfig, WorkerError, WorkerEvent, again, call, delay, spread,
 };
-use crate::artifacts::Artifacts;
 use crate::assignment::{Assignment, AttemptRef};
-use crate::attempt::{Attempt, Bench, Left};
+use crate::attempt::{Attempt, Bench, Left, UPLOADS};
 use crate::data::DatasetCache;
 use crate::slot::{Mlp, Trainer};
+use crate::transfer::Artifacts;
 
 /// How long a drain may take altogether.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -71,6 +72,7 @@ pub async fn run_with(
         client: client.clone(),
         // A channel of its own: a large transfer does not delay the calls that hand out and end jobs.
         artifacts: Artifacts::new(connect()),
+        uploads: Semaphore::new(UPLOADS),
         datasets: DatasetCache::new(&config.home),
         trainer,
         patience: config.patience,

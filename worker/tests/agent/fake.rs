@@ -279,7 +279,7 @@ impl ArtifactService for Fake {
             state.reachable("stat")?;
             let found = state.artifacts.get(&request.get_ref().digest);
             let size = found.map_or(0, |bytes| bytes.len() as u64);
-            Ok(Response::new(v1::StatResponse { present: found.is_some(), size }))
+            Ok(Response::new(v1::StatResponse { present: found.is_some(), size, received: 0 }))
         })
     }
 
@@ -306,6 +306,7 @@ impl ArtifactService for Fake {
     }
 
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<Self::GetStream>, Status> {
+        let offset = usize::try_from(request.get_ref().offset).unwrap();
         let bytes = self.with(|state| {
             state.gets += 1;
             state.reachable("get")?;
@@ -315,7 +316,7 @@ impl ArtifactService for Fake {
         let fake = self.clone();
         tokio::spawn(async move {
             fake.until("a download goes on", |state| !state.stalled).await;
-            for chunk in bytes.chunks(1000) {
+            for chunk in bytes[offset..].chunks(1000) {
                 // The worker may have gone.
                 let _ = sender.send(Ok(v1::GetResponse { chunk: chunk.to_vec() }));
             }

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, postgres::PgDatabaseError};
 pub(super) use super::PostgresStore as Backend;
 use super::work::Place;
 use crate::{
-    domain::{JobId, SweepId, Timestamp},
+    domain::{Digest, JobId, SweepId, Timestamp},
     store::{AcquireRequest, failure::Class},
 };
 
@@ -22,6 +22,9 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// All statements see one moment.
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 pub(super) const JOBS_INSERT: &str = include_str!("../sql/postgres/jobs_insert.sql");
+pub(super) const NOTE_ARTIFACT: &str = include_str!("../sql/postgres/artifact_note.sql");
+pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/postgres/artifacts_named.sql");
+pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/postgres/artifact_dropped.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_insert.sql");
 pub(super) const HISTORY: &str = include_str!("../sql/postgres/history.sql");
 
@@ -30,6 +33,7 @@ pub(super) const WORKERS_SEEN: &str = include_str!("../sql/postgres/workers_seen
 
 const NOW: &str = include_str!("../sql/postgres/now.sql");
 const LOCK_SWEEP: &str = include_str!("../sql/postgres/sweep_lock.sql");
+const LOCK_ARTIFACT: &str = include_str!("../sql/postgres/artifact_lock.sql");
 const READY: &str = include_str!("../sql/postgres/sweeps_ready.sql");
 const LOCK_SWEEPS: &str = include_str!("../sql/postgres/sweeps_lock.sql");
 const LOCK_JOBS: &str = include_str!("../sql/postgres/jobs_lock.sql");
@@ -54,6 +58,11 @@ pub(super) async fn lock_jobs(conn: &mut Conn, jobs: impl Iterator<Item = JobId>
     sqlx::query(LOCK_SWEEPS).bind(&jobs).execute(&mut *conn).await?;
     sqlx::query(LOCK_JOBS).bind(&jobs).execute(conn).await?;
     Ok(())
+}
+
+/// Until the transaction ends nobody else names the artifact; false where somebody just does.
+pub(super) async fn lock_artifact(conn: &mut Conn, digest: &Digest) -> sqlx::Result<bool> {
+    Ok(sqlx::query(LOCK_ARTIFACT).bind(digest.as_str()).fetch_optional(conn).await?.is_some())
 }
 
 /// Until the server's own daemon comes by, the planner takes the table for empty and sorts the whole queue for one job.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{
     acquire::after,
+    artifacts,
     dialect::{self, Conn},
     epochs, session, statistics,
     tally::Tally,
@@ -20,7 +21,6 @@ use crate::{
 };
 
 const END_ATTEMPT: &str = include_str!("../sql/attempt_end.sql");
-const MISSING: &str = include_str!("../sql/artifacts_missing.sql");
 const FINISH: &str = include_str!("../sql/job_finish.sql");
 const FAIL: &str = include_str!("../sql/job_fail.sql");
 const REQUEUE: &str = include_str!("../sql/job_requeue.sql");
@@ -108,7 +108,7 @@ async fn complete(
             confusion.classes
         ));
     }
-    if let Some(problem) = missing_model(conn, completion).await? {
+    if let Some(problem) = artifacts::unfit_model(conn, completion).await? {
         return refuse(problem);
     }
 
@@ -256,10 +256,11 @@ async fn accept(
     let at = completion.lease.at;
     let summary = summarize(records, job.metric, job.objective, state != JobState::Diverged);
     let (final_model, best_model) = (completion.final_model.as_ref(), completion.best_model.as_ref());
+    let mut dropped = Vec::new();
     let keep = match job.keep_models {
         KeepModels::All => true,
         KeepModels::None => false,
-        KeepModels::Best => leads(conn, job.sweep, at.job, summary.score).await?,
+        KeepModels::Best => leads(conn, job.sweep, at.job, summary.score, &mut dropped).await?,
     };
     let finished = sqlx::query(FINISH)
         .bind(at.job.0)
@@ -286,6 +287,10 @@ async fn accept(
         let problem = format!("attempt {} ended although it was locked", at.attempt);
         return Err(StoreError::Corrupt { table: "jobs", id: at.job.to_string(), problem }.into());
     }
+    if !keep {
+        dropped.extend(final_model.into_iter().chain(best_model).cloned());
+    }
+    artifacts::drop_unnamed(conn, now, &dropped).await?;
     if let Some(confusion) = &completion.confusion {
         sqlx::query(CONFUSION)
             .bind(at.job.0)
@@ -298,20 +303,14 @@ async fn accept(
     Ok(())
 }
 
-/// What is wrong with the models that a completion names; `None` if each of them is stored.
-async fn missing_model(conn: &mut Conn, completion: &Completion) -> Result<Option<String>, Failure> {
-    let models = [completion.final_model.as_ref(), completion.best_model.as_ref()];
-    if models.iter().all(Option::is_none) {
-        return Ok(None);
-    }
-    let [final_model, best_model] = models.map(|model| model.map(Digest::as_str));
-    let missing: Option<String> =
-        sqlx::query_scalar(MISSING).bind(final_model).bind(best_model).fetch_optional(conn).await?;
-    Ok(missing.map(|digest| format!("its model {digest} is not stored")))
-}
-
-/// Whether a job with this score is now its sweep's best. The former best then loses its models.
-async fn leads(conn: &mut Conn, sweep: SweepId, job: JobId, score: Option<f64>) -> Result<bool, Failure> {
+/// Whether a job with this score is now its sweep's best. The former best then loses its models, which are `dropped`.
+async fn leads(
+    conn: &mut Conn,
+    sweep: SweepId,
+    job: JobId,
+    score: Option<f64>,
+    dropped: &mut Vec<Digest>,
+) -> Result<bool, Failure> {
     let Some(score) = score else { return Ok(false) };
     let other: Option<(i64, f64)> =
         sqlx::query_as(BEST_OTHER).bind(sweep.0).bind(job.0).fetch_optional(&mut *conn).await?;
@@ -319,6 +318,7 @@ async fn leads(conn: &mut Conn, sweep: SweepId, job: JobId, score: Option<f64>) 
         None => Ok(true),
         // The order of the view best_runs: the higher score, then the earlier job.
         Some((other, its)) if score > its || (score == its && job.0 < other) => {
+            dropped.extend(artifacts::models_of(conn, JobId(other)).await?);
             sqlx::query(DROP_MODELS).bind(other).execute(conn).await?;
             Ok(true)
         }

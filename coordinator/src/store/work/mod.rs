@@ -5,6 +5,7 @@
 //! else: the SQL text of few statements, the locks that only Postgres needs, and the clock.
 
 mod acquire;
+mod artifacts;
 mod complete;
 mod epochs;
 mod expire;
@@ -25,5 +26,6 @@ mod workers;
 use super::dialect;
 
 pub(super) use acquire::Place;
+pub use artifacts::ArtifactIndex;
 pub(super) use store::Lanes;
 pub(super) use transaction::Handle;

@@ -13,7 +13,7 @@ use super::{
     reads::{self, HistoryPage, Page},
     release,
     report::{self, Report},
-    statistics, sweeps,
+    session, statistics, sweeps,
     transaction::Handle,
     workers,
 };
@@ -98,6 +98,12 @@ impl Store for Backend {
         self.handle()
             .write("register worker", now, worker, |conn, now, worker| Box::pin(workers::register(conn, now, worker)))
             .await
+    }
+
+    async fn known(&self, session: Session) -> Result<(), StoreError> {
+        let row =
+            self.handle().ask("find worker", session, |conn, _, session| Box::pin(session::caller(conn, *session)));
+        row.await?.map(|_| ())
     }
 
     async fn acquire(&self, request: AcquireRequest, now: Option<Timestamp>) -> Result<Acquired, StoreError> {

@@ -1,0 +1,5 @@
+-- Whoever hears that it is there is about to name it.
+UPDATE artifacts
+SET asked_at = $2
+WHERE digest = $1
+RETURNING size, kind

@@ -1,0 +1,3 @@
+SELECT size, kind
+FROM artifacts
+WHERE digest = $1

@@ -1,0 +1,10 @@
+SELECT a.digest
+FROM artifacts a
+WHERE a.digest > $1
+  AND a.created_at < $2
+  AND (a.asked_at IS NULL OR a.asked_at < $2)
+  AND NOT EXISTS (SELECT 1 FROM jobs WHERE final_model = a.digest)
+  AND NOT EXISTS (SELECT 1 FROM jobs WHERE best_model = a.digest)
+  AND NOT EXISTS (SELECT 1 FROM sweeps WHERE dataset = a.digest)
+ORDER BY a.digest
+LIMIT $3

@@ -1,0 +1,2 @@
+DELETE FROM artifact_chunks
+WHERE digest = $1

@@ -1,4 +1,0 @@
--- Only in SQLite, where artifacts are files.
-SELECT count(*)
-FROM artifacts
-WHERE digest = $1

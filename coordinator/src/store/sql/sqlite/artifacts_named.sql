@@ -1,0 +1,3 @@
+SELECT digest, kind
+FROM artifacts
+WHERE digest IN ($1, $2)
