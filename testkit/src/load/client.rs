@@ -180,7 +180,7 @@ impl Worker {
 /// The end of a job that trained well. Every job has numbers of its own, made from its number.
 pub fn completion(assignment: &v1::Assignment, records: Vec<v1::EpochRecord>, classes: u32) -> v1::Completion {
     let confusion = (classes > 0).then(|| {
-        let count = |place: u32| if place % (classes + 1) == 0 { 90 } else { place % 3 };
+        let count = |place: u32| if place.is_multiple_of(classes + 1) { 90 } else { place % 3 };
         v1::Confusion { classes, counts: (0..classes * classes).map(count).collect() }
     });
     v1::Completion {
