@@ -278,7 +278,7 @@ mod tests {
         };
         assert!(matches!(error, StoreError::Full(_)), "{error:?}");
         assert!(error.is_retryable());
-        assert!(!index.find(&digest(noted)).await.unwrap().is_some());
+        assert!(index.find(&digest(noted)).await.unwrap().is_none());
         // The limit went with the connection that met it, as a full disk would be freed.
         for number in noted..noted + 100 {
             index.note(&digest(number), "model", 1).await.unwrap();

@@ -22,8 +22,16 @@ use besom_sweep::{KeepModels, Metric, Objective};
 pub(crate) struct Known {
     sessions: Arc<Mutex<HashMap<WorkerId, Session>>>,
     leases: Arc<Mutex<HashMap<AttemptRef, (Session, Assignment)>>>,
-    /// The first slot of each request, and the next one of each worker.
-    places: Arc<Mutex<(HashMap<String, u32>, HashMap<WorkerId, u32>)>>,
+    places: Arc<Mutex<Places>>,
+}
+
+/// Which slots were asked for.
+#[derive(Default)]
+struct Places {
+    /// The first one of each request.
+    first: HashMap<String, u32>,
+    /// The next one of each worker.
+    next: HashMap<WorkerId, u32>,
 }
 
 /// A store with what it has granted. Everything else is the store's own.
@@ -96,7 +104,7 @@ impl Client {
             return request.slots.clone();
         }
         let mut places = self.known.places.lock().unwrap();
-        let (first, next) = &mut *places;
+        let Places { first, next } = &mut *places;
         let first = *first.entry(request.request_id.clone()).or_insert_with(|| {
             let next = next.entry(request.session.worker).or_default();
             std::mem::replace(next, *next + count)

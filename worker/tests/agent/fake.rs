@@ -17,6 +17,9 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::transport::{Endpoint, Server};
 use tonic::{Request, Response, Status, Streaming};
 
+/// What happens to an assignment on its way.
+pub(crate) type Damage = fn(&mut v1::Assignment);
+
 /// What a test may look at and change at any time.
 #[derive(Default)]
 pub(crate) struct State {
@@ -36,7 +39,7 @@ pub(crate) struct State {
     /// The next so many calls of these kinds are refused.
     pub(crate) refusals: BTreeMap<&'static str, (u32, Status)>,
     /// The next so many answers that hand out jobs are damaged like this.
-    pub(crate) damage: Option<(u32, fn(&mut v1::Assignment))>,
+    pub(crate) damage: Option<(u32, Damage)>,
     /// Get sends nothing while this is set.
     pub(crate) stalled: bool,
     pub(crate) directives: BTreeMap<i64, v1::Directive>,
