@@ -32,6 +32,9 @@ pub struct Args {
     /// Measure so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = super::commands::parse_seconds)]
     seconds: f64,
+    /// Let them be open so long before measuring; idle sessions of Postgres tell their counts after ten seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = super::commands::parse_seconds)]
+    settle: f64,
 }
 
 /// Opens the watches, measures while they are open, and closes them.
@@ -54,7 +57,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Value> {
         });
     }
     // The first messages are due at once; from here on each watch is as it stays.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs_f64(args.settle)).await;
     let before = messages.load(Ordering::Relaxed);
     let meter = Meter::start(&args.watched).await?;
     tokio::time::sleep(Duration::from_secs_f64(args.seconds)).await;
