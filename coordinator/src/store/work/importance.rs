@@ -142,7 +142,7 @@ async fn look(conn: &mut Conn, now: Timestamp, sweep: SweepId) -> Result<Look, F
             weighing.add(&swept.0, mean);
         }
     }
-    Ok(Look::Stale(Gathered { weighing, runs: standing.ended_runs, at: now }))
+    Ok(Look::Stale(Gathered { weighing, runs: standing.ended_runs(), at: now }))
 }
 
 async fn kept(conn: &mut Conn, sweep: SweepId, standing: &ImportanceStanding) -> Result<Option<Importances>, Failure> {
