@@ -21,10 +21,10 @@ const JOBS: u32 = 10_000;
 /// What is left of the sweep that is worked off: as many run as are queued.
 const LEFT: u32 = 100;
 
-/// The most that a statement may touch where it needs a few rows: rows by Postgres's count, and pages of 8 kB. A walk over
-/// the ended jobs of a sweep touches 10,000 rows and as many pages.
+/// The most that a statement may touch where it needs a few rows for each of the hundred jobs that run, at most: rows by
+/// Postgres's count, and pages of 8 kB. A walk over the ended jobs of a sweep touches 10,000 rows and more pages.
 const ROWS: f64 = 1_000.0;
-const PAGES: f64 = 1_000.0;
+const PAGES: f64 = 2_000.0;
 
 /// Tables of a few rows, here: any way to read them is a good one.
 const SMALL: [&str; 5] = ["sweeps", "sweep_counts", "workers", "store", "confusions"];
