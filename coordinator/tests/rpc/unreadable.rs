@@ -1,6 +1,5 @@
 //! Requests that are no messages.
 
-use besom_proto::v1;
 use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::transport::Channel;
