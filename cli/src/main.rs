@@ -45,5 +45,6 @@ fn start(cli: Cli) -> anyhow::Result<Exit> {
     let result = runtime.block_on(commands::dispatch(cli));
     // A blocking task (a read from a stuck disk) must not keep a finished command alive.
     runtime.shutdown_background();
+    signals::exit_if_a_sync_failed();
     result
 }

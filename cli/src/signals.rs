@@ -40,6 +40,13 @@ pub(crate) fn exit_on_failed_sync() {
     drop(tokio::spawn(async { exit_now(besom_coordinator::failed_sync().await) }));
 }
 
+/// As [`exit_on_failed_sync`], at the end of a command: closing a store syncs it once more.
+pub(crate) fn exit_if_a_sync_failed() {
+    if let Some(why) = besom_coordinator::sync_failure() {
+        exit_now(why);
+    }
+}
+
 fn exit_now(why: &str) -> ! {
     output::clear_live();
     output::say(format_args!("besom: {why}"));

@@ -37,6 +37,11 @@ pub(crate) fn check() -> Result<(), StoreError> {
     }
 }
 
+/// Which sync of this process failed, if one did.
+pub fn sync_failure() -> Option<&'static str> {
+    FAILURE.what.get().map(String::as_str)
+}
+
 /// Waits until a sync of this process failed, and says which. The owner of the process must then end it at once.
 pub async fn failed_sync() -> &'static str {
     FAILURE.told.cancelled().await;

@@ -25,6 +25,6 @@ mod weigher;
 
 pub use config::{ConfigError, CoordinatorConfig};
 pub use descriptors::raise_descriptor_limit;
-pub use failed_sync::failed_sync;
+pub use failed_sync::{failed_sync, sync_failure};
 pub use in_process::InProcess;
 pub use server::Coordinator;

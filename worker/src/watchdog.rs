@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_first_epoch_has_an_hour_from_batch_to_batch_and_a_day_in_all() {
-        assert_eq!(patience_after(&[]), 3600);
+        assert_eq!(patience_after(&[]), 3601);
         let mut watch = Watch::default();
         let hung = (1..).find(|&second| watch.step(second / 600, 0, SECOND, Patience::default()).is_some());
         assert_eq!(hung, Some(24 * 3600));

@@ -221,7 +221,7 @@ mod tests {
     fn the_whole_range_of_numbers_has_a_middle() {
         let scale = Scale::around(&[f64::MIN, f64::MAX], 0.05);
         assert_eq!([f64::MIN, 0.0, f64::MAX].map(|value| scale.share(value)), [0.0, 0.5, 1.0]);
-        assert_eq!(texts(scale, 5), ["-1e308", "-5e307", "0", "5e307", "1e308"]);
+        assert_eq!(texts(scale, 5), ["-1e308", "0", "1e308"]);
     }
 
     #[test]

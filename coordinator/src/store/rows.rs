@@ -808,13 +808,21 @@ pub(super) struct ImportanceStanding {
     unsummed_after: Option<i64>,
     pub(super) importance_at: Option<i64>,
     weighed_runs: i64,
-    pub(super) ended_runs: i64,
+    succeeded: i64,
+    stopped: i64,
+    diverged: i64,
+    failed: i64,
 }
 
 impl ImportanceStanding {
     /// Whether runs have ended that it does not count. While earlier runs are still being summed it stays as it is.
     pub(super) fn is_stale(&self) -> bool {
-        self.unsummed_after.is_none() && self.weighed_runs != self.ended_runs
+        self.unsummed_after.is_none() && self.weighed_runs != self.ended_runs()
+    }
+
+    pub(super) fn ended_runs(&self) -> i64 {
+        let all = [self.succeeded, self.stopped, self.diverged, self.failed];
+        all.into_iter().fold(0, i64::saturating_add)
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) async fn a_lost_job_names_its_worker_and_its_last_sign_of_life(bench:
 
     // It is there, but it does not know of the job: the answer to its wish was lost, say.
     bench.acquire(worker, 1, at(60.0)).await;
-    bench.acquire(worker, 1, at(95.0)).await;
+    bench.report(worker, vec![], at(95.0)).await;
     bench.store.expire(RetryPolicy::default(), 9, at(100.0)).await.unwrap();
     let attempts = bench.store.attempts(sweep.id, None, 9).await.unwrap();
     let error = attempts[1].error.as_deref().unwrap();

@@ -389,7 +389,7 @@ pub(crate) async fn failures_are_the_attempts_that_ended_badly(bench: Bench) {
             "queued",
             "ann",
             "2",
-            "lost: worker ann was last heard from at 2026-11-23T17:30:00.000000Z, 31 s before its lease ended (attempt 1, 1 \
+            "lost: worker ann was last heard from at 2026-11-23T17:30:01.000000Z, 30 s before its lease ended (attempt 1, 1 \
              lost so far)",
             "2026-11-23T17:30:40.000000Z",
         ],

@@ -8,6 +8,6 @@ WHERE s.unsummed_after IS NULL
        OR s.importance_tried_at < s.ended_at
        OR (s.importance_tried_at + 10000000 <= $1
            AND s.importance_tried_at + 10 * COALESCE(s.importance_took, 0) <= $1))
-  AND COALESCE(s.importance_of, 0) <> c.succeeded + c.stopped + c.diverged + c.failed
+  AND COALESCE(s.importance_of, 0) <> CAST(c.succeeded AS DOUBLE PRECISION) + c.stopped + c.diverged + c.failed
 ORDER BY s.id
 LIMIT 100

@@ -129,7 +129,7 @@ async fn look(conn: &mut Conn, now: Timestamp, sweep: SweepId) -> Result<Look, F
     if !standing.is_stale() {
         return Ok(Look::Fresh(kept(conn, sweep, &standing).await?));
     }
-    let text = standing.text;
+    let (runs, text) = (standing.ended_runs(), standing.text);
     let weighing = spawn_blocking(move || besom_sweep::parse(&text).ok().map(|spec| Weighing::new(&spec)));
     let mut weighing = weighing.await.unwrap_or_else(|error| {
         tracing::error!(sweep.id = %sweep, %error, "the file of a sweep was not read");
@@ -142,7 +142,7 @@ async fn look(conn: &mut Conn, now: Timestamp, sweep: SweepId) -> Result<Look, F
             weighing.add(&swept.0, mean);
         }
     }
-    Ok(Look::Stale(Gathered { weighing, runs: standing.ended_runs, at: now }))
+    Ok(Look::Stale(Gathered { weighing, runs, at: now }))
 }
 
 async fn kept(conn: &mut Conn, sweep: SweepId, standing: &ImportanceStanding) -> Result<Option<Importances>, Failure> {
