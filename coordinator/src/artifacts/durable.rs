@@ -1,4 +1,4 @@
-//! Syncs of files and folders. One that fails ends the process: see [`crate::failed_sync`].
+//! Syncs of files and folders. One that fails ends the process: see [`mod@crate::failed_sync`].
 
 use std::{fs::File, io, path::Path};
 
