@@ -134,7 +134,8 @@ pub enum Directive {
     Cancelled,
     /// A later attempt exists, the job is final, or the lease is another worker's: drop it.
     LeaseLost,
-    /// The records contradict the job or what is stored. None of them was stored and the lease was not renewed: drop it.
+    /// The records contradict the job or what is stored. None of them was stored; the lease still holds, so that the attempt
+    /// can be ended with a reason.
     Refused(String),
 }
 
