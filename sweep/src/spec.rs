@@ -105,8 +105,10 @@ pub enum KeepModels {
 /// `besom.dataset`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DatasetSpec {
-    /// A path, an https URL or `builtin:sketches`, as written.
+    /// A path, an https URL or `builtin:sketches`, as written; the first one where the file lists several.
     pub source: String,
+    /// The other paths and https URLs of a list: each is the .npy array of one class.
+    pub more_sources: Vec<String>,
     /// Share of samples in the test split, in (0, 1); `None`: 0.2, or the source's own split.
     pub test_fraction: Option<f64>,
     /// Seed of the shuffle before the split. Default 42.
@@ -119,8 +121,29 @@ pub struct DatasetSpec {
     pub samples: Option<u64>,
     /// `builtin:sketches` only: seed of the drawings; default 0.
     pub seed: Option<u64>,
-    /// CSV only: the label column's name; default `label`.
+    /// Tables only: the name of the label column, or its number from 0 (from -1 for the last); default: a column that is
+    /// called label, class, target or y.
     pub label_column: Option<String>,
+    /// Classes in files or folders of their own only: the samples that are taken of each; default: all.
+    pub per_class: Option<u64>,
+    /// Folders of pictures only: the width and height that pictures are resized to; default: they must have one size.
+    pub size: Option<u32>,
+}
+
+impl DatasetSpec {
+    /// All paths and URLs: one, or those of a list.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.source.as_str()).chain(self.more_sources.iter().map(String::as_str))
+    }
+
+    /// The source in one line, with `shown` applied to the path or URL that is named.
+    #[must_use]
+    pub fn source_text(&self, shown: impl Fn(&str) -> String) -> String {
+        match self.more_sources.len() {
+            0 => shown(&self.source),
+            more => format!("{} and {more} more", shown(&self.source)),
+        }
+    }
 }
 
 /// A sweep file that is refused: what is wrong, where, and what to do.

@@ -3,20 +3,35 @@
 use serde_json::Value;
 
 use super::section::{Item, to_json};
-use crate::{DatasetSpec, SpecError};
+use crate::yaml::Kind;
+use crate::{DatasetSpec, MAX_CLASSES, SpecError};
 
 /// Builtin datasets.
 const BUILTINS: [&str; 1] = ["sketches"];
+
+/// Widest and highest that pictures are resized to: a sample of that size is as large as one may be.
+const MAX_SIZE: u64 = 1_024;
 
 /// Reads the block.
 pub(super) fn read(item: &Item<'_>) -> Result<DatasetSpec, SpecError> {
     let section = item.section()?;
     section.check_keys(
-        &["source", "test_fraction", "split_seed", "classes", "sha256", "samples", "seed", "label_column"],
+        &[
+            "source",
+            "test_fraction",
+            "split_seed",
+            "classes",
+            "sha256",
+            "samples",
+            "seed",
+            "label_column",
+            "per_class",
+            "size",
+        ],
         &[("scaling", "pixels are always divided by the largest of the training split; remove the key")],
     )?;
     let source_item = section.require("source", "a path, an https URL or builtin:sketches")?;
-    let source = source(&source_item)?;
+    let (source, more_sources) = sources(&source_item)?;
     let builtin = source.starts_with("builtin:");
     for key in ["samples", "seed"] {
         if let Some(item) = section.get(key).filter(|_| !builtin) {
@@ -24,9 +39,14 @@ pub(super) fn read(item: &Item<'_>) -> Result<DatasetSpec, SpecError> {
             return Err(item.refuse_key(format!("goes with builtin:sketches only{near}")));
         }
     }
-    for key in ["sha256", "label_column"] {
+    for key in ["sha256", "label_column", "per_class", "size"] {
         if let Some(item) = section.get(key).filter(|_| builtin) {
             return Err(item.refuse_key(format!("does not go with {source}")));
+        }
+    }
+    for key in ["sha256", "label_column", "size"] {
+        if let Some(item) = section.get(key).filter(|_| matches!(source_item.node.kind, Kind::List(_))) {
+            return Err(item.refuse_key("does not go with a list of sources".to_owned()));
         }
     }
     Ok(DatasetSpec {
@@ -36,9 +56,50 @@ pub(super) fn read(item: &Item<'_>) -> Result<DatasetSpec, SpecError> {
         sha256: section.get("sha256").map(|item| sha256(&item)).transpose()?,
         samples: section.get("samples").map(|item| item.integer(10, 1_000_000)).transpose()?,
         seed: section.get("seed").map(|item| item.integer(0, i64::MAX.unsigned_abs())).transpose()?,
-        label_column: section.get("label_column").map(|item| item.filled_text().map(str::to_owned)).transpose()?,
+        label_column: section.get("label_column").map(|item| label_column(&item)).transpose()?,
+        per_class: section.get("per_class").map(|item| item.integer(1, u32::MAX.into())).transpose()?,
+        size: section.get("size").map(|item| item.integer(1, MAX_SIZE)).transpose()?.map(|size| size as u32),
         source,
+        more_sources,
     })
+}
+
+/// The first source and the others of a list.
+fn sources(item: &Item<'_>) -> Result<(String, Vec<String>), SpecError> {
+    let Kind::List(nodes) = &item.node.kind else {
+        return Ok((source(item)?, Vec::new()));
+    };
+    let mut sources: Vec<String> = Vec::new();
+    for node in nodes {
+        let source = source(&item.part(node))?;
+        if source.starts_with("builtin:") {
+            return Err(item.refuse_at(node, format!("{source} stands alone, not in a list")));
+        }
+        if sources.contains(&source) {
+            return Err(item.refuse_at(node, format!("{} stands here twice", node.describe())));
+        }
+        if sources.len() == MAX_CLASSES {
+            return Err(item.refuse_at(node, format!("more than {MAX_CLASSES} sources, which is more than classes")));
+        }
+        sources.push(source);
+    }
+    if sources.len() < 2 {
+        return Err(item.refuse("a list names one .npy file for each class, so at least 2".to_owned()));
+    }
+    let more = sources.split_off(1);
+    Ok((sources.remove(0), more))
+}
+
+/// A name, or a number that counts columns from 0, or from -1 at the end.
+fn label_column(item: &Item<'_>) -> Result<String, SpecError> {
+    match item.scalar()? {
+        Value::Number(number) if number.is_i64() => Ok(number.to_string()),
+        Value::String(name) if !name.trim().is_empty() => Ok(name),
+        _ => Err(item.refuse(format!(
+            "must be the name of a column, or its number: 0 is the first one and -1 the last, not {}",
+            item.node.describe()
+        ))),
+    }
 }
 
 fn source(item: &Item<'_>) -> Result<String, SpecError> {

@@ -111,27 +111,47 @@ impl Room {
     }
 }
 
-/// The shape of one sample of an array whose first axis counts them: `(n, h, w)`, `(n, h, w, 1)` or `(n, f)`.
-///
-/// # Errors
-/// Where the array has other axes, none of some axis, or samples of more than [`MAX_FEATURES`] values.
-pub(super) fn sample_shape(what: &str, shape: &[u64]) -> Result<Vec<u32>, DataError> {
-    let sample = match shape {
-        [_, height, width] | [_, height, width, 1] => vec![*height, *width],
-        [_, features] => vec![*features],
-        _ => {
-            return Err(DataError::refused(
-                what,
-                format!("has shape {}: samples must be (n, h, w), (n, h, w, 1) or (n, features)", show_shape(shape)),
-            ));
+/// How the axes of an array become samples.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Axes {
+    pub(super) samples: u64,
+    /// Shape of one sample: features, rows and columns, or rows, columns and three colours.
+    pub(super) shape: Vec<u32>,
+    /// Whether the colours of a sample come as three pictures one after the other, which they must not stay.
+    pub(super) planes: bool,
+}
+
+impl Axes {
+    /// The axes of an array whose first one counts the samples.
+    ///
+    /// # Errors
+    /// Where the array has other axes, none of some axis, or samples of more than [`MAX_FEATURES`] values.
+    pub(super) fn new(what: &str, shape: &[u64]) -> Result<Self, DataError> {
+        let (sample, planes) = match *shape {
+            [_, height, width] | [_, height, width, 1] | [_, 1, height, width] => (vec![height, width], false),
+            [_, height, width, 3] => (vec![height, width, 3], false),
+            [_, 3, height, width] => (vec![height, width, 3], true),
+            [_, features] => (vec![features], false),
+            _ => {
+                return Err(DataError::refused(
+                    what,
+                    format!(
+                        "has shape {}: samples must be (n, features), (n, h, w), (n, h, w, 1), (n, 1, h, w), or in colour \
+                         (n, h, w, 3) or (n, 3, h, w)",
+                        show_shape(shape)
+                    ),
+                ));
+            }
+        };
+        if count_values(what, shape)? == 0 {
+            return Err(DataError::refused(what, format!("has shape {}: no samples", show_shape(shape))));
         }
-    };
-    if count_values(what, shape)? == 0 {
-        return Err(DataError::refused(what, format!("has shape {}: no samples", show_shape(shape))));
-    }
-    match count_values(what, &sample)? {
-        features if features <= MAX_FEATURES => Ok(sample.iter().map(|&size| size as u32).collect()),
-        features => Err(DataError::refused(what, format!("{features} values a sample: at most {MAX_FEATURES}"))),
+        match count_values(what, &sample)? {
+            features if features <= MAX_FEATURES => {
+                Ok(Self { samples: shape[0], shape: sample.iter().map(|&size| size as u32).collect(), planes })
+            }
+            features => Err(DataError::refused(what, format!("{features} values a sample: at most {MAX_FEATURES}"))),
+        }
     }
 }
 
@@ -152,20 +172,20 @@ pub(super) fn show_shape(shape: &[u64]) -> String {
     if sizes.len() == 1 { format!("({},)", sizes[0]) } else { format!("({})", sizes.join(", ")) }
 }
 
-/// An empty vector with room for `length` bytes that were checked against the file before.
+/// An empty vector with room for `length` values that were checked against the file before.
 ///
 /// # Errors
 /// Where this machine has not that much memory.
-pub(super) fn reserve(what: &str, length: u64) -> Result<Vec<u8>, DataError> {
-    let mut bytes = Vec::new();
+pub(super) fn reserve<T>(what: &str, length: u64) -> Result<Vec<T>, DataError> {
+    let mut values = Vec::new();
     let length = usize::try_from(length)
-        .map_err(|_| DataError::refused(what, format!("{length} bytes are too many for this machine")))?;
-    bytes.try_reserve_exact(length).map_err(|_| DataError::Io {
+        .map_err(|_| DataError::refused(what, format!("{length} values are too many for this machine")))?;
+    values.try_reserve_exact(length).map_err(|_| DataError::Io {
         what: what.to_owned(),
         action: "reserving memory",
         source: io::ErrorKind::OutOfMemory.into(),
     })?;
-    Ok(bytes)
+    Ok(values)
 }
 
 /// A reader that fails, rather than ends, after `left` bytes.
