@@ -10,7 +10,7 @@ use zip::ZipArchive;
 use super::DataError;
 use super::limits::{Bounded, Room, check_ratio, sample_shape};
 use super::npy::Array;
-use super::samples::{Labels, Parsed, Samples};
+use super::samples::{Labels, Parsed, Samples, Values};
 
 /// No data set has more arrays; every entry costs memory before it is looked at.
 const MAX_ENTRIES: usize = 256;
@@ -35,7 +35,7 @@ pub(super) fn read<R: Read + Seek>(what: &str, file: R, length: u64) -> Result<P
         let labels = read_array(what, &mut archive, length, labels, |what, array, mut reader| {
             Ok(Labels::Integers(array.read_labels(what, &mut reader, count)?))
         })?;
-        Ok(Samples { shape, rows, labels })
+        Ok(Samples { shape, values: Values::Bytes(rows), labels })
     };
     if has("x_train") && has("y_train") && has("x_test") && has("y_test") {
         return Ok(Parsed::Split { train: samples("x_train", "y_train")?, test: samples("x_test", "y_test")? });
