@@ -6,6 +6,7 @@
 mod axes;
 mod canonical;
 mod config;
+mod confusion;
 mod expand;
 mod hyperparameters;
 mod parse;
@@ -14,11 +15,12 @@ mod words;
 mod yaml;
 
 pub use config::{ConfigError, Engine, JobConfig, TRAINER, TRAINER_VERSION};
+pub use confusion::{ClassCounts, Confusion, Counts, MATRIX_CLASSES, MAX_CLASSES};
 pub use expand::{Expansion, Plan, PlannedJob};
 pub use hyperparameters::{
     Activation, Clipping, EarlyStopping, Hyperparameters, Initializer, Optimizer, Params, Schedule,
 };
 pub use parse::{check_name, parse};
 pub use spec::{
-    DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, SpecError, SweepSpec,
+    DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, Scale, SpecError, SweepSpec,
 };

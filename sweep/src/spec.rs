@@ -128,9 +128,32 @@ pub struct DatasetSpec {
     pub per_class: Option<u64>,
     /// Folders of pictures only: the width and height that pictures are resized to; default: they must have one size.
     pub size: Option<u32>,
+    /// Whether the split keeps the shares of the classes. Default false.
+    pub stratify: bool,
+    /// How values are scaled; `None`: bytes by the largest one, floats not at all.
+    pub scale: Option<Scale>,
 }
 
 impl DatasetSpec {
+    /// A dataset of which nothing but the source is said.
+    pub fn new(source: impl Into<String>) -> Self {
+        Self {
+            source: source.into(),
+            more_sources: Vec::new(),
+            test_fraction: None,
+            split_seed: 42,
+            classes: None,
+            sha256: None,
+            samples: None,
+            seed: None,
+            label_column: None,
+            per_class: None,
+            size: None,
+            stratify: false,
+            scale: None,
+        }
+    }
+
     /// All paths and URLs: one, or those of a list.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.source.as_str()).chain(self.more_sources.iter().map(String::as_str))
@@ -144,6 +167,18 @@ impl DatasetSpec {
             more => format!("{} and {more} more", shown(&self.source)),
         }
     }
+}
+
+/// How values become inputs of a network, by the statistics of the training split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// As they are.
+    None,
+    /// Over the largest magnitude of their feature. Bytes: over the largest of all.
+    Max,
+    /// Less the mean of their feature, over its standard deviation.
+    Standard,
 }
 
 /// A sweep file that is refused: what is wrong, where, and what to do.
@@ -189,4 +224,5 @@ words!(Method { Grid = "grid", OneAtATime = "one_at_a_time" });
 words!(MetricName { Loss = "loss", Accuracy = "accuracy", ValLoss = "val_loss", ValAccuracy = "val_accuracy" });
 words!(Goal { Maximize = "maximize", Minimize = "minimize" });
 words!(Objective { Final = "final", Best = "best" });
+words!(Scale { None = "none", Max = "max", Standard = "standard" });
 words!(KeepModels { All = "all", Best = "best", None = "none" });

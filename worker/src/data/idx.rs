@@ -15,7 +15,7 @@ use super::DataError;
 use super::limits::{
     Bounded, Room, check_label_count, check_ratio, count_values, reserve, sample_shape, unpacked_limit,
 };
-use super::samples::{Labels, Parsed, Samples};
+use super::samples::{Labels, Parsed, Samples, Values};
 
 /// True for the first four bytes of an IDX file of unsigned bytes.
 pub(super) fn is_magic(bytes: &[u8]) -> bool {
@@ -84,7 +84,8 @@ fn read_pair(images: &Path, labels: &Path, room: &mut Room) -> Result<Samples, D
         return Err(DataError::refused(labels.display().to_string(), "is no IDX file of labels: it has several axes"));
     }
     check_label_count(what, samples, sizes[0])?;
-    Ok(Samples { shape, rows, labels: Labels::Integers(values.into_iter().map(i64::from).collect()) })
+    let labels = Labels::Integers(values.into_iter().map(i64::from).collect());
+    Ok(Samples { shape, values: Values::Bytes(rows), labels })
 }
 
 /// Sizes and bytes of one file, plain or gzip, for which `room` must have enough left.

@@ -9,15 +9,15 @@ use std::path::Path;
 
 use super::limits::{Bounded, MAX_SOURCE, Room, show_shape};
 use super::npy::Array;
-use super::{DataError, Dataset, Header, idx, npz};
+use super::{DataError, Dataset, Header, Values, idx, npz};
 
 /// Drawings of one shape.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Images {
     /// How many.
     pub count: u32,
     /// `count` x features values, row-major.
-    pub rows: Vec<u8>,
+    pub values: Values,
     /// Whether they come from a picture whose edge is rather bright: sketches are light on dark.
     pub bright_edge: bool,
 }
@@ -62,23 +62,35 @@ pub fn read_images(path: &Path, shape: &[u32]) -> Result<Images, DataError> {
         return Err(DataError::refused(what, "is of no known format: .npz, .npy, IDX (also as .gz) and .png are read"));
     };
     let count = count(what, &sizes, &wanted)?;
-    Ok(Images { count, rows, bright_edge: false })
+    Ok(Images { count, values: Values::Bytes(rows), bright_edge: false })
 }
 
 impl Images {
-    /// A dataset whose test split they are, scaled as the data of `header` were. Its one training sample stands for
-    /// the training maximum; its labels mean nothing.
+    /// A dataset whose test split they are, scaled as `trained_on` was. Its one training sample stands for the training
+    /// maximum; its labels mean nothing.
     ///
     /// # Errors
     /// More values than a dataset may have.
-    pub fn into_dataset(self, header: &Header) -> Result<Dataset, DataError> {
+    pub fn into_dataset(self, trained_on: &Dataset) -> Result<Dataset, DataError> {
+        const WHAT: &str = "drawings";
+        let header = trained_on.header();
+        let features = header.features as usize;
         let own = Header { train: 1, test: self.count, ..header.clone() };
-        Dataset::build("drawings", own, move |out| {
-            let brightest = out.len();
-            out.resize(brightest + header.features as usize, 0);
-            out[brightest] = header.max;
-            out.extend_from_slice(&self.rows);
-            out.resize(out.len() + 1 + self.count as usize, 0);
+        let labels = std::iter::repeat_n(0, 1 + self.count as usize);
+        let Some(scaling) = trained_on.scaling() else {
+            let problem = "the model was trained on whole numbers 0 to 255, and these are other numbers";
+            let rows = self.values.into_bytes().map_err(|_| DataError::refused(WHAT, problem))?;
+            return Dataset::of_bytes(WHAT, own, labels, move |out| {
+                let brightest = out.len();
+                out.resize(brightest + features, 0);
+                out[brightest] = header.max;
+                out.extend_from_slice(&rows);
+            });
+        };
+        Dataset::of_floats(WHAT, own, scaling, labels, move |out| {
+            out.resize(out.len() + features * size_of::<f32>(), 0);
+            let values = self.values.into_floats().into_iter().enumerate();
+            out.extend(values.flat_map(|(at, value)| scaling.apply(at % features, value).to_le_bytes()));
         })
     }
 }
@@ -141,7 +153,7 @@ fn picture<R: Read + Seek + std::io::BufRead>(what: &str, file: R, wanted: &[u64
         return Err(DataError::refused(what, "does not hold as many pixels as its header says"));
     }
     let bright_edge = has_bright_edge(&rows, width as usize);
-    Ok(Images { count: 1, rows, bright_edge })
+    Ok(Images { count: 1, values: Values::Bytes(rows), bright_edge })
 }
 
 fn luma([r, g, b]: [u8; 3]) -> u8 {

@@ -24,18 +24,22 @@ pub(super) enum Kind {
     Text,
 }
 
-/// First bytes, where they stand, and what such a file is and what to do with it.
-const STRANGERS: &[(usize, &[u8], &str)] = &[
-    (0, b"\x89HDF\r\n\x1a\n", HDF5),
-    (0, b"MATLAB 7.3", HDF5),
+/// First bytes of texts that are no tables, and what such a file is and what to do with it.
+const TEXTS: &[(&str, &str)] = &[
+    ("MATLAB 7.3", HDF5),
     (
-        0,
-        b"MATLAB ",
+        "MATLAB ",
         "is a MATLAB file, which is not read: load it in Python with scipy.io.loadmat and save its arrays with numpy.savez",
     ),
-    (0, b"version https://git-lfs", LFS),
-    (0, b"version https://hawser", LFS),
-    (0, b"/annex/objects/", "is a git-annex pointer, not the file itself: fetch the file with `git annex get`"),
+    ("version https://git-lfs", LFS),
+    ("version https://hawser", LFS),
+    ("/annex/objects/", "is a git-annex pointer, not the file itself: fetch the file with `git annex get`"),
+];
+
+/// First bytes of files that are no text, where they stand, and what such a file is and what to do with it. Many of them are
+/// letters, with which the header line of a table may begin.
+const STRANGERS: &[(usize, &[u8], &str)] = &[
+    (0, b"\x89HDF\r\n\x1a\n", HDF5),
     (0, b"PARE", "is an encrypted Parquet file, which is not read: write it without encryption"),
     (0, b"ARROW1", ARROW),
     (0, b"FEA1", ARROW),
@@ -92,12 +96,18 @@ pub(super) fn of(start: &[u8]) -> Result<Kind, String> {
     if start.starts_with(b"\x93NUMPY") {
         return Ok(Kind::Npy);
     }
-    if start.starts_with(b"PAR1") {
+    let is_binary = start.iter().any(|&byte| byte < b' ' && !byte.is_ascii_whitespace());
+    if is_binary && start.starts_with(b"PAR1") {
         return Ok(Kind::Parquet);
     }
-    let known = STRANGERS.iter().find(|(at, magic, _)| start.get(*at..).is_some_and(|rest| rest.starts_with(magic)));
-    if let Some((_, _, text)) = known {
-        return Err((*text).to_owned());
+    let text = TEXTS.iter().find(|(begin, _)| start.starts_with(begin.as_bytes())).map(|(_, text)| text);
+    let binary = STRANGERS
+        .iter()
+        .find(|(at, magic, _)| start.get(*at..).is_some_and(|rest| rest.starts_with(magic)))
+        .filter(|_| is_binary)
+        .map(|(_, _, text)| text);
+    if let Some(known) = text.or(binary) {
+        return Err((*known).to_owned());
     }
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     let holds = |part: &[u8]| text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
@@ -115,7 +125,7 @@ pub(super) fn of(start: &[u8]) -> Result<Kind, String> {
         _ if text.to_ascii_lowercase().starts_with(b"@relation") => {
             "is an ARFF table (Weka), which is not read: write it as CSV".to_owned()
         }
-        _ if start.iter().any(|&byte| byte < b'\t') => {
+        _ if is_binary => {
             "is of no known format: .npz, folders of .npy files or pictures, IDX (unsigned bytes), CSV and Parquet are read; \
              CSV and IDX also as .gz"
                 .to_owned()
@@ -172,6 +182,8 @@ mod tests {
             (b"label,a\n0,1\n", Kind::Text),
             (b"PKD,a\n0,1\n", Kind::Text),
             (b"[0],a\n0,1\n", Kind::Text),
+            (b"BMI,age,label\n", Kind::Text),
+            (b"PAR1,PAR2,label\n", Kind::Text),
             (b"\xef\xbb\xbflabel,a\n", Kind::Text),
         ] {
             assert_eq!(of(start), Ok(kind), "{start:?}");

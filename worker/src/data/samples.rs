@@ -1,13 +1,13 @@
 //! What the parsers give: samples and labels as they stand in the source, and how they become a dataset.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use besom_sweep::DatasetSpec;
+use besom_sweep::{DatasetSpec, MAX_CLASSES, Scale};
 
-use super::dataset::MAX_CLASSES;
 use super::limits::check_label_count;
+use super::scaling::Scaling;
 use super::split::{DEFAULT_TEST_FRACTION, Split, split};
-use super::{DataError, Dataset, Header};
+use super::{DataError, Dataset, Header, Kind};
 
 /// Labels as the source has them.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) enum Labels {
     /// Any whole numbers, one a sample.
     Integers(Vec<i64>),
     /// Texts (CSV): the distinct names in order of appearance, and an index into them for each sample.
-    Names { names: Vec<String>, indices: Vec<u8> },
+    Names { names: Vec<String>, indices: Vec<u16> },
 }
 
 impl Labels {
@@ -27,12 +27,88 @@ impl Labels {
     }
 }
 
-/// Samples of equal shape with their labels; `rows` has one byte a value.
+/// The values of some samples as their source has them, row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// Whole numbers 0 to 255.
+    Bytes(Vec<u8>),
+    /// Multiples of 1/255 from 0 to 1, each as its 255-fold.
+    Fractions(Vec<u8>),
+    /// Any finite numbers.
+    Floats(Vec<f32>),
+}
+
+impl Values {
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(values) | Self::Fractions(values) => values.len(),
+            Self::Floats(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The numbers of the source.
+    #[must_use]
+    pub fn into_floats(self) -> Vec<f32> {
+        match self {
+            Self::Bytes(values) => values.into_iter().map(f32::from).collect(),
+            Self::Fractions(values) => values.into_iter().map(|value| f32::from(value) / 255.0).collect(),
+            Self::Floats(values) => values,
+        }
+    }
+
+    /// What may be divided by the largest one: bytes, unless the values are floats.
+    pub(super) fn into_bytes(self) -> Result<Vec<u8>, Vec<f32>> {
+        match self {
+            Self::Bytes(values) | Self::Fractions(values) => Ok(values),
+            Self::Floats(values) => Err(values),
+        }
+    }
+
+    /// Appends the values of other samples of the same source.
+    fn append(&mut self, what: &str, other: Self) -> Result<(), DataError> {
+        let is_binary = |values: &[u8]| values.iter().all(|&value| value <= 1);
+        let own = std::mem::replace(self, Self::Floats(Vec::new()));
+        *self = match (own, other) {
+            (Self::Bytes(own), Self::Bytes(other)) => Self::Bytes(joined(own, other)),
+            (Self::Fractions(own), Self::Fractions(other)) => Self::Fractions(joined(own, other)),
+            // 0 and 1 are whole numbers and fractions.
+            (Self::Bytes(own), Self::Fractions(other)) if is_binary(&own) => {
+                Self::Fractions(joined(own.into_iter().map(|value| value * 255).collect(), other))
+            }
+            (Self::Fractions(own), Self::Bytes(other)) if is_binary(&other) => {
+                Self::Fractions(joined(own, other.into_iter().map(|value| value * 255).collect()))
+            }
+            (Self::Bytes(_), Self::Fractions(_)) | (Self::Fractions(_), Self::Bytes(_)) => {
+                return Err(DataError::refused(
+                    what,
+                    "one split has whole numbers up to 255, the other fractions from 0 to 1: scale both alike",
+                ));
+            }
+            (own, other) => Self::Floats(joined(own.into_floats(), other.into_floats())),
+        };
+        Ok(())
+    }
+}
+
+fn joined<T>(mut own: Vec<T>, mut other: Vec<T>) -> Vec<T> {
+    own.append(&mut other);
+    own
+}
+
+/// Samples of equal shape with their labels.
 #[derive(Debug)]
 pub(super) struct Samples {
     /// Shape of one sample.
     pub(super) shape: Vec<u32>,
-    pub(super) rows: Vec<u8>,
+    pub(super) values: Values,
     pub(super) labels: Labels,
 }
 
@@ -55,18 +131,11 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
             let count = u32::try_from(samples.labels.len())
                 .map_err(|_| DataError::refused(what, format!("more than {} samples", u32::MAX)))?;
             let fraction = spec.test_fraction.unwrap_or(DEFAULT_TEST_FRACTION);
-            let Split { train, test } = split(what, count, fraction, spec.split_seed)?;
-            check_variety(what, train.iter().map(|&index| labels[index as usize]))?;
-            let header = header(samples.shape, classes, train.len(), test.len(), synthetic);
-            let width = header.features as usize;
-            // The parsed rows go when they are laid out: the bytes move to large pages afterwards.
-            Dataset::build(what, header, move |out| {
-                let order = || train.iter().chain(&test).map(|&index| index as usize);
-                order().for_each(|index| out.extend_from_slice(&samples.rows[index * width..(index + 1) * width]));
-                out.extend(order().map(|index| labels[index]));
-            })
+            let order = split(what, count, fraction, spec.split_seed)?;
+            let header = header(samples.shape, classes, order.train.len(), order.test.len(), synthetic);
+            lay_out(what, header, samples.values, &labels, &order, spec.scale)
         }
-        Parsed::Split { train, test } => {
+        Parsed::Split { mut train, test } => {
             if spec.test_fraction.is_some() {
                 return Err(DataError::refused(
                     what,
@@ -82,22 +151,69 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
                 ));
             }
             let (classes, labels) = classes(what, &[&train.labels, &test.labels], spec.classes.as_deref())?;
-            check_variety(what, labels[..train.labels.len()].iter().copied())?;
-            let header = header(train.shape, classes, train.labels.len(), test.labels.len(), synthetic);
-            Dataset::build(what, header, move |out| {
-                out.extend_from_slice(&train.rows);
-                out.extend_from_slice(&test.rows);
-                out.extend_from_slice(&labels);
-            })
+            let counts = [train.labels.len(), test.labels.len()];
+            let header = header(train.shape, classes, counts[0], counts[1], synthetic);
+            let [train_count, count] = [counts[0], counts[0] + counts[1]].map(|count| count as u32);
+            let order = Split { train: (0..train_count).collect(), test: (train_count..count).collect() };
+            train.values.append(what, test.values)?;
+            lay_out(what, header, train.values, &labels, &order, spec.scale)
         }
     }
+}
+
+/// Lays out samples in the order of their splits: bytes as they are, and what is scaled otherwise as floats.
+fn lay_out(
+    what: &str,
+    header: Header,
+    values: Values,
+    labels: &[u16],
+    order: &Split,
+    scale: Option<Scale>,
+) -> Result<Dataset, DataError> {
+    check_variety(what, order.train.iter().map(|&index| labels[index as usize]))?;
+    let width = header.features as usize;
+    let rows = || order.train.iter().chain(&order.test).map(|&index| index as usize);
+    let ordered = rows().map(|index| labels[index]);
+    let (values, scale) = match (scale, values) {
+        (None | Some(Scale::Max), values) => match values.into_bytes() {
+            // The parsed rows go when they are laid out: the bytes move to large pages afterwards.
+            Ok(bytes) => {
+                return Dataset::of_bytes(what, header, ordered, move |out| {
+                    rows().for_each(|index| out.extend_from_slice(&bytes[index * width..(index + 1) * width]));
+                });
+            }
+            Err(floats) => (floats, scale.unwrap_or(Scale::None)),
+        },
+        (Some(scale), values) => (values.into_floats(), scale),
+    };
+    let scaling = Scaling::of(scale, width, &values, order.train.iter().map(|&index| index as usize));
+    let scaled = |index: usize| {
+        let row = values[index * width..(index + 1) * width].iter().enumerate();
+        row.map(|(feature, &value)| scaling.apply(feature, value))
+    };
+    for index in rows() {
+        if let Some(feature) = scaled(index).position(|value| !value.is_finite()) {
+            let value = values[index * width + feature];
+            let problem =
+                format!("sample {index}, value {feature}: {value} becomes no finite 32-bit number when scaled");
+            return Err(DataError::refused(what, problem));
+        }
+    }
+    if rows().take(order.train.len()).flat_map(&scaled).all(|value| value == 0.0) {
+        let same = if scale == Scale::Standard { "the same in all samples" } else { "0" };
+        return Err(DataError::refused(what, format!("every value of the training split is {same}")));
+    }
+    let header = Header { values: Kind::Floats, scale: Some(scale), ..header };
+    Dataset::of_floats(what, header, &scaling, ordered, |out| {
+        rows().for_each(|index| out.extend(scaled(index).flat_map(f32::to_le_bytes)));
+    })
 }
 
 /// A header without its maximum; sizes beyond u32 become values that its check refuses.
 fn header(shape: Vec<u32>, classes: Vec<String>, train: usize, test: usize, synthetic: bool) -> Header {
     let features = shape.iter().try_fold(1_u32, |product, &size| product.checked_mul(size)).unwrap_or(0);
     let [train, test] = [train, test].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-    Header { features, shape, classes, train, test, max: 0, synthetic }
+    Header { features, shape, classes, train, test, max: 0, synthetic, values: Kind::Bytes, scale: None }
 }
 
 fn check_counts(what: &str, samples: &Samples) -> Result<(), DataError> {
@@ -106,11 +222,11 @@ fn check_counts(what: &str, samples: &Samples) -> Result<(), DataError> {
     if count == 0 || width == 0 {
         return Err(DataError::refused(what, "holds no samples"));
     }
-    check_label_count(what, (samples.rows.len() / width) as u64, count as u64)
+    check_label_count(what, (samples.values.len() / width) as u64, count as u64)
 }
 
 /// With one class alone every guess is right, and no figure of a run means anything.
-fn check_variety(what: &str, mut train: impl Iterator<Item = u8>) -> Result<(), DataError> {
+fn check_variety(what: &str, mut train: impl Iterator<Item = u16>) -> Result<(), DataError> {
     let first = train.next();
     if train.any(|label| Some(label) != first) {
         return Ok(());
@@ -119,22 +235,21 @@ fn check_variety(what: &str, mut train: impl Iterator<Item = u8>) -> Result<(), 
 }
 
 /// The class names and, for the samples of all `parts` one after the other, the class index.
-fn classes(what: &str, parts: &[&Labels], given: Option<&[String]>) -> Result<(Vec<String>, Vec<u8>), DataError> {
+fn classes(what: &str, parts: &[&Labels], given: Option<&[String]>) -> Result<(Vec<String>, Vec<u16>), DataError> {
     if let Some(given) = given {
         let mut seen = HashSet::new();
         if let Some(twice) = given.iter().find(|name| !seen.insert(*name)) {
             return Err(DataError::refused(what, format!("classes: `{twice}` stands there twice")));
         }
     }
-    if let [Labels::Names { names, indices }] = parts {
-        return named_classes(what, names, indices, given);
+    if parts.iter().any(|part| matches!(part, Labels::Names { .. })) {
+        let (names, indices) = one_list(what, parts)?;
+        return named_classes(what, &names, &indices, given);
     }
     let mut distinct = BTreeSet::new();
     let mut integers = Vec::new();
     for part in parts {
-        let Labels::Integers(values) = part else {
-            return Err(DataError::refused(what, "one split has text labels"));
-        };
+        let Labels::Integers(values) = part else { continue };
         integers.push(values);
         for &value in values {
             if distinct.insert(value) && distinct.len() > MAX_CLASSES {
@@ -149,7 +264,7 @@ fn classes(what: &str, parts: &[&Labels], given: Option<&[String]>) -> Result<(V
     let labels = integers
         .into_iter()
         .flatten()
-        .map(|value| order.binary_search(value).expect("every label was put into the set") as u8)
+        .map(|value| order.binary_search(value).expect("every label was put into the set") as u16)
         .collect();
     let names = match given {
         None => order.iter().map(i64::to_string).collect(),
@@ -169,13 +284,46 @@ fn classes(what: &str, parts: &[&Labels], given: Option<&[String]>) -> Result<(V
     Ok((names, labels))
 }
 
+/// The names of all parts in one list, and the indices into it.
+fn one_list(what: &str, parts: &[&Labels]) -> Result<(Vec<String>, Vec<u16>), DataError> {
+    let mut places: HashMap<String, u16> = HashMap::new();
+    let mut names = Vec::new();
+    let mut indices = Vec::new();
+    let mut place = |name: String| match places.get(&name) {
+        Some(&place) => Ok(place),
+        None if names.len() == MAX_CLASSES => {
+            Err(DataError::refused(what, format!("has more than {MAX_CLASSES} different labels")))
+        }
+        None => {
+            let place = names.len() as u16;
+            names.push(name.clone());
+            places.insert(name, place);
+            Ok(place)
+        }
+    };
+    for part in parts {
+        match part {
+            Labels::Names { names, indices: own } => {
+                let map = names.iter().map(|name| place(name.clone())).collect::<Result<Vec<_>, _>>()?;
+                indices.extend(own.iter().map(|&index| map[usize::from(index)]));
+            }
+            Labels::Integers(values) => {
+                for value in values {
+                    indices.push(place(value.to_string())?);
+                }
+            }
+        }
+    }
+    Ok((names, indices))
+}
+
 /// Classes of text labels: sorted, or in the order given, which must name the same ones.
 fn named_classes(
     what: &str,
     names: &[String],
-    indices: &[u8],
+    indices: &[u16],
     given: Option<&[String]>,
-) -> Result<(Vec<String>, Vec<u8>), DataError> {
+) -> Result<(Vec<String>, Vec<u16>), DataError> {
     let mut order: Vec<String> = names.to_vec();
     order.sort_unstable();
     if let Some(given) = given {
@@ -189,9 +337,9 @@ fn named_classes(
         }
         order = given.to_vec();
     }
-    let new: Vec<u8> = names
+    let new: Vec<u16> = names
         .iter()
-        .map(|name| order.iter().position(|other| other == name).expect("both hold the same names") as u8)
+        .map(|name| order.iter().position(|other| other == name).expect("both hold the same names") as u16)
         .collect();
     Ok((order, indices.iter().map(|&index| new[usize::from(index)]).collect()))
 }

@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{self, Read};
 
+use besom_sweep::MAX_CLASSES;
+
 use super::DataError;
-use super::dataset::MAX_CLASSES;
 use super::limits::{MAX_FEATURES, MAX_MEMORY, Room};
-use super::samples::{Labels, Parsed, Samples};
+use super::samples::{Labels, Parsed, Samples, Values};
 
 /// The label column where the sweep file names none.
 const LABEL: &str = "label";
@@ -71,7 +72,7 @@ pub(super) fn read(what: &str, reader: impl Read, label_column: Option<&str>) ->
         }
     }
     let shape = vec![features as u32];
-    Ok(Parsed::Whole(Samples { shape, rows, labels: labels.finish() }))
+    Ok(Parsed::Whole(Samples { shape, values: Values::Bytes(rows), labels: labels.finish() }))
 }
 
 fn pixel(cell: &str) -> Result<u8, String> {
@@ -129,9 +130,9 @@ fn show(error: &csv::Error, next: u64) -> String {
 /// Distinct labels as they appear.
 #[derive(Default)]
 struct Names {
-    known: HashMap<String, u8>,
+    known: HashMap<String, u16>,
     names: Vec<String>,
-    indices: Vec<u8>,
+    indices: Vec<u16>,
 }
 
 impl Names {
@@ -144,7 +145,7 @@ impl Names {
                 return Err(format!("more than {MAX_CLASSES} different labels: is this the label column?"));
             }
             None => {
-                let index = self.names.len() as u8;
+                let index = self.names.len() as u16;
                 self.known.insert(label.to_owned(), index);
                 self.names.push(label.to_owned());
                 index

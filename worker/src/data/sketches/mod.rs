@@ -13,7 +13,7 @@ use besom_sweep::DatasetSpec;
 
 use super::DataError;
 use super::limits::{Room, reserve};
-use super::samples::{Labels, Parsed, Samples};
+use super::samples::{Labels, Parsed, Samples, Values};
 use raster::{PIXELS, SIDE};
 use templates::CLASSES;
 
@@ -37,7 +37,8 @@ pub(super) fn samples(spec: &DatasetSpec) -> Result<Parsed, DataError> {
         rows.extend_from_slice(&draw::draw(seed, index, CLASSES[class as usize].variants));
         labels.push(class as i64);
     }
-    Ok(Parsed::Whole(Samples { shape: vec![SIDE as u32, SIDE as u32], rows, labels: Labels::Integers(labels) }))
+    let shape = vec![SIDE as u32, SIDE as u32];
+    Ok(Parsed::Whole(Samples { shape, values: Values::Bytes(rows), labels: Labels::Integers(labels) }))
 }
 
 /// The names of the classes in label order.

@@ -1,0 +1,144 @@
+//! How numbers become inputs of a network: each feature less a shift, over a divisor.
+//!
+//! The statistics are those of the training split alone, as scikit-learn's `StandardScaler` and `MaxAbsScaler` have
+//! them, worked out in `f64` in one order. They go with the dataset and with every model trained on it, so that a
+//! prediction scales one's own numbers to the bits that the trainer saw.
+
+use besom_sweep::Scale;
+
+/// The scaling of a dataset of floats.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scaling {
+    scale: Scale,
+    /// One a feature with [`Scale::Standard`], else none.
+    shifts: Vec<f64>,
+    /// One a feature, above 0; none with [`Scale::None`].
+    divisors: Vec<f64>,
+}
+
+impl Scaling {
+    /// The scaling `scale` by the statistics of the rows `train` of `values`, which have `features` numbers each.
+    pub(super) fn of(
+        scale: Scale,
+        features: usize,
+        values: &[f32],
+        train: impl ExactSizeIterator<Item = usize> + Clone,
+    ) -> Self {
+        let rows = || train.clone().map(|row| &values[row * features..][..features]);
+        match scale {
+            Scale::None => Self { scale, shifts: Vec::new(), divisors: Vec::new() },
+            Scale::Max => {
+                let mut largest = vec![0.0_f64; features];
+                for row in rows() {
+                    for (largest, &value) in largest.iter_mut().zip(row) {
+                        *largest = largest.max(f64::from(value).abs());
+                    }
+                }
+                let divisors = largest.into_iter().map(|largest| if largest == 0.0 { 1.0 } else { largest }).collect();
+                Self { scale, shifts: Vec::new(), divisors }
+            }
+            Scale::Standard => {
+                let n = train.len() as f64;
+                let mut shifts = vec![0.0; features];
+                for row in rows() {
+                    for (sum, &value) in shifts.iter_mut().zip(row) {
+                        *sum += f64::from(value);
+                    }
+                }
+                shifts.iter_mut().for_each(|sum| *sum /= n);
+                // The sum of the differences would be 0 but for rounding, which it corrects.
+                let mut sums = vec![[0.0; 2]; features];
+                for row in rows() {
+                    for ((sum, &value), &shift) in sums.iter_mut().zip(row).zip(&shifts) {
+                        let difference = f64::from(value) - shift;
+                        sum[0] += difference;
+                        sum[1] += difference * difference;
+                    }
+                }
+                let divisors = sums.iter().zip(&shifts).map(|(&[sum, squares], &mean)| {
+                    let variance = (squares - sum * sum / n) / n;
+                    if is_constant(variance, mean, n) { 1.0 } else { variance.sqrt() }
+                });
+                Self { scale, divisors: divisors.collect(), shifts }
+            }
+        }
+    }
+
+    /// Which scaling it is.
+    #[must_use]
+    pub fn scale(&self) -> Scale {
+        self.scale
+    }
+
+    /// What is subtracted from each feature; empty where nothing is.
+    #[must_use]
+    pub fn shifts(&self) -> &[f64] {
+        &self.shifts
+    }
+
+    /// What each feature is divided by then; empty where it is not.
+    #[must_use]
+    pub fn divisors(&self) -> &[f64] {
+        &self.divisors
+    }
+
+    /// The scaling of these statistics; `None` where they are not those of `scale`, or nothing can be scaled by them.
+    #[must_use]
+    pub fn new(scale: Scale, features: usize, shifts: Vec<f64>, divisors: Vec<f64>) -> Option<Self> {
+        let (wanted_shifts, wanted_divisors) = counts(scale, features);
+        let sound = shifts.iter().all(|shift| shift.is_finite())
+            && divisors.iter().all(|divisor| divisor.is_finite() && *divisor > 0.0);
+        let fits = shifts.len() == wanted_shifts && divisors.len() == wanted_divisors;
+        (sound && fits).then_some(Self { scale, shifts, divisors })
+    }
+
+    /// How many numbers the statistics of `scale` are.
+    pub(super) fn numbers(scale: Scale, features: usize) -> usize {
+        let (shifts, divisors) = counts(scale, features);
+        shifts + divisors
+    }
+
+    /// Appends the statistics.
+    pub(super) fn encode(&self, to: &mut Vec<u8>) {
+        to.extend(self.shifts.iter().chain(&self.divisors).flat_map(|number| number.to_le_bytes()));
+    }
+
+    /// What [`Scaling::encode`] wrote.
+    pub(super) fn decode(scale: Scale, features: usize, bytes: &[u8]) -> Option<Self> {
+        let numbers: Vec<f64> = bytes.as_chunks().0.iter().map(|&number| f64::from_le_bytes(number)).collect();
+        let (shifts, divisors) = numbers.split_at_checked(counts(scale, features).0)?;
+        Self::new(scale, features, shifts.to_vec(), divisors.to_vec())
+    }
+
+    /// A number of the source as the network reads it; there is no -0 among those.
+    #[must_use]
+    pub fn apply(&self, feature: usize, value: f32) -> f32 {
+        if self.divisors.is_empty() {
+            return value + 0.0;
+        }
+        let shift = self.shifts.get(feature).copied().unwrap_or(0.0);
+        ((f64::from(value) - shift) / self.divisors[feature]) as f32 + 0.0
+    }
+
+    /// About the number of the source that became `value`.
+    #[must_use]
+    pub fn undo(&self, feature: usize, value: f32) -> f32 {
+        let divisor = self.divisors.get(feature).copied().unwrap_or(1.0);
+        let shift = self.shifts.get(feature).copied().unwrap_or(0.0);
+        (f64::from(value) * divisor + shift) as f32
+    }
+}
+
+/// How many shifts and divisors there are.
+fn counts(scale: Scale, features: usize) -> (usize, usize) {
+    match scale {
+        Scale::None => (0, 0),
+        Scale::Max => (0, features),
+        Scale::Standard => (features, features),
+    }
+}
+
+/// Whether a variance is 0 but for the rounding of its sums: scikit-learn's bound.
+fn is_constant(variance: f64, mean: f64, n: f64) -> bool {
+    variance <= n * f64::EPSILON * variance + (n * mean * f64::EPSILON).powi(2)
+}
