@@ -6,20 +6,28 @@
 //! alone, and what is refused is refused by name. The trainer (`train`) reads rows as bytes or as
 //! 32-bit floats, and labels as 16-bit numbers.
 
+mod arrays;
 mod blocking;
 mod cache;
+mod columnar;
+mod columns;
 mod dataset;
 mod describe;
 mod download;
 mod error;
+mod folder;
+mod form;
 mod hosts;
 mod idx;
 mod images;
+mod kind;
+mod labels;
 mod limits;
 mod load;
 mod memory;
 mod npy;
 mod npz;
+mod pictures;
 mod samples;
 mod scaling;
 mod sketches;

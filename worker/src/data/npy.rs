@@ -355,7 +355,7 @@ impl Array {
 }
 
 /// IEEE 754 binary16.
-fn half(bits: u16) -> f64 {
+pub(super) fn half(bits: u16) -> f64 {
     let magnitude = match (bits >> 10 & 0x1f, bits & 0x3ff) {
         (0, fraction) => f64::from(fraction) / 16_777_216.0,
         (0x1f, 0) => f64::INFINITY,
