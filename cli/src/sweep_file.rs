@@ -47,7 +47,7 @@ pub(crate) struct FileArgs {
     /// Which code computes gradients; beats the file's besom.engine
     #[arg(long, value_parser = parse_engine)]
     pub(crate) engine: Option<Engine>,
-    /// Show the points and jobs, and train nothing: no dataset is opened, no store, no coordinator
+    /// Show the points and jobs, and train nothing: nothing is fetched, no store is opened, no coordinator asked
     #[arg(long)]
     pub(crate) plan: bool,
     /// Print JSON

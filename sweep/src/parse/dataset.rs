@@ -3,17 +3,31 @@
 use serde_json::Value;
 
 use super::section::{Item, to_json};
-use crate::{DatasetSpec, SpecError};
+use crate::{DatasetSpec, MAX_CLASSES, Scale, SpecError};
 
 /// Builtin datasets.
 const BUILTINS: [&str; 1] = ["sketches"];
+
+/// Words of `scale`.
+const SCALES: [&str; 3] = ["none", "max", "standard"];
 
 /// Reads the block.
 pub(super) fn read(item: &Item<'_>) -> Result<DatasetSpec, SpecError> {
     let section = item.section()?;
     section.check_keys(
-        &["source", "test_fraction", "split_seed", "classes", "sha256", "samples", "seed", "label_column"],
-        &[("scaling", "pixels are always divided by the largest of the training split; remove the key")],
+        &[
+            "source",
+            "test_fraction",
+            "split_seed",
+            "classes",
+            "sha256",
+            "samples",
+            "seed",
+            "label_column",
+            "stratify",
+            "scale",
+        ],
+        &[("scaling", "the key is scale: none, max or standard")],
     )?;
     let source_item = section.require("source", "a path, an https URL or builtin:sketches")?;
     let source = source(&source_item)?;
@@ -37,6 +51,8 @@ pub(super) fn read(item: &Item<'_>) -> Result<DatasetSpec, SpecError> {
         samples: section.get("samples").map(|item| item.integer(10, 1_000_000)).transpose()?,
         seed: section.get("seed").map(|item| item.integer(0, i64::MAX.unsigned_abs())).transpose()?,
         label_column: section.get("label_column").map(|item| item.filled_text().map(str::to_owned)).transpose()?,
+        stratify: section.get("stratify").map_or(Ok(false), |item| boolean(&item))?,
+        scale: section.get("scale").map(|item| item.word("scale", &SCALES, Scale::parse)).transpose()?,
         source,
     })
 }
@@ -84,6 +100,13 @@ fn fraction(item: &Item<'_>) -> Result<f64, SpecError> {
         .ok_or_else(|| item.refuse(format!("must be a number above 0 and below 1, not {}", item.node.describe())))
 }
 
+fn boolean(item: &Item<'_>) -> Result<bool, SpecError> {
+    match item.scalar()? {
+        Value::Bool(value) => Ok(value),
+        _ => Err(item.refuse(format!("expected true or false, got {}", item.node.describe()))),
+    }
+}
+
 fn classes(item: &Item<'_>) -> Result<Vec<String>, SpecError> {
     let mut classes: Vec<String> = Vec::new();
     for node in item.list()? {
@@ -95,8 +118,8 @@ fn classes(item: &Item<'_>) -> Result<Vec<String>, SpecError> {
         if classes.contains(&name) {
             return Err(item.refuse_at(node, format!("{} stands here twice", node.describe())));
         }
-        if classes.len() == 255 {
-            return Err(item.refuse_at(node, "more than 255 classes".to_owned()));
+        if classes.len() == MAX_CLASSES {
+            return Err(item.refuse_at(node, format!("more than {MAX_CLASSES} classes")));
         }
         classes.push(name);
     }

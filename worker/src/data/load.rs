@@ -78,9 +78,8 @@ pub async fn load(
         return Err(DataError::refused(shown(source), format!("samples and seed belong to {} only", sketches::SOURCE)));
     }
     let Some((scheme, _)) = source.split_once("://") else {
-        let path = options.base_dir.join(source);
         progress(LoadProgress::Reading);
-        return read(path, None, spec).await;
+        return read(local_path(source, options), None, spec).await;
     };
     if !scheme.eq_ignore_ascii_case("https") {
         return Err(DataError::refused(shown(source), "only https URLs and local paths are read"));
@@ -94,6 +93,11 @@ pub async fn load(
         loaded.notes.push(format!("{}: pinned to sha256 {sha256}", shown(source)));
     }
     Ok(loaded)
+}
+
+/// Where a source that is no URL stands.
+pub(super) fn local_path(source: &str, options: &LoadOptions) -> PathBuf {
+    options.base_dir.join(source)
 }
 
 /// True for a SHA-256 in lower-case hex, which is also safe as a file name.
