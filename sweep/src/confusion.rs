@@ -9,6 +9,20 @@ pub const MAX_CLASSES: usize = 4_096;
 /// Most classes whose pairs are kept with a run: beyond it only the counts by class are.
 pub const MATRIX_CLASSES: u32 = 1_024;
 
+/// Most classes of which all pairs are written, those that are 0 too: besom once knew no other form.
+const FULL_CLASSES: u32 = 255;
+
+/// Counts as lists of numbers, of which one is filled: the form that travels.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lists {
+    /// All pairs, row by row: row is the target, column the prediction.
+    pub counts: Vec<u32>,
+    /// Of each pair that is not 0, row by row, how many of 0 lie between it and the one before, and then its count.
+    pub gaps: Vec<u32>,
+    /// Of each class its support, how often it was predicted, and how often rightly.
+    pub by_class: Vec<u64>,
+}
+
 /// Counts over a test split.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {
@@ -99,14 +113,15 @@ impl Confusion {
         if let Counts::Classes(classes) = &self.counts {
             return classes.clone();
         }
-        let mut classes = vec![ClassCounts::default(); self.classes as usize];
+        // What a damaged store says beyond the classes is nobody's.
+        let mut classes = vec![ClassCounts::default(); (self.classes as usize).min(MAX_CLASSES)];
         for (target, predicted, count) in self.pairs() {
-            let (target, predicted, count) = (target as usize, predicted as usize, u64::from(count));
-            // What a damaged store says beyond the classes is nobody's.
-            if target < classes.len() {
-                classes[target].support += count;
-                classes[predicted].predicted += count;
-                classes[target].correct += if target == predicted { count } else { 0 };
+            if let Some(class) = classes.get_mut(target as usize) {
+                class.support += u64::from(count);
+                class.correct += if target == predicted { u64::from(count) } else { 0 };
+            }
+            if let Some(class) = classes.get_mut(predicted as usize) {
+                class.predicted += u64::from(count);
             }
         }
         classes
@@ -122,20 +137,60 @@ impl Confusion {
         }
     }
 
-    /// The pairs that are not 0 as a list for the wire: of each how many pairs of 0 lie before it, then its count.
-    pub fn gaps(&self) -> Vec<u32> {
-        let Counts::Pairs(pairs) = &self.counts else { return Vec::new() };
+    /// The lists that it travels in.
+    pub fn lists(&self) -> Lists {
+        let Counts::Pairs(pairs) = &self.counts else {
+            let numbers = |class: ClassCounts| [class.support, class.predicted, class.correct];
+            return Lists { by_class: self.by_class().into_iter().flat_map(numbers).collect(), ..Lists::default() };
+        };
+        if self.classes <= FULL_CLASSES {
+            return Lists { counts: self.rows().unwrap_or_default(), ..Lists::default() };
+        }
         let mut next = 0;
         let gap = |(&place, &count): (&u32, &u32)| {
             let gap = place - next;
-            next = place + 1;
+            next = place.saturating_add(1);
             [gap, count]
         };
-        pairs.iter().flat_map(gap).collect()
+        Lists { gaps: pairs.iter().flat_map(gap).collect(), ..Lists::default() }
     }
 
-    /// What [`Confusion::gaps`] said; `None` where there is no such matrix.
-    pub fn of_gaps(classes: u32, gaps: &[u32]) -> Option<Self> {
+    /// What [`Confusion::lists`] said.
+    ///
+    /// # Errors
+    /// What is wrong with them: more than one list, or one that does not fit the classes.
+    pub fn of_lists(classes: u32, lists: &Lists) -> Result<Self, String> {
+        if classes == 0 || classes as usize > MAX_CLASSES {
+            return Err(format!("expected 1 to {MAX_CLASSES} classes, got {classes}"));
+        }
+        let Lists { counts, gaps, by_class } = lists;
+        match [!counts.is_empty(), !gaps.is_empty(), !by_class.is_empty()] {
+            [true, false, false] if classes > FULL_CLASSES => Err(format!(
+                "expected gaps of {classes} classes, got all counts; send those up to {FULL_CLASSES} classes"
+            )),
+            [true, false, false] => {
+                let wanted = classes as usize * classes as usize;
+                match counts.len() {
+                    found if found == wanted => Ok(Self::of_rows(classes, counts)),
+                    found => Err(format!("expected {wanted} counts of {classes} classes, got {found}")),
+                }
+            }
+            [false, true, false] if classes > MATRIX_CLASSES => Err(format!(
+                "expected counts by class of {classes} classes, got pairs; send those up to {MATRIX_CLASSES}"
+            )),
+            [false, true, false] => Self::of_gaps(classes, gaps).ok_or_else(|| {
+                format!("expected pairs of a gap and a count that lie in {classes} x {classes}, got others")
+            }),
+            [false, false, true] => Self::of_classes(classes, by_class)
+                .ok_or_else(|| format!("expected three sums for each of {classes} classes that agree, got others")),
+            filled => {
+                let filled = filled.into_iter().filter(|&filled| filled).count();
+                Err(format!("expected one of counts, gaps and by_class, got {filled} of them"))
+            }
+        }
+    }
+
+    fn of_gaps(classes: u32, gaps: &[u32]) -> Option<Self> {
         let all = u64::from(classes).pow(2);
         let (gaps, rest) = gaps.as_chunks();
         let mut next = 0;
@@ -150,6 +205,20 @@ impl Confusion {
         }
         rest.is_empty().then_some(Self { classes, counts: Counts::Pairs(pairs) })
     }
+
+    fn of_classes(classes: u32, numbers: &[u64]) -> Option<Self> {
+        let (numbers, rest) = numbers.as_chunks();
+        let sums: Vec<ClassCounts> =
+            numbers.iter().map(|&[support, predicted, correct]| ClassCounts { support, predicted, correct }).collect();
+        let sum =
+            |part: fn(&ClassCounts) -> u64| sums.iter().try_fold(0_u64, |sum, class| sum.checked_add(part(class)));
+        let supports = sum(|class| class.support).filter(|&sum| i64::try_from(sum).is_ok());
+        let agree = supports.is_some()
+            && supports == sum(|class| class.predicted)
+            && sums.iter().all(|class| class.correct <= class.support.min(class.predicted));
+        let fits = rest.is_empty() && sums.len() == classes as usize && agree;
+        fits.then_some(Self { classes, counts: Counts::Classes(sums) })
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +226,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn samples_of(confusion: &Confusion) -> Vec<(u32, u32, u32)> {
+        confusion.pairs().collect()
+    }
 
     proptest! {
         #[test]
@@ -170,7 +243,19 @@ mod tests {
                 confusion.add(target, predicted);
                 sums.add(target, predicted);
             }
-            prop_assert_eq!(Confusion::of_gaps(classes, &confusion.gaps()), Some(confusion.clone()));
+            let few = confusion.lists();
+            prop_assert!(few.gaps.is_empty());
+            prop_assert_eq!(Confusion::of_lists(classes, &few), Ok(confusion.clone()));
+            // The same among more classes, of which nothing is said.
+            let wide = classes + 300;
+            let pairs = confusion.pairs().map(|(target, predicted, count)| (target * wide + predicted, count)).collect();
+            let many = Confusion { classes: wide, counts: Counts::Pairs(pairs) };
+            if !samples_of(&many).is_empty() {
+                prop_assert_eq!(Confusion::of_lists(wide, &many.lists()), Ok(many));
+            }
+            if confusion.pairs().next().is_some() {
+                prop_assert_eq!(Confusion::of_lists(classes, &sums.lists()), Ok(sums.clone()));
+            }
             prop_assert_eq!(&Confusion::of_rows(classes, &confusion.rows().unwrap()), &confusion);
             prop_assert_eq!(confusion.by_class(), sums.by_class());
             prop_assert_eq!(sums.rows(), None);
@@ -178,11 +263,32 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_no_matrix_is_refused() {
-        for gaps in [&[0][..], &[4, 1], &[0, 0], &[3, 1, 0, 1], &[u32::MAX, 1], &[1, 1, u32::MAX, 1]] {
-            assert_eq!(Confusion::of_gaps(2, gaps), None, "{gaps:?}");
+    fn lists_that_are_no_counts_are_refused() {
+        let all = |counts: &[u32]| Lists { counts: counts.to_vec(), ..Lists::default() };
+        let gaps = |gaps: &[u32]| Lists { gaps: gaps.to_vec(), ..Lists::default() };
+        let sums = |by_class: &[u64]| Lists { by_class: by_class.to_vec(), ..Lists::default() };
+        for (classes, lists, problem) in [
+            (0, all(&[1]), "expected 1 to 4096 classes, got 0"),
+            (4_097, gaps(&[0, 1]), "expected 1 to 4096 classes, got 4097"),
+            (2, Lists::default(), "expected one of counts, gaps and by_class, got 0 of them"),
+            (1, Lists { gaps: vec![0, 1], ..all(&[1]) }, "expected one of counts, gaps and by_class, got 2 of them"),
+            (2, all(&[1]), "expected 4 counts of 2 classes, got 1"),
+            (256, all(&[1]), "expected gaps of 256 classes, got all counts; send those up to 255 classes"),
+            (1_025, gaps(&[0, 1]), "expected counts by class of 1025 classes, got pairs; send those up to 1024"),
+        ] {
+            assert_eq!(Confusion::of_lists(classes, &lists).unwrap_err(), problem);
         }
-        assert!(Confusion::of_gaps(4_096, &[4_096 * 4_096 - 1, u32::MAX]).is_some());
+        for wrong in [&[0][..], &[4, 1], &[0, 0], &[3, 1, 0, 1], &[u32::MAX, 1], &[1, 1, u32::MAX, 1]] {
+            let problem = Confusion::of_lists(2, &gaps(wrong)).unwrap_err();
+            assert!(problem.contains("a gap and a count that lie in 2 x 2"), "{wrong:?}: {problem}");
+        }
+        let max = u64::MAX;
+        for wrong in [&[1][..], &[1, 1, 1], &[1, 0, 0, 0, 0, 0], &[1, 1, 2, 0, 0, 0], &[max, max, 0, 0, 0, 0]] {
+            let problem = Confusion::of_lists(2, &sums(wrong)).unwrap_err();
+            assert!(problem.contains("three sums for each of 2 classes"), "{wrong:?}: {problem}");
+        }
+        assert!(Confusion::of_lists(1_024, &gaps(&[1_024 * 1_024 - 1, u32::MAX])).is_ok());
+        assert!(Confusion::of_lists(2, &sums(&[1, 0, 0, 0, 1, 0])).is_ok());
     }
 
     #[test]

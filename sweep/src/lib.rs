@@ -15,7 +15,7 @@ mod words;
 mod yaml;
 
 pub use config::{ConfigError, Engine, JobConfig, TRAINER, TRAINER_VERSION};
-pub use confusion::{ClassCounts, Confusion, Counts, MATRIX_CLASSES, MAX_CLASSES};
+pub use confusion::{ClassCounts, Confusion, Counts, Lists, MATRIX_CLASSES, MAX_CLASSES};
 pub use expand::{Expansion, Plan, PlannedJob};
 pub use hyperparameters::{
     Activation, Clipping, EarlyStopping, Hyperparameters, Initializer, Optimizer, Params, Schedule,

@@ -213,6 +213,10 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("data.npz", "data.npz, sha256: abc", "line 8: besom.dataset.sha256: ", "64 hexadecimal digits"),
     ("data.npz", "data.npz, classes: [a]", "line 8: besom.dataset.classes: ", "at least 2"),
     ("data.npz", "data.npz, classes: [a, b, a]", "line 8: besom.dataset.classes: ", "\"a\" stands here twice"),
+    ("data.npz", "data.npz, stratify: maybe", "line 8: besom.dataset.stratify: ", "expected true or false"),
+    ("data.npz", "data.npz, scale: robust", "line 8: besom.dataset.scale: ", "unknown scale \"robust\""),
+    ("data.npz", "data.npz, scale: 2", "line 8: besom.dataset.scale: ", "must be text"),
+    ("data.npz", "data.npz, scaling: none", "line 8: besom.dataset.scaling: ", "the key is scale"),
     ("data.npz", "data.npz, clases: [a, b]", "line 8: besom.dataset.clases: ", "did you mean classes?"),
 ];
 

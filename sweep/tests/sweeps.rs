@@ -2,7 +2,7 @@
 
 use besom_sweep::{
     Activation, Clipping, Engine, Expansion, Goal, Hyperparameters, Initializer, JobConfig, KeepModels, Method,
-    MetricName, Objective, Optimizer, Params, Schedule, SweepSpec, parse,
+    MetricName, Objective, Optimizer, Params, Scale, Schedule, SweepSpec, parse,
 };
 use serde_json::{Value, json};
 
@@ -40,6 +40,21 @@ fn what_a_file_leaves_out_has_its_default() {
     assert_eq!((spec.metric.name, spec.metric.goal), (MetricName::ValAccuracy, Goal::Maximize));
     assert_eq!((spec.objective, spec.keep_models, spec.seeds), (Objective::Final, KeepModels::All, vec![1]));
     assert_eq!((spec.dataset.test_fraction, spec.dataset.split_seed, spec.dataset.classes), (None, 42, None));
+}
+
+#[test]
+fn a_split_by_class_and_a_scale_are_asked_for_by_name() {
+    let of = |more: &str| {
+        spec(&format!(
+            "method: grid\nparameters: {{epochs: {{value: 3}}}}\nbesom: {{dataset: {{source: x.npz{more}}}}}"
+        ))
+        .dataset
+    };
+    assert_eq!((of("").stratify, of("").scale), (false, None));
+    assert_eq!((of(", stratify: true").stratify, of(", stratify: false").stratify), (true, false));
+    for (word, scale) in [("none", Scale::None), ("max", Scale::Max), ("standard", Scale::Standard)] {
+        assert_eq!(of(&format!(", scale: {word}")).scale, Some(scale));
+    }
 }
 
 #[test]

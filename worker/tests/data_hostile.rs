@@ -97,7 +97,7 @@ async fn hostile_arrays_are_refused() {
 async fn hostile_labels_are_refused() {
     type Case<'a> = (&'a str, Vec<u8>, Vec<u8>, &'a [&'a str]);
     let folder = tempfile::tempdir().unwrap();
-    let many: Vec<u8> = (0..300_u16).flat_map(u16::to_le_bytes).collect();
+    let many: Vec<u8> = (0..5_000_u16).flat_map(u16::to_le_bytes).collect();
     let cases: [Case<'_>; 9] = [
         ("mismatch", ten_samples(), npy("|u1", "(9,)", &[0; 9]), &["10 samples but 9 labels"]),
         ("single", ten_samples(), npy("|u1", "(10,)", &[3; 10]), &["one class only", "at least 2"]),
@@ -106,7 +106,12 @@ async fn hostile_labels_are_refused() {
         ("nan", ten_samples(), npy("<f8", "(10,)", &floats(&[f64::NAN; 10])), &["label 0 is NaN"]),
         ("none", ten_samples(), npy("|u1", "(0,)", &[]), &["10 samples but 0 labels"]),
         ("pickle", ten_samples(), npy("|O", "(10,)", &[0; 80]), &["arr_1.npy", "pickled"]),
-        ("many", npy("|u1", "(300, 1)", &[1; 300]), npy("<u2", "(300,)", &many), &["more than 255 different labels"]),
+        (
+            "many",
+            npy("|u1", "(5000, 1)", &[1; 5_000]),
+            npy("<u2", "(5000,)", &many),
+            &["more than 4096 different labels"],
+        ),
         (
             "one",
             npy("|u1", "(1, 4)", &[1; 4]),
@@ -257,7 +262,7 @@ async fn gzip_bombs_are_refused() {
 async fn hostile_tables_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut classes = "label,x\n".to_owned();
-    (0..300).for_each(|i| writeln!(classes, "{i},1").unwrap());
+    (0..5_000).for_each(|i| writeln!(classes, "{i},1").unwrap());
     let long = format!("label,x\n{},1\n", "n".repeat(10_000));
     let cases: Vec<(&str, &[u8], &[&str])> = vec![
         ("ragged", b"label,a,b\n0,1,2\n1,3\n", &["line 3: has 2 cells, the header line has 3"]),
@@ -274,7 +279,7 @@ async fn hostile_tables_are_refused() {
         ("rows", b"label,a\n", &["holds no samples"]),
         ("emptylabel", b"label,a\n,1\n", &["the label is empty"]),
         ("latin1", b"label,a\n\xff,1\n", &["line 2: is not UTF-8"]),
-        ("many", classes.as_bytes(), &["line 257", "more than 255 different labels"]),
+        ("many", classes.as_bytes(), &["line 4098", "more than 4096 different labels"]),
         ("long", long.as_bytes(), &["the label is longer than"]),
         ("page", b"<!DOCTYPE html><html>", &["web page"]),
         ("lfs", b"version https://git-lfs.github.com/spec/v1\n", &["Git LFS pointer"]),
@@ -345,6 +350,6 @@ async fn a_small_archive_that_would_fill_the_memory_is_refused_before_its_values
     // Few values, but a label and a place in the split for each of them.
     let tiny = claiming("(268435456, 1)", 256 << 20);
     let words =
-        ["arr_0.npy", "268435456 samples", "take 4096 MiB while they are read", "2048 MiB", "give fewer samples"];
+        ["arr_0.npy", "268435456 samples", "take 5120 MiB while they are read", "2048 MiB", "give fewer samples"];
     refused(folder, "tiny.npz", &tiny, &words).await;
 }

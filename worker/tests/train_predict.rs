@@ -50,7 +50,7 @@ fn a_drawing_is_predicted_the_same_alone_and_among_others() {
         let sum: f64 = prediction.probabilities.iter().sum();
         assert!((sum - 1.0).abs() < 1e-12 && prediction.confidence() >= 0.25);
     }
-    assert_eq!(counts, trained.confusion.unwrap().counts);
+    assert_eq!(counts, trained.confusion.unwrap().rows().unwrap());
     for row in [74, 0, 31] {
         assert_eq!(predictor.test_rows(&[row]).unwrap(), all[row as usize..][..1], "bit for bit");
     }

@@ -125,7 +125,7 @@ fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String, classes: Optio
         keep_models: spec.keep_models,
         engine: engine.map(|engine| engine.as_str().to_owned()),
         dataset,
-        dataset_source: spec.dataset.source.clone(),
+        dataset_source: spec.dataset.source_text(str::to_owned),
         dataset_sha256,
         swept: expansion.plan().swept.clone(),
         jobs_total: expansion.jobs_total(),

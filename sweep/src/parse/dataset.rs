@@ -4,13 +4,15 @@ use serde_json::Value;
 
 use super::section::{Item, to_json};
 use crate::yaml::Kind;
-use crate::{DatasetSpec, MAX_CLASSES, SpecError};
+use crate::{DatasetSpec, MAX_CLASSES, Scale, SpecError};
 
 /// Builtin datasets.
 const BUILTINS: [&str; 1] = ["sketches"];
 
 /// Widest and highest that pictures are resized to: a sample of that size is as large as one may be.
 const MAX_SIZE: u64 = 1_024;
+/// Words of `scale`.
+const SCALES: [&str; 3] = ["none", "max", "standard"];
 
 /// Reads the block.
 pub(super) fn read(item: &Item<'_>) -> Result<DatasetSpec, SpecError> {
@@ -27,8 +29,10 @@ pub(super) fn read(item: &Item<'_>) -> Result<DatasetSpec, SpecError> {
             "label_column",
             "per_class",
             "size",
+            "stratify",
+            "scale",
         ],
-        &[("scaling", "pixels are always divided by the largest of the training split; remove the key")],
+        &[("scaling", "the key is scale: none, max or standard")],
     )?;
     let source_item = section.require("source", "a path, an https URL or builtin:sketches")?;
     let (source, more_sources) = sources(&source_item)?;
@@ -59,6 +63,8 @@ pub(super) fn read(item: &Item<'_>) -> Result<DatasetSpec, SpecError> {
         label_column: section.get("label_column").map(|item| label_column(&item)).transpose()?,
         per_class: section.get("per_class").map(|item| item.integer(1, u32::MAX.into())).transpose()?,
         size: section.get("size").map(|item| item.integer(1, MAX_SIZE)).transpose()?.map(|size| size as u32),
+        stratify: section.get("stratify").map_or(Ok(false), |item| boolean(&item))?,
+        scale: section.get("scale").map(|item| item.word("scale", &SCALES, Scale::parse)).transpose()?,
         source,
         more_sources,
     })
@@ -145,6 +151,13 @@ fn fraction(item: &Item<'_>) -> Result<f64, SpecError> {
         .ok_or_else(|| item.refuse(format!("must be a number above 0 and below 1, not {}", item.node.describe())))
 }
 
+fn boolean(item: &Item<'_>) -> Result<bool, SpecError> {
+    match item.scalar()? {
+        Value::Bool(value) => Ok(value),
+        _ => Err(item.refuse(format!("expected true or false, got {}", item.node.describe()))),
+    }
+}
+
 fn classes(item: &Item<'_>) -> Result<Vec<String>, SpecError> {
     let mut classes: Vec<String> = Vec::new();
     for node in item.list()? {
@@ -156,8 +169,8 @@ fn classes(item: &Item<'_>) -> Result<Vec<String>, SpecError> {
         if classes.contains(&name) {
             return Err(item.refuse_at(node, format!("{} stands here twice", node.describe())));
         }
-        if classes.len() == 255 {
-            return Err(item.refuse_at(node, "more than 255 classes".to_owned()));
+        if classes.len() == MAX_CLASSES {
+            return Err(item.refuse_at(node, format!("more than {MAX_CLASSES} classes")));
         }
         classes.push(name);
     }

@@ -244,6 +244,14 @@ fn class_files(arrays: &[&Entry]) -> Vec<ClassFile> {
     arrays.iter().map(file).collect()
 }
 
+/// The .npy files of a folder that has one for each class; none of another folder.
+pub(super) fn arrays_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = entries(folder, &mut 0).unwrap_or_default();
+    let arrays: Vec<Entry> = entries.into_iter().filter(|entry| extension(&entry.name) == "npy").collect();
+    let names: Vec<String> = arrays.iter().map(|file| stem(&file.name)).collect();
+    if arrays::are_known(&names) { Vec::new() } else { arrays.into_iter().map(|file| file.path).collect() }
+}
+
 /// Opens a .npy file and reads its header.
 fn open_array(what: &str, path: &Path) -> Result<(Array, BufReader<File>), DataError> {
     let failed = |action| move |error| DataError::io(path, action, error);

@@ -84,7 +84,7 @@ pub async fn load(
     }
     let Some(file) = fetch(source, pinned, options, progress).await? else {
         progress(LoadProgress::Reading);
-        return read(options.base_dir.join(expand(source)?), None, spec).await;
+        return read(local_path(source, options), None, spec).await;
     };
     progress(LoadProgress::Reading);
     let mut loaded = read(file.path().to_owned(), Some(file.sha256.clone()), spec).await?;
@@ -130,7 +130,7 @@ async fn load_list(
                 downloads.push(download);
                 path
             }
-            None => options.base_dir.join(expand(source)?),
+            None => local_path(source, options),
         };
         files.push(ClassFile { what, path, class });
     }
@@ -152,6 +152,9 @@ async fn load_list(
     .await?;
     downloads.into_iter().try_for_each(Download::keep)?;
     Ok(Loaded { dataset: Arc::new(dataset), source_sha256: None, notes })
+/// Where a source that is no URL stands.
+pub(super) fn local_path(source: &str, options: &LoadOptions) -> PathBuf {
+    options.base_dir.join(expand(source))
 }
 
 /// True for a SHA-256 in lower-case hex, which is also safe as a file name.

@@ -6,7 +6,7 @@ use besom_sweep::{DatasetSpec, MAX_CLASSES, Scale};
 
 use super::limits::check_label_count;
 use super::scaling::Scaling;
-use super::split::{DEFAULT_TEST_FRACTION, Split, split};
+use super::split::{DEFAULT_TEST_FRACTION, Split, split, split_by_class};
 use super::{DataError, Dataset, Header, Kind};
 
 /// Labels as the source has them.
@@ -127,11 +127,7 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
     match parsed {
         Parsed::Whole(samples) => {
             check_counts(what, &samples)?;
-            let (classes, labels) = classes(what, &[&samples.labels], spec.classes.as_deref())?;
-            let count = u32::try_from(samples.labels.len())
-                .map_err(|_| DataError::refused(what, format!("more than {} samples", u32::MAX)))?;
-            let fraction = spec.test_fraction.unwrap_or(DEFAULT_TEST_FRACTION);
-            let order = split(what, count, fraction, spec.split_seed)?;
+            let (classes, labels, order) = divide(what, &samples.labels, spec)?;
             let header = header(samples.shape, classes, order.train.len(), order.test.len(), synthetic);
             lay_out(what, header, samples.values, &labels, &order, spec.scale)
         }
@@ -141,6 +137,9 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
                     what,
                     "brings its own test split: remove test_fraction from besom.dataset",
                 ));
+            }
+            if spec.stratify {
+                return Err(DataError::refused(what, "brings its own test split: remove stratify from besom.dataset"));
             }
             check_counts(&format!("{what}: training split"), &train)?;
             check_counts(&format!("{what}: test split"), &test)?;
@@ -159,6 +158,23 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
             lay_out(what, header, train.values, &labels, &order, spec.scale)
         }
     }
+}
+
+/// The class names, and for samples with these labels the class index and the split.
+pub(super) fn divide(
+    what: &str,
+    labels: &Labels,
+    spec: &DatasetSpec,
+) -> Result<(Vec<String>, Vec<u16>, Split), DataError> {
+    let (classes, labels) = classes(what, &[labels], spec.classes.as_deref())?;
+    let count =
+        u32::try_from(labels.len()).map_err(|_| DataError::refused(what, format!("more than {} samples", u32::MAX)))?;
+    let fraction = spec.test_fraction.unwrap_or(DEFAULT_TEST_FRACTION);
+    let order = match spec.stratify {
+        true => split_by_class(what, &labels, fraction, spec.split_seed)?,
+        false => split(what, count, fraction, spec.split_seed)?,
+    };
+    Ok((classes, labels, order))
 }
 
 /// Lays out samples in the order of their splits: bytes as they are, and what is scaled otherwise as floats.

@@ -142,3 +142,92 @@ fn counts(scale: Scale, features: usize) -> (usize, usize) {
 fn is_constant(variance: f64, mean: f64, n: f64) -> bool {
     variance <= n * f64::EPSILON * variance + (n * mean * f64::EPSILON).powi(2)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    /// Numbers with what scikit-learn 1.9 makes of them, in f64 and then rounded.
+    #[derive(Deserialize)]
+    struct Reference {
+        train: usize,
+        features: usize,
+        x: Vec<f32>,
+        standard: Scaled,
+        max: Scaled,
+    }
+
+    #[derive(Deserialize)]
+    struct Scaled {
+        shifts: Vec<f64>,
+        divisors: Vec<f64>,
+        values: Vec<f32>,
+    }
+
+    #[test]
+    fn statistics_and_values_are_those_of_scikit_learn() {
+        let reference: Reference = serde_json::from_str(include_str!("../../tests/data/scaling.json")).unwrap();
+        let Reference { train, features, x, standard, max } = reference;
+        let close = |what: &str, got: &[f64], expected: &[f64]| {
+            assert_eq!(got.len(), expected.len(), "{what}");
+            for (feature, (a, b)) in got.iter().zip(expected).enumerate() {
+                assert!((a - b).abs() <= 1e-12 * b.abs() + 1e-25, "{what} of feature {feature}: {a}, not {b}");
+            }
+        };
+        for (scale, expected) in [(Scale::Standard, standard), (Scale::Max, max)] {
+            let scaling = Scaling::of(scale, features, &x, 0..train);
+            close("shift", scaling.shifts(), &expected.shifts);
+            close("divisor", scaling.divisors(), &expected.divisors);
+            for (at, (&value, &expected)) in x.iter().zip(&expected.values).enumerate() {
+                let (feature, got) = (at % features, scaling.apply(at % features, value));
+                // A shift off by its last bit moves a number near 0 by more than its own.
+                assert!(
+                    (got - expected).abs() <= 2e-7 * expected.abs() + 1e-9,
+                    "{scale:?}, {at}: {got}, not {expected}"
+                );
+                let back = scaling.undo(feature, got);
+                let near = 1e-6 * (f64::from(value.abs()) + scaling.divisors()[feature]);
+                assert!(f64::from((back - value).abs()) <= near, "{scale:?}, {at}: {back}, not {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_test_split_changes_no_statistic() {
+        let x = [1.0, 10.0, 3.0, -20.0, 99.0, 99.0];
+        for scale in [Scale::None, Scale::Max, Scale::Standard] {
+            let scaling = Scaling::of(scale, 2, &x, [0, 1].into_iter());
+            assert_eq!(scaling, Scaling::of(scale, 2, &x[..4], 0..2));
+            assert_eq!(scaling, Scaling::of(scale, 2, &[x[2], x[3], 7.0, 7.0, x[0], x[1]], [2, 0].into_iter()));
+        }
+        let standard = Scaling::of(Scale::Standard, 2, &x, 0..2);
+        assert_eq!((standard.shifts(), standard.divisors()), (&[2.0, -5.0][..], &[1.0, 15.0][..]));
+        assert_eq!(Scaling::of(Scale::Max, 2, &x, 0..2).divisors(), [3.0, 20.0]);
+    }
+
+    #[test]
+    fn statistics_survive_encoding_and_others_are_refused() {
+        let x = [1.0, 10.0, 3.0, -20.0];
+        for scale in [Scale::None, Scale::Max, Scale::Standard] {
+            let scaling = Scaling::of(scale, 2, &x, 0..2);
+            let mut bytes = Vec::new();
+            scaling.encode(&mut bytes);
+            assert_eq!(bytes.len(), 8 * Scaling::numbers(scale, 2));
+            assert_eq!(Scaling::decode(scale, 2, &bytes), Some(scaling));
+        }
+        assert_eq!(Scaling::new(Scale::Max, 1, vec![], vec![0.0]), None);
+        assert_eq!(Scaling::new(Scale::Max, 1, vec![], vec![f64::NAN]), None);
+        assert_eq!(Scaling::new(Scale::Max, 2, vec![], vec![1.0]), None);
+        assert_eq!(Scaling::new(Scale::None, 1, vec![0.0], vec![]), None);
+        assert_eq!(Scaling::new(Scale::Standard, 1, vec![f64::INFINITY], vec![1.0]), None);
+    }
+
+    #[test]
+    fn there_is_no_negative_zero_among_inputs() {
+        for scaling in [Scaling::of(Scale::None, 1, &[1.0], 0..1), Scaling::of(Scale::Max, 1, &[2.0], 0..1)] {
+            assert_eq!(scaling.apply(0, -0.0).to_bits(), 0);
+        }
+    }
+}
