@@ -146,7 +146,8 @@ pub(crate) fn without_secrets(text: &str, spec: &DatasetSpec) -> String {
     spec.sources().fold(text.to_owned(), |text, source| without_secret(&text, source))
 }
 
-fn without_secret(text: &str, source: &str) -> String {
+/// `text` without what [`shown`] hides of `source`.
+pub(crate) fn without_secret(text: &str, source: &str) -> String {
     let Some((_, rest)) = source.split_once("://") else { return text.to_owned() };
     let mut clean = text.replace(source, &shown(source));
     let (place, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));

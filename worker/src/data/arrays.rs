@@ -12,8 +12,8 @@ use super::samples::{Parsed, Samples};
 
 /// Names of samples. The first ones are `numpy.savez`'s own for arrays without a name.
 const SAMPLES: &[&str] = &[
-    "arr_0", "x", "xs", "data", "images", "image", "imgs", "img", "pictures", "drawings", "features", "samples", "inputs",
-    "input", "pixels",
+    "arr_0", "x", "xs", "data", "images", "image", "imgs", "img", "pictures", "drawings", "features", "samples",
+    "inputs", "input", "pixels",
 ];
 /// Names of labels, in the same order.
 const LABELS: &[&str] = &["arr_1", "y", "ys", "target", "targets", "labels", "label", "classes", "class"];
@@ -155,8 +155,7 @@ fn roles(names: &[String]) -> Result<Option<(Vec<Pair>, Vec<String>)>, String> {
 
 /// The split that a name tells, and whether it is that of samples.
 fn role(name: &str) -> Option<(Split, bool)> {
-    let name: String =
-        name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let name: String = name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     let kind = |word: &str| match word {
         word if SAMPLES.contains(&word) => Some(true),
         word if LABELS.contains(&word) => Some(false),
@@ -198,7 +197,10 @@ mod tests {
                 "train_images val_images test_images train_labels val_labels test_labels",
                 &["train_images/train_labels", "test_images/test_labels", "-`val_images`", "-`val_labels`"],
             ),
-            ("train_images train_labels val_images val_labels", &["train_images/train_labels", "val_images/val_labels"]),
+            (
+                "train_images train_labels val_images val_labels",
+                &["train_images/train_labels", "val_images/val_labels"],
+            ),
             ("training-images training-labels", &["training-images/training-labels"]),
             ("arr_0 arr_1 arr_2 arr_3", &["arr_0/arr_1", "-`arr_2`", "-`arr_3`"]),
             ("trainData trainLabels testData testLabels", &["trainData/trainLabels", "testData/testLabels"]),

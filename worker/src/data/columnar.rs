@@ -34,12 +34,7 @@ const MAX_UNPACKED: u64 = 20 << 30;
 ///
 /// # Errors
 /// By row and column; and where the file is broken.
-pub(super) fn read(
-    what: &str,
-    path: &Path,
-    spec: &DatasetSpec,
-    notes: &mut Vec<String>,
-) -> Result<Parsed, DataError> {
+pub(super) fn read(what: &str, path: &Path, spec: &DatasetSpec, notes: &mut Vec<String>) -> Result<Parsed, DataError> {
     // The reader is not made for broken files everywhere: a panic of it is a fault of the file.
     catch_unwind(AssertUnwindSafe(|| Table::open(what, path)?.read(spec, notes)))
         .unwrap_or_else(|_| Err(DataError::refused(what, "is no readable Parquet file: it contradicts itself")))
@@ -203,7 +198,10 @@ impl<'a> Table<'a> {
                         None => facts.add_problem(|| {
                             let text = String::from_utf8_lossy(bytes);
                             let place = place();
-                            format!("{place}: `{}` is not a number: write texts as numbers, or leave the column out", short(&text))
+                            format!(
+                                "{place}: `{}` is not a number: write texts as numbers, or leave the column out",
+                                short(&text)
+                            )
                         }),
                     },
                 }
@@ -244,7 +242,10 @@ impl<'a> Table<'a> {
         let others: Vec<&str> = others.map(|other| self.names[other].as_str()).collect();
         if !others.is_empty() {
             let column = &self.names[column];
-            notes.push(format!("{what}: the samples are the pictures of `{column}`; left out are {}", others.join(", ")));
+            notes.push(format!(
+                "{what}: the samples are the pictures of `{column}`; left out are {}",
+                others.join(", ")
+            ));
         }
         let mut gallery = Gallery::new(spec.size);
         self.each(column, &mut |row, cell| {
@@ -301,7 +302,8 @@ impl<'a> Table<'a> {
                     drain(what, reader, level, |value| Cell::Bytes(value.data()), &mut take)
                 }
                 ColumnReader::FixedLenByteArrayColumnReader(reader) if meaning == Meaning::Halves => {
-                    let number = |bytes: &[u8]| bytes.try_into().map_or(f64::NAN, |bytes| half(u16::from_le_bytes(bytes)));
+                    let number =
+                        |bytes: &[u8]| bytes.try_into().map_or(f64::NAN, |bytes| half(u16::from_le_bytes(bytes)));
                     drain(what, reader, level, |value| Cell::Number(number(value.data())), &mut take)
                 }
                 ColumnReader::FixedLenByteArrayColumnReader(reader) => {

@@ -5,19 +5,8 @@ use super::form::{Form, Precision, Seen};
 /// Names of label columns, in any case, in the order in which they count.
 const LABELS: [&str; 4] = ["label", "class", "target", "y"];
 /// Names of row numbers, in lower case: a table that pandas wrote, and was read from one that it wrote, has several.
-const ROW_NUMBERS: [&str; 11] = [
-    "",
-    "index",
-    "id",
-    "idx",
-    "rowid",
-    "row_id",
-    "row_number",
-    "row number",
-    "rownum",
-    "level_0",
-    "__index_level_0__",
-];
+const ROW_NUMBERS: [&str; 11] =
+    ["", "index", "id", "idx", "rowid", "row_id", "row_number", "row number", "rownum", "level_0", "__index_level_0__"];
 /// So many rows make a running number of what may be chance.
 const RUNNING: u64 = 8;
 
@@ -174,7 +163,8 @@ pub(super) fn label(
         all.iter().enumerate().filter(|(_, name)| matches(name)).map(|(column, _)| column).collect()
     };
     let several = |columns: &[usize]| {
-        let shown = columns.iter().map(|&column| format!("`{}`", short(&all[column]))).collect::<Vec<_>>().join(" and ");
+        let shown =
+            columns.iter().map(|&column| format!("`{}`", short(&all[column]))).collect::<Vec<_>>().join(" and ");
         Err(format!("{shown} may all be the labels: say which as label_column"))
     };
     if let Some(wanted) = wanted {

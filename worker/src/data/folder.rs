@@ -90,7 +90,10 @@ pub(super) fn read(folder: &Path, spec: &DatasetSpec, notes: &mut Vec<String>) -
         return Err(DataError::refused(what, nothing(&files)));
     }
     let classes = class_folders(what, &folders)?;
-    pictures(what, vec![classes], spec, notes)?.pop().map(Parsed::Whole).ok_or_else(|| DataError::refused(what, "is empty"))
+    pictures(what, vec![classes], spec, notes)?
+        .pop()
+        .map(Parsed::Whole)
+        .ok_or_else(|| DataError::refused(what, "is empty"))
 }
 
 fn is_split(name: &str) -> bool {
@@ -286,7 +289,8 @@ pub(super) fn read_classes(
 ) -> Result<Samples, DataError> {
     if files.len() < 2 {
         let only = files.first().map_or("nothing", |file| file.what.as_str());
-        let problem = format!("holds one class ({only}): a classifier needs at least 2, each in a .npy file of its own");
+        let problem =
+            format!("holds one class ({only}): a classifier needs at least 2, each in a .npy file of its own");
         return Err(DataError::refused(what, problem));
     }
     let names = class_names(what, files.iter().map(|file| &file.class))?;

@@ -72,8 +72,7 @@ impl Seen {
         self.bytes = self.bytes && (0.0..=255.0).contains(&value) && value.fract() == 0.0;
         if self.fractions {
             let fold = value * 255.0;
-            self.fractions =
-                (0.0..=1.0).contains(&value) && (fold - fold.round()).abs() <= precision.slack(fold);
+            self.fractions = (0.0..=1.0).contains(&value) && (fold - fold.round()).abs() <= precision.slack(fold);
         }
         if self.bytes || (value as f32).is_finite() {
             return Ok(());
@@ -172,13 +171,7 @@ impl Filling {
     ///
     /// # Errors
     /// Where this machine has not the memory for a second copy.
-    pub(super) fn reorder(
-        &mut self,
-        what: &str,
-        start: usize,
-        rows: usize,
-        places: &[usize],
-    ) -> Result<(), DataError> {
+    pub(super) fn reorder(&mut self, what: &str, start: usize, rows: usize, places: &[usize]) -> Result<(), DataError> {
         let place = |row: usize, place: usize| row * places.len() + place;
         match &mut self.0 {
             Values::Bytes(values) | Values::Fractions(values) => reorder(what, values, start, rows, places, place),

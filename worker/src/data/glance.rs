@@ -70,7 +70,8 @@ pub async fn glance(
         });
     }
     let is_download = source.contains("://");
-    let sizes = blocking(move || Ok(paths.into_iter().map(|path| (size_of_all(&path), path)).collect::<Vec<_>>())).await?;
+    let sizes =
+        blocking(move || Ok(paths.into_iter().map(|path| (size_of_all(&path), path)).collect::<Vec<_>>())).await?;
     if let Some((_, path)) = sizes.iter().find(|(size, _)| size.is_none()) {
         return Ok(Glance::Nothing(match is_download {
             true => format!("{} is not in the cache, and a plan fetches nothing", shown(source)),

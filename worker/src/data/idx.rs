@@ -14,9 +14,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::DataError;
-use super::limits::{
-    Axes, Bounded, Room, check_label_count, check_ratio, count_values, reserve, unpacked_limit,
-};
+use super::limits::{Axes, Bounded, Room, check_label_count, check_ratio, count_values, reserve, unpacked_limit};
 use super::samples::{Labels, Parsed, Samples, Values};
 
 /// True for the first four bytes of an IDX file of unsigned bytes.

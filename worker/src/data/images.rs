@@ -40,7 +40,10 @@ pub fn read_images(path: &Path, shape: &[u32]) -> Result<Images, DataError> {
         return Err(DataError::refused(what, format!("is larger than {} MiB", MAX_SOURCE >> 20)));
     }
     let mut start = Vec::new();
-    file.by_ref().take(kind::START as u64).read_to_end(&mut start).map_err(|error| DataError::io(path, "read", error))?;
+    file.by_ref()
+        .take(kind::START as u64)
+        .read_to_end(&mut start)
+        .map_err(|error| DataError::io(path, "read", error))?;
     file.seek(SeekFrom::Start(0)).map_err(|error| DataError::io(path, "read", error))?;
     let wanted: Vec<u64> = shape.iter().map(|&size| u64::from(size)).collect();
     let reader = BufReader::new(file);

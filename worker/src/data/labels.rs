@@ -62,9 +62,8 @@ impl Texts {
     /// Where the labels are real numbers, or one of them is missing, with the place.
     pub(super) fn finish(self) -> Result<Labels, String> {
         let Self { texts, places, indices, .. } = self;
-        let as_integers = |numbers: &[i64]| {
-            Ok(Labels::Integers(indices.iter().map(|&index| numbers[usize::from(index)]).collect()))
-        };
+        let as_integers =
+            |numbers: &[i64]| Ok(Labels::Integers(indices.iter().map(|&index| numbers[usize::from(index)]).collect()));
         if let Ok(numbers) = texts.iter().map(|text| text.parse::<i64>()).collect::<Result<Vec<_>, _>>() {
             return as_integers(&numbers);
         }

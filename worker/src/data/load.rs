@@ -152,6 +152,8 @@ async fn load_list(
     .await?;
     downloads.into_iter().try_for_each(Download::keep)?;
     Ok(Loaded { dataset: Arc::new(dataset), source_sha256: None, notes })
+}
+
 /// Where a source that is no URL stands.
 pub(super) fn local_path(source: &str, options: &LoadOptions) -> PathBuf {
     options.base_dir.join(expand(source))
@@ -274,9 +276,9 @@ fn parse(
     let mut kind = kind::of(&start).map_err(refuse)?;
     let gzip = kind == Kind::Gzip;
     if gzip {
-        start =
-            first_bytes(unzipped()?).map_err(|error| refuse(format!("is no readable gzip file: {error}")))?;
-        kind = kind::of(&start).map_err(|problem| refuse(format!("is packed with gzip, and what is in it {problem}")))?;
+        start = first_bytes(unzipped()?).map_err(|error| refuse(format!("is no readable gzip file: {error}")))?;
+        kind =
+            kind::of(&start).map_err(|problem| refuse(format!("is packed with gzip, and what is in it {problem}")))?;
     }
     let form = match kind {
         Kind::Text | Kind::Parquet => "a table",
@@ -297,7 +299,8 @@ fn parse(
         Kind::Zip => npz::read(what, BufReader::new(open()?), length, notes)?,
         Kind::Parquet => columnar::read(what, path, spec, notes)?,
         Kind::Idx if downloaded => {
-            let problem = "is an IDX file of images, whose labels stand in another file: download both and give the path";
+            let problem =
+                "is an IDX file of images, whose labels stand in another file: download both and give the path";
             return Err(refuse(problem.to_owned()));
         }
         Kind::Idx => return Ok((idx::read_with_sibling(path)?, Files::Pair)),

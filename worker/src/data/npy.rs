@@ -114,7 +114,13 @@ impl Array {
     ///
     /// # Errors
     /// Where there are texts, or a value is no finite number, or the data are shorter or longer than promised.
-    pub(super) fn see(&self, what: &str, reader: &mut impl Read, samples: u64, seen: &mut Seen) -> Result<(), DataError> {
+    pub(super) fn see(
+        &self,
+        what: &str,
+        reader: &mut impl Read,
+        samples: u64,
+        seen: &mut Seen,
+    ) -> Result<(), DataError> {
         if matches!(self.kind, Kind::Bytes | Kind::Text) {
             let problem = format!("dtype {} holds texts, not the numbers of samples", self.descr);
             return Err(DataError::refused(what, problem));

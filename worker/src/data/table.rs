@@ -53,7 +53,8 @@ pub(super) fn read(
     while let Some(record) = lines.next(what)? {
         for &column in &features.columns {
             let cell = record.get(column).unwrap_or_default();
-            let value = dialect.number(cell).ok_or_else(|| DataError::unavailable(what, "changed while it was read"))?;
+            let value =
+                dialect.number(cell).ok_or_else(|| DataError::unavailable(what, "changed while it was read"))?;
             values.push(value);
         }
     }
