@@ -58,6 +58,22 @@ fn a_split_by_class_and_a_scale_are_asked_for_by_name() {
 }
 
 #[test]
+fn a_source_may_be_a_list_and_its_keys_are_read() {
+    let of = |dataset: &str| {
+        spec(&format!("method: grid\nparameters: {{epochs: {{value: 3}}}}\nbesom: {{dataset: {{{dataset}}}}}")).dataset
+    };
+    let list = of("source: [a.npy, 'b c.npy', https://host/d.npy], per_class: 10000");
+    assert_eq!(list.sources().collect::<Vec<_>>(), ["a.npy", "b c.npy", "https://host/d.npy"]);
+    assert_eq!((list.source.as_str(), list.per_class), ("a.npy", Some(10_000)));
+    assert_eq!(list.source_text(str::to_uppercase), "A.NPY and 2 more");
+    let one = of("source: ~/data, size: 28");
+    assert_eq!((one.source_text(str::to_owned).as_str(), one.size, one.more_sources.len()), ("~/data", Some(28), 0));
+    for (written, column) in [("0", "0"), ("-1", "-1"), ("kind", "kind"), ("'3'", "3")] {
+        assert_eq!(of(&format!("source: x.csv, label_column: {written}")).label_column.as_deref(), Some(column));
+    }
+}
+
+#[test]
 fn keras_defaults_fill_in_what_a_point_leaves_out() {
     let none = Hyperparameters::from_params(&Params::new()).expect("the defaults");
     assert_eq!(

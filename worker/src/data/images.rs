@@ -45,6 +45,9 @@ pub fn read_images(path: &Path, shape: &[u32]) -> Result<Images, DataError> {
         .read_to_end(&mut start)
         .map_err(|error| DataError::io(path, "read", error))?;
     file.seek(SeekFrom::Start(0)).map_err(|error| DataError::io(path, "read", error))?;
+    if start.is_empty() {
+        return Err(DataError::refused(what, "is empty"));
+    }
     let wanted: Vec<u64> = shape.iter().map(|&size| u64::from(size)).collect();
     let reader = BufReader::new(file);
     let (sizes, values) = match kind::of(&start).map_err(|problem| DataError::refused(what, problem))? {

@@ -50,4 +50,5 @@ pub use load::{LoadOptions, LoadProgress, Loaded, load};
 pub use notes::{Survey, note_on_batches, notes};
 pub use samples::Values;
 pub use scaling::Scaling;
+pub use source::expand;
 pub(crate) use strips::{HALF, STRIP, Strips};

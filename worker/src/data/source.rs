@@ -44,7 +44,8 @@ pub(super) fn file_name(source: &str) -> &str {
 }
 
 /// A path with the home folder for `~`, as a shell has it; without one, the path as it is.
-pub(super) fn expand(source: &str) -> PathBuf {
+#[must_use]
+pub fn expand(source: &str) -> PathBuf {
     let rest = match source.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => rest.trim_start_matches('/'),
         _ => return PathBuf::from(source),
