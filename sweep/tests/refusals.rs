@@ -219,7 +219,12 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("data.npz", "data.npz, scaling: none", "line 8: besom.dataset.scaling: ", "the key is scale"),
     ("data.npz", "data.npz, per_class: 0", "line 8: besom.dataset.per_class: ", "from 1 to 4294967295, not 0"),
     ("data.npz", "data.npz, size: 1025", "line 8: besom.dataset.size: ", "from 1 to 1024, not 1025"),
-    ("data.npz", "data.npz, label_column: 1.5", "line 8: besom.dataset.label_column: ", "0 is the first one and -1 the last"),
+    (
+        "data.npz",
+        "data.npz, label_column: 1.5",
+        "line 8: besom.dataset.label_column: ",
+        "0 is the first one and -1 the last",
+    ),
     ("data.npz", "builtin:sketches, per_class: 3", "line 8: besom.dataset.per_class: ", "does not go with"),
     ("data.npz", "[a.npy]", "line 8: besom.dataset.source: ", "at least 2"),
     ("data.npz", "[a.npy, a.npy]", "line 8: besom.dataset.source: ", "stands here twice"),

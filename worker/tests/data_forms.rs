@@ -89,7 +89,8 @@ fn parquet_table(compression: Compression, texts: bool) -> Vec<u8> {
         column.close().unwrap();
         let mut column = group.next_column().unwrap().unwrap();
         if texts {
-            let names: Vec<ByteArray> = numbers.iter().map(|i| ByteArray::from(["cat", "dog"][(i % 2) as usize])).collect();
+            let names: Vec<ByteArray> =
+                numbers.iter().map(|i| ByteArray::from(["cat", "dog"][(i % 2) as usize])).collect();
             column.typed::<ByteArrayType>().write_batch(&names, None, None).unwrap();
         } else {
             let labels: Vec<i64> = numbers.iter().map(|i| i % 2).collect();
@@ -141,12 +142,18 @@ fn example(form: &str, folder: &Path) -> DatasetSpec {
     };
     let table = |separator: &str, header: &str| {
         let lines = (0..10).map(|i| [i % 2, i * 3, 9 - i / 2, i % 3].map(|cell| cell.to_string()).join(separator));
-        std::iter::once(header.replace(',', separator)).chain(lines).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+        std::iter::once(header.replace(',', separator))
+            .chain(lines)
+            .filter(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     match form {
         "npz" => put("x.npz", &npz(&ten_samples(), &ten_labels())),
         "npz, usual names" => put("x.npz", &zip_of(&[("X.npy", &ten_samples()), ("y.npy", &ten_labels())], true)),
-        "npz with a split" => put("x.npz", &split(["train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy"])),
+        "npz with a split" => {
+            put("x.npz", &split(["train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy"]))
+        }
         "npz, text labels" => put("x.npz", &npz(&ten_samples(), &text_labels())),
         "npz, one-hot labels" => {
             let rows: Vec<u8> = (0..10).flat_map(|i| [1 - i % 2, i % 2]).collect();
@@ -313,7 +320,10 @@ async fn pictures_become_grey_values_of_one_size() {
     let folder = tempfile::tempdir().unwrap();
     let plain = example("folder of pictures", folder.path());
     let loaded = load_in(folder.path(), &plain).await.unwrap();
-    assert_eq!((&loaded.dataset.header().shape[..], &loaded.dataset.header().classes[..]), (&[8, 8][..], &["cat", "dog"].map(str::to_owned)[..]));
+    assert_eq!(
+        (&loaded.dataset.header().shape[..], &loaded.dataset.header().classes[..]),
+        (&[8, 8][..], &["cat", "dog"].map(str::to_owned)[..])
+    );
     let brightest = bytes(&loaded).into_iter().max().unwrap();
     assert!(brightest.abs_diff(180) <= 2, "a JPEG keeps its grey: {brightest}");
     write(folder.path(), "data/cat/large.png", &png(&[77; 256], 16));
@@ -346,7 +356,7 @@ async fn row_numbers_are_left_out_with_a_note() {
     let plain = load_in(folder.path(), &spec("plain.csv")).await.unwrap();
     assert!(plain.notes.is_empty(), "{:?}", plain.notes);
     let cases: [(&str, &dyn Fn(usize) -> String, &str); 8] = [
-        (",label,a", &|i| format!("{i},"), "which has no name"),
+        (",label,a", &|i| format!("{i},"), "column 0 (without a name)"),
         ("Unnamed: 0,label,a", &|i| format!("{},", i * 3), "`Unnamed: 0`"),
         ("index,label,a", &|i| format!("{},", 500 - i), "`index`"),
         ("Index,label,a", &|i| format!("{},", i % 3), "`Index`"),
@@ -414,7 +424,12 @@ async fn tables_are_read_as_people_write_them() {
 #[tokio::test]
 async fn labels_of_a_table_are_classes_and_not_values() {
     let folder = tempfile::tempdir().unwrap();
-    let table = |labels: &[&str]| labels.iter().enumerate().fold("label,a,b\n".to_owned(), |text, (i, label)| format!("{text}{label},{},7\n", i % 5 * 2));
+    let table = |labels: &[&str]| {
+        labels
+            .iter()
+            .enumerate()
+            .fold("label,a,b\n".to_owned(), |text, (i, label)| format!("{text}{label},{},7\n", i % 5 * 2))
+    };
     write(folder.path(), "x.csv", table(&["1", "1.0", "01", "2", "2.0", "1", "2", "1"]).as_bytes());
     assert_eq!(load_in(folder.path(), &spec("x.csv")).await.unwrap().dataset.header().classes, ["1", "2"]);
     for (labels, words) in [
@@ -497,7 +512,11 @@ async fn what_is_nearly_a_form_is_refused_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     let x = ten_samples();
-    write(root, "strokes.npz", &zip_of(&["train.npy", "valid.npy", "test.npy"].map(|name| (name, &npy("|O", "(3,)", b"\x80\x04")[..])), true));
+    write(
+        root,
+        "strokes.npz",
+        &zip_of(&["train.npy", "valid.npy", "test.npy"].map(|name| (name, &npy("|O", "(3,)", b"\x80\x04")[..])), true),
+    );
     write(root, "book.xlsx", &zip_of(&[("[Content_Types].xml", b"<x/>"), ("xl/workbook.xml", b"<x/>")], true));
     write(root, "model.pt", &zip_of(&[("model/data.pkl", b"\x80\x02")], false));
     write(root, "many.zip", &zip_of(&[("cat/1.png", &png(&[1; 4], 2))], false));
@@ -556,7 +575,11 @@ async fn what_is_nearly_a_form_is_refused_with_advice() {
         }
     }
     for (source, change, words) in [
-        ("cat.npy", DatasetSpec { more_sources: vec!["cat.npy".to_owned()], ..spec("cat.npy") }, "two classes are called `cat`"),
+        (
+            "cat.npy",
+            DatasetSpec { more_sources: vec!["cat.npy".to_owned()], ..spec("cat.npy") },
+            "two classes are called `cat`",
+        ),
         ("real.npz", DatasetSpec { per_class: Some(3), ..spec("real.npz") }, "per_class goes with"),
         ("real.npz", DatasetSpec { size: Some(3), ..spec("real.npz") }, "size goes with folders of pictures"),
         ("flat", DatasetSpec { label_column: Some("0".to_owned()), ..spec("flat") }, "label_column goes with tables"),

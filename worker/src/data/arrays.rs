@@ -16,7 +16,7 @@ const SAMPLES: &[&str] = &[
     "inputs", "input", "pixels",
 ];
 /// Names of labels, in the same order.
-const LABELS: &[&str] = &["arr_1", "y", "ys", "target", "targets", "labels", "label", "classes", "class"];
+const LABELS: &[&str] = &["arr_1", "y", "ys", "target", "targets", "labels", "label"];
 /// Words for the splits.
 const TRAIN: &[&str] = &["train", "training", "trn"];
 const TEST: &[&str] = &["test", "testing", "tst"];
@@ -139,11 +139,13 @@ fn roles(names: &[String]) -> Result<Option<(Vec<Pair>, Vec<String>)>, String> {
         };
         Ok(Some(Pair { samples: one(samples, "samples")?, labels: one(labels, "labels")? }))
     };
-    let (whole, train) = (pair(Split::Whole)?, pair(Split::Train)?);
-    let (test, validation) = (pair(Split::Test)?, pair(Split::Validation)?);
-    let pairs = match (train, test.or(validation)) {
+    let test = match pair(Split::Test)? {
+        Some(test) => Some(test),
+        None => pair(Split::Validation)?,
+    };
+    let pairs = match (pair(Split::Train)?, test) {
         (Some(train), Some(test)) => vec![train, test],
-        (train, _) => match whole.or(train) {
+        (train, _) => match pair(Split::Whole)?.or(train) {
             Some(whole) => vec![whole],
             None => return Ok(None),
         },

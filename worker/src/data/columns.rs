@@ -128,8 +128,12 @@ fn row_numbers(name: Option<&str>, facts: &Facts) -> Option<&'static str> {
         return Some("is empty");
     }
     let name = name.map(str::to_lowercase);
-    if name.is_some_and(|name| ROW_NUMBERS.contains(&name.as_str()) || name.starts_with("unnamed: ")) {
-        return Some("holds row numbers by its name");
+    match name.as_deref() {
+        Some("") => return Some("holds row numbers, as columns without a name do"),
+        Some(name) if ROW_NUMBERS.contains(&name) || name.starts_with("unnamed: ") => {
+            return Some("holds row numbers, as its name says");
+        }
+        _ => {}
     }
     facts.is_running().then_some("only numbers the rows")
 }
@@ -137,7 +141,7 @@ fn row_numbers(name: Option<&str>, facts: &Facts) -> Option<&'static str> {
 /// How messages call a column.
 pub(super) fn title(names: Option<&[String]>, column: usize) -> String {
     match names.map(|names| names[column].as_str()) {
-        Some("") => format!("column {column}, which has no name,"),
+        Some("") => format!("column {column} (without a name)"),
         Some(name) => format!("column `{}`", short(name)),
         None => format!("column {column}"),
     }

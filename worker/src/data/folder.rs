@@ -80,7 +80,7 @@ pub(super) fn read(folder: &Path, spec: &DatasetSpec, notes: &mut Vec<String>) -
         return read_classes(what, class_files(&arrays), spec.per_class, notes).map(Parsed::Whole);
     }
     let find = |names: &[&str]| folders.iter().find(|folder| names.contains(&folder.name.to_lowercase().as_str()));
-    let splits = (find(&TRAIN), TESTS.iter().find_map(|name| find(&[name])));
+    let splits = (find(&TRAIN), TESTS.iter().find_map(|name| find(&[*name])));
     if let (Some(train), test) = splits
         && folders.iter().all(|folder| is_split(&folder.name))
     {
@@ -302,7 +302,7 @@ pub(super) fn read_classes(
     for ClassFile { what, path, .. } in &files {
         let (array, mut reader) = open_array(what, path)?;
         let axes = Axes::new(what, &array.shape)?;
-        let (first, other) = shape.get_or_insert_with(|| (axes.shape.clone(), what));
+        let (first, other) = shape.get_or_insert_with(|| (axes.shape.clone(), what.as_str()));
         if *first != axes.shape {
             let show = |shape: &[u32]| show_shape(&shape.iter().map(|&size| size.into()).collect::<Vec<_>>());
             let problem = format!("has samples of shape {}, but {other} has {}", show(&axes.shape), show(first));

@@ -125,7 +125,7 @@ pub(super) fn of(start: &[u8]) -> Result<Kind, String> {
         _ if text.to_ascii_lowercase().starts_with(b"@relation") => {
             "is an ARFF table (Weka), which is not read: write it as CSV".to_owned()
         }
-        _ if is_binary => {
+        _ if start.iter().any(|&byte| byte < b'\t') => {
             "is of no known format: .npz, folders of .npy files or pictures, IDX (unsigned bytes), CSV and Parquet are read; \
              CSV and IDX also as .gz"
                 .to_owned()
