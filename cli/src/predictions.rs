@@ -13,6 +13,9 @@ use crate::{
     trained::Trained,
 };
 
+/// Probabilities that are held at once: half a gigabyte.
+const MOST_PROBABILITIES: usize = 1 << 26;
+
 /// Drawings, and what each of some models says of each.
 pub(crate) struct Sheet {
     /// Which drawings, and of which sweep.
@@ -147,6 +150,16 @@ impl Sheet {
     ) -> Result<Self, TrainError> {
         let header = data.header();
         let picture = |row: u32| Picture::of_row(data, (header.train + row) as usize);
+        let numbers = rows.len().saturating_mul(header.classes.len()).saturating_mul(models.len());
+        if numbers > MOST_PROBABILITIES {
+            let each = header.classes.len() * models.len();
+            let message = format!(
+                "{} drawings with {each} probabilities each are too many at once: give at most {}",
+                rows.len(),
+                MOST_PROBABILITIES / each
+            );
+            return Err(TrainError { retryable: false, message });
+        }
         let mut drawings: Vec<Drawing> = rows
             .iter()
             .map(|&row| Drawing { sample: row, picture: picture(row), target: target(row), guesses: Vec::new() })

@@ -159,6 +159,15 @@ async fn drawings_are_scaled_as_the_training_data_were() {
     let data = images.into_dataset(&trained_on).unwrap();
     assert_eq!((data.header().max, data.header().test, data.header().train), (200, 2, 1));
     assert_eq!(data.rows().bytes().unwrap()[2..], [1, 2, 255, 4]);
+    let of = |values| Images { count: 1, values, bright_edge: false };
+    assert_eq!(of(Values::Bytes(vec![90, 0])).note_on_size(&trained_on), None);
+    let small = of(Values::Bytes(vec![1, 0])).note_on_size(&trained_on).unwrap();
+    assert!(small.starts_with("the values reach 1, and those of the training data 200"), "{small}");
+    let scaled = besom_sweep::DatasetSpec { scale: Some(besom_sweep::Scale::Standard), ..data_support::spec("x.csv") };
+    let scaled = data_support::load_in(folder.0.path(), &scaled).await.unwrap().dataset;
+    assert_eq!(of(Values::Bytes(vec![90, 0])).note_on_size(&scaled), None);
+    assert!(of(Values::Fractions(vec![90, 255])).note_on_size(&scaled).unwrap().starts_with("the values reach 1, "));
+    assert!(of(Values::Floats(vec![9e9, 1.0])).note_on_size(&scaled).is_some());
     let others = Images { count: 1, values: Values::Floats(vec![1.5, 2.0]), bright_edge: false };
     let refused = others.into_dataset(&trained_on).unwrap_err().to_string();
     assert!(refused.contains("trained on whole numbers 0 to 255"), "{refused}");

@@ -78,6 +78,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
                     path.display()
                 ));
             }
+            if let Some(note) = images.note_on_size(&dataset) {
+                say(format_args!("note: {}: {note}", path.display()));
+            }
             let sheet = Sheet::of_images(format!("{title}: {}", path.display()), &models, images, &dataset)?;
             show(&sheet, &models, args.json, out, true)
         } else {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use besom_proto::v1;
-use besom_sweep::{Engine, Expansion, SweepSpec, TRAINER_VERSION};
+use besom_sweep::{Engine, Expansion, MAX_CLASSES, SweepSpec, TRAINER_VERSION};
 use tokio::task::spawn_blocking;
 use tonic::Status;
 use tracing::info;
@@ -108,6 +108,10 @@ fn new_sweep(draft: &Draft, dataset: v1::DatasetRef) -> Result<NewSweep, Status>
     }
     let classes = match dataset.classes {
         0 => None,
+        classes if classes as usize > MAX_CLASSES => {
+            let problem = format!("expected at most {MAX_CLASSES} classes, got {classes}");
+            return Err(status::invalid("dataset.classes", problem));
+        }
         classes => Some(classes),
     };
     Ok(stored(draft, digest, dataset.source_sha256, classes))

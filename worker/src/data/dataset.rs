@@ -109,7 +109,7 @@ impl Header {
     }
 
     /// Checks the header alone and gives the number of bytes of rows.
-    fn check(&self, what: &str) -> Result<u64, DataError> {
+    pub(super) fn check(&self, what: &str) -> Result<u64, DataError> {
         let refuse = |problem: String| Err(DataError::refused(what, problem));
         let sizes: Vec<u64> = self.shape.iter().map(|&size| u64::from(size)).collect();
         if sizes.is_empty() || count_values(what, &sizes)? != u64::from(self.features) || self.features == 0 {
@@ -437,7 +437,7 @@ mod tests {
     }
 
     fn small_floats(scale: Scale) -> Dataset {
-        let scaling = Scaling::of(scale, 3, &[1.0, 2.0, 3.0, 4.0, 0.0, -1.5], 0..2);
+        let scaling = Scaling::of(scale, 3, [&[1.0, 2.0, 3.0][..], &[4.0, 0.0, -1.5]].into_iter());
         let rows = |out: &mut Vec<u8>| out.extend((0..18).flat_map(|at| (at as f32 / 4.0 - 1.0).to_le_bytes()));
         Dataset::of_floats("x", header(3, 4, 2, 2), &scaling, [1; 6].into_iter(), rows).unwrap()
     }
@@ -465,7 +465,7 @@ mod tests {
             prop_assert_eq!(again.rows(), built.rows());
 
             let numbers: Vec<f32> = rows.iter().map(|&byte| f32::from(byte) / 7.0 - 9.0).collect();
-            let scaling = Scaling::of(scale, features as usize, &numbers, 0..train as usize);
+            let scaling = Scaling::of(scale, features as usize, numbers.chunks_exact(features as usize).take(train as usize));
             let fill = |out: &mut Vec<u8>| out.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
             let floats = Dataset::of_floats("x", header, &scaling, labels.iter().copied(), fill).unwrap();
             prop_assert_eq!(floats.rows().numbers().collect::<Vec<_>>(), numbers);

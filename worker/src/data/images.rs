@@ -86,6 +86,35 @@ pub fn read_images(path: &Path, shape: &[u32]) -> Result<Images, DataError> {
 }
 
 impl Images {
+    /// What a person should hear of numbers that are of another size than those of the training split: they may have been
+    /// scaled, and the others not.
+    #[must_use]
+    pub fn note_on_size(&self, trained_on: &Dataset) -> Option<String> {
+        /// Data of one kind differ less.
+        const FACTOR: f32 = 20.0;
+        let header = trained_on.header();
+        let (trained, own) = match (trained_on.scaling(), &self.values) {
+            (None, Values::Bytes(values) | Values::Fractions(values)) => {
+                (f32::from(header.max), f32::from(values.iter().copied().max().unwrap_or(0)))
+            }
+            (None, Values::Floats(_)) => return None,
+            (Some(scaling), values) => {
+                let features = header.features as usize;
+                let train = trained_on.rows().part(0..header.train as usize * features).numbers().enumerate();
+                let reach = |reach: f32, value: f32| reach.max(value.abs());
+                let trained = train.map(|(at, value)| scaling.undo(at % features, value)).fold(0.0, reach);
+                (trained, values.clone().into_floats().into_iter().fold(0.0, reach))
+            }
+        };
+        let alike = own <= trained * FACTOR && own * FACTOR >= trained;
+        (!alike).then(|| {
+            format!(
+                "the values reach {own}, and those of the training data {trained}: give them as the training data were given, \
+                 before any scaling"
+            )
+        })
+    }
+
     /// A dataset whose test split they are, scaled as `trained_on` was. Its one training sample stands for the training
     /// maximum; its labels mean nothing.
     ///

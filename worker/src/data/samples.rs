@@ -72,35 +72,42 @@ impl Values {
         }
     }
 
-    /// Appends the values of other samples of the same source.
-    fn append(&mut self, what: &str, other: Self) -> Result<(), DataError> {
+    /// The values of two splits of one source, in the same form.
+    fn alike(what: &str, train: Self, test: Self) -> Result<(Self, Self), DataError> {
         let is_binary = |values: &[u8]| values.iter().all(|&value| value <= 1);
-        let own = std::mem::replace(self, Self::Floats(Vec::new()));
-        *self = match (own, other) {
-            (Self::Bytes(own), Self::Bytes(other)) => Self::Bytes(joined(own, other)),
-            (Self::Fractions(own), Self::Fractions(other)) => Self::Fractions(joined(own, other)),
+        let as_fractions = |values: Vec<u8>| Self::Fractions(values.into_iter().map(|value| value * 255).collect());
+        Ok(match (train, test) {
             // 0 and 1 are whole numbers and fractions.
-            (Self::Bytes(own), Self::Fractions(other)) if is_binary(&own) => {
-                Self::Fractions(joined(own.into_iter().map(|value| value * 255).collect(), other))
-            }
-            (Self::Fractions(own), Self::Bytes(other)) if is_binary(&other) => {
-                Self::Fractions(joined(own, other.into_iter().map(|value| value * 255).collect()))
-            }
+            (Self::Bytes(train), test @ Self::Fractions(_)) if is_binary(&train) => (as_fractions(train), test),
+            (train @ Self::Fractions(_), Self::Bytes(test)) if is_binary(&test) => (train, as_fractions(test)),
             (Self::Bytes(_), Self::Fractions(_)) | (Self::Fractions(_), Self::Bytes(_)) => {
-                return Err(DataError::refused(
-                    what,
-                    "one split has whole numbers up to 255, the other fractions from 0 to 1: scale both alike",
-                ));
+                let problem =
+                    "one split has whole numbers up to 255, the other fractions from 0 to 1: scale both alike";
+                return Err(DataError::refused(what, problem));
             }
-            (own, other) => Self::Floats(joined(own.into_floats(), other.into_floats())),
-        };
-        Ok(())
+            (train, test) if matches!(train, Self::Floats(_)) != matches!(test, Self::Floats(_)) => {
+                (Self::Floats(train.into_floats()), Self::Floats(test.into_floats()))
+            }
+            alike => alike,
+        })
     }
 }
 
-fn joined<T>(mut own: Vec<T>, mut other: Vec<T>) -> Vec<T> {
-    own.append(&mut other);
-    own
+/// The rows of one source, which may come in two parts.
+struct Parts<T> {
+    first: Vec<T>,
+    second: Vec<T>,
+    width: usize,
+}
+
+impl<T> Parts<T> {
+    fn row(&self, index: usize) -> &[T] {
+        let begin = index * self.width;
+        match begin.checked_sub(self.first.len()) {
+            None => &self.first[begin..begin + self.width],
+            Some(begin) => &self.second[begin..begin + self.width],
+        }
+    }
 }
 
 /// Samples of equal shape with their labels.
@@ -129,9 +136,9 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
             check_counts(what, &samples)?;
             let (classes, labels, order) = divide(what, &samples.labels, spec)?;
             let header = header(samples.shape, classes, order.train.len(), order.test.len(), synthetic);
-            lay_out(what, header, samples.values, &labels, &order, spec.scale)
+            lay_out(what, header, [samples.values, Values::Bytes(Vec::new())], &labels, &order, spec.scale)
         }
-        Parsed::Split { mut train, test } => {
+        Parsed::Split { train, test } => {
             if spec.test_fraction.is_some() {
                 return Err(DataError::refused(
                     what,
@@ -154,8 +161,8 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
             let header = header(train.shape, classes, counts[0], counts[1], synthetic);
             let [train_count, count] = [counts[0], counts[0] + counts[1]].map(|count| count as u32);
             let order = Split { train: (0..train_count).collect(), test: (train_count..count).collect() };
-            train.values.append(what, test.values)?;
-            lay_out(what, header, train.values, &labels, &order, spec.scale)
+            let (train, test) = Values::alike(what, train.values, test.values)?;
+            lay_out(what, header, [train, test], &labels, &order, spec.scale)
         }
     }
 }
@@ -177,11 +184,12 @@ pub(super) fn divide(
     Ok((classes, labels, order))
 }
 
-/// Lays out samples in the order of their splits: bytes as they are, and what is scaled otherwise as floats.
+/// Lays out samples in the order of their splits: bytes as they are, and what is scaled otherwise as floats. The second of
+/// `values` is empty or of the form of the first.
 fn lay_out(
     what: &str,
     header: Header,
-    values: Values,
+    values: [Values; 2],
     labels: &[u16],
     order: &Split,
     scale: Option<Scale>,
@@ -190,38 +198,44 @@ fn lay_out(
     let width = header.features as usize;
     let rows = || order.train.iter().chain(&order.test).map(|&index| index as usize);
     let ordered = rows().map(|index| labels[index]);
-    let (values, scale) = match (scale, values) {
-        (None | Some(Scale::Max), values) => match values.into_bytes() {
-            // The parsed rows go when they are laid out: the bytes move to large pages afterwards.
-            Ok(bytes) => {
-                return Dataset::of_bytes(what, header, ordered, move |out| {
-                    rows().for_each(|index| out.extend_from_slice(&bytes[index * width..(index + 1) * width]));
-                });
+    // The parsed rows go when they are laid out: the bytes move to large pages afterwards.
+    let scale = match (scale, &values[0]) {
+        (None | Some(Scale::Max), Values::Bytes(_) | Values::Fractions(_)) => {
+            let [first, second] = values.map(|values| values.into_bytes().unwrap_or_default());
+            let parts = Parts { first, second, width };
+            return Dataset::of_bytes(what, header, ordered, move |out| {
+                rows().for_each(|index| out.extend_from_slice(parts.row(index)));
+            });
+        }
+        (scale, _) => scale.unwrap_or(Scale::None),
+    };
+    let header = Header { values: Kind::Floats, scale: Some(scale), ..header };
+    header.check(what)?;
+    let [first, second] = values.map(Values::into_floats);
+    let parts = Parts { first, second, width };
+    let scaling = Scaling::of(scale, width, order.train.iter().map(|&index| parts.row(index as usize)));
+    let mut is_blank = true;
+    for (place, index) in rows().enumerate() {
+        for (feature, &number) in parts.row(index).iter().enumerate() {
+            let value = scaling.apply(feature, number);
+            if !value.is_finite() {
+                let problem =
+                    format!("sample {index}, value {feature}: {number} has no finite 32-bit form when it is scaled");
+                return Err(DataError::refused(what, problem));
             }
-            Err(floats) => (floats, scale.unwrap_or(Scale::None)),
-        },
-        (Some(scale), values) => (values.into_floats(), scale),
-    };
-    let scaling = Scaling::of(scale, width, &values, order.train.iter().map(|&index| index as usize));
-    let scaled = |index: usize| {
-        let row = values[index * width..(index + 1) * width].iter().enumerate();
-        row.map(|(feature, &value)| scaling.apply(feature, value))
-    };
-    for index in rows() {
-        if let Some(feature) = scaled(index).position(|value| !value.is_finite()) {
-            let value = values[index * width + feature];
-            let problem =
-                format!("sample {index}, value {feature}: {value} becomes no finite 32-bit number when scaled");
-            return Err(DataError::refused(what, problem));
+            is_blank &= value == 0.0 || place >= order.train.len();
         }
     }
-    if rows().take(order.train.len()).flat_map(&scaled).all(|value| value == 0.0) {
+    if is_blank {
         let same = if scale == Scale::Standard { "the same in all samples" } else { "0" };
         return Err(DataError::refused(what, format!("every value of the training split is {same}")));
     }
-    let header = Header { values: Kind::Floats, scale: Some(scale), ..header };
-    Dataset::of_floats(what, header, &scaling, ordered, |out| {
-        rows().for_each(|index| out.extend(scaled(index).flat_map(f32::to_le_bytes)));
+    let numbers = &scaling;
+    Dataset::of_floats(what, header, &scaling, ordered, move |out| {
+        for index in rows() {
+            let row = parts.row(index).iter().enumerate();
+            out.extend(row.flat_map(|(feature, &number)| numbers.apply(feature, number).to_le_bytes()));
+        }
     })
 }
 
@@ -376,4 +390,86 @@ fn preview<T: ToString>(values: &[T]) -> String {
         text.push_str(", ...");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(values: Values, labels: &[i64]) -> Samples {
+        Samples { shape: vec![2], values, labels: Labels::Integers(labels.to_vec()) }
+    }
+
+    fn split(train: Values, test: Values, scale: Option<Scale>) -> Result<Dataset, DataError> {
+        let count = |values: &Values| (0..values.len() as i64 / 2).map(|label| label % 2).collect::<Vec<_>>();
+        let (train_labels, test_labels) = (count(&train), count(&test));
+        let parsed = Parsed::Split { train: samples(train, &train_labels), test: samples(test, &test_labels) };
+        assemble("x", parsed, &DatasetSpec { scale, ..DatasetSpec::new("x") }, false)
+    }
+
+    fn numbers(dataset: &Dataset) -> Vec<f32> {
+        dataset.rows().numbers().collect()
+    }
+
+    #[test]
+    fn floats_are_scaled_by_the_training_split_alone() {
+        let train = Values::Floats(vec![1.0, -10.0, 3.0, 20.0]);
+        let test = || Values::Floats(vec![5.0, 40.0]);
+        let of = |scale| split(train.clone(), test(), scale).unwrap();
+        assert_eq!(numbers(&of(None)), [1.0, -10.0, 3.0, 20.0, 5.0, 40.0]);
+        assert_eq!(of(None).artifact(), of(Some(Scale::None)).artifact());
+        assert_eq!(numbers(&of(Some(Scale::Max))), [1.0 / 3.0, -0.5, 1.0, 1.0, 5.0 / 3.0, 2.0]);
+        let standard = of(Some(Scale::Standard));
+        assert_eq!(numbers(&standard), [-1.0, -1.0, 1.0, 1.0, 3.0, 35.0 / 15.0]);
+        assert_eq!(standard.scaling().unwrap().shifts(), [2.0, 5.0]);
+        let kinds = [of(None), of(Some(Scale::Max)), standard].map(|data| data.digest().to_owned());
+        assert_eq!(kinds.iter().collect::<HashSet<_>>().len(), 3, "{kinds:?}");
+    }
+
+    #[test]
+    fn bytes_stay_bytes_unless_they_are_scaled_otherwise() {
+        let train = Values::Bytes(vec![0, 51, 102, 204]);
+        let test = Values::Bytes(vec![255, 1]);
+        let of = |scale| split(train.clone(), test.clone(), scale).unwrap();
+        assert_eq!(of(None).rows().bytes().unwrap(), [0, 51, 102, 204, 255, 1]);
+        assert_eq!(of(None).artifact(), of(Some(Scale::Max)).artifact());
+        assert_eq!(of(None).artifact()[8], 1);
+        assert_eq!(numbers(&of(Some(Scale::None))), [0.0, 51.0, 102.0, 204.0, 255.0, 1.0]);
+        assert_eq!(numbers(&of(Some(Scale::Standard)))[..4], [-1.0, -1.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn fractions_are_the_bytes_that_they_were_made_of_and_keep_their_size() {
+        let train = Values::Fractions(vec![0, 51, 102, 204]);
+        let test = Values::Fractions(vec![255, 1]);
+        let of = |scale| split(train.clone(), test.clone(), scale).unwrap();
+        let bytes = split(Values::Bytes(vec![0, 51, 102, 204]), Values::Bytes(vec![255, 1]), None).unwrap();
+        assert_eq!(of(None).artifact(), bytes.artifact());
+        assert_eq!(numbers(&of(Some(Scale::None)))[..5], [0.0, 0.2, 0.4, 0.8, 1.0]);
+    }
+
+    #[test]
+    fn splits_of_different_forms_become_alike_or_are_refused() {
+        let (zeros, ones) = (Values::Bytes(vec![0, 1]), Values::Bytes(vec![0, 1, 1, 1]));
+        let fractions = Values::Fractions(vec![0, 51, 102, 204]);
+        assert_eq!(split(fractions.clone(), zeros, None).unwrap().rows().bytes().unwrap()[4..], [0, 255]);
+        let test = Values::Fractions(vec![51, 0]);
+        assert_eq!(split(ones, test, None).unwrap().rows().bytes().unwrap(), [0, 255, 255, 255, 51, 0]);
+        let refused = split(fractions.clone(), Values::Bytes(vec![0, 2]), None).unwrap_err().to_string();
+        assert!(refused.contains("scale both alike"), "{refused}");
+        let mixed = split(fractions, Values::Floats(vec![0.5, -1.0]), None).unwrap();
+        assert_eq!(numbers(&mixed), [0.0, 0.2, 0.4, 0.8, 0.5, -1.0]);
+    }
+
+    #[test]
+    fn numbers_that_scaling_cannot_hold_and_blank_splits_are_refused() {
+        let of = |train: [f32; 4], test: [f32; 2], scale| {
+            split(Values::Floats(train.to_vec()), Values::Floats(test.to_vec()), scale).unwrap_err().to_string()
+        };
+        let beyond = of([1e-30, 0.0, 1e-30, 1.0], [1e30, 0.0], Some(Scale::Max));
+        assert!(beyond.contains("sample 2, value 0") && beyond.contains("no finite 32-bit form"), "{beyond}");
+        assert!(of([0.0, -0.0, 0.0, 0.0], [1.0, 0.0], None).contains("every value of the training split is 0"));
+        let same = of([7.0, 0.5, 7.0, 0.5], [1.0, 0.0], Some(Scale::Standard));
+        assert!(same.contains("the same in all samples"), "{same}");
+    }
 }

@@ -17,14 +17,13 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// The scaling `scale` by the statistics of the rows `train` of `values`, which have `features` numbers each.
-    pub(super) fn of(
+    /// The scaling `scale` by the statistics of the rows of a training split, which have `features` numbers each.
+    pub(super) fn of<'a>(
         scale: Scale,
         features: usize,
-        values: &[f32],
-        train: impl ExactSizeIterator<Item = usize> + Clone,
+        train: impl ExactSizeIterator<Item = &'a [f32]> + Clone,
     ) -> Self {
-        let rows = || train.clone().map(|row| &values[row * features..][..features]);
+        let rows = || train.clone();
         match scale {
             Scale::None => Self { scale, shifts: Vec::new(), divisors: Vec::new() },
             Scale::Max => {
@@ -177,7 +176,7 @@ mod tests {
             }
         };
         for (scale, expected) in [(Scale::Standard, standard), (Scale::Max, max)] {
-            let scaling = Scaling::of(scale, features, &x, 0..train);
+            let scaling = Scaling::of(scale, features, x[..train * features].chunks_exact(features));
             close("shift", scaling.shifts(), &expected.shifts);
             close("divisor", scaling.divisors(), &expected.divisors);
             for (at, (&value, &expected)) in x.iter().zip(&expected.values).enumerate() {
@@ -194,24 +193,28 @@ mod tests {
         }
     }
 
+    /// Of rows of two.
+    fn of(scale: Scale, x: &[f32]) -> Scaling {
+        Scaling::of(scale, 2, x.chunks_exact(2))
+    }
+
     #[test]
-    fn the_test_split_changes_no_statistic() {
-        let x = [1.0, 10.0, 3.0, -20.0, 99.0, 99.0];
+    fn statistics_are_those_of_each_feature() {
+        let x = [1.0, 10.0, 3.0, -20.0];
         for scale in [Scale::None, Scale::Max, Scale::Standard] {
-            let scaling = Scaling::of(scale, 2, &x, [0, 1].into_iter());
-            assert_eq!(scaling, Scaling::of(scale, 2, &x[..4], 0..2));
-            assert_eq!(scaling, Scaling::of(scale, 2, &[x[2], x[3], 7.0, 7.0, x[0], x[1]], [2, 0].into_iter()));
+            let scaling = of(scale, &x);
+            assert_eq!(scaling, of(scale, &[x[2], x[3], x[0], x[1]]));
         }
-        let standard = Scaling::of(Scale::Standard, 2, &x, 0..2);
+        let standard = of(Scale::Standard, &x);
         assert_eq!((standard.shifts(), standard.divisors()), (&[2.0, -5.0][..], &[1.0, 15.0][..]));
-        assert_eq!(Scaling::of(Scale::Max, 2, &x, 0..2).divisors(), [3.0, 20.0]);
+        assert_eq!(of(Scale::Max, &x).divisors(), [3.0, 20.0]);
     }
 
     #[test]
     fn statistics_survive_encoding_and_others_are_refused() {
         let x = [1.0, 10.0, 3.0, -20.0];
         for scale in [Scale::None, Scale::Max, Scale::Standard] {
-            let scaling = Scaling::of(scale, 2, &x, 0..2);
+            let scaling = of(scale, &x);
             let mut bytes = Vec::new();
             scaling.encode(&mut bytes);
             assert_eq!(bytes.len(), 8 * Scaling::numbers(scale, 2));
@@ -226,7 +229,10 @@ mod tests {
 
     #[test]
     fn there_is_no_negative_zero_among_inputs() {
-        for scaling in [Scaling::of(Scale::None, 1, &[1.0], 0..1), Scaling::of(Scale::Max, 1, &[2.0], 0..1)] {
+        for scaling in [
+            Scaling::of(Scale::None, 1, [&[1.0][..]].into_iter()),
+            Scaling::of(Scale::Max, 1, [&[2.0][..]].into_iter()),
+        ] {
             assert_eq!(scaling.apply(0, -0.0).to_bits(), 0);
         }
     }

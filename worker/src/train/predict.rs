@@ -61,6 +61,10 @@ impl<'a> Predictor<'a> {
             )));
         }
         match model.scaling() {
+            InputScaling::DivideBy(_) if data.scaling().is_some() => {
+                let problem = "the model was trained on whole numbers 0 to 255, the data are other numbers";
+                return Err(TrainError::impossible(problem));
+            }
             InputScaling::DivideBy(max) if header.max != *max => {
                 return Err(TrainError::impossible(format!(
                     "the model divides by {max}, the data's largest training value is {}",

@@ -60,15 +60,21 @@ fn dataset(shape: &[u32], classes: u32, mut byte: impl FnMut(u32, bool) -> u32) 
 
 /// The same data with `float` of each byte in its place, which are not scaled.
 pub(crate) fn floats(data: &Dataset, float: impl Fn(f32) -> f32) -> Dataset {
+    scaled(data, float, "none", &[])
+}
+
+/// The same with the word that `scale` said and these statistics, whatever `float` makes.
+pub(crate) fn scaled(data: &Dataset, float: impl Fn(f32) -> f32, scale: &str, statistics: &[&[f64]]) -> Dataset {
     let mut header = serde_json::to_value(data.header()).unwrap();
     header["max"] = 0.into();
     header["values"] = "floats".into();
-    header["scale"] = "none".into();
+    header["scale"] = scale.into();
     let bytes = data.rows().bytes().unwrap();
     // There is no -0 in an artifact.
     let rows: Vec<u8> = bytes.iter().flat_map(|&byte| (float(f32::from(byte)) + 0.0).to_le_bytes()).collect();
     let labels: Vec<u8> = data.labels().iter().flat_map(|label| label.to_le_bytes()).collect();
-    artifact(2, &header, &[&rows, &labels])
+    let statistics: Vec<u8> = statistics.iter().copied().flatten().flat_map(|number| number.to_le_bytes()).collect();
+    artifact(2, &header, &[&statistics, &rows, &labels])
 }
 
 fn artifact(version: u32, header: &serde_json::Value, parts: &[&[u8]]) -> Dataset {
