@@ -192,6 +192,8 @@ impl Array {
     pub(super) fn read_labels(&self, what: &str, reader: &mut impl Read, samples: u64) -> Result<Labels, DataError> {
         match self.shape[..] {
             [_] | [_, 1] => {}
+            // A row rather than a column, as MATLAB's files become.
+            [1, count] if count == samples => {}
             [_, classes] if !matches!(self.kind, Kind::Bytes | Kind::Text) => {
                 check_label_count(what, samples, self.samples())?;
                 return self.read_one_hot(what, reader, samples, classes);
