@@ -307,7 +307,11 @@ async fn classes_in_files_are_called_as_the_files_and_cut_to_per_class() {
     assert_eq!(rows[..2], [[1, 2, 3, 4], [1, 2, 3, 4]], "the first samples of each file");
     let more = DatasetSpec { per_class: Some(6), ..all.clone() };
     let loaded = load_in(folder.path(), &more).await.unwrap();
-    assert!(loaded.notes.iter().any(|note| note.contains("cat.npy: holds 5 samples of the 6")), "{:?}", loaded.notes);
+    assert!(
+        loaded.notes.iter().any(|note| note.contains("per_class: 6 asks for have `cat` (5)")),
+        "{:?}",
+        loaded.notes
+    );
     let list = example("list of classes", folder.path());
     assert_eq!(
         load_in(folder.path(), &list).await.unwrap().dataset.digest(),

@@ -7,6 +7,8 @@ const LABELS: [&str; 4] = ["label", "class", "target", "y"];
 /// Names of row numbers, in lower case: a table that pandas wrote, and was read from one that it wrote, has several.
 const ROW_NUMBERS: [&str; 11] =
     ["", "index", "id", "idx", "rowid", "row_id", "row_number", "row number", "rownum", "level_0", "__index_level_0__"];
+/// Columns that are left out with a note each; the others are counted.
+const NOTES: usize = 8;
 /// So many rows make a running number of what may be chance.
 const RUNNING: u64 = 8;
 
@@ -104,10 +106,14 @@ pub(super) fn features(
 ) -> Result<Features, String> {
     let mut columns = Vec::new();
     let mut seen = Seen::default();
+    let mut left_out = 0;
     for (column, facts) in facts.iter().enumerate().filter(|(column, _)| *column != label) {
         let name = names.map(|names| names[column].as_str());
         if let Some(why) = row_numbers(name, facts) {
-            notes.push(format!("{what}: {} {why}: it is left out", title(names, column)));
+            left_out += 1;
+            if left_out <= NOTES {
+                notes.push(format!("{what}: {} {why}: it is left out", title(names, column)));
+            }
             continue;
         }
         if let Some(problem) = &facts.problem {
@@ -115,6 +121,9 @@ pub(super) fn features(
         }
         seen.join(facts.seen);
         columns.push(column);
+    }
+    if left_out > NOTES {
+        notes.push(format!("{what}: {} more columns of row numbers are left out", left_out - NOTES));
     }
     if columns.is_empty() {
         return Err("has no column of values beside the labels".to_owned());

@@ -22,6 +22,8 @@ use super::{DataError, idx};
 
 /// Most files and folders that are looked at.
 const MAX_ENTRIES: usize = 4 << 20;
+/// Names that a message lists.
+const SHOWN: usize = 8;
 /// Most folders below each other.
 const MAX_DEPTH: usize = 8;
 /// What systems leave in folders.
@@ -181,7 +183,7 @@ pub(super) fn refuse_keys(what: &str, spec: &DatasetSpec, form: &str, keys: &[Ke
 /// What a folder without a form that is read holds, and what to do.
 fn nothing(files: &[&Entry]) -> String {
     let readable = ["npz", "csv", "tsv", "parquet", "gz", "txt"];
-    let holds = files.iter().take(8).map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ");
+    let holds = files.iter().take(SHOWN).map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ");
     let advice = match files.iter().find(|file| readable.contains(&extension(&file.name).as_str())) {
         Some(file) => format!("give a file itself, such as {}", file.name),
         None if files.iter().any(|file| PICTURES.contains(&extension(&file.name).as_str())) => {
@@ -309,13 +311,11 @@ pub(super) fn read_classes(
             return Err(DataError::refused(what, problem));
         }
         let count = per_class.map_or(axes.samples, |most| most.min(axes.samples));
-        if let Some(wanted) = per_class.filter(|&wanted| wanted > axes.samples) {
-            notes.push(format!("{what}: holds {} samples of the {wanted} that per_class asks for", axes.samples));
-        }
         array.see(what, &mut reader, count, &mut seen)?;
         counts.push(count);
     }
     let Some((shape, _)) = shape else { return Err(DataError::refused(what, "is empty")) };
+    note_few(what, per_class, names.iter().zip(counts.iter().copied()), notes);
     let (form, features) = (seen.form(), shape.iter().map(|&size| u64::from(size)).product::<u64>());
     let samples: u64 = counts.iter().sum();
     room.take_wide(what, samples, samples.saturating_mul(features), form.width())?;
@@ -330,6 +330,24 @@ pub(super) fn read_classes(
         return Err(DataError::unavailable(what, "changed while it was read"));
     }
     Ok(Samples { shape, values: values.finish(), labels: Labels::Names { names, indices } })
+}
+
+/// Notes the classes that have fewer samples than `per_class` asks for.
+fn note_few<'a>(
+    what: &str,
+    per_class: Option<u64>,
+    counts: impl Iterator<Item = (&'a String, u64)>,
+    notes: &mut Vec<String>,
+) {
+    let Some(wanted) = per_class else { return };
+    let few: Vec<String> =
+        counts.filter(|(_, count)| *count < wanted).map(|(class, count)| format!("`{class}` ({count})")).collect();
+    if !few.is_empty() {
+        let more = few.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let shown = few[..few.len().min(SHOWN)].join(", ");
+        notes.push(format!("{what}: fewer samples than per_class: {wanted} asks for have {shown}{more}"));
+    }
 }
 
 fn class_names<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<Vec<String>, DataError> {
@@ -402,12 +420,8 @@ fn pictures(
     let names = class_names(what, names.iter())?;
     let most = spec.per_class.unwrap_or(u64::MAX);
     let taken = |pictures: &Vec<PathBuf>| usize::try_from(most).map_or(pictures.len(), |most| most.min(pictures.len()));
-    for (class, pictures) in splits.iter().flatten() {
-        if spec.per_class.is_some_and(|wanted| wanted > pictures.len() as u64) {
-            let count = pictures.len();
-            notes.push(format!("{what}: `{class}` holds {count} pictures of the {most} that per_class asks for"));
-        }
-    }
+    let counts = splits.iter().flatten().map(|(class, pictures)| (class, pictures.len() as u64));
+    note_few(what, spec.per_class, counts, notes);
     let mut gallery = Gallery::new(spec.size);
     let mut all = Vec::new();
     for classes in &splits {

@@ -230,6 +230,9 @@ fn check_file(what: &str, path: &Path) -> Result<Metadata, DataError> {
         ),
         _ => DataError::io(path, "open", error),
     })?;
+    if metadata.is_dir() {
+        return Err(DataError::refused(what, "is a folder, and a list holds one .npy file for each class"));
+    }
     if !metadata.is_file() {
         return Err(DataError::refused(what, "is neither a file nor a directory"));
     }

@@ -54,7 +54,9 @@ impl Picture {
             [0xff, 0xd8, 0xff, ..] => Self::jpeg(what, bytes),
             [0x89, b'P', b'N', b'G', ..] => Self::png(what, Cursor::new(bytes)),
             [] => Err(DataError::refused(what, "is empty: take it away")),
-            _ => Err(DataError::refused(what, "is neither a PNG nor a JPEG picture: convert it to PNG, or take it away")),
+            _ => {
+                Err(DataError::refused(what, "is neither a PNG nor a JPEG picture: convert it to PNG, or take it away"))
+            }
         }
     }
 
