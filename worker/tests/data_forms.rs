@@ -516,11 +516,8 @@ async fn what_is_nearly_a_form_is_refused_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     let x = ten_samples();
-    write(
-        root,
-        "strokes.npz",
-        &zip_of(&["train.npy", "valid.npy", "test.npy"].map(|name| (name, &npy("|O", "(3,)", b"\x80\x04")[..])), true),
-    );
+    let objects = npy("|O", "(3,)", b"\x80\x04");
+    write(root, "strokes.npz", &zip_of(&["train.npy", "valid.npy", "test.npy"].map(|name| (name, &objects[..])), true));
     write(root, "book.xlsx", &zip_of(&[("[Content_Types].xml", b"<x/>"), ("xl/workbook.xml", b"<x/>")], true));
     write(root, "model.pt", &zip_of(&[("model/data.pkl", b"\x80\x02")], false));
     write(root, "many.zip", &zip_of(&[("cat/1.png", &png(&[1; 4], 2))], false));
