@@ -192,7 +192,7 @@ pub(super) async fn confusions(conn: &mut Conn, page: Page) -> Result<Vec<(JobId
         .bind(page.sweep.0)
         .bind(page.after())
         .bind(i64::from(page.limit))
-        .fetch_all(conn)
+        .fetch_all(&mut *conn)
         .await?;
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
