@@ -200,6 +200,10 @@ async fn worst_moment(bench: &Bench, prepare: &[&str], gather: bool) {
         "INSERT INTO config_sums (sweep_id, job_id, swept, n, diverged, failed, objective_mean) \
          SELECT sweep_id, id, '{}', 1, 0, 0, objective FROM jobs WHERE state = 'succeeded'"
             .to_owned(),
+        "INSERT INTO confusions (job_id, classes, counts) SELECT id, 2, '{}' FROM jobs WHERE state = 'succeeded'".to_owned(),
+        "INSERT INTO class_counts (job_id, class, support, predicted, correct) \
+         SELECT c.job_id, n.class, 1, 1, 1 FROM confusions c CROSS JOIN (SELECT 0 AS class UNION ALL SELECT 1) n"
+            .to_owned(),
         format!("UPDATE sweep_counts SET succeeded = {} WHERE sweep_id = 3", JOBS - 2 * LEFT),
     ] {
         bench.execute(&statement).await.unwrap();
