@@ -16,6 +16,8 @@ pub(super) enum Failure {
     Database(sqlx::Error),
     /// Another transaction came first: the same one, run again, will see what that did.
     Raced(sqlx::Error),
+    /// The same, where no statement failed for it.
+    Overtaken(&'static str),
 }
 
 impl From<StoreError> for Failure {

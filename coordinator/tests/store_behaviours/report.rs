@@ -138,3 +138,19 @@ pub(crate) async fn an_empty_report_is_fine(bench: Bench) {
     let worker = bench.worker("w").await;
     assert!(bench.report(worker, Vec::new(), at(1.0)).await.is_empty());
 }
+
+/// Calls that come at once share a transaction: whatever one of them sends, the others are answered.
+pub(crate) async fn an_attempt_that_is_reported_twice_at_once_spoils_no_other_report(bench: Bench) {
+    let sweep = bench.sweep("s", 2).await;
+    let (twice, other) = (bench.worker("twice").await, bench.worker("other").await);
+    let again = bench.acquire(twice, 1, at(0.0)).await.remove(0).at;
+    let once = bench.acquire(other, 1, at(0.0)).await.remove(0).at;
+    let calls = (0..24).map(|call| {
+        let (worker, job) = if call % 3 == 0 { (other, once) } else { (twice, again) };
+        bench.report(worker, vec![reported(job, vec![record(1, 0.5), record(2, 0.5)])], None)
+    });
+    let answers = futures_util::future::join_all(calls).await;
+    assert!(answers.iter().all(|answer| *answer == [Directive::Continue]), "{answers:?}");
+    let records = vec![record(1, 0.5), record(2, 0.5)];
+    assert_eq!(bench.store.history(sweep.id, None, 9).await.unwrap(), [(again, records.clone()), (once, records)]);
+}

@@ -118,6 +118,7 @@ impl Handle {
                 let (error, class) = match failure {
                     Failure::Store(error) => return Err(error),
                     Failure::Raced(error) => (error, Class::Again),
+                    Failure::Overtaken(by) => (sqlx::Error::Protocol(by.to_owned()), Class::Again),
                     Failure::Database(error) => {
                         let class = dialect::classify(&error);
                         (error, class)
