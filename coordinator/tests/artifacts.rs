@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod store_support;
+
 use std::{io, sync::Arc, time::Duration};
 
 use besom_coordinator::{
     artifacts::{ArtifactError, ArtifactKind, ArtifactStore, CHUNK, NewUpload, Sender, Stored},
     domain::{Digest, WorkerId},
     store::{
-        StoreError,
+        AcquireRequest, StoreError,
         open::{Opened, StoreUrl, open, open_read_only},
         query::{Cell, query},
     },
@@ -70,6 +72,7 @@ on_both!(
     what_is_stored_as_one_kind_is_not_taken_as_another,
     artifacts_without_a_name_are_removed_after_an_hour,
     what_somebody_was_told_is_there_stays_for_an_hour,
+    what_a_running_attempt_may_have_stored_stays_however_long_it_takes,
     an_artifact_removed_in_the_middle_of_a_download_is_not_called_damaged,
 );
 
@@ -410,6 +413,31 @@ async fn what_somebody_was_told_is_there_stays_for_an_hour(setup: Setup) {
     assert_eq!(artifacts.remove_unnamed().await.unwrap(), 0, "to store what is there is to ask for it");
     change(&setup, OLD).await;
     assert_eq!(artifacts.remove_unnamed().await.unwrap(), 1);
+}
+
+/// A worker names its model only when a slow link or an outage lets it, which may take more than an hour.
+async fn what_a_running_attempt_may_have_stored_stays_however_long_it_takes(setup: Setup) {
+    let (artifacts, store) = (&*setup.opened.artifacts, &*setup.opened.store);
+    let [before, stored, asked] = [26, 27, 28].map(|seed| content(1000, seed));
+    put(artifacts, &before).await.unwrap();
+    put(artifacts, &asked).await.unwrap();
+    change(&setup, OLD).await;
+    let (sweep, _) = store.create_sweep(store_support::new_sweep("s", 1), None).await.unwrap();
+    store.add_jobs(sweep.id, 0, vec![store_support::new_job(0)]).await.unwrap();
+    let session = store.register_worker(store_support::new_worker("w"), None).await.unwrap();
+    let wish = AcquireRequest { session, ..store_support::request(session.worker, 1) };
+    let lease = store.acquire(wish, None).await.unwrap().assignments[0].lease;
+    put(artifacts, &stored).await.unwrap();
+    assert!(artifacts.claim(&digest(&asked)).await.unwrap().is_some());
+    change(&setup, OLD).await;
+    change(&setup, "UPDATE jobs SET started_at = started_at - 7200000000").await;
+    assert_eq!(artifacts.remove_unnamed().await.unwrap(), 1);
+    assert!(matches!(get(artifacts, &digest(&before)).await, Err(ArtifactError::NotFound(_))));
+    for kept in [&stored, &asked] {
+        assert!(get(artifacts, &digest(kept)).await.unwrap() == *kept);
+    }
+    store.release(session, vec![lease], true, None).await.unwrap();
+    assert_eq!(artifacts.remove_unnamed().await.unwrap(), 2, "nobody is left who could name them");
 }
 
 async fn an_artifact_removed_in_the_middle_of_a_download_is_not_called_damaged(setup: Setup) {

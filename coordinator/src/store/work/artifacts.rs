@@ -65,12 +65,27 @@ pub(super) async fn drop_unnamed<'d>(
     now: Timestamp,
     digests: impl IntoIterator<Item = &'d Digest>,
 ) -> Result<u64, Failure> {
+    drop_older(conn, now, i64::MAX, digests).await
+}
+
+/// The same, of those that were stored before a time.
+async fn drop_older<'d>(
+    conn: &mut Conn,
+    now: Timestamp,
+    stored_before: i64,
+    digests: impl IntoIterator<Item = &'d Digest>,
+) -> Result<u64, Failure> {
     let mut dropped = 0;
     for digest in digests {
         if !dialect::lock_artifact(conn, digest).await? {
             continue;
         }
-        let gone = sqlx::query(DROP).bind(digest.as_str()).bind(before(now, CLAIMED)).execute(&mut *conn).await?;
+        let gone = sqlx::query(DROP)
+            .bind(digest.as_str())
+            .bind(before(now, CLAIMED))
+            .bind(stored_before)
+            .execute(&mut *conn)
+            .await?;
         if gone.rows_affected() == 1 {
             sqlx::query(dialect::ARTIFACT_DROPPED).bind(digest.as_str()).execute(&mut *conn).await?;
             dropped += 1;
@@ -101,10 +116,12 @@ async fn remove_page(
     after: &str,
     age: Duration,
 ) -> Result<(u64, Option<String>), Failure> {
+    let old = before(now, age);
     let page: Vec<String> =
-        sqlx::query_scalar(UNNAMED).bind(after).bind(before(now, age)).bind(PAGE).fetch_all(&mut *conn).await?;
+        sqlx::query_scalar(UNNAMED).bind(after).bind(old).bind(PAGE).fetch_all(&mut *conn).await?;
     let digests: Vec<Digest> = page.iter().filter_map(|digest| Digest::parse(digest)).collect();
-    let dropped = drop_unnamed(conn, now, &digests).await?;
+    // One that went meanwhile may have been stored again.
+    let dropped = drop_older(conn, now, old, &digests).await?;
     let last = page.into_iter().nth(PAGE as usize - 1);
     Ok((dropped, last))
 }
