@@ -140,16 +140,22 @@ impl QueueWatch {
         self.calls().versions.get(&worker).copied()
     }
 
-    /// The store knows the worker that called.
-    pub(crate) fn called(&self, worker: WorkerId, version: u32) {
+    /// A worker called that the store knows. That is noted apart from what it called for: workers that share transactions
+    /// would otherwise hold one another's rows.
+    pub(crate) fn called(&self, worker: WorkerId) {
+        let mut calls = self.calls();
+        if calls.seen.len() < MOST_WORKERS {
+            calls.seen.insert(worker);
+        }
+    }
+
+    /// The trainer version of a worker, as the store knows it.
+    pub(crate) fn is_of(&self, worker: WorkerId, version: u32) {
         let mut calls = self.calls();
         if calls.versions.len() >= MOST_WORKERS {
             calls.versions.clear();
         }
         calls.versions.insert(worker, version);
-        if calls.seen.len() < MOST_WORKERS {
-            calls.seen.insert(worker);
-        }
     }
 
     /// A worker of this version looked into the store and found nothing in what was `seen` there: others of it need not

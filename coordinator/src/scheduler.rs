@@ -114,9 +114,10 @@ impl Scheduler {
                 drop(looking);
                 first = false;
                 version = u32::try_from(acquired.trainer_version).ok();
+                self.queue.called(worker);
                 if let Some(version) = version {
-                    self.queue.called(worker, version);
-                    if request.take && acquired.assignments.is_empty() {
+                    self.queue.is_of(worker, version);
+                    if acquired.looked && acquired.assignments.is_empty() {
                         self.queue.found_empty(&found, version, sweep);
                     }
                 }
@@ -153,8 +154,10 @@ impl Scheduler {
     /// Stores records, renews leases, answers in the order of the reports.
     pub(crate) async fn report(&self, session: Session, reports: Vec<JobReport>) -> Result<Vec<Directive>, StoreError> {
         let answer = bounded(self.store.report(session, reports, self.config.lease_ttl, None)).await;
-        if answer.as_ref().is_err_and(StoreError::is_retryable) {
-            self.renewal_failed.store(true, Ordering::Relaxed);
+        match &answer {
+            Ok(_) => self.queue.called(session.worker),
+            Err(error) if error.is_retryable() => self.renewal_failed.store(true, Ordering::Relaxed),
+            Err(_) => {}
         }
         answer
     }
@@ -169,6 +172,7 @@ impl Scheduler {
     pub(crate) async fn complete(&self, session: Session, completion: Completion) -> Result<WriteResult, StoreError> {
         let (at, failure) = (completion.lease.at, failure(&completion.outcome));
         let result = bounded(self.store.complete(session, completion, self.config.retry, None)).await?;
+        self.queue.called(session.worker);
         if result == WriteResult::Accepted {
             match failure {
                 Some(error) => info!(job.id = %at.job, job.attempt = at.attempt, error, "attempt failed"),
@@ -189,6 +193,7 @@ impl Scheduler {
     ) -> Result<Vec<WriteResult>, StoreError> {
         let count = leases.len();
         let results = bounded(self.store.release(session, leases, leaving, None)).await?;
+        self.queue.called(session.worker);
         if count > 0 || leaving {
             info!(jobs = count, leaving, "jobs released");
         }

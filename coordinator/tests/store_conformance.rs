@@ -85,6 +85,7 @@ conformance! {
         an_attempt_that_was_replaced_is_told_so,
         records_that_cannot_be_are_refused,
         an_empty_report_is_fine,
+        a_renewal_waits_for_no_row_of_its_worker,
         an_attempt_that_is_reported_twice_at_once_spoils_no_other_report,
     }
     complete {

@@ -101,6 +101,8 @@ pub struct Acquired {
     pub assignments: Vec<Assignment>,
     /// The worker's: only queues of this version have jobs for it.
     pub trainer_version: i64,
+    /// Whether the queue was looked into: not for slots that hold a job already, nor for what was granted before.
+    pub looked: bool,
 }
 
 /// What a worker reports of one job.

@@ -54,7 +54,7 @@ pub(super) async fn complete_all(
     let mut known: HashSet<Session> = HashSet::new();
     for end in ends {
         if !known.contains(&end.session) {
-            if let Err(refusal) = session::calling(conn, now, end.session).await? {
+            if let Err(refusal) = session::caller(conn, end.session).await? {
                 answers.push(Err(refusal));
                 continue;
             }

@@ -24,7 +24,7 @@ pub(super) async fn report_all(
 ) -> Result<Vec<Result<Vec<Directive>, StoreError>>, Failure> {
     let mut answers = Vec::with_capacity(reports.len());
     for report in reports {
-        let known = session::calling(conn, now, report.session).await?;
+        let known = session::caller(conn, report.session).await?;
         answers.push(known.map(|_| vec![Directive::LeaseLost; report.jobs.len()]));
     }
     // By job, so that two transactions that hold several jobs cannot wait for each other.
