@@ -195,9 +195,9 @@ async fn worst_moment(bench: &Bench, prepare: &[&str], gather: bool) {
              lease_until = 1000000000000000000 WHERE sweep_id = 3 AND id > {ended} AND id <= {}",
             ended + LEFT
         ),
-        "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome) \
+        "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome, lease) \
          SELECT id, 1, worker_id, slot, 'request ' || id, started_at, ended_at, \
-                CASE WHEN state = 'running' THEN NULL ELSE state END FROM jobs WHERE attempt = 1"
+                CASE WHEN state = 'running' THEN NULL ELSE state END, 7 FROM jobs WHERE attempt = 1"
             .to_owned(),
         "INSERT INTO epochs (job_id, attempt, epoch, learning_rate, seconds, metrics) \
          SELECT a.job_id, 1, e.epoch, 0.1, 0.2, '{}' FROM attempts a CROSS JOIN (SELECT 1 AS epoch UNION ALL SELECT 2) e"
