@@ -647,3 +647,36 @@ async fn who_only_reads_leaves_a_damaged_file_where_it_is() {
     assert!(matches!(get(&*reading.artifacts, &digest(&bytes)).await, Err(ArtifactError::Mismatch { .. })));
     assert!(file.exists());
 }
+
+/// The last run that named an artifact drops it while somebody stores it anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_artifact_that_is_dropped_while_it_is_stored_again_has_its_bytes() {
+    let setup = postgres().await;
+    let artifacts = setup.opened.artifacts.clone();
+    let bytes = content(1000, 29);
+    let (line, chunks) = mpsc::channel(1);
+    let again = upload(&bytes);
+    let storing = {
+        let artifacts = artifacts.clone();
+        tokio::spawn(async move { artifacts.put(again, ReceiverStream::new(chunks).boxed()).await })
+    };
+    // The second piece has a place once the first is taken: by then the artifact was looked for in vain.
+    for piece in bytes.chunks(500) {
+        line.send(Ok(Bytes::copy_from_slice(piece))).await.unwrap();
+    }
+    put(&*artifacts, &bytes).await.unwrap();
+    let StoreUrl::Postgres(url) = &setup.url else { unreachable!("opened so") };
+    let pool = sqlx::PgPool::connect(url).await.unwrap();
+    let mut dropping = pool.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE artifacts IN EXCLUSIVE MODE").execute(&mut *dropping).await.unwrap();
+    drop(line);
+    besom_testkit::eventually("the second one waits", Duration::from_secs(20), async || {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.unwrap() == 1
+    })
+    .await;
+    sqlx::raw_sql("DELETE FROM artifact_chunks; DELETE FROM artifacts").execute(&mut *dropping).await.unwrap();
+    dropping.commit().await.unwrap();
+    storing.await.unwrap().unwrap();
+    assert!(get(&*artifacts, &digest(&bytes)).await.unwrap() == bytes);
+}

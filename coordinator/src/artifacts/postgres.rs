@@ -1,7 +1,7 @@
 //! Artifacts as rows of the database, so that any coordinator serves them.
 //!
 //! An upload is collected outside of the database. When all of it is there and verified, one transaction, in a task that
-//! nobody cancels, writes its chunks and then the row of `artifacts` that makes them visible.
+//! nobody cancels, writes the row of `artifacts` and its chunks, which become visible together.
 
 use std::{
     fs::File,
@@ -138,10 +138,20 @@ impl ArtifactStore for PostgresArtifacts {
     }
 }
 
-/// Writes a complete and verified file. Whoever else stores the same digest at the same time writes the same chunks: the
-/// second waits for the first at the first of them, and finds all of them there.
+/// Writes a complete and verified file. Whoever else stores the same digest at the same time waits for this one at the row,
+/// and then finds all of the chunks there.
 async fn write(pool: &PgPool, upload: &NewUpload, mut file: File) -> Result<(), ArtifactError> {
     let mut transaction = pool.begin().await.map_err(database)?;
+    // Nothing is visible before the commit. From here on nobody drops the bytes that are found stored below.
+    let (size, kind): (i64, String) = sqlx::query_as(PostgresArtifactIndex::NOTE)
+        .bind(upload.digest.as_str())
+        .bind(upload.kind.as_str())
+        .bind(upload.size.cast_signed())
+        .bind(None::<i64>)
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(database)?;
+    Stored { size: size.cast_unsigned(), kind }.accept(upload)?;
     let mut seq = 0;
     loop {
         let read = spawn_blocking(move || {
@@ -163,15 +173,6 @@ async fn write(pool: &PgPool, upload: &NewUpload, mut file: File) -> Result<(), 
             .map_err(database)?;
         seq += 1;
     }
-    let (size, kind): (i64, String) = sqlx::query_as(PostgresArtifactIndex::NOTE)
-        .bind(upload.digest.as_str())
-        .bind(upload.kind.as_str())
-        .bind(upload.size.cast_signed())
-        .bind(None::<i64>)
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(database)?;
-    Stored { size: size.cast_unsigned(), kind }.accept(upload)?;
     transaction.commit().await.map_err(database)
 }
 
