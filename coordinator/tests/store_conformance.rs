@@ -144,6 +144,7 @@ conformance! {
         importance_is_worked_out_every_ten_seconds_and_when_the_sweep_ends,
         no_completion_works_out_importance_and_none_is_lost_with_a_coordinator,
         of_several_coordinators_one_works_out_importance,
+        importance_that_cannot_be_worked_out_takes_its_turns_and_no_others,
         importance_is_worked_out_for_a_cancelled_sweep_and_one_parameter_at_a_time,
         runs_of_one_configuration_that_end_at_once_are_all_summed,
         runs_that_ended_before_there_were_statistics_catch_up,
