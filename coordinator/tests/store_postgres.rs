@@ -7,8 +7,8 @@ mod store_support;
 use std::{sync::Arc, time::Duration};
 
 use besom_coordinator::{
-    domain::{RetryPolicy, WriteResult},
-    store::{Store, StoreError, postgres::PostgresStore},
+    domain::{RetryPolicy, SweepId, WorkerId, WriteResult},
+    store::{Store, StoreError, SweepCommand, postgres::PostgresStore},
 };
 use besom_testkit::{
     eventually,
@@ -85,10 +85,8 @@ async fn leases_go_on_while_a_crowd_reads() {
         let store = store.clone();
         readers.spawn(async move { store.confusions(sweep.id, None, 9).await });
     }
-    let waiting = "SELECT count(*) FROM pg_stat_activity \
-                   WHERE datname = current_database() AND application_name = 'besom' AND wait_event_type = 'Lock'";
     eventually("every connection for reading is taken", Duration::from_secs(30), async || {
-        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut other).await.unwrap() == 4
+        sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut other).await.unwrap() == 4
     })
     .await;
     let jobs = store.acquire(request(worker, 1), None).await.unwrap();
@@ -106,6 +104,55 @@ async fn leases_go_on_while_a_crowd_reads() {
     sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
     let read = readers.join_all().await;
     assert!(read.iter().any(|page| page.as_ref().is_ok_and(Vec::is_empty)), "{read:?}");
+}
+
+/// Sessions of the store that wait for a lock.
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND application_name = 'besom' AND wait_event_type = 'Lock'";
+
+/// Sweeps of so many jobs, and a worker.
+async fn sweeps(store: &Client, names: &[&str], jobs: u32) -> (Vec<SweepId>, WorkerId) {
+    let mut ids = Vec::new();
+    for name in names {
+        let (sweep, _) = store.create_sweep(new_sweep(name, jobs), None).await.unwrap();
+        store.add_jobs(sweep.id, 0, (0..jobs).map(new_job).collect()).await.unwrap();
+        ids.push(sweep.id);
+    }
+    (ids, store.register_worker(new_worker("w"), None).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_granted_of_a_sweep_after_its_pause_was_acknowledged() {
+    let url = database().await.url;
+    let store = Client::new(Arc::new(PostgresStore::open(&url).await.unwrap()));
+    let (ids, worker) = sweeps(&store, &["first", "second", "other"], 1).await;
+    store.command_sweep(ids[2], SweepCommand::Pause, None).await.unwrap();
+    let wish = request(worker, 2);
+    // The grant of the first sweep's job stands still here, after both sweeps were found to have one.
+    let mut holder = sqlx::PgConnection::connect(&url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    let insert = "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, lease) \
+                  SELECT id, 9, $1, 0, $2, 0, 1 FROM jobs WHERE sweep_id = $3";
+    sqlx::query(insert)
+        .bind(worker.0)
+        .bind(&wish.request_id)
+        .bind(ids[2].0)
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let granted = tokio::spawn({
+        let store = store.clone();
+        async move { store.acquire(wish, None).await.unwrap() }
+    });
+    let mut other = sqlx::PgConnection::connect(&url).await.unwrap();
+    eventually("the grant waits", Duration::from_secs(10), async || {
+        sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut other).await.unwrap() == 1
+    })
+    .await;
+    store.command_sweep(ids[1], SweepCommand::Pause, None).await.unwrap();
+    held.rollback().await.unwrap();
+    let granted: Vec<SweepId> = granted.await.unwrap().iter().map(|job| job.sweep).collect();
+    assert_eq!(granted, [ids[0]]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

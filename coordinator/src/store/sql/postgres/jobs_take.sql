@@ -9,6 +9,8 @@ WITH picked AS MATERIALIZED (
       AND j.sweep_id <= $2
       AND j.state = 'queued'
       AND j.not_before <= $3
+      -- It may have been paused since sweeps_ready.sql found it.
+      AND EXISTS (SELECT 1 FROM sweeps s WHERE s.id = $2 AND s.state = 'active')
     ORDER BY j.sweep_id DESC, j.id
     LIMIT jsonb_array_length($5)
     FOR UPDATE OF j SKIP LOCKED
