@@ -107,8 +107,8 @@ fn cases() -> Vec<Case> {
         postgres("sweeps_lock", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1))]),
         both(
             "attempt_epochs",
-            vec![int(running), int(1)],
-            &["SEARCH epochs USING PRIMARY KEY (job_id=? AND attempt=?)"],
+            vec![int(running), int(1), int(1), int(2)],
+            &["SEARCH epochs USING PRIMARY KEY (job_id=? AND attempt=? AND epoch>? AND epoch<?)"],
         ),
         both(
             "config_runs",

@@ -83,7 +83,7 @@ async fn complete(
     let Some(job) = session::held(conn, *session, lease, Some(&completion.config_hash)).await? else {
         return Ok(Ok(stale(conn, *session, lease, outcome).await?));
     };
-    let mut records = epochs::of_attempt(conn, at).await?;
+    let mut records = epochs::of_attempt(conn, at, 1..=i64::MAX).await?;
     let refuse = |problem: String| {
         let what = format!("job {}, attempt {}: {problem}", at.job, at.attempt);
         Ok(Err(StoreError::InvalidState { what }))
