@@ -105,6 +105,8 @@ fn cases() -> Vec<Case> {
         ),
         postgres("jobs_lock", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1))]),
         postgres("sweeps_lock", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1))]),
+        postgres("jobs_lock_of", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1)), json("[3]")]),
+        postgres("sweeps_lock_free", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1))]),
         both(
             "attempt_epochs",
             vec![int(running), int(1), int(1), int(2)],

@@ -7,7 +7,7 @@ mod store_support;
 use std::{sync::Arc, time::Duration};
 
 use besom_coordinator::{
-    domain::{RetryPolicy, SweepId, WorkerId, WriteResult},
+    domain::{RetryPolicy, SweepId, SweepState, WorkerId, WriteResult},
     store::{Store, StoreError, SweepCommand, postgres::PostgresStore},
 };
 use besom_testkit::{
@@ -153,6 +153,33 @@ async fn nothing_is_granted_of_a_sweep_after_its_pause_was_acknowledged() {
     held.rollback().await.unwrap();
     let granted: Vec<SweepId> = granted.await.unwrap().iter().map(|job| job.sweep).collect();
     assert_eq!(granted, [ids[0]]);
+}
+
+/// A sweep that is being written, or cancelled, may be held for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_that_somebody_holds_keeps_only_its_own_results_waiting() {
+    let url = database().await.url;
+    let store = Client::new(Arc::new(PostgresStore::open(&url).await.unwrap()));
+    let (ids, worker) = sweeps(&store, &["held", "free"], 12).await;
+    let jobs = store.acquire(request(worker, 24), None).await.unwrap();
+    let mut holder = sqlx::PgConnection::connect(&url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("SELECT id FROM sweeps WHERE id = $1 FOR NO KEY UPDATE").bind(ids[0].0).execute(&mut *held).await.unwrap();
+    let mut ends: Vec<_> = jobs.iter().map(|job| (job.sweep, succeeded(job.at, vec![record(1, 0.5)]))).collect();
+    // Turn by turn, so that both share each transaction.
+    ends.sort_by_key(|(sweep, end)| (end.lease.at.job.0 % 12, *sweep));
+    let (mut of_held, mut of_free) = (tokio::task::JoinSet::new(), tokio::task::JoinSet::new());
+    for (sweep, end) in ends {
+        let store = store.clone();
+        let end = async move { store.complete(end, RetryPolicy::default(), None).await.unwrap() };
+        if sweep == ids[0] { of_held.spawn(end) } else { of_free.spawn(end) };
+    }
+    assert_eq!(of_free.join_all().await, [WriteResult::Accepted; 12]);
+    assert_eq!(store.find_sweep("free").await.unwrap().state, SweepState::Completed);
+    assert_eq!(store.find_sweep("held").await.unwrap().counts.running, 12);
+    held.rollback().await.unwrap();
+    assert_eq!(of_held.join_all().await, [WriteResult::Accepted; 12]);
+    assert_eq!(store.find_sweep("held").await.unwrap().state, SweepState::Completed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,7 @@
 //! What the shared work has to ask Postgres for.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 use sqlx::{PgConnection, postgres::PgDatabaseError};
 
@@ -37,6 +39,8 @@ const LOCK_ARTIFACT: &str = include_str!("../sql/postgres/artifact_lock.sql");
 const READY: &str = include_str!("../sql/postgres/sweeps_ready.sql");
 const LOCK_SWEEPS: &str = include_str!("../sql/postgres/sweeps_lock.sql");
 const LOCK_JOBS: &str = include_str!("../sql/postgres/jobs_lock.sql");
+const LOCK_FREE_SWEEPS: &str = include_str!("../sql/postgres/sweeps_lock_free.sql");
+const LOCK_JOBS_OF: &str = include_str!("../sql/postgres/jobs_lock_of.sql");
 const TAKE: &str = include_str!("../sql/postgres/jobs_take.sql");
 
 /// The time that a test passes, or the database's.
@@ -58,6 +62,18 @@ pub(super) async fn lock_jobs(conn: &mut Conn, jobs: impl Iterator<Item = JobId>
     sqlx::query(LOCK_SWEEPS).bind(&jobs).execute(&mut *conn).await?;
     sqlx::query(LOCK_JOBS).bind(&jobs).execute(conn).await?;
     Ok(())
+}
+
+/// The same, without waiting for sweeps that somebody else holds: those of the jobs that are locked then.
+pub(super) async fn lock_free_jobs(
+    conn: &mut Conn,
+    jobs: impl Iterator<Item = JobId>,
+) -> sqlx::Result<HashSet<JobId>> {
+    let jobs = json!(jobs.map(|job| job.0).collect::<Vec<_>>());
+    let sweeps: Vec<i64> = sqlx::query_scalar(LOCK_FREE_SWEEPS).bind(&jobs).fetch_all(&mut *conn).await?;
+    let locked: Vec<i64> =
+        sqlx::query_scalar(LOCK_JOBS_OF).bind(&jobs).bind(json!(sweeps)).fetch_all(conn).await?;
+    Ok(locked.into_iter().map(JobId).collect())
 }
 
 /// Until the transaction ends nobody else names the artifact; false where somebody just does.

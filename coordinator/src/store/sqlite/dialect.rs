@@ -1,5 +1,7 @@
 //! What the shared work has to ask SQLite for.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 use sqlx::SqliteConnection;
 
@@ -45,6 +47,11 @@ pub(super) async fn lock_sweep(_: &mut Conn, _: SweepId) -> sqlx::Result<()> {
 /// The one writer holds everything.
 pub(super) async fn lock_jobs(_: &mut Conn, _: impl Iterator<Item = JobId>) -> sqlx::Result<()> {
     Ok(())
+}
+
+/// Nobody else holds any.
+pub(super) async fn lock_free_jobs(_: &mut Conn, jobs: impl Iterator<Item = JobId>) -> sqlx::Result<HashSet<JobId>> {
+    Ok(jobs.collect())
 }
 
 /// The statements here name their index where the planner could go wrong.

@@ -9,7 +9,9 @@ use super::{
     acquire::after,
     artifacts,
     dialect::{self, Conn},
-    epochs, session, statistics,
+    epochs,
+    lane::Answers,
+    session, statistics,
     tally::Tally,
 };
 use crate::{
@@ -48,22 +50,56 @@ pub(super) async fn complete_all(
     now: Timestamp,
     ends: &[End],
 ) -> Result<Vec<Result<WriteResult, StoreError>>, Failure> {
-    dialect::lock_jobs(conn, ends.iter().map(|end| end.completion.lease.at.job)).await?;
-    let (mut answers, mut tally) = (Vec::with_capacity(ends.len()), Tally::default());
-    // A worker often ends several jobs at once: it is looked up once.
-    let mut known: HashSet<Session> = HashSet::new();
+    dialect::lock_jobs(conn, jobs(ends)).await?;
+    let (mut answers, mut ending) = (Vec::with_capacity(ends.len()), Ending::default());
     for end in ends {
-        if !known.contains(&end.session) {
-            if let Err(refusal) = session::caller(conn, end.session).await? {
-                answers.push(Err(refusal));
-                continue;
-            }
-            known.insert(end.session);
-        }
-        answers.push(complete(conn, now, end, &mut tally).await?);
+        answers.push(ending.end(conn, now, end).await?);
     }
-    tally.settle(conn, now).await?;
+    ending.tally.settle(conn, now).await?;
     Ok(answers)
+}
+
+/// The same, but for jobs of sweeps that somebody else holds, maybe for long: those are left alone.
+pub(super) async fn complete_free(conn: &mut Conn, now: Timestamp, ends: &[End]) -> Result<Answers<WriteResult>, Failure> {
+    let free = dialect::lock_free_jobs(conn, jobs(ends)).await?;
+    let (mut answers, mut ending) = (Vec::with_capacity(ends.len()), Ending::default());
+    for end in ends {
+        answers.push(match free.contains(&end.completion.lease.at.job) {
+            true => Some(ending.end(conn, now, end).await?),
+            false => None,
+        });
+    }
+    ending.tally.settle(conn, now).await?;
+    Ok(answers)
+}
+
+fn jobs(ends: &[End]) -> impl Iterator<Item = JobId> {
+    ends.iter().map(|end| end.completion.lease.at.job)
+}
+
+/// What the ends of one transaction share.
+#[derive(Default)]
+struct Ending {
+    tally: Tally,
+    /// A worker often ends several jobs at once: it is looked up once.
+    known: HashSet<Session>,
+}
+
+impl Ending {
+    async fn end(
+        &mut self,
+        conn: &mut Conn,
+        now: Timestamp,
+        end: &End,
+    ) -> Result<Result<WriteResult, StoreError>, Failure> {
+        if !self.known.contains(&end.session) {
+            if let Err(refusal) = session::caller(conn, end.session).await? {
+                return Ok(Err(refusal));
+            }
+            self.known.insert(end.session);
+        }
+        complete(conn, now, end, &mut self.tally).await
+    }
 }
 
 async fn complete(

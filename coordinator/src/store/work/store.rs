@@ -9,7 +9,7 @@ use super::{
     complete::{self, End},
     dialect::Backend,
     expire, importance, jobs,
-    lane::Lane,
+    lane::{Answers, Lane},
     reads::{self, HistoryPage, Page},
     release,
     report::{self, Report},
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The calls of workers that share transactions. Kinds are apart, so that renewals do not wait for a sweep that somebody
-/// else holds.
+/// else holds; nor do the ends of jobs of other sweeps.
 pub(in super::super) struct Lanes {
     acquire: Lane<AcquireRequest, Acquired>,
     report: Lane<Report, Vec<Directive>>,
@@ -39,16 +39,24 @@ impl Lanes {
     pub(in super::super) fn new(handle: &Handle) -> Self {
         Self {
             acquire: Lane::new(handle.clone(), "acquire", |conn, now, requests| {
-                Box::pin(acquire::acquire_all(conn, now, requests))
+                Box::pin(async move { acquire::acquire_all(conn, now, requests).await.map(all) })
             }),
             report: Lane::new(handle.clone(), "report", |conn, now, reports| {
-                Box::pin(report::report_all(conn, now, reports))
+                Box::pin(async move { report::report_all(conn, now, reports).await.map(all) })
             }),
-            complete: Lane::new(handle.clone(), "complete", |conn, now, ends| {
-                Box::pin(complete::complete_all(conn, now, ends))
-            }),
+            complete: Lane::and_apart(
+                handle.clone(),
+                "complete",
+                |conn, now, ends| Box::pin(complete::complete_free(conn, now, ends)),
+                |conn, now, ends| Box::pin(async move { complete::complete_all(conn, now, ends).await.map(all) }),
+            ),
         }
     }
+}
+
+/// Every call is answered.
+fn all<T>(answers: Vec<Result<T, StoreError>>) -> Answers<T> {
+    answers.into_iter().map(Some).collect()
 }
 
 #[async_trait]
