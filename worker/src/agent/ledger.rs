@@ -28,7 +28,7 @@ pub(crate) enum Phase {
     /// Executes: only as long as its lease is trusted.
     Training,
     /// Has a result whose models are being stored: only a directive drops it. An outage does not, since the
-    /// coordinator compares the attempt when the result arrives.
+    /// coordinator compares the number of the lease when the result arrives.
     Uploading,
     /// Its completion may have been accepted: only the answer to it counts.
     Completing,
