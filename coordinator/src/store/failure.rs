@@ -1,6 +1,6 @@
 //! What can go wrong inside a transaction, before it is an answer to anybody.
 //!
-//! The runner of each database looks at a [`Failure`] and either tries the whole transaction again or turns it into a
+//! The runner of transactions looks at a [`Failure`] and either tries the whole transaction again or turns it into a
 //! [`StoreError`]. Which database error is which stands in one small function per database, `classify`.
 
 use std::time::Duration;

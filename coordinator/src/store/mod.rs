@@ -173,7 +173,7 @@ pub trait Store: Send + Sync + 'static {
     async fn list_sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
 
     /// Sweeps whose jobs are not all created, newest first: expansion resumes with them after a restart. Their `counts`
-    /// are zero: nobody asks for them here, and they cost a look at every job.
+    /// are zero: nobody asks for them here.
     async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
 
     /// Pauses, resumes or cancels.
