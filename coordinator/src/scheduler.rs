@@ -18,7 +18,7 @@ use crate::domain::{
 };
 use crate::expansions::Expansions;
 use crate::queue::{Found, POLL, QueueWatch};
-use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand};
+use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand, random_bits};
 
 /// Workers that look into the store at once. The others look after them, and only if those have left something.
 const LOOKING: usize = 64;
@@ -263,9 +263,7 @@ fn failure(outcome: &JobOutcome) -> Option<String> {
 
 /// Between half and all of `full`, so that workers that began to wait together do not ask together.
 pub(crate) fn jittered(full: Duration) -> Duration {
-    // The low bits of a version 7 UUID are random.
-    let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
-    full / 2 + (full / 2).mul_f64((random % 1_000) as f64 / 1_000.0)
+    full / 2 + (full / 2).mul_f64((random_bits() % 1_000) as f64 / 1_000.0)
 }
 
 #[cfg(test)]

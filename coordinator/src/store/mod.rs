@@ -15,6 +15,8 @@ mod rows;
 pub mod sqlite;
 mod trouble;
 
+pub(crate) use failure::random_bits;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

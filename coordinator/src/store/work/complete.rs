@@ -12,7 +12,7 @@ use super::{
     epochs,
     lane::Answers,
     session, statistics,
-    tally::Tally,
+    tally::{Tally, epoch_seconds},
 };
 use crate::{
     domain::{
@@ -110,11 +110,12 @@ async fn complete(
 ) -> Result<Result<WriteResult, StoreError>, Failure> {
     let End { session, completion, policy } = end;
     let (lease, at) = (completion.lease, completion.lease.at);
-    let outcome = match completion.outcome {
-        JobOutcome::Succeeded => AttemptOutcome::Succeeded,
-        JobOutcome::Stopped => AttemptOutcome::Stopped,
-        JobOutcome::Diverged => AttemptOutcome::Diverged,
-        JobOutcome::Failed { .. } => AttemptOutcome::Failed,
+    let (outcome, state) = match completion.outcome {
+        JobOutcome::Succeeded => (AttemptOutcome::Succeeded, JobState::Succeeded),
+        JobOutcome::Stopped => (AttemptOutcome::Stopped, JobState::Stopped),
+        JobOutcome::Diverged => (AttemptOutcome::Diverged, JobState::Diverged),
+        // If it was the last attempt.
+        JobOutcome::Failed { .. } => (AttemptOutcome::Failed, JobState::Failed),
     };
     let Some(job) = session::held(conn, *session, lease, Some(&completion.config_hash)).await? else {
         return Ok(Ok(stale(conn, *session, lease, outcome).await?));
@@ -151,19 +152,9 @@ async fn complete(
     let unacknowledged: Vec<_> = new.iter().map(|record| (at, record)).collect();
     epochs::insert(conn, &unacknowledged).await?;
     let error = match &completion.outcome {
-        JobOutcome::Succeeded => {
-            accept(conn, now, &job, completion, JobState::Succeeded, &records).await?;
-            tally.end(job.sweep, JobState::Succeeded, job.terms.epochs, &records);
-            None
-        }
-        JobOutcome::Stopped => {
-            accept(conn, now, &job, completion, JobState::Stopped, &records).await?;
-            tally.end(job.sweep, JobState::Stopped, job.terms.epochs, &records);
-            None
-        }
-        JobOutcome::Diverged => {
-            accept(conn, now, &job, completion, JobState::Diverged, &records).await?;
-            tally.end(job.sweep, JobState::Diverged, job.terms.epochs, &records);
+        JobOutcome::Succeeded | JobOutcome::Stopped | JobOutcome::Diverged => {
+            accept(conn, now, &job, completion, state, &records).await?;
+            tally.end(job.sweep, state, job.terms.epochs, &records);
             None
         }
         JobOutcome::Failed { error, retryable } => {
@@ -176,7 +167,7 @@ async fn complete(
                 }
                 RetryDecision::GiveUp => {
                     fail(conn, now, &setback, Some((&records, completion.seconds))).await?;
-                    tally.end(job.sweep, JobState::Failed, job.terms.epochs, &records);
+                    tally.end(job.sweep, state, job.terms.epochs, &records);
                 }
             }
             Some(error)
@@ -365,10 +356,6 @@ async fn leads(
 /// Cut to its limit, without the one character that Postgres cannot store.
 fn readable(error: &str) -> String {
     error.chars().filter(|&c| c != '\0').take(MAX_ERROR_CHARS).collect()
-}
-
-fn epoch_seconds(records: &[EpochRecord]) -> f64 {
-    records.iter().map(|record| record.seconds).sum()
 }
 
 fn finite(value: f64) -> Option<f64> {

@@ -49,7 +49,8 @@ pub(super) async fn of_attempt(
     Ok(rows.into_iter().map(record).collect::<Result<_, StoreError>>()?)
 }
 
-/// One row in the order of `epochs_insert.sql`.
+/// One row in the order of `epochs_insert.sql`. What it refuses no worker gets so far as to say; other callers of the store are
+/// not bounded before.
 fn row(at: AttemptRef, record: &EpochRecord) -> Result<Value, StoreError> {
     let refused = |problem: &str| {
         let what = format!("job {}, attempt {}, epoch {}: {problem}", at.job, at.attempt, record.epoch);
