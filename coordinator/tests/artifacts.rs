@@ -671,7 +671,8 @@ async fn an_artifact_that_is_dropped_while_it_is_stored_again_has_its_bytes() {
     sqlx::raw_sql("LOCK TABLE artifacts IN EXCLUSIVE MODE").execute(&mut *dropping).await.unwrap();
     drop(line);
     besom_testkit::eventually("the second one waits", Duration::from_secs(20), async || {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
         sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.unwrap() == 1
     })
     .await;

@@ -312,7 +312,8 @@ FROM (SELECT 1 AS n UNION ALL SELECT 2) numbers;
 INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at) SELECT id, 1, 1, slot, 'r', 0 FROM jobs";
 
 /// How a build of before there were counts ends a job.
-const END: &str = "UPDATE jobs SET state = 'succeeded', lease_until = NULL, ended_at = 1, epochs_done = 5, epoch_seconds = ";
+const END: &str =
+    "UPDATE jobs SET state = 'succeeded', lease_until = NULL, ended_at = 1, epochs_done = 5, epoch_seconds = ";
 
 #[tokio::test]
 async fn a_store_with_numbers_that_no_sum_can_hold_is_brought_up_to_date() {
@@ -353,7 +354,8 @@ async fn a_job_that_ends_while_postgres_is_migrated_is_counted_and_an_earlier_bu
     });
     let mut watch = sqlx::PgConnection::connect(&url).await.unwrap();
     besom_testkit::eventually("the migration waits", Duration::from_secs(20), async || {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
         sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watch).await.unwrap() == 1
     })
     .await;
@@ -361,7 +363,8 @@ async fn a_job_that_ends_while_postgres_is_migrated_is_counted_and_an_earlier_bu
     opened.await.unwrap().unwrap();
     let succeeded: i64 = sqlx::query_scalar("SELECT succeeded FROM sweep_counts").fetch_one(&mut watch).await.unwrap();
     assert_eq!(succeeded, 1);
-    let grant = "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at) VALUES (2, 2, 1, 9, 'x', 0)";
+    let grant =
+        "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at) VALUES (2, 2, 1, 9, 'x', 0)";
     let refused = sqlx::query(grant).execute(&mut watch).await.unwrap_err().to_string();
     assert!(refused.contains("attempts_leased"), "{refused}");
     let ended = "UPDATE attempts SET outcome = 'lost', ended_at = 1 WHERE job_id = 2";

@@ -121,7 +121,11 @@ fn cases() -> Vec<Case> {
         both("class_counts_insert", vec![int(first)], &["SEARCH c USING INTEGER PRIMARY KEY (rowid=?)"]),
         both("sweep_complete", vec![sweep(), int(1)], &["SEARCH sweeps USING INTEGER PRIMARY KEY (rowid=?)"]),
         both("expired", vec![int(0), int(100)], &["SCAN j USING INDEX jobs_running"]),
-        both("artifact_drop", vec![text("digest"), later(), later()], &["jobs USING INDEX jobs_of_worker|jobs_running"]),
+        both(
+            "artifact_drop",
+            vec![text("digest"), later(), later()],
+            &["jobs USING INDEX jobs_of_worker|jobs_running"],
+        ),
         both(
             "artifacts_unnamed",
             vec![text(""), later(), int(200)],

@@ -133,13 +133,7 @@ async fn nothing_is_granted_of_a_sweep_after_its_pause_was_acknowledged() {
     let mut held = holder.begin().await.unwrap();
     let insert = "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, lease) \
                   SELECT id, 9, $1, 0, $2, 0, 1 FROM jobs WHERE sweep_id = $3";
-    sqlx::query(insert)
-        .bind(worker.0)
-        .bind(&wish.request_id)
-        .bind(ids[2].0)
-        .execute(&mut *held)
-        .await
-        .unwrap();
+    sqlx::query(insert).bind(worker.0).bind(&wish.request_id).bind(ids[2].0).execute(&mut *held).await.unwrap();
     let granted = tokio::spawn({
         let store = store.clone();
         async move { store.acquire(wish, None).await.unwrap() }
@@ -164,7 +158,11 @@ async fn a_sweep_that_somebody_holds_keeps_only_its_own_results_waiting() {
     let jobs = store.acquire(request(worker, 24), None).await.unwrap();
     let mut holder = sqlx::PgConnection::connect(&url).await.unwrap();
     let mut held = holder.begin().await.unwrap();
-    sqlx::query("SELECT id FROM sweeps WHERE id = $1 FOR NO KEY UPDATE").bind(ids[0].0).execute(&mut *held).await.unwrap();
+    sqlx::query("SELECT id FROM sweeps WHERE id = $1 FOR NO KEY UPDATE")
+        .bind(ids[0].0)
+        .execute(&mut *held)
+        .await
+        .unwrap();
     let mut ends: Vec<_> = jobs.iter().map(|job| (job.sweep, succeeded(job.at, vec![record(1, 0.5)]))).collect();
     // Turn by turn, so that both share each transaction.
     ends.sort_by_key(|(sweep, end)| (end.lease.at.job.0 % 12, *sweep));
@@ -172,7 +170,11 @@ async fn a_sweep_that_somebody_holds_keeps_only_its_own_results_waiting() {
     for (sweep, end) in ends {
         let store = store.clone();
         let end = async move { store.complete(end, RetryPolicy::default(), None).await.unwrap() };
-        if sweep == ids[0] { of_held.spawn(end) } else { of_free.spawn(end) };
+        if sweep == ids[0] {
+            of_held.spawn(end)
+        } else {
+            of_free.spawn(end)
+        };
     }
     assert_eq!(of_free.join_all().await, [WriteResult::Accepted; 12]);
     assert_eq!(store.find_sweep("free").await.unwrap().state, SweepState::Completed);

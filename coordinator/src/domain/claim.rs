@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn records_follow_one_another_up_to_the_jobs_epochs() {
-        for (stored, sent) in [(0, vec![1, 2, 3]), (0, vec![]), (2, vec![3]), (2, vec![1, 2, 3]), (3, vec![1]), (u32::MAX, vec![1])]
+        for (stored, sent) in
+            [(0, vec![1, 2, 3]), (0, vec![]), (2, vec![3]), (2, vec![1, 2, 3]), (3, vec![1]), (u32::MAX, vec![1])]
         {
             assert_eq!(refuse_records(3, stored, &records(sent)), None);
         }

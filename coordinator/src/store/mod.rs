@@ -14,6 +14,7 @@ pub mod query;
 mod rows;
 pub mod sqlite;
 mod trouble;
+mod way;
 
 pub(crate) use failure::random_bits;
 

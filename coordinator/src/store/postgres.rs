@@ -214,7 +214,7 @@ mod tests {
     use super::*;
     use crate::artifacts::{ArtifactError, ArtifactKind, ArtifactStore, NewUpload, PostgresArtifacts, Sender};
     use crate::domain::Digest;
-    use crate::store::Store;
+    use crate::store::{Store, way::Way};
 
     /// Passes connections on to `server`. What was connected before a change of `host` stays connected and says nothing
     /// more, as after a failover that the network does not tell anybody of.
@@ -263,10 +263,8 @@ mod tests {
                 artifacts.put(upload, stream::iter([Ok(bytes.clone())]).boxed()).await
             }
         };
-        let (mut direct, mut watch) = (
-            PgConnection::connect(&database.url).await.unwrap(),
-            PgConnection::connect(&database.url).await.unwrap(),
-        );
+        let (mut direct, mut watch) =
+            (PgConnection::connect(&database.url).await.unwrap(), PgConnection::connect(&database.url).await.unwrap());
         let mut held = direct.begin().await.unwrap();
         sqlx::raw_sql("LOCK TABLE artifact_chunks").execute(&mut *held).await.unwrap();
         let patience = Duration::from_secs(20);
@@ -295,7 +293,7 @@ mod tests {
         for _ in 0..WRITERS {
             let store = store.clone();
             transactions.spawn(async move {
-                let asleep = store.handle.write("sleep", None, (), |conn, _, ()| {
+                let asleep = store.handle.run(Way::Write, "sleep", None, (), |conn, _, ()| {
                     Box::pin(async move {
                         sqlx::query("SELECT pg_sleep(60)").execute(conn).await?;
                         Ok(())

@@ -65,14 +65,10 @@ pub(super) async fn lock_jobs(conn: &mut Conn, jobs: impl Iterator<Item = JobId>
 }
 
 /// The same, without waiting for sweeps that somebody else holds: those of the jobs that are locked then.
-pub(super) async fn lock_free_jobs(
-    conn: &mut Conn,
-    jobs: impl Iterator<Item = JobId>,
-) -> sqlx::Result<HashSet<JobId>> {
+pub(super) async fn lock_free_jobs(conn: &mut Conn, jobs: impl Iterator<Item = JobId>) -> sqlx::Result<HashSet<JobId>> {
     let jobs = json!(jobs.map(|job| job.0).collect::<Vec<_>>());
     let sweeps: Vec<i64> = sqlx::query_scalar(LOCK_FREE_SWEEPS).bind(&jobs).fetch_all(&mut *conn).await?;
-    let locked: Vec<i64> =
-        sqlx::query_scalar(LOCK_JOBS_OF).bind(&jobs).bind(json!(sweeps)).fetch_all(conn).await?;
+    let locked: Vec<i64> = sqlx::query_scalar(LOCK_JOBS_OF).bind(&jobs).bind(json!(sweeps)).fetch_all(conn).await?;
     Ok(locked.into_iter().map(JobId).collect())
 }
 

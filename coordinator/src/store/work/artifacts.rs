@@ -9,7 +9,7 @@ use super::{
 use crate::{
     artifacts::Stored,
     domain::{Completion, Digest, JobId, Timestamp},
-    store::{StoreError, failure::Failure},
+    store::{StoreError, failure::Failure, way::Way},
 };
 
 const FIND: &str = include_str!("../sql/artifact_find.sql");
@@ -117,8 +117,7 @@ async fn remove_page(
     age: Duration,
 ) -> Result<(u64, Option<String>), Failure> {
     let old = before(now, age);
-    let page: Vec<String> =
-        sqlx::query_scalar(UNNAMED).bind(after).bind(old).bind(PAGE).fetch_all(&mut *conn).await?;
+    let page: Vec<String> = sqlx::query_scalar(UNNAMED).bind(after).bind(old).bind(PAGE).fetch_all(&mut *conn).await?;
     let digests: Vec<Digest> = page.iter().filter_map(|digest| Digest::parse(digest)).collect();
     // One that went meanwhile may have been stored again.
     let dropped = drop_older(conn, now, old, &digests).await?;
@@ -146,7 +145,9 @@ impl ArtifactIndex {
     /// # Errors
     /// The database.
     pub async fn find(&self, digest: &Digest) -> Result<Option<Stored>, StoreError> {
-        self.handle.ask("find artifact", digest.clone(), |conn, _, digest| Box::pin(find(conn, digest))).await
+        self.handle
+            .run(Way::Ask, "find artifact", None, digest.clone(), |conn, _, digest| Box::pin(find(conn, digest)))
+            .await
     }
 
     /// The row, which stays for a while from now on.
@@ -159,7 +160,9 @@ impl ArtifactIndex {
             return Ok(None);
         }
         self.handle
-            .write("claim artifact", None, digest.clone(), |conn, now, digest| Box::pin(claim(conn, now, digest)))
+            .run(Way::Write, "claim artifact", None, digest.clone(), |conn, now, digest| {
+                Box::pin(claim(conn, now, digest))
+            })
             .await
     }
 
@@ -170,7 +173,7 @@ impl ArtifactIndex {
     pub async fn remove_unnamed(&self, age: Duration) -> Result<u64, StoreError> {
         let (mut removed, mut after) = (0, Some(String::new()));
         while let Some(last) = after {
-            let page = self.handle.write("remove artifacts", None, (last, age), |conn, now, (last, age)| {
+            let page = self.handle.run(Way::Write, "remove artifacts", None, (last, age), |conn, now, (last, age)| {
                 Box::pin(remove_page(conn, now, last, *age))
             });
             let dropped;

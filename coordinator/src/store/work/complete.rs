@@ -60,7 +60,11 @@ pub(super) async fn complete_all(
 }
 
 /// The same, but for jobs of sweeps that somebody else holds, maybe for long: those are left alone.
-pub(super) async fn complete_free(conn: &mut Conn, now: Timestamp, ends: &[End]) -> Result<Answers<WriteResult>, Failure> {
+pub(super) async fn complete_free(
+    conn: &mut Conn,
+    now: Timestamp,
+    ends: &[End],
+) -> Result<Answers<WriteResult>, Failure> {
     let free = dialect::lock_free_jobs(conn, jobs(ends)).await?;
     let (mut answers, mut ending) = (Vec::with_capacity(ends.len()), Ending::default());
     for end in ends {

@@ -18,6 +18,7 @@ use crate::{
         StoreError,
         failure::Failure,
         rows::{ImportanceRow, ImportanceStanding},
+        way::Way,
     },
 };
 
@@ -35,7 +36,7 @@ const INSERT: &str = include_str!("../sql/importance_insert.sql");
 /// and a store that is only read has nobody who would.
 pub(super) async fn current(handle: &Handle, sweep: SweepId) -> Result<Option<Importances>, StoreError> {
     let (kept, stale, ended) = handle
-        .read("importance", sweep, |conn, _, sweep| {
+        .run(Way::Read, "importance", None, sweep, |conn, _, sweep| {
             Box::pin(async move {
                 let Some(standing) = standing(conn, *sweep).await? else { return Ok((None, false, false)) };
                 Ok((kept(conn, *sweep, &standing).await?, standing.is_stale(), standing.ended_at.is_some()))
@@ -48,12 +49,15 @@ pub(super) async fn current(handle: &Handle, sweep: SweepId) -> Result<Option<Im
 /// Works out what is due, one sweep after another, where no other coordinator was first; of how many sweeps. One that fails
 /// keeps no other from its turn, and its error is the answer at the end.
 pub(super) async fn weigh_due(handle: &Handle, now: Option<Timestamp>) -> Result<u32, StoreError> {
-    let due = handle.read("find due importances", now, |conn, clock, now| Box::pin(due(conn, now.unwrap_or(clock))));
+    let due = handle.run(Way::Read, "find due importances", None, now, |conn, clock, now| {
+        Box::pin(due(conn, now.unwrap_or(clock)))
+    });
     let (mut weighed, mut failed) = (0, None);
     for (sweep, tried_at) in due.await? {
-        let claimed = handle.write("claim importance", now, (sweep, tried_at), |conn, now, (sweep, tried_at)| {
-            Box::pin(claim(conn, now, *sweep, *tried_at))
-        });
+        let claimed =
+            handle.run(Way::Write, "claim importance", now, (sweep, tried_at), |conn, now, (sweep, tried_at)| {
+                Box::pin(claim(conn, now, *sweep, *tried_at))
+            });
         if !claimed.await? {
             continue;
         }
@@ -62,7 +66,9 @@ pub(super) async fn weigh_due(handle: &Handle, now: Option<Timestamp>) -> Result
             Ok(_) => weighed += 1,
             Err(error) => {
                 let took = (sweep, micros_since(start));
-                handle.write("note failed importance", now, took, |conn, _, took| Box::pin(fail(conn, *took))).await?;
+                handle
+                    .run(Way::Write, "note failed importance", now, took, |conn, _, took| Box::pin(fail(conn, *took)))
+                    .await?;
                 failed.get_or_insert(error);
             }
         }
@@ -106,7 +112,7 @@ struct Kept {
 async fn weigh(handle: &Handle, sweep: SweepId, now: Option<Timestamp>) -> Result<Option<Importances>, StoreError> {
     let _one_at_a_time = handle.weighing.lock().await;
     let start = Instant::now();
-    let look = handle.read("weigh hyperparameters", (sweep, now), |conn, clock, (sweep, now)| {
+    let look = handle.run(Way::Read, "weigh hyperparameters", None, (sweep, now), |conn, clock, (sweep, now)| {
         Box::pin(look(conn, now.unwrap_or(clock), *sweep))
     });
     let Gathered { weighing, runs, at } = match look.await? {
@@ -123,7 +129,7 @@ async fn weigh(handle: &Handle, sweep: SweepId, now: Option<Timestamp>) -> Resul
     let importances = Importances { kind, computed_at: at, importances };
     if handle.writer.is_some() {
         let kept = Kept { sweep, runs, took_micros: micros_since(start), importances: importances.clone() };
-        handle.write("keep importance", now, kept, |conn, _, kept| Box::pin(keep(conn, kept))).await?;
+        handle.run(Way::Write, "keep importance", now, kept, |conn, _, kept| Box::pin(keep(conn, kept))).await?;
     }
     Ok(Some(importances).filter(|found| !found.importances.is_empty()))
 }

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::transaction::{Body, Handle};
 use crate::{
     domain::Timestamp,
-    store::{StoreError, failure},
+    store::{StoreError, failure, way::Way},
 };
 
 /// Calls of one transaction: some ten milliseconds of work, so that nobody waits long behind it.
@@ -154,7 +154,7 @@ impl<A: Call, T: Send + 'static> Shared<A, T> {
     }
 
     async fn together(&self, calls: Arc<[A]>, now: Option<Timestamp>) -> Result<Answers<T>, StoreError> {
-        self.handle.write(self.operation, now, calls, self.body).await
+        self.handle.run(Way::Write, self.operation, now, calls, self.body).await
     }
 
     async fn alone(&self, call: A, now: Option<Timestamp>) -> Result<Option<Result<T, StoreError>>, StoreError> {
