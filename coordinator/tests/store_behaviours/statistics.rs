@@ -144,7 +144,7 @@ pub(crate) async fn importance_is_worked_out_every_ten_seconds_and_when_the_swee
     // The first run had nothing to be compared with, and since then ten seconds have not passed.
     assert_eq!((weighed(1.3).await, importance().await), (0, None));
     next(&bench, worker, 0.9, at(10.9)).await;
-    bench.execute("UPDATE sweeps SET importance_took = 1000000").await.unwrap();
+    bench.execute("UPDATE sweeps SET importance_took = 500000").await.unwrap();
     assert_eq!((weighed(10.9).await, importance().await), (0, None));
     next(&bench, worker, 0.7, at(11.0)).await;
     assert_eq!(weighed(11.0).await, 1);
@@ -167,8 +167,8 @@ pub(crate) async fn importance_is_worked_out_every_ten_seconds_and_when_the_swee
     for second in 0..5 {
         next(&bench, worker, 0.5, at(112.0 + f64::from(second))).await;
     }
-    // As if it had taken eleven seconds: it then takes its turn every 110.
-    bench.execute("UPDATE sweeps SET importance_took = 11000000").await.unwrap();
+    // As if it had taken five and a half seconds: it then takes its turn every 110.
+    bench.execute("UPDATE sweeps SET importance_took = 5500000").await.unwrap();
     assert_eq!(weighed(120.9).await, 0);
     assert_eq!(importance().await.unwrap(), found);
     next(&bench, worker, 0.4, at(117.0)).await;
