@@ -136,6 +136,13 @@ impl PostgresStore {
     }
 }
 
+impl PostgresArtifactIndex {
+    /// How long the database is waited for.
+    pub(crate) fn limit(&self) -> Duration {
+        self.handle.limit
+    }
+}
+
 /// What an error of this database means to a caller, outside of the transactions of this module.
 pub(crate) fn store_error(error: sqlx::Error, operation: &'static str) -> StoreError {
     let class = dialect::classify(&error);

@@ -228,7 +228,7 @@ pub(crate) async fn importance_that_cannot_be_worked_out_takes_its_turns_and_no_
         bench.query(took).await.len()
     };
     assert_eq!(took().await, 1, "a try that fails takes its time all the same");
-    bench.execute("UPDATE sweeps SET importance_took = 11000000").await.unwrap();
+    bench.execute("UPDATE sweeps SET importance_took = 5500000").await.unwrap();
     assert_eq!(bench.store.weigh_due(at(111.0)).await.unwrap(), 0);
     bench.store.weigh_due(at(112.0)).await.unwrap_err();
 }

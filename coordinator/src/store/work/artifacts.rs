@@ -135,11 +135,6 @@ impl ArtifactIndex {
     /// Notes bytes that are complete and durable: digest, kind, size and time. Answers size and kind of what is there then.
     pub(crate) const NOTE: &'static str = dialect::NOTE_ARTIFACT;
 
-    /// How long the database is waited for.
-    pub(crate) fn limit(&self) -> Duration {
-        self.handle.limit
-    }
-
     /// The row.
     ///
     /// # Errors

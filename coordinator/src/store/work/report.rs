@@ -88,7 +88,7 @@ async fn one<'r>(
         return Ok(Directive::Refused(problem));
     }
     let (again, new) = sent.split_at(sent.partition_point(|record| record.epoch <= renewed.stored));
-    if let [first, .., last] | [first @ last] = again {
+    if let (Some(first), Some(last)) = (again.first(), again.last()) {
         let stored = epochs::of_attempt(conn, lease.at, first.epoch.into()..=last.epoch.into()).await?;
         if let Some(problem) = epochs::contradiction(&stored, again) {
             return Ok(Directive::Refused(problem));
