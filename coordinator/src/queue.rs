@@ -5,7 +5,7 @@
 //! called, in one statement for all of them.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -88,8 +88,8 @@ pub(crate) struct QueueWatch {
 /// Who calls.
 #[derive(Debug, Default)]
 struct Calls {
-    /// Since they were last noted in the store.
-    seen: HashSet<WorkerId>,
+    /// When, since they were last noted in the store.
+    seen: HashMap<WorkerId, Instant>,
     versions: HashMap<WorkerId, u32>,
     waiting: usize,
 }
@@ -145,7 +145,7 @@ impl QueueWatch {
     pub(crate) fn called(&self, worker: WorkerId) {
         let mut calls = self.calls();
         if calls.seen.len() < MOST_WORKERS {
-            calls.seen.insert(worker);
+            calls.seen.insert(worker, Instant::now());
         }
     }
 
@@ -229,7 +229,8 @@ impl QueueWatch {
     }
 
     async fn note(&self, store: &dyn Store) {
-        let seen: Vec<WorkerId> = mem::take(&mut self.calls().seen).into_iter().collect();
+        let seen = mem::take(&mut self.calls().seen);
+        let seen: Vec<_> = seen.into_iter().map(|(worker, at)| (worker, at.elapsed())).collect();
         if seen.is_empty() {
             return;
         }

@@ -310,8 +310,8 @@ pub trait Store: Send + Sync + 'static {
     /// transaction, so that it goes on where it stopped. Says whether anything may be left.
     async fn catch_up(&self, limit: u32) -> Result<bool, StoreError>;
 
-    /// Notes that these workers called: requests for jobs that find none do not write that by themselves.
-    async fn note_seen(&self, workers: Vec<WorkerId>) -> Result<(), StoreError>;
+    /// Notes that these workers called, and how long ago: no call writes that by itself, but those that grant jobs.
+    async fn note_seen(&self, workers: Vec<(WorkerId, Duration)>) -> Result<(), StoreError>;
 
     /// Forgets workers that never held a job and have not called for a day; says how many.
     async fn forget_workers(&self, now: Option<Timestamp>) -> Result<u64, StoreError>;

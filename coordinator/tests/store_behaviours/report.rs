@@ -169,7 +169,7 @@ pub(crate) async fn a_renewal_waits_for_no_row_of_its_worker(bench: Bench) {
     let mut other = sqlx::PgConnection::connect(&bench.url()).await.unwrap();
     let mut held = other.begin().await.unwrap();
     sqlx::query("UPDATE workers SET left_at = NULL").execute(&mut *held).await.unwrap();
-    bench.store.note_seen(vec![worker]).await.unwrap();
+    bench.store.note_seen(vec![(worker, std::time::Duration::ZERO)]).await.unwrap();
     assert_eq!(bench.report(worker, vec![reported(job, vec![])], at(60.0)).await, [Directive::Continue]);
     assert_eq!(bench.complete(succeeded(job, vec![record(1, 0.5)]), at(61.0)).await, WriteResult::Accepted);
     held.rollback().await.unwrap();

@@ -256,7 +256,7 @@ impl Store for Backend {
             .await
     }
 
-    async fn note_seen(&self, workers: Vec<WorkerId>) -> Result<(), StoreError> {
+    async fn note_seen(&self, workers: Vec<(WorkerId, Duration)>) -> Result<(), StoreError> {
         self.handle()
             .run(Way::Write, "note seen workers", None, workers, |conn, now, workers| {
                 Box::pin(workers::seen(conn, now, workers))
