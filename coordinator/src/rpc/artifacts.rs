@@ -117,7 +117,7 @@ impl ArtifactService for Artifacts {
         let mut download = Outgoing { digest: digest.clone(), offset: request.offset, sent: 0 };
         let parts = stored.map(move |chunk| match chunk {
             Ok(chunk) => {
-                download.sent += chunk.len() as u64;
+                download.add(&chunk);
                 Ok(v1::GetResponse { chunk: chunk.to_vec() })
             }
             // The storage compares what it reads with the digest, up to the last byte.
@@ -155,6 +155,12 @@ struct Outgoing {
     digest: Digest,
     offset: u64,
     sent: u64,
+}
+
+impl Outgoing {
+    fn add(&mut self, chunk: &Bytes) {
+        self.sent += chunk.len() as u64;
+    }
 }
 
 impl Drop for Outgoing {
