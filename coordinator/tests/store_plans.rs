@@ -83,10 +83,10 @@ fn cases() -> Vec<Case> {
             vec![int(1), int(1), sweep(), later(), later(), json("[0, 1, 2, 3]")],
             &["SEARCH j USING INDEX jobs_queued (sweep_id=?)", "SEARCH jobs USING INTEGER PRIMARY KEY"],
         ),
-        postgres("sweeps_ready", vec![int(1), ("bigint", "NULL".to_owned()), later()]),
+        postgres("sweeps_ready", vec![int(1), ("bigint", "NULL".to_owned()), later(), json("{\"3\": 1}")]),
         postgres(
             "jobs_take",
-            vec![int(1), sweep(), later(), later(), json("[[0, 7], [1, 8], [2, 9], [3, 10]]"), text("request")],
+            vec![int(1), sweep(), later(), later(), json("[[0, 7], [1, 8], [2, 9], [3, 10]]"), text("request"), int(1)],
         ),
         sqlite("attempts_open", vec![int(1), text("request"), int(0), json("[]")], &[]),
         both("leases_of_request", vec![text("request"), int(1)], &["SEARCH a USING INDEX attempts_request"]),

@@ -204,3 +204,21 @@ async fn a_server_that_goes_away_is_unavailable_and_the_store_works_when_it_is_b
         assert_eq!(store.find_sweep("s").await.unwrap(), sweep);
     }
 }
+
+#[tokio::test]
+async fn a_job_that_comes_back_from_far_before_the_others_is_handed_out_as_well() {
+    let bench = store_support::postgres().await;
+    bench.sweep("s", 10_020).await;
+    let worker = bench.worker("w").await;
+    bench.execute("UPDATE jobs SET state = 'cancelled', ended_at = 0 WHERE id <= 10010").await.unwrap();
+    let first = bench.acquire(worker, 2, None).await;
+    let jobs = |given: &[store_support::Given]| given.iter().map(|given| given.at.job.0).collect::<Vec<_>>();
+    assert_eq!(jobs(&first), [10_011, 10_012]);
+    for given in first {
+        bench.complete(succeeded(given.at, vec![record(1, 0.5)]), None).await;
+    }
+    bench.execute("UPDATE jobs SET state = 'queued', ended_at = NULL WHERE id = 3").await.unwrap();
+    let mut rest = jobs(&bench.acquire(worker, 16, None).await);
+    rest.sort_unstable();
+    assert_eq!(rest, [3, 10_013, 10_014, 10_015, 10_016, 10_017, 10_018, 10_019, 10_020]);
+}

@@ -13,6 +13,7 @@ pub mod postgres;
 pub mod query;
 mod rows;
 pub mod sqlite;
+mod starts;
 mod trouble;
 mod way;
 

@@ -1,15 +1,18 @@
 //! What the shared work has to ask Postgres for.
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use serde_json::json;
 use sqlx::{PgConnection, postgres::PgDatabaseError};
 
 pub(super) use super::PostgresStore as Backend;
-use super::work::Place;
+use super::work::{Grant, Place};
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
-    store::{AcquireRequest, failure::Class},
+    store::{failure::Class, starts::Starts},
 };
 
 pub(super) type Db = sqlx::Postgres;
@@ -84,32 +87,51 @@ pub(super) async fn jobs_grew(conn: &mut Conn) -> sqlx::Result<()> {
 }
 
 /// Leases a queued job for each free place, as far as there are any; says how many.
-pub(super) async fn take(
+pub(super) async fn take(conn: &mut Conn, grant: &Grant<'_>, starts: &Starts) -> sqlx::Result<usize> {
+    let known = starts.known(Instant::now());
+    let taken = take_from(conn, grant, grant.places, &known, starts).await?;
+    if taken == grant.places.len() || known.is_empty() {
+        return Ok(taken);
+    }
+    // What is left stands before the beginnings: it came back to the queue.
+    starts.forget_all();
+    Ok(taken + take_from(conn, grant, &grant.places[taken..], &HashMap::new(), starts).await?)
+}
+
+async fn take_from(
     conn: &mut Conn,
-    request: &AcquireRequest,
-    trainer_version: i64,
+    grant: &Grant<'_>,
     places: &[Place],
-    now: Timestamp,
-    until: Timestamp,
+    known: &HashMap<i64, i64>,
+    starts: &Starts,
 ) -> sqlx::Result<usize> {
-    let only = request.sweep.map(|sweep| sweep.0);
-    let sweeps: Vec<i64> =
-        sqlx::query_scalar(READY).bind(trainer_version).bind(only).bind(now.0).fetch_all(&mut *conn).await?;
+    let Grant { request, trainer_version, now, until, .. } = grant;
+    let sweeps: Vec<i64> = sqlx::query_scalar(READY)
+        .bind(trainer_version)
+        .bind(request.sweep.map(|sweep| sweep.0))
+        .bind(now.0)
+        .bind(json!(known))
+        .fetch_all(&mut *conn)
+        .await?;
     let mut taken = 0;
     for sweep in sweeps {
         if taken == places.len() {
             break;
         }
-        let done = sqlx::query(TAKE)
+        let jobs: Vec<i64> = sqlx::query_scalar(TAKE)
             .bind(request.session.worker.0)
             .bind(sweep)
             .bind(now.0)
             .bind(until.0)
             .bind(json!(places[taken..]))
             .bind(&request.request_id)
-            .execute(&mut *conn)
+            .bind(known.get(&sweep).copied().unwrap_or(0))
+            .fetch_all(&mut *conn)
             .await?;
-        taken += usize::try_from(done.rows_affected()).unwrap_or(usize::MAX);
+        if let Some(first) = jobs.iter().min() {
+            starts.found(sweep, *first, Instant::now());
+        }
+        taken += jobs.len();
     }
     Ok(taken)
 }

@@ -6,12 +6,12 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::syncs;
-use super::work::Place;
+use super::work::Grant;
 pub(super) use super::{SqliteStore as Backend, clock::Clock};
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
     failed_sync,
-    store::{AcquireRequest, failure::Class},
+    store::{failure::Class, starts::Starts},
 };
 
 pub(super) type Db = sqlx::Sqlite;
@@ -60,14 +60,8 @@ pub(super) async fn jobs_grew(_: &mut Conn) -> sqlx::Result<()> {
 }
 
 /// Leases a queued job for each free place, as far as there are any; says how many.
-pub(super) async fn take(
-    conn: &mut Conn,
-    request: &AcquireRequest,
-    trainer_version: i64,
-    places: &[Place],
-    now: Timestamp,
-    until: Timestamp,
-) -> sqlx::Result<usize> {
+pub(super) async fn take(conn: &mut Conn, grant: &Grant<'_>, _: &Starts) -> sqlx::Result<usize> {
+    let Grant { request, trainer_version, places, now, until } = grant;
     let slots: Vec<u32> = places.iter().map(|(slot, _)| *slot).collect();
     let taken: Vec<(i64, i64, i64)> = sqlx::query_as(TAKE)
         .bind(request.session.worker.0)

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,6 +16,7 @@ use crate::{
         AcquireRequest, Acquired, StoreError,
         failure::Failure,
         rows::{AssignmentRow, SessionRow},
+        starts::Starts,
     },
 };
 
@@ -25,17 +27,33 @@ const SLOTS: &str = include_str!("../sql/worker_slots.sql");
 /// A free slot and the number of the lease that it would be given.
 pub(in super::super) type Place = (u32, i64);
 
+/// A request, and where the queues begin.
+#[derive(Clone)]
+pub(super) struct Acquire {
+    pub(super) request: AcquireRequest,
+    pub(super) starts: Arc<Starts>,
+}
+
+/// What a request may be given, which looks into the queue.
+pub(in super::super) struct Grant<'r> {
+    pub(in super::super) request: &'r AcquireRequest,
+    pub(in super::super) trainer_version: i64,
+    pub(in super::super) places: &'r [Place],
+    pub(in super::super) now: Timestamp,
+    pub(in super::super) until: Timestamp,
+}
+
 /// Answers each request; those that want nothing new of the queue write nothing.
 ///
 /// Rows are locked as everywhere: jobs that somebody holds by number, then those that nobody holds, then workers by number.
 pub(super) async fn acquire_all(
     conn: &mut Conn,
     now: Timestamp,
-    requests: &[AcquireRequest],
+    calls: &[Acquire],
 ) -> Result<Vec<Result<Acquired, StoreError>>, Failure> {
-    let (mut callers, mut renewals) = (Vec::with_capacity(requests.len()), Vec::new());
-    for (index, request) in requests.iter().enumerate() {
-        let caller = caller(conn, request).await?;
+    let (mut callers, mut renewals) = (Vec::with_capacity(calls.len()), Vec::new());
+    for (index, call) in calls.iter().enumerate() {
+        let caller = caller(conn, &call.request).await?;
         if let Ok(Caller { held, .. }) = &caller {
             renewals.extend(held.iter().map(|assignment| (assignment.lease, index)));
         }
@@ -43,18 +61,18 @@ pub(super) async fn acquire_all(
     }
     renewals.sort_unstable();
     for (lease, index) in renewals {
-        let request = &requests[index];
+        let request = &calls[index].request;
         // The worker counts its deadline from this call, so the leases must last as long.
         session::renew(conn, request.session, lease, after(now, request.lease_ttl)).await?;
     }
-    let (mut answers, mut granted) = (Vec::with_capacity(requests.len()), BTreeSet::new());
-    for (request, caller) in requests.iter().zip(callers) {
+    let (mut answers, mut granted) = (Vec::with_capacity(calls.len()), BTreeSet::new());
+    for (call, caller) in calls.iter().zip(callers) {
         let answer = match caller {
-            Ok(caller) => grant(conn, now, request, caller).await?,
+            Ok(caller) => grant(conn, now, call, caller).await?,
             Err(refusal) => Err(refusal),
         };
         if answer.as_ref().is_ok_and(|acquired| acquired.looked && !acquired.assignments.is_empty()) {
-            granted.insert(request.session.worker.0);
+            granted.insert(call.request.session.worker.0);
         }
         answers.push(answer);
     }
@@ -83,7 +101,7 @@ async fn caller(conn: &mut Conn, request: &AcquireRequest) -> Result<Result<Call
 async fn grant(
     conn: &mut Conn,
     now: Timestamp,
-    request: &AcquireRequest,
+    Acquire { request, starts }: &Acquire,
     caller: Caller,
 ) -> Result<Result<Acquired, StoreError>, Failure> {
     let Caller { worker, held } = caller;
@@ -112,7 +130,8 @@ async fn grant(
         }
     }
     let until = after(now, request.lease_ttl);
-    let taken = dialect::take(conn, request, trainer_version, &places, now, until).await;
+    let grant = Grant { request, trainer_version, places: &places, now, until };
+    let taken = dialect::take(conn, &grant, starts).await;
     let taken = taken.map_err(|error| match &error {
         // The same request is being granted elsewhere: run again, it will be found.
         sqlx::Error::Database(problem) if problem.is_unique_violation() => Failure::Raced(error),

@@ -1,11 +1,11 @@
 //! The trait's methods: each one is a transaction.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use super::{
-    acquire,
+    acquire::{self, Acquire},
     complete::{self, End},
     dialect::Backend,
     expire, importance, jobs,
@@ -24,14 +24,16 @@ use crate::{
         WorkerId, WorkerRow, WriteResult,
     },
     store::{
-        AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand, failure, way::Way,
+        AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand, failure,
+        starts::Starts, way::Way,
     },
 };
 
 /// The calls of workers that share transactions. Kinds are apart, so that renewals do not wait for a sweep that somebody
 /// else holds; nor do the ends of jobs of other sweeps.
 pub(in super::super) struct Lanes {
-    acquire: Lane<AcquireRequest, Acquired>,
+    acquire: Lane<Acquire, Acquired>,
+    starts: Arc<Starts>,
     report: Lane<Report, Vec<Directive>>,
     complete: Lane<End, WriteResult>,
 }
@@ -40,6 +42,7 @@ impl Lanes {
     /// The lanes of a store that is open for writing. Called on the runtime that serves it.
     pub(in super::super) fn new(handle: &Handle) -> Self {
         Self {
+            starts: Arc::default(),
             acquire: Lane::new(handle.clone(), "acquire", |conn, now, requests| {
                 Box::pin(async move { acquire::acquire_all(conn, now, requests).await.map(all) })
             }),
@@ -124,7 +127,8 @@ impl Store for Backend {
     }
 
     async fn acquire(&self, request: AcquireRequest, now: Option<Timestamp>) -> Result<Acquired, StoreError> {
-        self.lanes().ok_or_else(failure::read_only)?.acquire.call(request, now).await
+        let lanes = self.lanes().ok_or_else(failure::read_only)?;
+        lanes.acquire.call(Acquire { request, starts: lanes.starts.clone() }, now).await
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, StoreError> {
