@@ -213,6 +213,26 @@ pub(crate) async fn of_several_coordinators_one_works_out_importance(bench: Benc
     }
 }
 
+pub(crate) async fn importance_that_cannot_be_worked_out_takes_its_turns_and_no_others(bench: Bench) {
+    let worker = bench.worker("w").await;
+    let (damaged, whole) = (grid(&bench, "damaged").await, grid(&bench, "whole").await);
+    for _ in 0..24 {
+        next(&bench, worker, 0.5, at(1.0)).await;
+    }
+    bench.execute(&format!("UPDATE config_sums SET swept = '[]' WHERE sweep_id = {}", damaged.id)).await.unwrap();
+    bench.store.weigh_due(at(2.0)).await.unwrap_err();
+    let of = format!("SELECT importance_of FROM sweeps WHERE id = {}", whole.id);
+    assert_eq!(bench.query(&of).await, [["12"]]);
+    let took = async || {
+        let took = "SELECT importance_took FROM sweeps WHERE name = 'damaged' AND importance_took > 0";
+        bench.query(took).await.len()
+    };
+    assert_eq!(took().await, 1, "a try that fails takes its time all the same");
+    bench.execute("UPDATE sweeps SET importance_took = 5500000").await.unwrap();
+    assert_eq!(bench.store.weigh_due(at(111.0)).await.unwrap(), 0);
+    bench.store.weigh_due(at(112.0)).await.unwrap_err();
+}
+
 pub(crate) async fn importance_is_worked_out_for_a_cancelled_sweep_and_one_parameter_at_a_time(bench: Bench) {
     let jobs = [(32, 0.01), (32, 0.1), (32, 1.0), (64, 0.01)].map(|(size, rate)| job(size, rate, 1)).to_vec();
     let sweep = sweep(&bench, "s", SINGLE, jobs).await;
