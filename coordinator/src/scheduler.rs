@@ -14,7 +14,7 @@ use tracing::info;
 
 use crate::config::CoordinatorConfig;
 use crate::domain::{
-    Assignment, Completion, Directive, JobOutcome, Lease, Session, Settled, Sweep, SweepId, WriteResult,
+    Assignment, Completion, Directive, JobId, JobOutcome, Lease, Retried, Session, Settled, Sweep, SweepId, WriteResult,
 };
 use crate::expansions::Expansions;
 use crate::queue::{Found, POLL, QueueWatch};
@@ -218,6 +218,18 @@ impl Scheduler {
         self.jobs_queued();
         self.ended.notify_waiters();
         Ok(after)
+    }
+
+    /// Puts failed and cancelled jobs back into the queue: all of the sweep's, or one.
+    pub(crate) async fn retry(&self, sweep: &str, job: Option<JobId>) -> Result<Retried, StoreError> {
+        let found = bounded(self.store.find_sweep(sweep)).await?;
+        let retried = bounded(self.store.retry_sweep(found.id, job, None)).await?;
+        info!(sweep.id = %found.id, sweep.name = found.new.name, jobs = retried.jobs, "jobs retried");
+        self.jobs_queued();
+        if retried.sweep.jobs_created < retried.sweep.new.jobs_total {
+            self.unexpanded.notify_one();
+        }
+        Ok(retried)
     }
 
     /// No name is a number, so a number always finds its sweep.

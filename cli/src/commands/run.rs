@@ -202,7 +202,7 @@ impl Session {
         let limit = (!self.args.file.json).then_some(SHOWN);
         let results = results::fetch(client.clone(), &sweep.name, Order::BestFirst, limit).await?;
         results.print(self.args.file.json)?;
-        watching::say_if_cancelled(sweep);
+        watching::say_what_retry_does(sweep);
         if !self.args.no_figures {
             // What was trained is stored: a figure that cannot be drawn does not make the sweep a failure.
             match draw(client, sweep, &settings.figures(&sweep.name)).await {

@@ -15,6 +15,7 @@ const SHOWN: u64 = 100;
 #[derive(Serialize)]
 struct Plan<'a> {
     name: &'a str,
+    handle: &'a str,
     method: &'static str,
     metric: &'static str,
     goal: &'static str,
@@ -39,7 +40,8 @@ pub(crate) fn print(file: &SweepFile, as_json: bool) -> anyhow::Result<()> {
     let points: Vec<Params> = first_points(file).iter().map(Hyperparameters::to_params).collect();
     if as_json {
         return json::print(&Plan {
-            name: &file.name,
+            name: file.name.title(),
+            handle: file.name.handle(),
             method: file.spec.method.as_str(),
             metric: file.spec.metric.name.as_str(),
             goal: file.spec.metric.goal.as_str(),
@@ -89,7 +91,7 @@ pub(crate) fn heading(file: &SweepFile) -> String {
     };
     format!(
         "{}: {}, {} x {} = {}{cut}",
-        file.name,
+        sweep_file::with_handle(&file.name),
         file.spec.method.as_str(),
         number::plural(plan.points, "point"),
         number::plural(file.spec.seeds.len() as u64, "seed"),

@@ -2,43 +2,57 @@
 
 use serde_json::Value;
 
-use super::section::{Item, to_json};
+use super::section::{Item, Section, to_json};
+use crate::errors::Faults;
 use crate::{DatasetSpec, SpecError};
+
+/// The largest seed: the stores have signed integers.
+const MAX_SEED: u64 = i64::MAX.unsigned_abs();
 
 /// Builtin datasets.
 const BUILTINS: [&str; 1] = ["sketches"];
 
 /// Reads the block.
-pub(super) fn read(item: &Item<'_>) -> Result<DatasetSpec, SpecError> {
-    let section = item.section()?;
+pub(super) fn read(item: &Item<'_>, faults: &mut Faults) -> Option<DatasetSpec> {
+    let mut section = faults.take(item.section())?;
     section.check_keys(
         &["source", "test_fraction", "split_seed", "classes", "sha256", "samples", "seed", "label_column"],
         &[("scaling", "pixels are always divided by the largest of the training split; remove the key")],
-    )?;
-    let source_item = section.require("source", "a path, an https URL or builtin:sketches")?;
-    let source = source(&source_item)?;
+        faults,
+    );
+    let source_item = section.require("source", "a path, an https URL or builtin:sketches", faults);
+    let source = source_item.and_then(|item| faults.take(source(&item)));
+    if let Some(source) = &source {
+        check_companions(&section, source, faults);
+    }
+    let spec = DatasetSpec {
+        test_fraction: faults.or_default(section.get("test_fraction").map(|item| fraction(&item)).transpose()),
+        split_seed: faults.or_default(section.get("split_seed").map_or(Ok(42), |item| item.integer(0, MAX_SEED))),
+        classes: section.get("classes").and_then(|item| classes(&item, faults)),
+        sha256: faults.or_default(section.get("sha256").map(|item| sha256(&item)).transpose()),
+        samples: faults.or_default(section.get("samples").map(|item| item.integer(10, 1_000_000)).transpose()),
+        seed: faults.or_default(section.get("seed").map(|item| item.integer(0, MAX_SEED)).transpose()),
+        label_column: faults
+            .or_default(section.get("label_column").map(|item| item.filled_text().map(str::to_owned)).transpose()),
+        source: source?,
+    };
+    Some(spec)
+}
+
+/// Refuses keys that mean nothing beside this source.
+fn check_companions(section: &Section<'_>, source: &str, faults: &mut Faults) {
     let builtin = source.starts_with("builtin:");
     for key in ["samples", "seed"] {
         if let Some(item) = section.get(key).filter(|_| !builtin) {
             let near = if key == "seed" { "; the seed of the split is split_seed" } else { "" };
-            return Err(item.refuse_key(format!("goes with builtin:sketches only{near}")));
+            faults.add(item.refuse_key(format!("goes with builtin:sketches only{near}")));
         }
     }
     for key in ["sha256", "label_column"] {
         if let Some(item) = section.get(key).filter(|_| builtin) {
-            return Err(item.refuse_key(format!("does not go with {source}")));
+            faults.add(item.refuse_key(format!("does not go with {source}")));
         }
     }
-    Ok(DatasetSpec {
-        test_fraction: section.get("test_fraction").map(|item| fraction(&item)).transpose()?,
-        split_seed: section.get("split_seed").map_or(Ok(42), |item| item.integer(0, i64::MAX.unsigned_abs()))?,
-        classes: section.get("classes").map(|item| classes(&item)).transpose()?,
-        sha256: section.get("sha256").map(|item| sha256(&item)).transpose()?,
-        samples: section.get("samples").map(|item| item.integer(10, 1_000_000)).transpose()?,
-        seed: section.get("seed").map(|item| item.integer(0, i64::MAX.unsigned_abs())).transpose()?,
-        label_column: section.get("label_column").map(|item| item.filled_text().map(str::to_owned)).transpose()?,
-        source,
-    })
 }
 
 fn source(item: &Item<'_>) -> Result<String, SpecError> {
@@ -84,26 +98,31 @@ fn fraction(item: &Item<'_>) -> Result<f64, SpecError> {
         .ok_or_else(|| item.refuse(format!("must be a number above 0 and below 1, not {}", item.node.describe())))
 }
 
-fn classes(item: &Item<'_>) -> Result<Vec<String>, SpecError> {
+fn classes(item: &Item<'_>, faults: &mut Faults) -> Option<Vec<String>> {
     let mut classes: Vec<String> = Vec::new();
-    for node in item.list()? {
+    let nodes = faults.take(item.list())?;
+    for node in nodes {
         let name = match to_json(node) {
             Ok(Value::String(text)) if !text.trim().is_empty() => text,
             Ok(Value::Number(number)) => number.to_string(),
-            _ => return Err(item.refuse_at(node, format!("each class is a name, not {}", node.describe()))),
+            _ => {
+                faults.add(item.refuse_at(node, format!("each class is a name, not {}", node.describe())));
+                continue;
+            }
         };
         if classes.contains(&name) {
-            return Err(item.refuse_at(node, format!("{} stands here twice", node.describe())));
+            faults.add(item.refuse_at(node, format!("{} stands here twice", node.describe())));
         }
         if classes.len() == 255 {
-            return Err(item.refuse_at(node, "more than 255 classes".to_owned()));
+            faults.add(item.refuse_at(node, "more than 255 classes".to_owned()));
+            return None;
         }
         classes.push(name);
     }
-    if classes.len() < 2 {
-        return Err(item.refuse(format!("{} class; a classifier needs at least 2", classes.len())));
+    if nodes.len() < 2 {
+        faults.add(item.refuse(format!("{} class; a classifier needs at least 2", nodes.len())));
     }
-    Ok(classes)
+    Some(classes)
 }
 
 fn sha256(item: &Item<'_>) -> Result<String, SpecError> {
