@@ -49,16 +49,17 @@ pub enum EditError {
 /// A key is unknown, or the file that would come out is no right sweep file.
 pub fn edit(text: &str, name: &SweepName, edits: &[Edit]) -> Result<Edited, EditError> {
     let mut tree = yaml::read(text).map_err(|error| EditError::File(error.into()))?;
-    let mut changes = vec![Change { path: vec!["name".to_owned()], value: leaf(Kind::Text(name.title().to_owned())) }];
+    let title = leaf(Kind::Text(name.title().to_owned()));
+    let mut changes = vec![Change { path: vec!["name".to_owned()], value: Some(title) }];
     for edit in edits {
         let refuse = |problem: String| EditError::Setting { key: edit.key.clone(), problem };
         let value = yaml::read(&edit.value).map_err(|error| refuse(error.problem))?;
         for change in changes_of(&tree, &edit.key, value).map_err(refuse)? {
-            apply(&mut tree, &change.path, &change.value);
+            apply(&mut tree, &change);
             changes.push(change);
         }
     }
-    apply(&mut tree, &changes[0].path, &changes[0].value);
+    apply(&mut tree, &changes[0]);
     let in_place = changes.iter().try_fold(text.to_owned(), |text, change| in_text(&text, change));
     let in_place = in_place.filter(|text| yaml::read(text).is_ok_and(|read| means_the_same(&read, &tree)));
     let keeps_layout = in_place.is_some();
@@ -70,10 +71,10 @@ pub fn edit(text: &str, name: &SweepName, edits: &[Edit]) -> Result<Edited, Edit
     }
 }
 
-/// What is to stand at the end of a path.
+/// What is to stand at the end of a path; `None`: nothing.
 struct Change {
     path: Vec<String>,
-    value: Node,
+    value: Option<Node>,
 }
 
 fn leaf(kind: Kind) -> Node {
@@ -87,7 +88,8 @@ fn map(key: &str, value: Node) -> Node {
 /// Where a value goes that a person sets under this key.
 fn changes_of(tree: &Node, key: &str, value: Node) -> Result<Vec<Change>, String> {
     let words: Vec<&str> = key.split('.').collect();
-    let change = |path: &[&str], value| Change { path: path.iter().map(|&word| word.to_owned()).collect(), value };
+    let change =
+        |path: &[&str], value| Change { path: path.iter().map(|&word| word.to_owned()).collect(), value: Some(value) };
     match words.as_slice() {
         ["name"] => Err("--name names the new sweep".to_owned()),
         ["seed"] if find(tree, &["parameters", "seed"]).is_none() => {
@@ -130,16 +132,20 @@ fn changes_of_hyperparameter(tree: &Node, row: &'static Row, swept: bool, value:
         Some(path)
     };
     let is_single = single(row, &value);
-    if let Some(path) = standing(&["besom", "model"]).filter(|_| !swept) {
-        return vec![Change { path, value }];
-    }
-    let path = standing(&["parameters"]).unwrap_or_else(|| vec!["parameters".to_owned(), row.name.to_owned()]);
     let mut changes = Vec::new();
+    if let Some(path) = standing(&["besom", "model"]) {
+        if is_single && !swept {
+            return vec![Change { path, value: Some(value) }];
+        }
+        // Several values have no place there.
+        changes.push(Change { path, value: None });
+    }
     // With one_at_a_time the base of a parameter with one value is that value.
     if let Some(path) = standing(&["besom", "base"]).filter(|_| is_single) {
-        changes.push(Change { path, value: value.clone() });
+        changes.push(Change { path, value: Some(value.clone()) });
     }
-    changes.push(Change { path, value: as_parameter(row, value) });
+    let path = standing(&["parameters"]).unwrap_or_else(|| vec!["parameters".to_owned(), row.name.to_owned()]);
+    changes.push(Change { path, value: Some(as_parameter(row, value)) });
     changes
 }
 
@@ -167,8 +173,29 @@ fn find<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
     })
 }
 
-/// Sets the value in the tree; what stands in the way of the path is replaced.
-fn apply(node: &mut Node, path: &[String], value: &Node) {
+/// Makes the change in the tree.
+fn apply(tree: &mut Node, change: &Change) {
+    match (&change.value, change.path.split_last()) {
+        (Some(value), _) => set(tree, &change.path, value),
+        (None, Some((last, path))) => remove(tree, path, last),
+        (None, None) => {}
+    }
+}
+
+fn remove(node: &mut Node, path: &[String], last: &str) {
+    let Kind::Map(entries) = &mut node.kind else { return };
+    match path.split_first() {
+        None => entries.retain(|entry| entry.key != last),
+        Some((word, rest)) => {
+            for entry in entries.iter_mut().filter(|entry| entry.key == *word) {
+                remove(&mut entry.value, rest, last);
+            }
+        }
+    }
+}
+
+/// Sets a value; what stands in the way of the path is replaced.
+fn set(node: &mut Node, path: &[String], value: &Node) {
     let Some((word, rest)) = path.split_first() else {
         *node = value.clone();
         return;
@@ -178,10 +205,10 @@ fn apply(node: &mut Node, path: &[String], value: &Node) {
     }
     let Kind::Map(entries) = &mut node.kind else { return };
     match entries.iter_mut().find(|entry| entry.key == *word) {
-        Some(entry) => apply(&mut entry.value, rest, value),
+        Some(entry) => set(&mut entry.value, rest, value),
         None => {
             let mut below = leaf(Kind::Null);
-            apply(&mut below, rest, value);
+            set(&mut below, rest, value);
             entries.push(Entry { key: word.clone(), line: 0, bytes: 0..0, value: below });
         }
     }
@@ -190,20 +217,49 @@ fn apply(node: &mut Node, path: &[String], value: &Node) {
 /// The text with the change, where its place is found.
 fn in_text(text: &str, change: &Change) -> Option<String> {
     let root = yaml::read(text).ok()?;
+    let Some(value) = &change.value else { return without(text, &root, &change.path) };
     let mut node = &root;
     for (index, word) in change.path.iter().enumerate() {
         let Kind::Map(entries) = &node.kind else { return None };
         let rest = &change.path[index + 1..];
         match entries.iter().find(|entry| entry.key == *word) {
-            Some(entry) if rest.is_empty() => return replaced(text, entry, &change.value),
+            Some(entry) if rest.is_empty() => return replaced(text, entry, value),
             Some(entry) => node = &entry.value,
             None => {
-                let nested = rest.iter().rev().fold(change.value.clone(), |below, word| map(word, below));
+                let nested = rest.iter().rev().fold(value.clone(), |below, word| map(word, below));
                 return inserted(text, node, entries, word, &nested, index == 0 && word == "name");
             }
         }
     }
     None
+}
+
+/// The text without an entry of a mapping. The last entry of a block leaves `{}`.
+fn without(text: &str, root: &Node, path: &[String]) -> Option<String> {
+    let (last, above) = path.split_last()?;
+    let (mut node, mut parent) = (root, None);
+    for word in above {
+        let Kind::Map(entries) = &node.kind else { return None };
+        let entry = entries.iter().find(|entry| entry.key == *word)?;
+        (node, parent) = (&entry.value, Some(entry));
+    }
+    let Kind::Map(entries) = &node.kind else { return None };
+    let index = entries.iter().position(|entry| entry.key == *last)?;
+    if entries.len() == 1 {
+        return replaced(text, parent?, &leaf(Kind::Map(Vec::new())));
+    }
+    let end = |entry: &Entry| Some(end_of(text, &entry.value)?.max(entry.bytes.end));
+    let (start, stop) = (entries[index].bytes.start, end(&entries[index])?);
+    let (start, stop) = if !text.get(node.bytes.start..)?.starts_with('{') {
+        // The lines of a block, with the comment at their end.
+        let line = text[..start].rfind('\n').map_or(0, |end| end + 1);
+        (line, text[stop..].find('\n').map_or(text.len(), |more| stop + more + 1))
+    } else if let Some(next) = entries.get(index + 1) {
+        (start, next.bytes.start)
+    } else {
+        (end(&entries[index - 1])?, stop)
+    };
+    Some(format!("{}{}", text.get(..start)?, text.get(stop..)?))
 }
 
 fn replaced(text: &str, entry: &Entry, value: &Node) -> Option<String> {

@@ -19,6 +19,8 @@ use crate::words::hint;
 use crate::{SpecError, SweepName, SweepSpec, expand, yaml};
 use section::{Item, Section};
 
+pub(crate) use section::to_json;
+
 const KEYS: [&str; 9] =
     ["apiVersion", "kind", "name", "description", "method", "metric", "run_cap", "parameters", "besom"];
 

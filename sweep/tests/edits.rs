@@ -67,6 +67,20 @@ fn what_the_file_lacks_is_added() {
 }
 
 #[test]
+fn a_fixed_hyperparameter_moves_to_the_parameters_where_it_gets_several_values() {
+    let text = kept(FILE, &["hidden=[[32], [64, 32]]"]);
+    assert!(text.contains("  hidden: {values: [[32], [64, 32]]}\nbesom:"), "{text}");
+    assert!(text.contains("  model: {}  # small\n"), "{text}");
+    let block =
+        FILE.replace("{hidden: [32, 32]}  # small", "\n    hidden: [32, 32]  # small\n    l2: 0.1\n    l1: 0.2");
+    let text = kept(&block, &["l1={values: [0, 1]}", "hidden=[[8], [9]]"]);
+    assert!(text.ends_with("  model: \n    l2: 0.1\n"), "{text}");
+    let flow = FILE.replace("{hidden: [32, 32]}", "{l2: 0.1, hidden: [32, 32], l1: 0.2}");
+    let text = kept(&flow, &["hidden=[[8], [9]]", "l1=[0, 1]"]);
+    assert!(text.contains("  model: {l2: 0.1}  # small\n"), "{text}");
+}
+
+#[test]
 fn json_and_aliases_are_changed_too() {
     let json = "{\"method\": \"grid\", \"parameters\": {\"lr\": {\"values\": [0.1]}},\n \
                 \"besom\": {\"dataset\": {\"source\": \"d.npz\"}}}";

@@ -260,6 +260,6 @@ fn range(min: &Item<'_>, max: &Item<'_>, row: &Row, most: u64, faults: &mut Faul
     let check =
         |item: &Item<'_>, value: i64| row.normalise(&Value::from(value)).map_err(|problem| item.refuse(problem));
     let ends = (faults.take(check(min, low)), faults.take(check(max, high)));
-    let (_, _) = (ends.0?, ends.1?);
+    ends.0.and(ends.1)?;
     (low..=high).map(|value| faults.take(check(min, value))).collect()
 }

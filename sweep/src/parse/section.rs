@@ -191,7 +191,7 @@ pub(super) fn integer(node: &Node, min: u64, max: u64) -> Result<u64, String> {
 }
 
 /// The value as JSON, or the line and problem of what JSON has no word for.
-pub(super) fn to_json(node: &Node) -> Result<Value, (u32, String)> {
+pub(crate) fn to_json(node: &Node) -> Result<Value, (u32, String)> {
     Ok(match &node.kind {
         Kind::Null => Value::Null,
         Kind::Boolean(value) => Value::from(*value),
