@@ -18,7 +18,7 @@ mod words;
 mod yaml;
 
 pub use config::{ConfigError, Engine, JobConfig, TRAINER, TRAINER_VERSION};
-pub use differences::differences;
+pub use differences::{Meaning, differences};
 pub use edit::{Edit, EditError, Edited, edit};
 pub use errors::SpecErrors;
 pub use expand::{Expansion, Plan, PlannedJob};
