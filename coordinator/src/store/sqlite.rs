@@ -13,7 +13,7 @@ use sqlx::{
 };
 
 use self::work::{Handle, Lanes};
-use super::{StoreError, migrations, open::OpenError, trouble::of_sqlite};
+use super::{StoreError, migrations, open::OpenError, trouble::of_sqlite, way::Way};
 use crate::{artifacts::Stored, domain::Digest};
 
 mod clock;
@@ -147,7 +147,7 @@ impl SqliteArtifactIndex {
     pub async fn note(&self, digest: &Digest, kind: &str, size: u64) -> Result<Stored, StoreError> {
         let args = (digest.clone(), kind.to_owned(), size.cast_signed());
         self.handle
-            .write("note artifact", None, args, |conn, now, (digest, kind, size)| {
+            .run(Way::Write, "note artifact", None, args, |conn, now, (digest, kind, size)| {
                 Box::pin(files::note(conn, now, digest, kind, *size))
             })
             .await
@@ -159,7 +159,9 @@ impl SqliteArtifactIndex {
     /// The database.
     pub async fn with_prefix(&self, prefix: &str) -> Result<HashSet<Digest>, StoreError> {
         self.handle
-            .ask("list artifacts", prefix.to_owned(), |conn, _, prefix| Box::pin(files::with_prefix(conn, prefix)))
+            .run(Way::Ask, "list artifacts", None, prefix.to_owned(), |conn, _, prefix| {
+                Box::pin(files::with_prefix(conn, prefix))
+            })
             .await
     }
 
@@ -168,7 +170,9 @@ impl SqliteArtifactIndex {
     /// # Errors
     /// The database.
     pub async fn dropped(&self) -> Result<Vec<Digest>, StoreError> {
-        self.handle.ask("list dropped artifacts", (), |conn, _, ()| Box::pin(files::dropped(conn))).await
+        self.handle
+            .run(Way::Ask, "list dropped artifacts", None, (), |conn, _, ()| Box::pin(files::dropped(conn)))
+            .await
     }
 
     /// Their files are removed.
@@ -177,7 +181,7 @@ impl SqliteArtifactIndex {
     /// The database.
     pub async fn forget_dropped(&self, digests: &[Digest]) -> Result<(), StoreError> {
         self.handle
-            .write("forget dropped artifacts", None, digests.to_vec(), |conn, _, digests| {
+            .run(Way::Write, "forget dropped artifacts", None, digests.to_vec(), |conn, _, digests| {
                 Box::pin(files::forget_dropped(conn, digests))
             })
             .await

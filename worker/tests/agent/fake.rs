@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) refusals: BTreeMap<&'static str, (u32, Status)>,
     /// The next so many answers that hand out jobs are damaged like this.
     pub(crate) damage: Option<(u32, Damage)>,
+    /// Reports of more records than this do not arrive in time.
+    pub(crate) most_records: Option<usize>,
     /// Get sends nothing while this is set.
     pub(crate) stalled: bool,
     pub(crate) directives: BTreeMap<i64, v1::Directive>,
@@ -213,6 +215,10 @@ impl WorkerService for Fake {
             state.reports_received += 1;
             state.reachable("report")?;
             let request = request.into_inner();
+            let records: usize = request.jobs.iter().map(|report| report.epochs.len()).sum();
+            if state.most_records.is_some_and(|most| records > most) {
+                return Err(Status::deadline_exceeded("the link is slow"));
+            }
             let directive = |report: &v1::JobReport| {
                 let job = report.attempt.unwrap().job;
                 let directive = state.directives.get(&job).copied().unwrap_or(v1::Directive::Continue);
