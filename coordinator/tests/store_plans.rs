@@ -27,7 +27,7 @@ const ROWS: f64 = 1_000.0;
 const PAGES: f64 = 2_000.0;
 
 /// Tables of a few rows, here: any way to read them is a good one.
-const SMALL: [&str; 5] = ["sweeps", "sweep_counts", "workers", "store", "confusions"];
+const SMALL: [&str; 6] = ["sweeps", "sweep_counts", "workers", "store", "confusions", "artifacts"];
 
 /// Postgres plans the first five runs of a prepared statement for their values; from then on it may take one plan for all.
 const RUNS: u32 = 7;

@@ -287,6 +287,10 @@ mod tests {
         let (ended, ()) = tokio::join!(tokio::time::timeout(patience, put()), fall_silent);
         let ended = ended.expect("the upload is given up");
         assert!(matches!(ended, Err(ArtifactError::Store(StoreError::Unavailable(_)))), "{ended:?}");
+        // The new host knows nothing of what the old one had begun.
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND \
+                   application_name = 'besom'";
+        sqlx::query(end).execute(&mut *held).await.unwrap();
         held.rollback().await.unwrap();
         besom_testkit::eventually("the new host stores it", patience, async || put().await.is_ok()).await;
     }

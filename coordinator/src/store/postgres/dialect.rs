@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::{PgConnection, postgres::PgDatabaseError};
 
 pub(super) use super::PostgresStore as Backend;
-use super::work::{Grant, Place};
+use super::work::Grant;
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
     store::{failure::Class, starts::Starts},
@@ -89,23 +89,25 @@ pub(super) async fn jobs_grew(conn: &mut Conn) -> sqlx::Result<()> {
 /// Leases a queued job for each free place, as far as there are any; says how many.
 pub(super) async fn take(conn: &mut Conn, grant: &Grant<'_>, starts: &Starts) -> sqlx::Result<usize> {
     let known = starts.known(Instant::now());
-    let taken = take_from(conn, grant, grant.places, &known, starts).await?;
+    let taken = take_from(conn, grant, 0, &known, starts).await?;
     if taken == grant.places.len() || known.is_empty() {
         return Ok(taken);
     }
     // What is left stands before the beginnings: it came back to the queue.
     starts.forget_all();
-    Ok(taken + take_from(conn, grant, &grant.places[taken..], &HashMap::new(), starts).await?)
+    Ok(taken + take_from(conn, grant, taken, &HashMap::new(), starts).await?)
 }
 
+/// For the places after the first `taken`.
 async fn take_from(
     conn: &mut Conn,
     grant: &Grant<'_>,
-    places: &[Place],
+    taken: usize,
     known: &HashMap<i64, i64>,
     starts: &Starts,
 ) -> sqlx::Result<usize> {
-    let Grant { request, trainer_version, now, until, .. } = grant;
+    let Grant { request, trainer_version, places, now, until } = grant;
+    let places = &places[taken..];
     let sweeps: Vec<i64> = sqlx::query_scalar(READY)
         .bind(trainer_version)
         .bind(request.sweep.map(|sweep| sweep.0))
