@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use besom_sweep::{Engine, Expansion, SpecErrors, SweepName, SweepSpec};
+use besom_sweep::{DatasetSpec, Engine, Expansion, SpecErrors, SweepName, SweepSpec};
 
 use crate::output::usage;
 
@@ -47,7 +47,7 @@ pub(crate) struct FileArgs {
     /// Which code computes gradients; beats the file's besom.engine
     #[arg(long, value_parser = parse_engine)]
     pub(crate) engine: Option<Engine>,
-    /// Show the points and jobs, and train nothing: no dataset is opened, no store, no coordinator
+    /// Show the points and jobs, and train nothing: nothing is fetched, no store is opened, no coordinator asked
     #[arg(long)]
     pub(crate) plan: bool,
     /// Print JSON
@@ -157,8 +157,13 @@ pub(crate) fn shown(source: &str) -> String {
     format!("{scheme}://{place}{query}")
 }
 
-/// `text` without what [`shown`] hides of `source`, wherever the text quotes it, whole or in part.
-pub(crate) fn without_secrets(text: &str, source: &str) -> String {
+/// `text` without what [`shown`] hides of the sources of `spec`, wherever the text quotes them, whole or in part.
+pub(crate) fn without_secrets(text: &str, spec: &DatasetSpec) -> String {
+    spec.sources().fold(text.to_owned(), |text, source| without_secret(&text, source))
+}
+
+/// `text` without what [`shown`] hides of `source`.
+pub(crate) fn without_secret(text: &str, source: &str) -> String {
     let Some((_, rest)) = source.split_once("://") else { return text.to_owned() };
     let mut clean = text.replace(source, &shown(source));
     let (place, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
@@ -184,7 +189,7 @@ mod tests {
         assert_eq!(shown(source), "https://***@host/x.npz?***");
         assert_eq!(shown("https://host/x.npz"), "https://host/x.npz");
         assert_eq!(shown("data/a@b?.npz"), "data/a@b?.npz");
-        let text = without_secrets(&format!("{source}: no answer from https://host/x.npz?token=abc"), source);
+        let text = without_secret(&format!("{source}: no answer from https://host/x.npz?token=abc"), source);
         assert_eq!(text, "https://***@host/x.npz?***: no answer from https://host/x.npz***");
     }
 }

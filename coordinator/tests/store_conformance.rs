@@ -162,6 +162,7 @@ conformance! {
         runs_of_one_configuration_that_end_at_once_are_all_summed,
         runs_that_ended_before_there_were_statistics_catch_up,
         a_confusion_matrix_is_read_by_pair_and_by_class,
+        matrices_of_many_classes_keep_the_pairs_that_are_not_0_and_beyond_1024_classes_the_sums,
         failures_are_the_attempts_that_ended_badly,
         the_slowest_runs_come_first_with_what_their_configuration_takes,
     }

@@ -118,7 +118,7 @@ fn cases() -> Vec<Case> {
             &["SEARCH r USING INDEX sqlite_autoindex_jobs_1 (sweep_id=? AND config_hash=?)"],
         ),
         both("best_other", vec![sweep(), int(first)], &["INDEX jobs_score (sweep_id=?"]),
-        both("class_counts_insert", vec![int(first)], &["SEARCH c USING INTEGER PRIMARY KEY (rowid=?)"]),
+        both("confusion_of", vec![int(first)], &["SEARCH c USING INTEGER PRIMARY KEY (rowid=?)"]),
         both("sweep_complete", vec![sweep(), int(1)], &["SEARCH sweeps USING INTEGER PRIMARY KEY (rowid=?)"]),
         both("expired", vec![int(0), int(100)], &["SCAN j USING INDEX jobs_running"]),
         both(
@@ -161,6 +161,7 @@ fn cases() -> Vec<Case> {
             vec![sweep(), int(first + 5_000), int(100)],
             &["(sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)"],
         ),
+        both("class_counts", vec![int(first)], &["SEARCH c USING PRIMARY KEY (job_id=?)"]),
         both("config_stats", vec![sweep(), int(first + 5_000), int(100)], &["(sweep_id=? AND job_id>?)"]),
         both("workers", vec![int(0)], &["jobs_of_worker (worker_id=?)"]),
     ]

@@ -6,6 +6,7 @@
 mod axes;
 mod canonical;
 mod config;
+mod confusion;
 mod differences;
 mod edit;
 mod errors;
@@ -18,6 +19,7 @@ mod words;
 mod yaml;
 
 pub use config::{ConfigError, Engine, JobConfig, TRAINER, TRAINER_VERSION};
+pub use confusion::{ClassCounts, Confusion, Counts, Lists, MATRIX_CLASSES, MAX_CLASSES};
 pub use differences::{Meaning, differences};
 pub use edit::{Edit, EditError, Edited, edit};
 pub use errors::SpecErrors;
@@ -28,5 +30,5 @@ pub use hyperparameters::{
 pub use name::{SweepName, handle};
 pub use parse::parse;
 pub use spec::{
-    DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, SpecError, SweepSpec,
+    DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, Scale, SpecError, SweepSpec,
 };

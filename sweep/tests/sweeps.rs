@@ -2,7 +2,7 @@
 
 use besom_sweep::{
     Activation, Clipping, Engine, Expansion, Goal, Hyperparameters, Initializer, JobConfig, KeepModels, Method,
-    MetricName, Objective, Optimizer, Params, Schedule, SweepSpec, parse,
+    MetricName, Objective, Optimizer, Params, Scale, Schedule, SweepSpec, parse,
 };
 use serde_json::{Value, json};
 
@@ -40,6 +40,37 @@ fn what_a_file_leaves_out_has_its_default() {
     assert_eq!((spec.metric.name, spec.metric.goal), (MetricName::ValAccuracy, Goal::Maximize));
     assert_eq!((spec.objective, spec.keep_models, spec.seeds), (Objective::Final, KeepModels::All, vec![1]));
     assert_eq!((spec.dataset.test_fraction, spec.dataset.split_seed, spec.dataset.classes), (None, 42, None));
+}
+
+#[test]
+fn a_split_by_class_and_a_scale_are_asked_for_by_name() {
+    let of = |more: &str| {
+        spec(&format!(
+            "method: grid\nparameters: {{epochs: {{value: 3}}}}\nbesom: {{dataset: {{source: x.npz{more}}}}}"
+        ))
+        .dataset
+    };
+    assert_eq!((of("").stratify, of("").scale), (false, None));
+    assert_eq!((of(", stratify: true").stratify, of(", stratify: false").stratify), (true, false));
+    for (word, scale) in [("none", Scale::None), ("max", Scale::Max), ("standard", Scale::Standard)] {
+        assert_eq!(of(&format!(", scale: {word}")).scale, Some(scale));
+    }
+}
+
+#[test]
+fn a_source_may_be_a_list_and_its_keys_are_read() {
+    let of = |dataset: &str| {
+        spec(&format!("method: grid\nparameters: {{epochs: {{value: 3}}}}\nbesom: {{dataset: {{{dataset}}}}}")).dataset
+    };
+    let list = of("source: [a.npy, 'b c.npy', https://host/d.npy], per_class: 10000");
+    assert_eq!(list.sources().collect::<Vec<_>>(), ["a.npy", "b c.npy", "https://host/d.npy"]);
+    assert_eq!((list.source.as_str(), list.per_class), ("a.npy", Some(10_000)));
+    assert_eq!(list.source_text(str::to_uppercase), "A.NPY and 2 more");
+    let one = of("source: ~/data, size: 28");
+    assert_eq!((one.source_text(str::to_owned).as_str(), one.size, one.more_sources.len()), ("~/data", Some(28), 0));
+    for (written, column) in [("0", "0"), ("-1", "-1"), ("kind", "kind"), ("'3'", "3")] {
+        assert_eq!(of(&format!("source: x.csv, label_column: {written}")).label_column.as_deref(), Some(column));
+    }
 }
 
 #[test]

@@ -100,7 +100,10 @@ impl Page {
             failures: failures::attempts(gathered),
             versions: subject::versions(gathered, spec),
             command: printable(&subject::command(gathered, spec)),
-            file: printable(&sweep_file::without_secrets(&sweep.text, &sweep.dataset_source)),
+            file: printable(&match spec {
+                Some(spec) => sweep_file::without_secrets(&sweep.text, &spec.dataset),
+                None => sweep_file::without_secret(&sweep.text, &sweep.dataset_source),
+            }),
         })
     }
 

@@ -15,8 +15,9 @@ pub use attempt::{
     Assignment, AttemptOutcome, AttemptRow, Completion, DEFAULT_LEASE_TTL, Directive, JobOutcome, JobState, Settled,
     WriteResult, score,
 };
+pub use besom_sweep::{ClassCounts, Confusion, Counts};
 pub use claim::{Terms, refuse_outcome, refuse_records, repeats};
-pub use epoch::{Confusion, EpochRecord, Summary, summarize};
+pub use epoch::{EpochRecord, Summary, summarize};
 pub use ids::{AttemptRef, Digest, JobId, Key, Lease, Session, SweepId, Timestamp, WorkerId};
 pub use importance::{Importance, ImportanceKind, Importances, Weighing};
 pub use retry::{RetryDecision, RetryPolicy, spread};

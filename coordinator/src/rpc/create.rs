@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use besom_proto::v1;
-use besom_sweep::{Engine, Expansion, Meaning, SweepName, SweepSpec, TRAINER_VERSION, differences};
+use besom_sweep::{Engine, Expansion, MAX_CLASSES, Meaning, SweepName, SweepSpec, TRAINER_VERSION, differences};
 use tokio::task::spawn_blocking;
 use tonic::Status;
 use tracing::info;
@@ -138,6 +138,10 @@ fn new_sweep(draft: &Draft, dataset: v1::DatasetRef) -> Result<NewSweep, Status>
     }
     let classes = match dataset.classes {
         0 => None,
+        classes if classes as usize > MAX_CLASSES => {
+            let problem = format!("expected at most {MAX_CLASSES} classes, got {classes}");
+            return Err(status::invalid("dataset.classes", problem));
+        }
         classes => Some(classes),
     };
     Ok(stored(draft, digest, dataset.source_sha256, classes))
@@ -156,7 +160,7 @@ fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String, classes: Optio
         keep_models: spec.keep_models,
         engine: engine.map(|engine| engine.as_str().to_owned()),
         dataset,
-        dataset_source: spec.dataset.source.clone(),
+        dataset_source: spec.dataset.source_text(str::to_owned),
         dataset_sha256,
         swept: expansion.plan().swept.clone(),
         jobs_total: expansion.jobs_total(),

@@ -231,5 +231,5 @@ fn confusion(job: i64) -> Confusion {
     let third = if job % 7 == 0 { [40, 20, 0] } else { [wrong, 2 * wrong, 60 - 3 * wrong] };
     let counts = [[100 - 3 * wrong, 2 * wrong, wrong], [wrong, 80 - wrong, 0], third].concat();
     let counts = if job % 7 == 0 { [[98, 2, 0], [5, 75, 0], third].concat() } else { counts };
-    Confusion { classes: 3, counts }
+    Confusion::of_rows(3, &counts)
 }

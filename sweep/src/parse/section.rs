@@ -160,6 +160,11 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// An item of a list that stands here.
+    pub(super) fn part(&self, node: &'a Node) -> Self {
+        Item { key: self.key.clone(), key_line: node.line, node }
+    }
+
     /// Text, a number or a boolean.
     pub(super) fn scalar(&self) -> Result<Value, SpecError> {
         match &self.node.kind {

@@ -1,7 +1,7 @@
 //! From the domain to the wire.
 
 use besom_proto::v1;
-use besom_sweep::{Expansion, Goal, KeepModels, Objective, Params, SweepSpec};
+use besom_sweep::{Expansion, Goal, KeepModels, Lists, Objective, Params, SweepSpec};
 
 use crate::domain::utc;
 use crate::domain::{
@@ -192,7 +192,8 @@ pub(crate) fn attempt_batch(rows: Vec<AttemptRow>) -> v1::AttemptBatch {
 }
 
 pub(crate) fn confusion(job: JobId, confusion: Confusion) -> v1::JobConfusion {
-    let confusion = v1::Confusion { classes: confusion.classes, counts: confusion.counts };
+    let Lists { counts, gaps, by_class } = confusion.lists();
+    let confusion = v1::Confusion { classes: confusion.classes, counts, gaps, by_class };
     v1::JobConfusion { job: job.0, confusion: Some(confusion) }
 }
 

@@ -30,6 +30,7 @@ pub(super) const JOBS_INSERT: &str = include_str!("../sql/postgres/jobs_insert.s
 pub(super) const NOTE_ARTIFACT: &str = include_str!("../sql/postgres/artifact_note.sql");
 pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/postgres/artifacts_named.sql");
 pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/postgres/artifact_dropped.sql");
+pub(super) const CLASS_COUNTS_INSERT: &str = include_str!("../sql/postgres/class_counts_insert.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_insert.sql");
 pub(super) const HISTORY: &str = include_str!("../sql/postgres/history.sql");
 
