@@ -267,9 +267,11 @@ async fn fractions_channels_and_names_give_the_dataset_of_plain_bytes() {
 #[tokio::test]
 async fn colours_stand_behind_each_other_whichever_way_they_came() {
     let folder = tempfile::tempdir().unwrap();
-    // Two samples of 1 x 2 pixels: red 1, 2; green 3, 4; blue 5, 6; the second one ten more.
-    let last = npy("|u1", "(2, 1, 2, 3)", &[1, 3, 5, 2, 4, 6, 11, 13, 15, 12, 14, 16]);
-    let planes = npy("|u1", "(2, 3, 1, 2)", &[1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16]);
+    // Two samples of 2 x 2 pixels: red 1 to 4, green 5 to 8, blue 9 to 12; the second one twenty more.
+    let pixels = [1, 5, 9, 2, 6, 10, 3, 7, 11, 4, 8, 12];
+    let expected: Vec<u8> = pixels.into_iter().chain(pixels.map(|value| value + 20)).collect();
+    let last = npy("|u1", "(2, 2, 2, 3)", &expected);
+    let planes = npy("|u1", "(2, 3, 2, 2)", &(1..=12).chain(21..=32).collect::<Vec<u8>>());
     let mut found = Vec::new();
     for array in [last, planes] {
         let labels = npy("|u1", "(2,)", &[0, 1]);
@@ -277,11 +279,10 @@ async fn colours_stand_behind_each_other_whichever_way_they_came() {
         let all = [("x_train.npy", &array[..]), ("y_train.npy", &labels), test[0], test[1]];
         write(folder.path(), "x.npz", &zip_of(&all, false));
         let loaded = load_in(folder.path(), &spec("x.npz")).await.unwrap();
-        assert_eq!((&loaded.dataset.header().shape[..], loaded.dataset.header().features), (&[1, 2, 3][..], 6));
-        found.push(bytes(&loaded)[..12].to_vec());
+        assert_eq!((&loaded.dataset.header().shape[..], loaded.dataset.header().features), (&[2, 2, 3][..], 12));
+        found.push(bytes(&loaded)[..24].to_vec());
     }
-    assert_eq!(found[0], [1, 3, 5, 2, 4, 6, 11, 13, 15, 12, 14, 16]);
-    assert_eq!(found[1], found[0]);
+    assert_eq!(found, [expected.clone(), expected]);
 }
 
 #[tokio::test]

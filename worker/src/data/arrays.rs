@@ -42,6 +42,13 @@ struct Pair {
     labels: String,
 }
 
+/// The pairs of the one or two splits that are read, the training split first, and the arrays that are not read.
+#[derive(Default)]
+struct Roles {
+    pairs: Vec<Pair>,
+    left_out: Vec<String>,
+}
+
 /// Opens the array of a name and hands it on with the words that name it in messages.
 pub(super) type Open<'a> = dyn FnMut(&str, &mut Take<'_>) -> Result<(), DataError> + 'a;
 /// What is done with an opened array.
@@ -68,7 +75,7 @@ pub(super) fn read(
     notes: &mut Vec<String>,
 ) -> Result<Option<Parsed>, DataError> {
     let roles = roles(names).map_err(|problem| DataError::refused(what, problem))?;
-    let Some((pairs, left_out)) = roles else { return Ok(None) };
+    let Some(Roles { pairs, left_out }) = roles else { return Ok(None) };
     if !left_out.is_empty() {
         let (verb, them) = if left_out.len() == 1 { ("is", "it") } else { ("are", "them") };
         notes.push(format!("{what}: {} {verb} left out; besom trains without {them}", left_out.join(", ")));
@@ -117,8 +124,8 @@ fn samples(pair: &Pair, open: &mut Open<'_>, room: &mut Room) -> Result<Samples,
     }
 }
 
-/// The pairs of the one or two splits that are read, the training split first, and the arrays that are not read.
-fn roles(names: &[String]) -> Result<Option<(Vec<Pair>, Vec<String>)>, String> {
+/// What the names tell; `None` where they tell no samples with labels.
+fn roles(names: &[String]) -> Result<Option<Roles>, String> {
     let mut found: BTreeMap<(Split, bool), Vec<&String>> = BTreeMap::new();
     for name in names {
         if let Some(role) = role(name) {
@@ -152,7 +159,7 @@ fn roles(names: &[String]) -> Result<Option<(Vec<Pair>, Vec<String>)>, String> {
     };
     let is_read = |name: &String| pairs.iter().any(|pair| pair.samples == *name || pair.labels == *name);
     let left_out = names.iter().filter(|name| !is_read(name)).map(|name| format!("`{name}`")).collect();
-    Ok(Some((pairs, left_out)))
+    Ok(Some(Roles { pairs, left_out }))
 }
 
 /// The split that a name tells, and whether it is that of samples.
@@ -180,7 +187,7 @@ mod tests {
 
     fn pairs(names: &str) -> Vec<String> {
         let names: Vec<String> = names.split(' ').map(str::to_owned).collect();
-        let (pairs, left_out) = roles(&names).unwrap().unwrap_or_default();
+        let Roles { pairs, left_out } = roles(&names).unwrap().unwrap_or_default();
         let shown = pairs.into_iter().map(|pair| format!("{}/{}", pair.samples, pair.labels));
         shown.chain(left_out.into_iter().map(|name| format!("-{name}"))).collect()
     }
@@ -216,6 +223,6 @@ mod tests {
     #[test]
     fn two_arrays_of_one_role_are_told() {
         let names = ["x", "data", "y"].map(str::to_owned);
-        assert_eq!(roles(&names).unwrap_err(), "`x` and `data` may all be the samples: keep one of them");
+        assert_eq!(roles(&names).err().unwrap(), "`x` and `data` may all be the samples: keep one of them");
     }
 }

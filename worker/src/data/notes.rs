@@ -72,7 +72,9 @@ impl Survey {
         if !untested.is_empty() {
             let it = if untested.len() == 1 { "it" } else { "them" };
             let advice = match untested.iter().any(|&class| self.train[class] > 1) {
-                true => "; besom.dataset.stratify: true takes a share of each class",
+                true => {
+                    "; besom.dataset.stratify: true takes a share of each class, unless the source has a split of its own"
+                }
                 false => "",
             };
             notes.push(format!(
@@ -84,8 +86,8 @@ impl Survey {
         if test < HANDFUL {
             let samples = super::samples::counted(test as usize, "sample");
             notes.push(format!(
-                "the test split has {samples}: one of them moves val_accuracy by {:.3}; a larger besom.dataset.test_fraction, or \
-                 more samples, make it finer",
+                "the test split has {samples}: one of them moves val_accuracy by {:.3}; more samples make it \
+                 finer",
                 1.0 / f64::from(test.max(1))
             ));
         }
@@ -138,7 +140,7 @@ pub fn note_on_batches(sizes: &[u64], train: u32) -> Option<String> {
         ),
         others => format!(
             "batch_size {} and {last} are larger than the training split of {samples}: an epoch is one step on all of them, as \
-             with batch_size {train}, so these runs differ in nothing else",
+             with batch_size {train}, so their runs give the same numbers",
             others.join(", ")
         ),
     })
@@ -166,7 +168,7 @@ mod tests {
             [
                 "class `c1` has no training samples: no model learns it",
                 "classes `c2` and `c3` have no test samples: val_accuracy and val_loss say nothing of them; \
-                 besom.dataset.stratify: true takes a share of each class",
+                 besom.dataset.stratify: true takes a share of each class, unless the source has a split of its own",
             ]
         );
         let many = survey(&[1; 9], &[60, 0, 0, 0, 0, 0, 0, 0, 0]).notes();
@@ -195,7 +197,7 @@ mod tests {
         assert!(one.starts_with("batch_size 512 is larger than the training split of 320 samples"), "{one}");
         let three = note_on_batches(&[512, 8, 1024, 4096], 320).unwrap();
         assert!(
-            three.starts_with("batch_size 512, 1024 and 4096 are larger") && three.contains("nothing else"),
+            three.starts_with("batch_size 512, 1024 and 4096 are larger") && three.contains("the same numbers"),
             "{three}"
         );
     }
