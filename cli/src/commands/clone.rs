@@ -83,9 +83,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
 /// A relative source is looked for beside the new file, which may lie elsewhere than the former one did.
 fn say_if_data_are_elsewhere(path: &Path, text: &str) -> anyhow::Result<()> {
     let spec = besom_sweep::parse(text).map_err(|errors| anyhow::anyhow!("{errors}"))?;
-    let source = &spec.dataset.source;
-    let is_path = !source.contains("://") && !source.starts_with("builtin:") && !source.starts_with('~');
-    if is_path && !crate::sweep_file::folder(path).join(source).exists() {
+    let is_path = |source: &str| !source.contains("://") && !source.starts_with("builtin:") && !source.starts_with('~');
+    let missing = |source: &&str| is_path(source) && !crate::sweep_file::folder(path).join(source).exists();
+    if let Some(source) = spec.dataset.sources().find(missing) {
         say(format_args!(
             "note: besom.dataset.source {source} is relative to the file and is not there; give its path from here"
         ));
