@@ -83,7 +83,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("batch_size:", "batchsize:", "line 6: parameters.batchsize: ", "did you mean batch_size?"),
     ("batch_size:", "zebra:", "line 6: parameters.zebra: ", "unknown hyperparameter; known: optimizer, learning_rate"),
     ("batch_size:", "use_ema:", "line 6: parameters.use_ema: ", "not supported yet"),
-    ("batch_size:", "amsgrd:", "line 6: parameters.amsgrd: ", "did you mean amsgrad?"),
+    ("batch_size: {values: [8, 32]}", "amsgrd: {value: true}", "line 6: parameters.amsgrd: ", "did you mean amsgrad?"),
     ("batch_size:", "clipnrm:", "line 6: parameters.clipnrm: ", "did you mean clipnorm?"),
     ("batch_size:", "lr_schedule:", "line 6: parameters.lr_schedule: ", "is `schedule: cosine`"),
     ("batch_size:", "seed:", "line 9: besom.seeds: ", "parameters.seed (line 6) lists 8, 32; keep one of the two"),
@@ -395,6 +395,19 @@ besom:
         "{found:#?}"
     );
     assert_eq!(starts(&found)[..3], ["line 1", "line 2", "line 3"]);
+}
+
+#[test]
+fn the_values_of_a_misspelt_hyperparameter_are_checked_in_the_same_round() {
+    let text =
+        FILE.replace("batch_size: {values: [8, 32]}", "batchsize: {distribution: q_uniform, min: 8, max: 32, q: 8}");
+    let found = errors(&text.replace("hidden: [32, 32]", "hiden: 32"));
+    let keys: Vec<_> = found.iter().filter_map(|error| error.split(": ").nth(1)).collect();
+    assert_eq!(
+        keys,
+        ["parameters.batchsize", "parameters.batchsize.distribution", "besom.model.hiden", "besom.model.hiden"],
+        "{found:#?}"
+    );
 }
 
 #[test]

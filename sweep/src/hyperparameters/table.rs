@@ -211,13 +211,18 @@ pub(crate) fn why_unknown(name: &str) -> String {
     if LATER_NAMES.contains(&lower.as_str()) {
         return format!("not supported yet; supported: {}", names().join(", "));
     }
-    let mut known = names();
-    known.extend(TABLE.iter().flat_map(|row| row.aliases));
-    let hint = match nearest(name, &known).and_then(find) {
+    let hint = match meant(name) {
         Some(row) => format!("did you mean {}?", row.name),
         None => format!("known: {}", names().join(", ")),
     };
     format!("unknown hyperparameter; {hint}")
+}
+
+/// The row that a name which [`find`] does not know most likely stands for.
+pub(crate) fn meant(name: &str) -> Option<&'static Row> {
+    let mut known = names();
+    known.extend(TABLE.iter().flat_map(|row| row.aliases));
+    nearest(name, &known).and_then(find)
 }
 
 impl Row {

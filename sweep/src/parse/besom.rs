@@ -71,7 +71,10 @@ fn base(section: &Section<'_>, method: Option<(Method, u32)>, parameters: &Param
         entries.check_twice(faults);
         for entry in entries.distinct() {
             let item = entries.item(entry);
-            let Some(row) = parameters::known(&item, &entry.key, faults) else { continue };
+            let Some(row) = parameters::known(&item, &entry.key, faults) else {
+                check_meant(&item, &entry.key, faults);
+                continue;
+            };
             let parameter = parameters.list.iter().find(|parameter| parameter.spec.name == row.name);
             // A parameter under a name that nobody knows may be the one that is meant here.
             if parameter.is_none() && parameters.is_whole {
@@ -112,13 +115,23 @@ fn base(section: &Section<'_>, method: Option<(Method, u32)>, parameters: &Param
     base
 }
 
+/// Checks the value of an unknown key as one of the hyperparameter that it seems to name.
+fn check_meant(item: &Item<'_>, key: &str, faults: &mut Faults) {
+    if let Some(row) = parameters::meant(key, faults) {
+        faults.take(parameters::value(item, row));
+    }
+}
+
 fn model(section: &Section<'_>, parameters: &[Parameter], faults: &mut Faults) -> Params {
     let mut model = Params::new();
     let Some(entries) = section.get("model").and_then(|item| faults.take(item.section())) else { return model };
     entries.check_twice(faults);
     for entry in entries.distinct() {
         let item = entries.item(entry);
-        let Some(row) = parameters::known(&item, &entry.key, faults) else { continue };
+        let Some(row) = parameters::known(&item, &entry.key, faults) else {
+            check_meant(&item, &entry.key, faults);
+            continue;
+        };
         if let Some(parameter) = parameters.iter().find(|parameter| parameter.spec.name == row.name) {
             let problem = format!("stands under parameters too (line {}); keep one", parameter.line);
             faults.add(item.refuse_key(problem));

@@ -77,6 +77,9 @@ pub(super) fn read(item: &Item<'_>, faults: &mut Faults) -> Parameters {
         }
         let Some(row) = known(&item, &entry.key, faults) else {
             read.is_whole = false;
+            if let Some(row) = meant(&entry.key, faults) {
+                values(&item, row, left, faults);
+            }
             continue;
         };
         if let Some(earlier) = read.list.iter().find(|parameter| parameter.spec.name == row.name) {
@@ -101,6 +104,11 @@ pub(super) fn known(item: &Item<'_>, key: &str, faults: &mut Faults) -> Option<&
         faults.add(item.refuse_key(problem));
     }
     row
+}
+
+/// The hyperparameter that an unknown key seems to name: its values are checked in the same round.
+pub(super) fn meant(key: &str, faults: &Faults) -> Option<&'static Row> {
+    if faults.is_full() { None } else { table::meant(key) }
 }
 
 /// The seeds of `seed: {values: [1, 2]}`.
