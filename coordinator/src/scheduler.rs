@@ -295,6 +295,7 @@ mod tests {
         let expansion = Expansion::new(&spec, None).unwrap();
         let new = NewSweep {
             name: "x".to_owned(),
+            title: "x".to_owned(),
             digest: "0".repeat(64),
             text: text.to_owned(),
             method: spec.method.as_str().to_owned(),
