@@ -1,5 +1,6 @@
 //! The command line as a person or a script uses it: arguments, exit codes, outputs, and sweeps on the local store.
 
+mod editing;
 mod support;
 
 use std::{
@@ -12,12 +13,13 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 19] = [
+const SUBCOMMANDS: [&str; 22] = [
     "run",
     "coordinator",
     "worker",
     "submit",
     "watch",
+    "wait",
     "sweeps",
     "runs",
     "best",
@@ -27,6 +29,8 @@ const SUBCOMMANDS: [&str; 19] = [
     "pause",
     "resume",
     "cancel",
+    "retry",
+    "clone",
     "dataset",
     "predict",
     "export",
@@ -284,16 +288,23 @@ fn a_sweep_is_paused_resumed_and_cancelled() {
     home.besom(["resume", "tiny"]).expect(1);
     let ended = home.besom([Path::new("run"), &file]).expect(1);
     assert!(ended.stdout.contains("cancelled, 2 cancelled"), "{ended}");
-    ended.says("--name");
+    ended.says("besom retry tiny");
     home.besom(["pause", "tiiny"]).expect(1).says("tiny");
 }
 
 #[test]
 fn a_store_that_is_not_there_is_said_to_be_missing() {
     let home = Home::new();
-    for command in
-        [&["sweeps"][..], &["best", "x"], &["workers"], &["watch", "x"], &["sql", "SELECT 1"], &["pause", "x"]]
-    {
+    for command in [
+        &["sweeps"][..],
+        &["best", "x"],
+        &["workers"],
+        &["watch", "x"],
+        &["wait", "x"],
+        &["sql", "SELECT 1"],
+        &["pause", "x"],
+        &["retry", "x"],
+    ] {
         let ended = home.besom(command).expect(1);
         assert!(ended.stderr.contains("besom.db") && ended.stderr.contains("run or submit a sweep first"), "{ended}");
     }

@@ -14,7 +14,7 @@ use tracing::info;
 
 use crate::config::CoordinatorConfig;
 use crate::domain::{
-    Assignment, Completion, Directive, JobOutcome, Lease, Session, Settled, Sweep, SweepId, WriteResult,
+    Assignment, Completion, Directive, JobId, JobOutcome, Lease, Retried, Session, Settled, Sweep, SweepId, WriteResult,
 };
 use crate::expansions::Expansions;
 use crate::queue::{Found, POLL, QueueWatch};
@@ -225,6 +225,18 @@ impl Scheduler {
         Ok(after)
     }
 
+    /// Puts failed and cancelled jobs back into the queue: all of the sweep's, or one.
+    pub(crate) async fn retry(&self, sweep: &str, job: Option<JobId>) -> Result<Retried, StoreError> {
+        let found = bounded(self.store.find_sweep(sweep)).await?;
+        let retried = bounded(self.store.retry_sweep(found.id, job, None)).await?;
+        info!(sweep.id = %found.id, sweep.name = found.new.name, jobs = retried.jobs, "jobs retried");
+        self.jobs_queued();
+        if retried.sweep.jobs_created < retried.sweep.new.jobs_total {
+            self.unexpanded.notify_one();
+        }
+        Ok(retried)
+    }
+
     /// No name is a number, so a number always finds its sweep.
     async fn sweep_by_id(&self, sweep: SweepId) -> Result<Sweep, StoreError> {
         bounded(self.store.find_sweep(&sweep.to_string())).await
@@ -283,6 +295,7 @@ mod tests {
         let expansion = Expansion::new(&spec, None).unwrap();
         let new = NewSweep {
             name: "x".to_owned(),
+            title: "x".to_owned(),
             digest: "0".repeat(64),
             text: text.to_owned(),
             method: spec.method.as_str().to_owned(),

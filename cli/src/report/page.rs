@@ -82,7 +82,7 @@ impl Page {
         };
         Ok(Self {
             style: include_str!("../../templates/report.css"),
-            name: printable(&sweep.name),
+            name: printable(state::given_name(sweep)),
             description: printable(spec.and_then(|spec| spec.description.as_deref()).unwrap_or_default()),
             state: state::sweep(sweep.state),
             synthetic: sweep_file::is_synthetic(&sweep.dataset_source),

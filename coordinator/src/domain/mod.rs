@@ -23,6 +23,6 @@ pub use importance::{Importance, ImportanceKind, Importances, Weighing};
 pub use retry::{RetryDecision, RetryPolicy, spread};
 pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
 pub use sweep::{
-    JobCounts, NewJob, NewSweep, NewWorker, Progress, Queue, Run, RunningJob, Sweep, SweepState, WorkerRow,
+    JobCounts, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, Run, RunningJob, Sweep, SweepState, WorkerRow,
 };
 pub use utc::utc;

@@ -119,6 +119,7 @@ impl TryFrom<AtRow> for AttemptRef {
 pub(super) struct SweepRow {
     pub(super) id: i64,
     pub(super) name: String,
+    title: Option<String>,
     digest: String,
     pub(super) text: String,
     method: String,
@@ -157,6 +158,7 @@ impl SweepRow {
                 jobs_total: place.number("jobs_total", self.jobs_total)?,
                 trainer_version: capped(self.trainer_version),
                 classes: self.classes.map(capped),
+                title: self.title.unwrap_or_else(|| self.name.clone()),
                 name: self.name,
                 digest: self.digest,
                 text: self.text,
@@ -168,6 +170,15 @@ impl SweepRow {
             },
         })
     }
+}
+
+/// See sql/sweep_retry_totals.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct RetryRow {
+    pub(super) state: String,
+    pub(super) jobs: i64,
+    pub(super) epochs: i64,
+    pub(super) epoch_seconds: f64,
 }
 
 /// See sql/sweep_counts.sql.
@@ -887,6 +898,8 @@ pub(super) struct ImportanceStanding {
     pub(super) ended_at: Option<i64>,
     unsummed_after: Option<i64>,
     pub(super) importance_at: Option<i64>,
+    /// How often the sweep was opened again.
+    pub(super) reopened: i64,
     weighed_runs: i64,
     succeeded: i64,
     stopped: i64,

@@ -118,6 +118,7 @@ impl Clock {
 fn sweep(jobs: usize) -> NewSweep {
     NewSweep {
         name: SWEEP.to_owned(),
+        title: SWEEP.to_owned(),
         digest: "digest of the sweep".to_owned(),
         text: FILE.to_owned(),
         method: "grid".to_owned(),
