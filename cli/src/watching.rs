@@ -40,8 +40,13 @@ async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_jso
     if !as_json {
         say_if_nobody_trains(&mut client, sweep).await?;
     }
-    let mut view =
-        View { live: if as_json { None } else { Live::on_terminal() }, as_json, pace: Pace::new(), last: None };
+    let mut view = View {
+        waits: None,
+        live: if as_json { None } else { Live::on_terminal() },
+        as_json,
+        pace: Pace::new(),
+        last: None,
+    };
     let mut away_since: Option<Instant> = None;
     let last = loop {
         match follow(&mut client, sweep, |progress| {
@@ -76,8 +81,8 @@ async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_jso
 
 /// A person who sees no progress should know why.
 async fn say_if_nobody_trains(client: &mut SweepServiceClient<Channel>, sweep: &str) -> anyhow::Result<()> {
-    let workers = client.list_workers(ListWorkersRequest {}).await.map_err(refused)?.into_inner().workers;
-    if workers.iter().any(|worker| !worker.left) {
+    let workers = client.list_workers(ListWorkersRequest::default()).await.map_err(refused)?.into_inner().workers;
+    if workers.iter().any(|worker| !worker.left && !worker.gone) {
         return Ok(());
     }
     let sweep = client.get_sweep(SweepRef { sweep: sweep.to_owned() }).await.map_err(refused)?.into_inner();
@@ -145,6 +150,8 @@ pub(crate) async fn follow(
 }
 
 struct View {
+    /// What the sweep waits for, as it was said last.
+    waits: Option<String>,
     live: Option<Live>,
     as_json: bool,
     pace: Pace,
@@ -158,6 +165,11 @@ impl View {
         }
         let left = self.pace.left(progress.epochs_done, progress.epochs_total, Instant::now());
         let Some(sweep) = &progress.sweep else { return Ok(()) };
+        let waits = state::waits(sweep);
+        if waits != self.waits {
+            waits.iter().for_each(say);
+            self.waits = waits;
+        }
         if let Some(live) = &mut self.live {
             let lines: Vec<String> = progress.running.iter().map(|job| running(job, sweep)).collect();
             live.jobs(&lines);

@@ -5,7 +5,7 @@
 //! called, in one statement for all of them.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -91,15 +91,25 @@ struct Calls {
     /// Since they were last noted in the store.
     seen: HashSet<WorkerId>,
     versions: HashMap<WorkerId, u32>,
-    waiting: usize,
+    /// Open calls of each worker that waits for a job: it is there, however long it waits.
+    waiting: HashMap<WorkerId, usize>,
 }
 
 /// One waiting worker, counted until its call ends, however it does.
-pub(crate) struct Waiting<'q>(&'q QueueWatch);
+pub(crate) struct Waiting<'q> {
+    queue: &'q QueueWatch,
+    worker: WorkerId,
+}
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.calls().waiting -= 1;
+        let mut calls = self.queue.calls();
+        if let Entry::Occupied(mut open) = calls.waiting.entry(self.worker) {
+            *open.get_mut() -= 1;
+            if *open.get() == 0 {
+                open.remove();
+            }
+        }
     }
 }
 
@@ -118,16 +128,17 @@ impl QueueWatch {
     }
 
     /// A worker begins to wait.
-    pub(crate) fn wait(&self) -> Waiting<'_> {
+    pub(crate) fn wait(&self, worker: WorkerId) -> Waiting<'_> {
         let first = {
             let mut calls = self.calls();
-            calls.waiting += 1;
-            calls.waiting == 1
+            let first = calls.waiting.is_empty();
+            *calls.waiting.entry(worker).or_default() += 1;
+            first
         };
         if first {
             self.changed();
         }
-        Waiting(self)
+        Waiting { queue: self, worker }
     }
 
     /// What is found from now on.
@@ -185,7 +196,7 @@ impl QueueWatch {
                 () = sleep_until(soonest) => {}
             }
             asked = Instant::now();
-            if self.calls().waiting > 0 {
+            if !self.calls().waiting.is_empty() {
                 self.look(&*store).await;
             }
             if noted.elapsed() >= NOTED {
@@ -223,7 +234,13 @@ impl QueueWatch {
     }
 
     async fn note(&self, store: &dyn Store) {
-        let seen: Vec<WorkerId> = mem::take(&mut self.calls().seen).into_iter().collect();
+        let seen: Vec<WorkerId> = {
+            let mut calls = self.calls();
+            let mut seen = mem::take(&mut calls.seen);
+            // Only of those whose call the store has accepted is the version known.
+            seen.extend(calls.waiting.keys().filter(|worker| calls.versions.contains_key(worker)));
+            seen.into_iter().collect()
+        };
         if seen.is_empty() {
             return;
         }

@@ -487,10 +487,11 @@ async fn a_file_that_no_row_names_is_not_relied_on() {
 }
 
 #[tokio::test]
-async fn a_damaged_row_is_an_error_in_the_stream() {
+async fn a_damaged_row_is_an_error_in_the_stream_and_healed_by_the_next_put() {
     let setup = postgres().await;
-    let bytes = content(2 * ROW, 11);
-    put(&*setup.opened.artifacts, &bytes).await.unwrap();
+    let (artifacts, bytes) = (&*setup.opened.artifacts, content(2 * ROW, 11));
+    let name = digest(&bytes);
+    put(artifacts, &bytes).await.unwrap();
     let StoreUrl::Postgres(url) = &setup.url else { panic!("{:?}", setup.url) };
     let pool = sqlx::PgPool::connect(url).await.unwrap();
     for damage in [
@@ -498,8 +499,17 @@ async fn a_damaged_row_is_an_error_in_the_stream() {
         "DELETE FROM artifact_chunks WHERE seq = 1",
     ] {
         sqlx::query(damage).execute(&pool).await.unwrap();
-        let result = get(&*setup.opened.artifacts, &digest(&bytes)).await;
+        let reading = open_read_only(&setup.url).await.unwrap();
+        let result = get(&*reading.artifacts, &name).await;
         assert!(matches!(result, Err(ArtifactError::Mismatch { .. })), "{damage}");
+        assert_eq!(size(artifacts, &name).await, Some(bytes.len() as u64), "who only reads notes nothing");
+        let result = get(artifacts, &name).await;
+        assert!(matches!(result, Err(ArtifactError::Mismatch { .. })), "{damage}");
+        assert_eq!(size(artifacts, &name).await, None, "it counts as missing");
+        assert!(matches!(get(artifacts, &name).await, Err(ArtifactError::NotFound(_))), "{damage}");
+        let (one, other) = tokio::join!(put(artifacts, &bytes), put(artifacts, &bytes));
+        one.and(other).unwrap();
+        assert!(get(artifacts, &name).await.unwrap() == bytes, "{damage}");
     }
 }
 

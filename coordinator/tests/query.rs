@@ -187,6 +187,7 @@ async fn reading_goes_on_while_a_coordinator_writes(filled: Filled) {
                 build: "besom".to_owned(),
                 trainer_version: 1,
                 device: "cpu".to_owned(),
+                gone_after: std::time::Duration::from_secs(60),
             };
             store.register_worker(worker, None).await.unwrap();
         }

@@ -13,4 +13,5 @@ mod repeats;
 mod replaced;
 #[path = "../support/mod.rs"]
 mod support;
+mod surroundings;
 mod world;

@@ -17,6 +17,7 @@ use futures_util::{
 };
 use sqlx::PgPool;
 use tokio::{sync::Semaphore, task::spawn_blocking};
+use tracing::warn;
 
 use super::{
     ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, Stored, UNNAMED,
@@ -116,6 +117,7 @@ impl ArtifactStore for PostgresArtifacts {
         let reader = Reader {
             pool: self.pool.clone(),
             index: self.index.clone(),
+            notes: self.uploads.is_some(),
             digest: digest.clone(),
             at: offset,
             size,
@@ -142,6 +144,16 @@ impl ArtifactStore for PostgresArtifacts {
 /// second waits for the first at the first of them, and finds all of them there.
 async fn write(pool: &PgPool, upload: &NewUpload, mut file: File) -> Result<(), ArtifactError> {
     let mut transaction = pool.begin().await.map_err(database)?;
+    // What is damaged makes room. Whoever puts the same bytes at the same time waits here for the first, and then finds its
+    // chunks where these would go.
+    sqlx::query(
+        "DELETE FROM artifact_chunks c USING artifacts a
+         WHERE a.digest = c.digest AND a.digest = $1 AND a.damaged_at IS NOT NULL",
+    )
+    .bind(upload.digest.as_str())
+    .execute(&mut *transaction)
+    .await
+    .map_err(database)?;
     let mut seq = 0;
     loop {
         let read = spawn_blocking(move || {
@@ -179,6 +191,8 @@ async fn write(pool: &PgPool, upload: &NewUpload, mut file: File) -> Result<(), 
 struct Reader {
     pool: PgPool,
     index: PostgresArtifactIndex,
+    /// Whether to note damage; who only reads must not.
+    notes: bool,
     digest: Digest,
     at: u64,
     size: u64,
@@ -188,7 +202,22 @@ struct Reader {
 }
 
 impl Reader {
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>, ArtifactError> {
+    /// The next piece. Damage is noted, so that the artifact counts as missing and whoever has the right bytes can put them.
+    async fn next(self) -> Result<Option<(Bytes, Self)>, ArtifactError> {
+        let (index, digest, notes) = (self.index.clone(), self.digest.clone(), self.notes);
+        let piece = self.piece().await;
+        if let Err(ArtifactError::Mismatch { problem, .. }) = &piece
+            && notes
+        {
+            warn!(artifact = %digest, problem, "a stored artifact is damaged; it counts as missing until it is put again");
+            if let Err(error) = index.note_damage(&digest).await {
+                warn!(artifact = %digest, %error, "the damage could not be noted");
+            }
+        }
+        piece
+    }
+
+    async fn piece(mut self) -> Result<Option<(Bytes, Self)>, ArtifactError> {
         if self.ended {
             return Ok(None);
         }

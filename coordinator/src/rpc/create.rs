@@ -44,6 +44,7 @@ pub(super) async fn create(
     let dataset = dataset.ok_or_else(|| status::invalid("dataset", "missing; store the dataset first"))?;
     let new = new_sweep(&draft, dataset)?;
     refuse_dataset(artifacts, &new.dataset).await?;
+    scheduler.dataset_is_there(new.dataset.clone()).await.map_err(status::of_store)?;
     let (sweep, created) = bounded(scheduler.store.create_sweep(new, None)).await.map_err(status::of_store)?;
     if created {
         info!(sweep.id = %sweep.id, sweep.name = sweep.new.name, jobs = sweep.new.jobs_total, "sweep created");

@@ -17,6 +17,7 @@ use super::{
     open::{OpenError, hide_password, unknown_parameter},
     trouble::{of_postgres, plain},
 };
+use crate::domain::Digest;
 
 mod dialect;
 // The same files serve both databases; see their module's documentation.
@@ -29,6 +30,8 @@ use dialect::Clock;
 pub use work::ArtifactIndex as PostgresArtifactIndex;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+
+const DAMAGED: &str = include_str!("sql/postgres/artifact_damaged.sql");
 
 /// As `server_version_num` has it.
 const OLDEST_POSTGRES: i32 = 150_000;
@@ -133,6 +136,23 @@ impl PostgresStore {
 
     fn lanes(&self) -> Option<&Lanes> {
         self.lanes.as_ref()
+    }
+}
+
+impl PostgresArtifactIndex {
+    /// Notes that the stored bytes are not those of the digest: from now on they count as missing.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn note_damage(&self, digest: &Digest) -> Result<(), StoreError> {
+        self.handle
+            .write("note a damaged artifact", None, digest.clone(), |conn, now, digest| {
+                Box::pin(async move {
+                    sqlx::query(DAMAGED).bind(digest.as_str()).bind(now.0).execute(conn).await?;
+                    Ok(())
+                })
+            })
+            .await
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use besom_coordinator::domain::{
-    AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances, JobId, Lease,
-    NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
+    AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord, Importances, JobId,
+    Lease, NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
     WorkerId, WorkerRow, WriteResult,
 };
 use besom_coordinator::store::{
@@ -63,6 +63,7 @@ passed_on! {
     fn unexpanded_sweeps() -> Vec<Sweep>;
     fn command_sweep(sweep: SweepId, command: SweepCommand, now: Now) -> Sweep;
     fn known(session: Session) -> ();
+    fn dataset_is_there(digest: Digest) -> u64;
     fn register_worker(worker: NewWorker, now: Now) -> Session;
     fn acquire(request: AcquireRequest, now: Now) -> Acquired;
     fn queues() -> Vec<Queue>;
@@ -81,7 +82,7 @@ passed_on! {
     fn catch_up(limit: u32) -> bool;
     fn note_seen(workers: Vec<WorkerId>) -> ();
     fn forget_workers(now: Now) -> u64;
-    fn workers() -> Vec<WorkerRow>;
+    fn workers(all: bool) -> Vec<WorkerRow>;
     fn ping() -> ();
 }
 

@@ -144,6 +144,7 @@ fn worker(name: &str) -> NewWorker {
         build: "besom 0.1.0".to_owned(),
         trainer_version: 1,
         device: "cpu".to_owned(),
+        gone_after: Duration::from_secs(60),
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Play {
     Panic,
     /// Cannot be trained; retryable or not.
     Fail(bool),
+    /// The machine lacks something.
+    Lack,
     /// Computes without pause for so long, then ends without an epoch.
     Busy(Duration),
     /// Trains so many epochs, then neither ends nor asks anything.
@@ -86,7 +88,8 @@ impl Trainer for Script {
 fn act(play: Play) -> Result<Trained, TrainError> {
     match play {
         Play::Panic => panic!("index out of bounds: 7"),
-        Play::Fail(retryable) => Err(TrainError { retryable, message: "no such layer".into() }),
+        Play::Fail(retryable) => Err(TrainError { retryable, surroundings: false, message: "no such layer".into() }),
+        Play::Lack => Err(TrainError { retryable: true, surroundings: true, message: "no memory is free".into() }),
         Play::Busy(length) => {
             let end = std::time::Instant::now() + length;
             while std::time::Instant::now() < end {

@@ -56,6 +56,7 @@ pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
         created_at: utc(sweep.created_at),
         text: String::new(),
         swept: new.swept,
+        problem: sweep.problem.unwrap_or_default(),
     }
 }
 
@@ -126,6 +127,7 @@ pub(crate) fn worker_row(row: WorkerRow) -> v1::Worker {
         last_seen_at: utc(row.last_seen_at),
         last_seen_ms_ago: row.last_seen_ms_ago,
         left: row.left,
+        gone: row.gone,
     }
 }
 

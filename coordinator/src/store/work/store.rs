@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{
     domain::{
-        AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances, JobId, Lease,
-        NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
-        WorkerId, WorkerRow, WriteResult,
+        AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord, Importances, JobId,
+        Lease, NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId,
+        Timestamp, WorkerId, WorkerRow, WriteResult,
     },
     store::{AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand, failure},
 };
@@ -90,6 +90,14 @@ impl Store for Backend {
         self.handle()
             .write("command sweep", now, (sweep, command), |conn, now, (sweep, command)| {
                 Box::pin(sweeps::command(conn, now, *sweep, *command))
+            })
+            .await
+    }
+
+    async fn dataset_is_there(&self, digest: Digest) -> Result<u64, StoreError> {
+        self.handle()
+            .write("end waits for a dataset", None, digest, |conn, _, digest| {
+                Box::pin(sweeps::dataset_is_there(conn, digest))
             })
             .await
     }
@@ -239,8 +247,8 @@ impl Store for Backend {
             .await
     }
 
-    async fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
-        self.handle().read("workers", (), |conn, now, ()| Box::pin(workers::list(conn, now))).await
+    async fn workers(&self, all: bool) -> Result<Vec<WorkerRow>, StoreError> {
+        self.handle().read("workers", all, |conn, now, all| Box::pin(workers::list(conn, now, *all))).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
