@@ -63,6 +63,8 @@ impl Party for Person {
 pub(crate) fn given_up(error: TransferError) -> anyhow::Error {
     match error {
         TransferError::Refused(status) | TransferError::Away(status) => refused(status),
-        stuck @ (TransferError::Stuck { .. } | TransferError::Damaged { .. }) => stuck.into(),
+        other @ (TransferError::Stuck { .. } | TransferError::Damaged { .. } | TransferError::Memory { .. }) => {
+            other.into()
+        }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) const SHOWN: u64 = 50;
 /// No such sweep, or the coordinator stays away.
 pub(crate) async fn watch(client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
     let interrupted = signals::first_signal("")?;
-    interrupted.run_until_cancelled(to_the_end(client, sweep, as_json)).await.unwrap_or(Ok(Exit::Failed))
+    interrupted.run_until_cancelled(to_the_end(client, sweep, as_json)).await.unwrap_or(Ok(Exit::Interrupted))
 }
 
 async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {

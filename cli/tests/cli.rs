@@ -91,9 +91,9 @@ fn a_statement_may_begin_with_a_comment() {
     let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
     home.besom([Path::new("submit"), &file]).expect(0);
     let rows = home.besom(["sql", "--format", "csv", "-- one\nSELECT 1 AS n"]).expect(0);
-    assert_eq!(rows.stdout, "n\r\n1\r\n");
+    assert_eq!(rows.stdout, "n\n1\n");
     let rows = home.besom(["sql", "-- one\nSELECT 1 AS n", "--format", "csv"]).expect(0);
-    assert_eq!(rows.stdout, "n\r\n1\r\n");
+    assert_eq!(rows.stdout, "n\n1\n");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn after_a_run_the_database_file_alone_holds_everything() {
     let copy = Home::new();
     std::fs::copy(home.path().join("besom.db"), copy.path().join("besom.db")).unwrap();
     let count = copy.besom(["sql", "--format", "csv", "SELECT count(*) AS runs FROM runs"]).expect(0);
-    assert_eq!(count.stdout, "runs\r\n2\r\n");
+    assert_eq!(count.stdout, "runs\n2\n");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_sweep_is_run_once_and_shown_again() {
     assert_eq!(again.stdout, first.stdout, "the same table");
     assert_eq!(finished(&again.stderr), 0, "nothing is trained again: {again}");
     let attempts = home.besom(["sql", "SELECT count(*) AS n FROM attempts", "--format", "csv"]).expect(0);
-    assert_eq!(attempts.stdout, "n\r\n3\r\n");
+    assert_eq!(attempts.stdout, "n\n3\n");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn results_read_the_same_as_table_json_and_csv() {
     // The statement that `run` suggests works as it stands.
     let statement = suggestion.split_once("besom sql \"").and_then(|(_, rest)| rest.split_once('"')).unwrap().0;
     let rows = home.besom(["sql", statement, "--format", "csv"]).expect(0).stdout;
-    assert_eq!(rows.split("\r\n").count(), 5, "a header, three rates and the last line's end: {rows:?}");
+    assert_eq!(rows.split("\n").count(), 5, "a header, three rates and the last line's end: {rows:?}");
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_statement_that_writes_or_is_wrong_is_refused() {
         assert!(ended.stdout.is_empty() && ended.stderr.starts_with("besom: "), "{ended}");
     }
     let rows = home.besom(["sql", "SELECT count(*) AS n FROM jobs", "--format", "csv"]).expect(0);
-    assert_eq!(rows.stdout, "n\r\n1\r\n");
+    assert_eq!(rows.stdout, "n\n1\n");
 }
 
 #[test]

@@ -20,12 +20,13 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use tracing::warn;
 
 use super::{
-    ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, Stored, UNNAMED,
+    ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, Stored, UNNAMED, heed,
     spool::{Place, Spool},
     verify::Verifier,
 };
 use crate::{
     domain::Digest,
+    full_disk::FullDisk,
     store::postgres::{PostgresArtifactIndex, store_error},
 };
 
@@ -44,6 +45,8 @@ pub struct PostgresArtifacts {
 }
 
 struct Uploads {
+    /// Where uploads are collected.
+    disk: FullDisk,
     spool: Arc<Spool>,
     writers: Arc<Semaphore>,
 }
@@ -51,8 +54,11 @@ struct Uploads {
 impl PostgresArtifacts {
     /// The artifacts of the store behind `pool`.
     pub fn new(pool: PgPool, index: PostgresArtifactIndex) -> Self {
-        let uploads =
-            Uploads { spool: Arc::new(Spool::new(Place::Nameless)), writers: Arc::new(Semaphore::new(WRITERS)) };
+        let uploads = Uploads {
+            disk: FullDisk::of_folder(&std::env::temp_dir()),
+            spool: Arc::new(Spool::new(Place::Nameless)),
+            writers: Arc::new(Semaphore::new(WRITERS)),
+        };
         Self { pool, index, uploads: Some(uploads) }
     }
 
@@ -95,7 +101,9 @@ impl ArtifactStore for PostgresArtifacts {
         if let Some(row) = self.index.claim(&upload.digest).await? {
             return row.accept(&upload);
         }
-        let file = uploads.spool.collect(&upload, chunks).await?;
+        let collected = uploads.spool.collect(&upload, chunks).await;
+        heed(&uploads.disk, upload.size, &collected);
+        let file = collected?;
         let (pool, writers) = (self.pool.clone(), uploads.writers.clone());
         let task = tokio::spawn(async move {
             let _writer = writers.acquire_owned().await.map_err(io::Error::other)?;

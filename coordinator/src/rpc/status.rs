@@ -3,17 +3,13 @@
 //! Codes follow what the caller can do; messages are for people and hold no SQL, paths or secrets. No call answers
 //! ABORTED for a stale attempt: every call about attempts takes several jobs and answers each of them by itself.
 
-use std::{
-    fmt::Display,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::fmt::Display;
 
 use besom_sweep::SpecError;
 use tonic::Status;
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
-use crate::{artifacts::ArtifactError, store::StoreError};
+use crate::{artifacts::ArtifactError, full_disk::is_no_space, store::StoreError};
 
 /// The one reason for INTERNAL.
 pub(super) const DAMAGED: &str = "the database is damaged or besom has a bug; the coordinator's log says where";
@@ -40,12 +36,8 @@ pub(super) fn of_store(error: StoreError) -> Status {
             debug!(error = %source, "the database is not available");
             Status::unavailable(error.to_string())
         }
-        StoreError::Full(source) => {
-            if FULL.may_warn(Instant::now()) {
-                warn!(error = %source, "the disk of the store is full; nothing is written until there is room");
-            }
-            Status::resource_exhausted(error.to_string())
-        }
+        // The store itself tells the log, once a minute.
+        StoreError::Full(_) => Status::resource_exhausted(error.to_string()),
         StoreError::Corrupt { .. } => {
             error!(%error, "the database is damaged or this build has a bug");
             Status::internal(DAMAGED)
@@ -65,26 +57,6 @@ pub(super) fn of_read(error: StoreError) -> Status {
     }
 }
 
-/// Reads still work on a full disk, so the reaper does not notice it, and every worker asks again and again.
-static FULL: Throttle = Throttle(Mutex::new(None));
-
-/// How long a full disk is not mentioned again.
-const QUIET: Duration = Duration::from_secs(60);
-
-/// The last warning.
-struct Throttle(Mutex<Option<Instant>>);
-
-impl Throttle {
-    fn may_warn(&self, now: Instant) -> bool {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = last.is_none_or(|last| now.saturating_duration_since(last) >= QUIET);
-        if may {
-            *last = Some(now);
-        }
-        may
-    }
-}
-
 /// The answer to what the artifact store said.
 pub(super) fn of_artifact(error: ArtifactError) -> Status {
     match error {
@@ -95,14 +67,12 @@ pub(super) fn of_artifact(error: ArtifactError) -> Status {
         ArtifactError::Offset { .. } => Status::out_of_range(error.to_string()),
         ArtifactError::Superseded(_) => Status::aborted(error.to_string()),
         ArtifactError::Crowded(_) => Status::resource_exhausted(error.to_string()),
+        ArtifactError::Io(source) if is_no_space(&source) => Status::resource_exhausted(
+            "artifact storage: no space is left on the coordinator's disk; free some there, and all goes on by itself",
+        ),
         ArtifactError::Io(source) => {
             error!(error = %source, "the artifact storage fails");
-            match source.kind() {
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    Status::resource_exhausted("artifact storage: no space left")
-                }
-                _ => Status::unavailable("artifact storage: a read or write failed; the coordinator's log says why"),
-            }
+            Status::unavailable("artifact storage: a read or write failed; the coordinator's log says why")
         }
         ArtifactError::Store(source) => of_store(source),
     }
@@ -131,13 +101,5 @@ mod tests {
             assert_eq!(status.code(), code);
             assert!(!status.message().contains("secret"), "{}", status.message());
         }
-    }
-
-    #[test]
-    fn a_full_disk_is_told_once_a_minute() {
-        let (throttle, start) = (Throttle(Mutex::new(None)), Instant::now());
-        assert!(throttle.may_warn(start));
-        assert!(!throttle.may_warn(start + QUIET / 2));
-        assert!(throttle.may_warn(start + QUIET));
     }
 }

@@ -17,7 +17,7 @@ use super::{
     open::{OpenError, hide_password, unknown_parameter},
     trouble::{of_postgres, plain},
 };
-use crate::domain::Digest;
+use crate::{domain::Digest, full_disk::FullDisk};
 
 mod dialect;
 // The same files serve both databases; see their module's documentation.
@@ -84,7 +84,7 @@ impl PostgresStore {
         conn.close().await.map_err(unavailable)?;
         let (writer, reader) =
             (pool(options.clone(), WRITERS, ACQUIRE_TIMEOUT), pool(options, READERS, READER_PATIENCE));
-        Ok(Self::with(Some(writer), reader, LIMIT))
+        Ok(Self::with(Some(writer), reader, LIMIT, &hide_password(url)))
     }
 
     /// Connects for reading. Changes nothing.
@@ -92,6 +92,15 @@ impl PostgresStore {
     /// # Errors
     /// `NotFound` if there is no store in the database; `Newer` as for [`PostgresStore::open`].
     pub async fn open_read_only(url: &str) -> Result<Self, OpenError> {
+        Self::check_made(url).await?;
+        Ok(Self::with(None, pool(options(url)?, READERS, ACQUIRE_TIMEOUT), LIMIT, &hide_password(url)))
+    }
+
+    /// Whether there is a store of this build's migrations.
+    ///
+    /// # Errors
+    /// As for [`PostgresStore::open_read_only`].
+    pub(super) async fn check_made(url: &str) -> Result<(), OpenError> {
         let unavailable = |error| of_postgres(url, &error);
         let options = options(url)?;
         let mut conn = connect(url, &options, ACQUIRE_TIMEOUT).await?;
@@ -110,13 +119,24 @@ impl PostgresStore {
                 .await
                 .map_err(unavailable)?;
         conn.close().await.map_err(unavailable)?;
-        migrations::check(&MIGRATIONS, &applied, &hide_password(url))?;
-        Ok(Self::with(None, pool(options, READERS, ACQUIRE_TIMEOUT), LIMIT))
+        migrations::check(&MIGRATIONS, &applied, &hide_password(url))
     }
 
-    fn with(writer: Option<PgPool>, reader: PgPool, limit: Duration) -> Self {
+    /// Whether another process applies migrations right now: only that takes an advisory lock in the database.
+    pub(super) async fn is_being_made(url: &str) -> bool {
+        let held = async {
+            let mut conn = connect(url, &options(url)?, ACQUIRE_TIMEOUT).await?;
+            let held = "SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                        WHERE l.locktype = 'advisory' AND d.datname = current_database())";
+            sqlx::query_scalar(held).fetch_one(&mut conn).await.map_err(|error| of_postgres(url, &error))
+        };
+        held.await.unwrap_or(false)
+    }
+
+    fn with(writer: Option<PgPool>, reader: PgPool, limit: Duration, server: &str) -> Self {
         let duty = writer.as_ref().unwrap_or(&reader).clone();
-        let handle = Handle { writer, reader, duty, clock: Clock, limit, weighing: Arc::default() };
+        let disk = Arc::new(FullDisk::of_server(&format!("the server of {server}")));
+        let handle = Handle { writer, reader, duty, clock: Clock, limit, weighing: Arc::default(), disk };
         Self { lanes: handle.writer.is_some().then(|| Lanes::new(&handle)), handle }
     }
 
@@ -260,7 +280,7 @@ mod tests {
         let proxy = tokio::spawn(pass_on(listener, server, host));
 
         let pool = pool(options.host("127.0.0.1").port(port), WRITERS, ACQUIRE_TIMEOUT);
-        let store = Arc::new(PostgresStore::with(Some(pool.clone()), pool, Duration::from_secs(8)));
+        let store = Arc::new(PostgresStore::with(Some(pool.clone()), pool, Duration::from_secs(8), "test"));
         let mut transactions = JoinSet::new();
         for _ in 0..WRITERS {
             let store = store.clone();

@@ -63,7 +63,7 @@ pub async fn run_with(
     }
     let events: Events = Arc::new(events);
     let ledger = Arc::new(Ledger::new(Clock::new()));
-    let link = Arc::new(Link::new(Arc::clone(&events)));
+    let link = Arc::new(Link::new(config.coordinator.clone(), Arc::clone(&events)));
     let client = WorkerServiceClient::new(connect()).max_decoding_message_size(8 << 20);
     let (host, name) = who(&config);
     let bench = Arc::new(Bench {

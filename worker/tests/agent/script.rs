@@ -195,7 +195,14 @@ fn start(
     let home = tempfile::tempdir().unwrap();
     let (shutdown, sender) = (Shutdown::default(), watch::Sender::new(Vec::new()));
     let events = sender.subscribe();
-    let config = WorkerConfig { name: Some("tester".into()), slots, home: home.path().to_owned(), sweep, patience };
+    let config = WorkerConfig {
+        name: Some("tester".into()),
+        coordinator: "pipe".into(),
+        slots,
+        home: home.path().to_owned(),
+        sweep,
+        patience,
+    };
     let tell = move |event| sender.send_modify(|events: &mut Vec<WorkerEvent>| events.push(event));
     let task = tokio::spawn(run_with(trainer, fake.connect(), config, shutdown.clone(), tell));
     Worker { script, shutdown, events, task, _home: home }

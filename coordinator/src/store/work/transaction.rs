@@ -13,6 +13,7 @@ use super::dialect::{self, Clock, Conn, Db};
 use crate::{
     domain::Timestamp,
     failed_sync,
+    full_disk::FullDisk,
     store::{
         StoreError,
         failure::{self, Class, Failure},
@@ -34,6 +35,8 @@ pub(in super::super) struct Handle {
     pub(in super::super) limit: Duration,
     /// Held while the importance of a sweep is worked out, which takes memory for each of its cells.
     pub(in super::super) weighing: Arc<Mutex<()>>,
+    /// Where the database writes.
+    pub(in super::super) disk: Arc<FullDisk>,
 }
 
 /// What happens between begin and commit, at the time that the database's clock (or a test) gives.
@@ -107,12 +110,18 @@ impl Handle {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let (clock, limit) = (self.clock, self.limit);
+        let (clock, limit, disk) = (self.clock, self.limit, Arc::clone(&self.disk));
+        let writes = begin == dialect::BEGIN_WRITE;
         let task = tokio::spawn(async move {
             let mut run = 1;
             loop {
                 let failure = match once(&pool, begin, &clock, now, limit, &args, body).await {
-                    Ok(value) => return Ok(value),
+                    Ok(value) => {
+                        if writes {
+                            disk.room();
+                        }
+                        return Ok(value);
+                    }
                     Err(failure) => failure,
                 };
                 let (error, class) = match failure {
@@ -123,6 +132,9 @@ impl Handle {
                         (error, class)
                     }
                 };
+                if class == Class::Full {
+                    disk.full(format_args!("the store needs some for \"{operation}\""), failure::words(&error));
+                }
                 if class != Class::Again || run == failure::MAX_RUNS {
                     return Err(failure::answer(error, class, operation));
                 }
