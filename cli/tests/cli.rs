@@ -328,7 +328,7 @@ fn an_interrupted_run_goes_on_where_it_was() {
     let file = home.write("long.yaml", &tiny_sweep("long", 4, 100));
     let run = home.start([Path::new("run"), Path::new("--slots"), Path::new("1"), &file]);
     run.wait_for("job ");
-    let ended = run.terminate().expect(1).says("goes on with sweep long");
+    let ended = run.terminate().expect(143).says("goes on with sweep long");
     assert!(ended.stdout.is_empty(), "{ended}");
     let progress = home.besom(["sweeps", "--json"]).expect(0).json();
     assert_eq!((&progress[0]["state"], &progress[0]["running"]), (&"active".into(), &0.into()));
@@ -390,7 +390,7 @@ fn a_second_signal_ends_a_worker_at_once() {
     worker.signal("TERM");
     worker.wait_for("draining");
     let second = Instant::now();
-    worker.terminate().expect(1).says("besom: stopped");
+    worker.terminate().expect(143).says("besom: stopped");
     assert!(second.elapsed() < Duration::from_secs(3), "{:?}", second.elapsed());
 }
 

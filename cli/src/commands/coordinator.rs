@@ -91,7 +91,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let address = listener.local_addr()?;
     let coordinator = connect::start(&opened, config)?;
     if let Some(lock) = &opened.lock {
-        lock.set_address(&format!("http://{}", reachable(address))).context("the store's lock file")?;
+        lock.set_address(&format!("http://{}", reachable(address)))
+            .with_context(|| lock.path().display().to_string())?;
     }
     output::say(format_args!("besom coordinator is listening on http://{address}, store {url}"));
     if address.ip().is_loopback() {

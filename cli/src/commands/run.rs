@@ -67,7 +67,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         return Ok(Exit::Success);
     }
     let interrupted = signals::first_signal("giving the jobs back; the sweep stays active (again: stop at once)")?;
-    let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
+    let url = connect::parse_store(&settings.store_of_run(args.store.as_deref()))?;
     // Before the store: a dataset that cannot be had leaves none behind.
     let load = dataset::load(&file.spec.dataset, &file.folder, settings, args.allow_private_hosts);
     let Some(data) = interrupted.run_until_cancelled(load).await.transpose()? else {
