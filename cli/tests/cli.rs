@@ -525,3 +525,74 @@ fn completions_are_made_for_every_shell() {
         assert!(home.besom(["completions", shell]).expect(0).stdout.contains("besom"));
     }
 }
+
+#[test]
+fn a_coordinator_on_loopback_says_how_others_reach_it() {
+    let home = Home::new();
+    let (coordinator, _) = home.coordinator::<&str>([]);
+    let line = coordinator.wait_for("only this machine reaches it");
+    assert!(line.contains("--listen 0.0.0.0:") && line.contains("--insecure"), "{line}");
+    coordinator.terminate().expect(0);
+    home.besom(["coordinator", "--listen", "0.0.0.0:0"]).expect(2).says("add --insecure if you trust the network");
+}
+
+#[test]
+fn where_a_store_and_a_coordinator_are_set_it_is_said_which_one_counts() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
+    let (coordinator, url) = home.coordinator::<&str>([]);
+    home.besom(["submit", file.to_str().unwrap(), "--coordinator", &url]).expect(0);
+    let store = home.store();
+    let both = Home::new().with_variable("BESOM_COORDINATOR", &url).with_variable("BESOM_STORE", &store);
+    let listed = both.besom(["sweeps"]).expect(0);
+    assert!(listed.stdout.contains("tiny"), "{listed}");
+    assert_eq!(listed.stderr.matches("BESOM_COORDINATOR counts here, and BESOM_STORE does not").count(), 1, "{listed}");
+    both.besom(["sql", "SELECT name FROM sweeps"])
+        .expect(0)
+        .says("BESOM_STORE counts here, and BESOM_COORDINATOR does not");
+    // A flag is what the person means.
+    let flagged = both.besom(["sweeps", "--store", &store]).expect(0);
+    assert!(flagged.stderr.is_empty(), "{flagged}");
+    let only = Home::new().with_variable("BESOM_COORDINATOR", &url);
+    only.besom(["sql", "SELECT 1"]).expect(2).says(&url).says("or name the store with --store");
+    only.besom(["sql", "SELECT 1", "--coordinator", &url])
+        .expect(2)
+        .says("--coordinator: `besom sql` asks the store itself");
+    coordinator.terminate().expect(0);
+}
+
+#[test]
+fn errors_of_the_system_name_the_file_and_the_cause_in_words() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
+    let (missing, folder) = (home.path().join("missing"), home.path().join("folder"));
+    let (below, config) = (file.join("below"), folder.join("config.toml"));
+    std::fs::create_dir_all(&config).unwrap();
+    home.besom([Path::new("run"), &file]).expect(0);
+    let words = |path: &Path| path.to_str().unwrap().to_owned();
+    let inside = |path: &Path, name: &str| words(&path.join(name));
+    let cases: Vec<(Vec<String>, &Path)> = vec![
+        (vec!["run".into(), inside(&missing, "x.yaml")], &missing),
+        (vec!["submit".into(), words(&folder)], &folder),
+        (vec!["dataset".into(), "inspect".into(), inside(&missing, "x.npz")], &missing),
+        (vec!["dataset".into(), "inspect".into(), words(&below)], &below),
+        (vec!["plot".into(), "tiny".into(), "--out".into(), words(&below)], &below),
+        (vec!["report".into(), "tiny".into(), "--out".into(), inside(&missing, "x.html")], &missing),
+        (vec!["export".into(), "runs".into(), "tiny".into(), "--out".into(), inside(&missing, "x.csv")], &missing),
+        (vec!["export".into(), "model".into(), "tiny".into(), "--out".into(), words(&below)], &below),
+        (vec!["predict".into(), "tiny".into(), "--out".into(), inside(&missing, "x.svg")], &missing),
+        (vec!["predict".into(), "tiny".into(), "--input".into(), inside(&missing, "x.png")], &missing),
+        (vec!["sql".into(), "SELECT 1".into(), "--store".into(), format!("sqlite:{}", words(&below))], &below),
+        (vec!["sweeps".into(), "--store".into(), format!("sqlite:{}", inside(&missing, "x.db"))], &missing),
+        (vec!["coordinator".into(), "--store".into(), format!("sqlite:{}", inside(&below, "x.db"))], &below),
+    ];
+    for (args, names) in cases {
+        let ended = home.besom(&args);
+        assert!(matches!(ended.code(), Some(1 | 2)), "{ended}");
+        assert!(ended.stderr.contains(names.to_str().unwrap()), "{ended}");
+        assert!(!ended.stderr.contains("os error"), "{ended}");
+    }
+    let broken = Home::new().with_variable("BESOM_HOME", folder.to_str().unwrap());
+    let ended = broken.besom(["sweeps"]).expect(1).says(config.to_str().unwrap());
+    assert!(ended.stderr.contains("irectory") && !ended.stderr.contains("os error"), "{ended}");
+}

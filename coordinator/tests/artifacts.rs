@@ -629,3 +629,48 @@ async fn who_only_reads_leaves_a_damaged_file_where_it_is() {
     assert!(matches!(get(&*reading.artifacts, &digest(&bytes)).await, Err(ArtifactError::Mismatch { .. })));
     assert!(file.exists());
 }
+
+#[tokio::test]
+async fn two_stores_in_one_folder_do_not_share_their_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = content(CHUNK, 31);
+    let name = digest(&bytes);
+    let url = |file: &str| StoreUrl::Sqlite(dir.path().join(file));
+    let (besom, other) = (open(&url("besom.db")).await.unwrap(), open(&url("other.db")).await.unwrap());
+    for opened in [&besom, &other] {
+        put(&*opened.artifacts, &bytes).await.unwrap();
+    }
+    for folder in ["artifacts", "other.db.artifacts"] {
+        assert!(dir.path().join(folder).join(&name.as_str()[..2]).join(name.as_str()).is_file(), "{folder}");
+    }
+    std::fs::remove_dir_all(dir.path().join("artifacts")).unwrap();
+    assert!(get(&*other.artifacts, &name).await.unwrap() == bytes);
+    let reading = open_read_only(&url("other.db")).await.unwrap();
+    assert!(get(&*reading.artifacts, &name).await.unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_store_takes_its_files_out_of_a_folder_that_it_shared_with_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mine, others) = (content(CHUNK, 32), content(CHUNK, 33));
+    let url = StoreUrl::Sqlite(dir.path().join("other.db"));
+    let opened = open(&url).await.unwrap();
+    put(&*opened.artifacts, &mine).await.unwrap();
+    opened.close().await;
+    // As an earlier build left it, with a file of another store beside it.
+    let shared = dir.path().join("artifacts");
+    std::fs::rename(dir.path().join("other.db.artifacts"), &shared).unwrap();
+    let foreign = digest(&others);
+    let place = shared.join(&foreign.as_str()[..2]);
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::write(place.join(foreign.as_str()), &others).unwrap();
+    let reading = open_read_only(&url).await.unwrap();
+    assert!(
+        get(&*reading.artifacts, &digest(&mine)).await.unwrap() == mine,
+        "who only reads finds them where they are"
+    );
+    let opened = open(&url).await.unwrap();
+    std::fs::remove_dir_all(&shared).unwrap();
+    assert!(get(&*opened.artifacts, &digest(&mine)).await.unwrap() == mine);
+    assert!(matches!(get(&*opened.artifacts, &foreign).await, Err(ArtifactError::NotFound(_))));
+}

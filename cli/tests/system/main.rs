@@ -14,4 +14,5 @@ mod replaced;
 #[path = "../support/mod.rs"]
 mod support;
 mod surroundings;
+mod two_hosts;
 mod world;

@@ -179,8 +179,9 @@ pub(super) async fn until_made(url: &StoreUrl) {
             StoreUrl::Sqlite(path) => SqliteStore::check_made(path).await,
             StoreUrl::Postgres(url) => PostgresStore::check_made(url).await,
         };
-        // Any other error is for whoever opens the store.
-        if !matches!(made, Err(OpenError::NotFound { .. })) || Instant::now() >= deadline {
+        // Any other error is for whoever opens the store. A file that is just being made may be locked for a moment.
+        let may_come = matches!(made, Err(OpenError::NotFound { .. } | OpenError::Unavailable { .. }));
+        if !may_come || Instant::now() >= deadline {
             return;
         }
         let is_being_made = match url {
