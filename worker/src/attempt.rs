@@ -223,7 +223,7 @@ impl Attempt {
         outcome: v1::Outcome,
         trained: Trained,
         keep: KeepModels,
-    ) -> Result<v1::Completion, TrainError> {
+    ) -> Result<v1::Completion, Trouble> {
         let mut completion = self.completion(outcome);
         completion.confusion = trained.confusion.map(Into::into);
         completion.seconds = trained.seconds;
@@ -242,7 +242,7 @@ impl Attempt {
     }
 
     /// Stores one model and answers its digest; empty for a model that is none. An absent coordinator is waited for.
-    async fn upload(&self, model: &[u8]) -> Result<String, TrainError> {
+    async fn upload(&self, model: &[u8]) -> Result<String, Trouble> {
         if model.is_empty() {
             return Ok(String::new());
         }
@@ -252,7 +252,7 @@ impl Attempt {
             .artifacts
             .put(&mut worker, v1::ArtifactKind::Model, model)
             .await
-            .map_err(|error| TrainError::passing(format!("failed to store the model: {error}")))
+            .map_err(|error| Hindrance::of_model(&self.bench.name, &error))
     }
 
     /// Repeats the completion until it is answered; tells how the attempt ended.
@@ -291,7 +291,7 @@ impl Attempt {
                     failures += 1;
                     tokio::time::sleep(delay(failures, spread())).await;
                 }
-                Err(Refusal::Other(status)) => match self.refused(&completion, &status) {
+                Err(Refusal::Other(status)) => match self.refused(&completion, &status).await {
                     Some(failed) => (completion, refusals) = (failed, 0),
                     None => return ("failed", Some(status.message().to_owned())),
                 },
@@ -299,9 +299,9 @@ impl Attempt {
         }
     }
 
-    /// A result that the coordinator does not take becomes a failure with its words; a failure that it does not take is
-    /// left to the end of the lease.
-    fn refused(&self, completion: &v1::Completion, status: &Status) -> Option<v1::Completion> {
+    /// A result that the coordinator does not take becomes a failure with its words, unless it is refused because its models
+    /// are gone from the store; a failure that it does not take is left to the end of the lease.
+    async fn refused(&self, completion: &v1::Completion, status: &Status) -> Option<v1::Completion> {
         tracing::error!(
             job.id = self.at.job,
             job.attempt = self.at.attempt,
@@ -315,7 +315,25 @@ impl Attempt {
         failed.error = format!("the coordinator refused the result: {}", status.message());
         failed.retryable = true;
         failed.seconds = completion.seconds;
+        if self.has_lost_a_model(completion).await {
+            let hindrance = Hindrance::machine(&self.bench.name, "a model of the result is gone from the store");
+            failed.error = format!("{}; the job is trained again", hindrance.problem);
+            failed.hindrance = hindrance.by.into();
+        }
         Some(failed)
+    }
+
+    /// Whether a model that was stored is no longer there. A result may wait for its coordinator longer than a model stays that
+    /// nothing names.
+    async fn has_lost_a_model(&self, completion: &v1::Completion) -> bool {
+        let models = [&completion.final_model, &completion.best_model];
+        for digest in models.into_iter().filter(|digest| !digest.is_empty()) {
+            let mut worker = Worker { link: &self.bench.link, session: None, refusals: 0 };
+            if self.bench.artifacts.has(&mut worker, digest).await == Some(false) {
+                return true;
+            }
+        }
+        false
     }
 
     fn settled(&self, completion: &v1::Completion, response: &v1::CompleteResponse) -> (&'static str, Option<String>) {

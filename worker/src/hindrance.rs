@@ -53,6 +53,23 @@ impl Hindrance {
         }
     }
 
+    /// Why a model could not be stored.
+    pub(crate) fn of_model(worker: &str, error: &TransferError) -> Trouble {
+        match error {
+            TransferError::Stuck { .. } | TransferError::Damaged { .. } | TransferError::Memory { .. } => {
+                Trouble::Hindered(Self::machine(
+                    worker,
+                    format_args!(
+                        "the model does not arrive ({error}); check the network between it and the coordinator"
+                    ),
+                ))
+            }
+            TransferError::Refused(_) | TransferError::Away(_) => {
+                TrainError::passing(format!("failed to store the model: {error}")).into()
+            }
+        }
+    }
+
     /// What the trainer's machine lacks, as it says.
     pub(crate) fn of_training(worker: &str, error: TrainError) -> Trouble {
         match error.surroundings {

@@ -181,6 +181,12 @@ impl Artifacts {
         Ok(download.bytes)
     }
 
+    /// Whether the artifact of this digest is stored; `None` where nobody says.
+    pub async fn has(&self, party: &mut impl Party, digest: &str) -> Option<bool> {
+        let caller = party.caller().await;
+        self.stat(caller, digest, "").await.ok().map(|stat| stat.present)
+    }
+
     async fn stat(&self, caller: Caller, digest: &str, upload: &str) -> Result<v1::StatResponse, Failure> {
         let Caller { worker, store, secret } = caller;
         let (digest, upload) = (digest.to_owned(), upload.to_owned());

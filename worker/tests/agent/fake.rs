@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) refusals: BTreeMap<&'static str, (u32, Status)>,
     /// The next so many answers that hand out jobs are damaged like this.
     pub(crate) damage: Option<(u32, Damage)>,
+    /// What is put is gone at once.
+    pub(crate) forgets: bool,
     /// Get sends nothing while this is set.
     pub(crate) stalled: bool,
     pub(crate) directives: BTreeMap<i64, v1::Directive>,
@@ -303,7 +305,9 @@ impl ArtifactService for Fake {
                 return Err(Status::data_loss("digest: other bytes"));
             }
             let size = bytes.len() as u64;
-            state.artifacts.insert(digest, bytes);
+            if !state.forgets {
+                state.artifacts.insert(digest, bytes);
+            }
             state.answer("put", v1::PutResponse { size })
         })
     }

@@ -548,6 +548,26 @@ async fn a_job_whose_dataset_is_damaged_in_the_store_is_given_back() {
 }
 
 #[tokio::test]
+async fn a_result_whose_model_is_gone_from_the_store_is_no_failure_of_its_job() {
+    let fake = coordinator(LONG, [1]);
+    let gone = Status::failed_precondition("jobs[0]: job 1, attempt 1: its model is not stored");
+    fake.with(|state| {
+        state.forgets = true;
+        state.refusals.insert("complete", (3, gone));
+    });
+    let mut worker = work(&fake, 1, Script::default());
+    assert_eq!(worker.outcome(1).await.0, "released");
+    fake.with(|state| {
+        let (by, problem) = hindrance(state);
+        assert!(
+            by == v1::Hindrance::Machine && problem.contains("is gone from the store; the job is trained"),
+            "{problem}"
+        );
+    });
+    worker.drain().await;
+}
+
+#[tokio::test]
 async fn a_machine_that_lacks_something_gives_its_job_back_and_rests_before_the_next() {
     let fake = coordinator(LONG, [1]);
     let mut worker = work(&fake, 1, Script::default());
