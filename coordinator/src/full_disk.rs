@@ -2,6 +2,7 @@
 //! meanwhile, and a line for each of its calls would bury the others.
 
 use std::{
+    collections::HashSet,
     fmt::Display,
     path::{Path, PathBuf},
     sync::{
@@ -22,7 +23,15 @@ pub(crate) struct FullDisk {
     place: Place,
     /// Asked at every write; the rest only while the disk is full.
     is_full: AtomicBool,
-    told: Mutex<Option<Instant>>,
+    told: Mutex<Told>,
+}
+
+/// What has been said.
+#[derive(Debug, Default)]
+struct Told {
+    last: Option<Instant>,
+    /// What found no room. Only its success tells that there is some again: much of what is done writes nothing.
+    failed: HashSet<&'static str>,
 }
 
 /// Where it is.
@@ -45,39 +54,44 @@ impl FullDisk {
     }
 
     fn new(place: Place) -> Self {
-        Self { place, is_full: AtomicBool::new(false), told: Mutex::new(None) }
+        Self { place, is_full: AtomicBool::new(false), told: Mutex::default() }
     }
 
-    /// There was no room for `need`.
-    pub(crate) fn full(&self, need: impl Display, error: impl Display) {
-        if self.may_tell(Instant::now()) {
+    /// `operation` found no room for `need`.
+    pub(crate) fn full(&self, operation: &'static str, need: impl Display, error: impl Display) {
+        if self.may_tell(operation, Instant::now()) {
             let place = self.place();
             warn!("no space is left on {place}: {need} ({error}); free some, and all goes on by itself");
         }
     }
 
-    /// Something was written.
-    pub(crate) fn room(&self) {
-        if self.is_full.load(Ordering::Relaxed) && self.is_over() {
+    /// `operation` was done.
+    pub(crate) fn room(&self, operation: &'static str) {
+        if self.is_full.load(Ordering::Relaxed) && self.is_over(operation) {
             warn!("there is space again on {}; all goes on", self.place());
         }
     }
 
-    fn may_tell(&self, now: Instant) -> bool {
+    fn may_tell(&self, operation: &'static str, now: Instant) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         self.is_full.store(true, Ordering::Relaxed);
-        let may = told.is_none_or(|told| now.saturating_duration_since(told) >= QUIET);
+        told.failed.insert(operation);
+        let may = told.last.is_none_or(|last| now.saturating_duration_since(last) >= QUIET);
         if may {
-            *told = Some(now);
+            told.last = Some(now);
         }
         may
     }
 
-    /// Whether this is the first write since the disk was full.
-    fn is_over(&self) -> bool {
+    /// Whether this shows that the disk is no longer full.
+    fn is_over(&self, operation: &'static str) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        self.is_full.store(false, Ordering::Relaxed);
-        told.take().is_some()
+        let is_over = told.failed.contains(operation);
+        if is_over {
+            *told = Told::default();
+            self.is_full.store(false, Ordering::Relaxed);
+        }
+        is_over
     }
 
     fn place(&self) -> String {
@@ -106,13 +120,14 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_once_a_minute_and_once_more_when_it_is_over() {
         let (disk, start) = (FullDisk::of_folder(Path::new("/")), Instant::now());
-        assert!(!disk.is_over(), "it never was full");
-        assert!(disk.may_tell(start));
-        assert!(!disk.may_tell(start + QUIET / 2));
-        assert!(disk.may_tell(start + QUIET));
-        assert!(disk.is_over());
-        assert!(!disk.is_over(), "told already");
-        assert!(disk.may_tell(start + QUIET + QUIET / 2), "full once more is news");
+        assert!(!disk.is_over("report"), "it never was full");
+        assert!(disk.may_tell("report", start));
+        assert!(!disk.may_tell("complete", start + QUIET / 2));
+        assert!(disk.may_tell("report", start + QUIET));
+        assert!(!disk.is_over("expire"), "it may have written nothing");
+        assert!(disk.is_over("complete"));
+        assert!(!disk.is_over("report"), "told already");
+        assert!(disk.may_tell("report", start + QUIET + QUIET / 2), "full once more is news");
     }
 
     #[test]

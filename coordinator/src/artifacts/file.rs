@@ -105,23 +105,14 @@ impl FileArtifacts {
         }
     }
 
-    /// Takes the bytes of an upload; see [`ArtifactStore::put`].
-    async fn store(
+    async fn write(
         &self,
-        upload: NewUpload,
+        upload: &NewUpload,
         chunks: BoxStream<'static, Result<Bytes, io::Error>>,
     ) -> Result<(), ArtifactError> {
-        let index = self.writable()?;
-        if let Some(row) = index.claim(&upload.digest).await? {
-            row.accept(&upload)?;
-            if self.file_size(&upload.digest).await? == Some(upload.size) {
-                return Ok(());
-            }
-        }
-        // A file that no row names is written anew: a process that died may have left its name, but not on the disk.
-        let mut file = self.spool.collect(&upload, chunks).await?;
+        let mut file = self.spool.collect(upload, chunks).await?;
         let file = blocking(move || file.sync().map(|()| file)).await?;
-        self.name(&upload, file).await
+        self.name(upload, file).await
     }
 
     /// Gives a complete file its name and its row.
@@ -208,10 +199,17 @@ impl ArtifactStore for FileArtifacts {
         upload: NewUpload,
         chunks: BoxStream<'static, Result<Bytes, io::Error>>,
     ) -> Result<(), ArtifactError> {
-        let size = upload.size;
-        let stored = self.store(upload, chunks).await;
-        heed(&self.disk, size, &stored);
-        stored
+        let index = self.writable()?;
+        if let Some(row) = index.claim(&upload.digest).await? {
+            row.accept(&upload)?;
+            if self.file_size(&upload.digest).await? == Some(upload.size) {
+                return Ok(());
+            }
+        }
+        // A file that no row names is written anew: a process that died may have left its name, but not on the disk.
+        let written = self.write(&upload, chunks).await;
+        heed(&self.disk, upload.size, &written);
+        written
     }
 
     async fn get(&self, digest: &Digest, offset: u64) -> Result<(u64, Chunks), ArtifactError> {

@@ -145,12 +145,15 @@ impl ArtifactError {
     }
 }
 
+/// What a disk with artifacts is written for.
+const UPLOAD: &str = "upload";
+
 /// Tells of a disk that had no room for an upload of this size, or has some again.
 fn heed<T>(disk: &FullDisk, size: u64, stored: &Result<T, ArtifactError>) {
     match stored {
-        Ok(_) => disk.room(),
+        Ok(_) => disk.room(UPLOAD),
         Err(ArtifactError::Io(error)) if is_no_space(error) => {
-            disk.full(format_args!("an artifact needs {} MiB", size.div_ceil(1 << 20)), error);
+            disk.full(UPLOAD, format_args!("an artifact needs {} MiB", size.div_ceil(1 << 20)), error);
         }
         Err(_) => {}
     }

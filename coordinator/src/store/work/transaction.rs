@@ -118,7 +118,7 @@ impl Handle {
                 let failure = match once(&pool, begin, &clock, now, limit, &args, body).await {
                     Ok(value) => {
                         if writes {
-                            disk.room();
+                            disk.room(operation);
                         }
                         return Ok(value);
                     }
@@ -133,7 +133,11 @@ impl Handle {
                     }
                 };
                 if class == Class::Full {
-                    disk.full(format_args!("the store needs some for \"{operation}\""), failure::words(&error));
+                    disk.full(
+                        operation,
+                        format_args!("the store needs a few MiB for \"{operation}\""),
+                        failure::words(&error),
+                    );
                 }
                 if class != Class::Again || run == failure::MAX_RUNS {
                     return Err(failure::answer(error, class, operation));
