@@ -17,7 +17,7 @@ CREATE OR REPLACE VIEW worker_status AS
 SELECT w.name AS worker,
        w.id AS worker_id,
        CASE WHEN w.left_at IS NOT NULL THEN 'left'
-            WHEN w.last_seen_at < t.now - COALESCE(w.gone_after, 60000000) THEN 'gone'
+            WHEN w.last_seen_at < t.now - LEAST(GREATEST(COALESCE(w.gone_after, 60000000), 0), 86400000000) THEN 'gone'
             ELSE 'present' END AS state,
        w.host,
        w.device,

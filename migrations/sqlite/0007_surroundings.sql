@@ -14,7 +14,7 @@ CREATE VIEW worker_status AS
 SELECT w.name AS worker,
        w.id AS worker_id,
        CASE WHEN w.left_at IS NOT NULL THEN 'left'
-            WHEN w.last_seen_at < t.now - COALESCE(w.gone_after, 60000000) THEN 'gone'
+            WHEN w.last_seen_at < t.now - min(max(COALESCE(w.gone_after, 60000000), 0), 86400000000) THEN 'gone'
             ELSE 'present' END AS state,
        w.host,
        w.device,
