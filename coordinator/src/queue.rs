@@ -5,7 +5,7 @@
 //! called, in one statement for all of them.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{HashMap, HashSet},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -91,25 +91,15 @@ struct Calls {
     /// Since they were last noted in the store.
     seen: HashSet<WorkerId>,
     versions: HashMap<WorkerId, u32>,
-    /// Open calls of each worker that waits for a job: it is there, however long it waits.
-    waiting: HashMap<WorkerId, usize>,
+    waiting: usize,
 }
 
 /// One waiting worker, counted until its call ends, however it does.
-pub(crate) struct Waiting<'q> {
-    queue: &'q QueueWatch,
-    worker: WorkerId,
-}
+pub(crate) struct Waiting<'q>(&'q QueueWatch);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let mut calls = self.queue.calls();
-        if let Entry::Occupied(mut open) = calls.waiting.entry(self.worker) {
-            *open.get_mut() -= 1;
-            if *open.get() == 0 {
-                open.remove();
-            }
-        }
+        self.0.calls().waiting -= 1;
     }
 }
 
@@ -128,17 +118,16 @@ impl QueueWatch {
     }
 
     /// A worker begins to wait.
-    pub(crate) fn wait(&self, worker: WorkerId) -> Waiting<'_> {
+    pub(crate) fn wait(&self) -> Waiting<'_> {
         let first = {
             let mut calls = self.calls();
-            let first = calls.waiting.is_empty();
-            *calls.waiting.entry(worker).or_default() += 1;
-            first
+            calls.waiting += 1;
+            calls.waiting == 1
         };
         if first {
             self.changed();
         }
-        Waiting { queue: self, worker }
+        Waiting(self)
     }
 
     /// What is found from now on.
@@ -196,7 +185,7 @@ impl QueueWatch {
                 () = sleep_until(soonest) => {}
             }
             asked = Instant::now();
-            if !self.calls().waiting.is_empty() {
+            if self.calls().waiting > 0 {
                 self.look(&*store).await;
             }
             if noted.elapsed() >= NOTED {
@@ -234,13 +223,7 @@ impl QueueWatch {
     }
 
     async fn note(&self, store: &dyn Store) {
-        let seen: Vec<WorkerId> = {
-            let mut calls = self.calls();
-            let mut seen = mem::take(&mut calls.seen);
-            // Only of those whose call the store has accepted is the version known.
-            seen.extend(calls.waiting.keys().filter(|worker| calls.versions.contains_key(worker)));
-            seen.into_iter().collect()
-        };
+        let seen: Vec<WorkerId> = mem::take(&mut self.calls().seen).into_iter().collect();
         if seen.is_empty() {
             return;
         }

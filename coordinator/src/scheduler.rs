@@ -93,7 +93,7 @@ impl Scheduler {
         let start = Instant::now();
         let until = start + wait;
         let (worker, sweep) = (request.session.worker, request.sweep);
-        let _waiting = self.queue.wait(worker);
+        let _waiting = self.queue.wait();
         let mut queue = self.queue.subscribe();
         let mut version = self.queue.version_of(worker);
         let mut first = true;

@@ -16,8 +16,9 @@ use crate::domain::{
 };
 use crate::store::{AcquireRequest, JobReport};
 
-/// Calls are noted every few seconds, so that a worker of short leases is not gone sooner.
-const LEAST_SILENCE: Duration = Duration::from_secs(15);
+/// A worker that waits for a job calls every twenty seconds, and calls are noted every five: one of short leases is not gone
+/// sooner than that.
+const LEAST_SILENCE: Duration = Duration::from_secs(30);
 
 /// Refuses a peer of another protocol, saying what both speak.
 pub(crate) fn peer(peer: Option<v1::Peer>) -> Result<(), Status> {
