@@ -584,7 +584,12 @@ fn errors_of_the_system_name_the_file_and_the_cause_in_words() {
         (vec!["predict".into(), "tiny".into(), "--input".into(), inside(&missing, "x.png")], &missing),
         (vec!["sql".into(), "SELECT 1".into(), "--store".into(), format!("sqlite:{}", words(&below))], &below),
         (vec!["sweeps".into(), "--store".into(), format!("sqlite:{}", inside(&missing, "x.db"))], &missing),
-        (vec!["coordinator".into(), "--store".into(), format!("sqlite:{}", inside(&below, "x.db"))], &below),
+        (
+            ["coordinator", "--listen", "127.0.0.1:0", "--store", &format!("sqlite:{}", inside(&below, "x.db"))]
+                .map(str::to_owned)
+                .to_vec(),
+            &below,
+        ),
     ];
     for (args, names) in cases {
         let ended = home.besom(&args);
