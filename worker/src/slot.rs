@@ -49,7 +49,7 @@ pub(crate) struct Training {
 impl Training {
     /// Trains on a thread of its own and returns when that thread has ended, or hangs: it is then left alone.
     pub(crate) async fn run(self) -> Result<Trained, TrainError> {
-        let retry = TrainError::passing::<String>;
+        let retry = |message: String| TrainError::passing(message);
         let (sender, receiver) = oneshot::channel();
         let (pulse, patience) = (Arc::clone(&self.pulse), self.patience);
         let body = move || {

@@ -158,7 +158,7 @@ impl<'a> From<&'a v1::Sweep> for Sweep<'a> {
             dataset_source: crate::sweep_file::shown(&sweep.dataset_source),
             synthetic: crate::sweep_file::is_synthetic(&sweep.dataset_source),
             swept: &sweep.swept,
-            problem: (!sweep.problem.is_empty()).then_some(&sweep.problem),
+            problem: (!sweep.problem.is_empty()).then_some(sweep.problem.as_str()),
         }
     }
 }
