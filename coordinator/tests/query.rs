@@ -194,14 +194,14 @@ async fn reading_goes_on_while_a_coordinator_writes(filled: Filled) {
     });
     let mut seen = 0;
     while !writer.is_finished() {
-        let Cell::Integer(count) = scalar(&filled.url, "SELECT count(*) FROM worker_status").await else {
+        let Cell::Integer(count) = scalar(&filled.url, "SELECT count(*) FROM workers").await else {
             panic!("a count is an integer")
         };
         assert!(count >= seen);
         seen = count;
     }
     writer.await.unwrap();
-    assert_eq!(scalar(&filled.url, "SELECT count(*) FROM worker_status").await, Cell::Integer(102));
+    assert_eq!(scalar(&filled.url, "SELECT count(*) FROM workers").await, Cell::Integer(102));
 }
 
 async fn reading_needs_no_coordinator(filled: Filled) {

@@ -208,7 +208,8 @@ pub(crate) async fn a_worker_that_has_not_called_for_two_leases_is_gone_and_leav
     bench.store.acquire(request(workers[3], 1), None).await.unwrap();
     bench.store.release(workers[2], Vec::new(), true, None).await.unwrap();
     let seen = |name: &str, seconds: i64| {
-        format!("UPDATE workers SET last_seen_at = last_seen_at - {seconds} * 1000000 WHERE name = '{name}'")
+        let micros = seconds * 1_000_000;
+        format!("UPDATE workers SET last_seen_at = last_seen_at - {micros} WHERE name = '{name}'")
     };
     for (name, seconds) in [("calls", 50), ("silent", 65), ("left", 65), ("old", 86_460), ("idle", 86_460)] {
         bench.execute(&seen(name, seconds)).await.unwrap();

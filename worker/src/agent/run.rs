@@ -89,6 +89,7 @@ pub async fn run_with(
         attempts: JoinSet::new(),
         hung: 0,
         fenced: Vec::new(),
+        owed: (tokio::time::Instant::now(), 0),
         hindered: 0,
         resting: None,
         idle: false,
@@ -119,6 +120,8 @@ struct Agent {
     hung: u32,
     /// Given up by this worker's clock, and not yet given back.
     fenced: Vec<AttemptRef>,
+    /// When that is tried (again), and how often it was in vain.
+    owed: (tokio::time::Instant, u32),
     /// Attempts in a row that this machine kept from being executed.
     hindered: u32,
     /// Until when it therefore asks for nothing: the next job would fare as the last one did.
@@ -174,17 +177,19 @@ impl Agent {
             let resting = self.resting;
             if wish.is_none() && !self.ended && !self.free.is_empty() && !link.is_unknown() && resting.is_none() {
                 let session = link.session().await;
-                self.give_back(&session).await;
                 let request = self.wish(&session);
                 open = Some(request.clone());
                 wish = Some(Box::pin(ask(Arc::clone(&self.bench), session, request, self.idle)));
             }
+            let owes = !self.fenced.is_empty() && !link.is_unknown();
+            let owed = self.owed.0;
             tokio::select! {
                 biased;
                 () = shutdown.stop.cancelled() => return Ok(Over::Stop),
                 () = shutdown.drain.cancelled() => return Ok(Over::Leave(open)),
                 registered = async { link.until_unknown().await; self.registrar.register().await } => registered?,
                 Some(left) = self.attempts.join_next() => self.freed(left)?,
+                () = tokio::time::sleep_until(owed), if owes => self.give_back().await,
                 () = async { tokio::time::sleep_until(resting.expect("slept only then")).await }, if resting.is_some() => {
                     self.resting = None;
                 }
@@ -239,20 +244,19 @@ impl Agent {
     }
 
     /// Gives back what this worker gave up by its own clock, so that its slots are free in the store as well, and that it
-    /// costs the jobs nothing. Asked again before the next wish, as long as the coordinator is away or has no room to write.
-    async fn give_back(&mut self, session: &Session) {
-        if self.fenced.is_empty() {
-            return;
-        }
-        let SessionKey { store, worker, secret } = session.key.clone();
+    /// costs the jobs nothing. Asked again and again as long as the coordinator is away or has no room to write.
+    async fn give_back(&mut self) {
+        let SessionKey { store, worker, secret } = self.bench.link.session().await.key;
         let fenced = std::mem::take(&mut self.fenced);
         let attempts = fenced.iter().copied().map(Into::into).collect();
         let request = v1::ReleaseRequest { worker, attempts, leaving: false, store, secret };
         match call(GOODBYE, self.client.release(request)).await {
-            Ok(_) => {}
+            Ok(_) => self.owed.1 = 0,
             Err(error @ Refusal::Away(_)) => {
-                tracing::info!(%error, "attempts that were given up are not given back yet");
+                tracing::debug!(%error, "attempts that were given up are not given back yet");
                 self.fenced = fenced;
+                let failures = self.owed.1 + 1;
+                self.owed = (tokio::time::Instant::now() + delay(failures, spread()), failures);
             }
             Err(error) => {
                 tracing::info!(%error, "attempts that were given up were not given back; their leases end by themselves");
