@@ -94,7 +94,8 @@ fn harm_dataset(world: &World, backend: Backend, harm: Harm) {
         ),
         (Backend::Postgres, Harm::Damaged) => psql(
             world,
-            "UPDATE artifact_chunks SET bytes = set_byte(bytes, 9, 0) FROM sweeps WHERE digest = sweeps.dataset AND seq = 0",
+            "UPDATE artifact_chunks SET bytes = set_byte(bytes, 9, 0) FROM sweeps \
+             WHERE artifact_chunks.digest = sweeps.dataset AND seq = 0",
         ),
     }
 }
