@@ -5,7 +5,7 @@
 //! called, in one statement for all of them.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -88,8 +88,8 @@ pub(crate) struct QueueWatch {
 /// Who calls.
 #[derive(Debug, Default)]
 struct Calls {
-    /// Since they were last noted in the store.
-    seen: HashSet<WorkerId>,
+    /// When, since they were last noted in the store.
+    seen: HashMap<WorkerId, Instant>,
     versions: HashMap<WorkerId, u32>,
     waiting: usize,
 }
@@ -140,16 +140,22 @@ impl QueueWatch {
         self.calls().versions.get(&worker).copied()
     }
 
-    /// The store knows the worker that called.
-    pub(crate) fn called(&self, worker: WorkerId, version: u32) {
+    /// A worker called that the store knows. That is noted apart from what it called for: workers that share transactions
+    /// would otherwise hold one another's rows.
+    pub(crate) fn called(&self, worker: WorkerId) {
+        let mut calls = self.calls();
+        if calls.seen.len() < MOST_WORKERS {
+            calls.seen.insert(worker, Instant::now());
+        }
+    }
+
+    /// The trainer version of a worker, as the store knows it.
+    pub(crate) fn is_of(&self, worker: WorkerId, version: u32) {
         let mut calls = self.calls();
         if calls.versions.len() >= MOST_WORKERS {
             calls.versions.clear();
         }
         calls.versions.insert(worker, version);
-        if calls.seen.len() < MOST_WORKERS {
-            calls.seen.insert(worker);
-        }
     }
 
     /// A worker of this version looked into the store and found nothing in what was `seen` there: others of it need not
@@ -223,7 +229,8 @@ impl QueueWatch {
     }
 
     async fn note(&self, store: &dyn Store) {
-        let seen: Vec<WorkerId> = mem::take(&mut self.calls().seen).into_iter().collect();
+        let seen = mem::take(&mut self.calls().seen);
+        let seen: Vec<_> = seen.into_iter().map(|(worker, at)| (worker, at.elapsed())).collect();
         if seen.is_empty() {
             return;
         }

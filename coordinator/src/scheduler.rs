@@ -18,7 +18,7 @@ use crate::domain::{
 };
 use crate::expansions::Expansions;
 use crate::queue::{Found, POLL, QueueWatch};
-use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand};
+use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand, random_bits};
 
 /// Workers that look into the store at once. The others look after them, and only if those have left something.
 const LOOKING: usize = 64;
@@ -114,9 +114,10 @@ impl Scheduler {
                 drop(looking);
                 first = false;
                 version = u32::try_from(acquired.trainer_version).ok();
+                self.queue.called(worker);
                 if let Some(version) = version {
-                    self.queue.called(worker, version);
-                    if request.take && acquired.assignments.is_empty() {
+                    self.queue.is_of(worker, version);
+                    if acquired.looked && acquired.assignments.is_empty() {
                         self.queue.found_empty(&found, version, sweep);
                     }
                 }
@@ -153,8 +154,10 @@ impl Scheduler {
     /// Stores records, renews leases, answers in the order of the reports.
     pub(crate) async fn report(&self, session: Session, reports: Vec<JobReport>) -> Result<Vec<Directive>, StoreError> {
         let answer = bounded(self.store.report(session, reports, self.config.lease_ttl, None)).await;
-        if answer.as_ref().is_err_and(StoreError::is_retryable) {
-            self.renewal_failed.store(true, Ordering::Relaxed);
+        match &answer {
+            Ok(_) => self.queue.called(session.worker),
+            Err(error) if error.is_retryable() => self.renewal_failed.store(true, Ordering::Relaxed),
+            Err(_) => {}
         }
         answer
     }
@@ -169,6 +172,7 @@ impl Scheduler {
     pub(crate) async fn complete(&self, session: Session, completion: Completion) -> Result<WriteResult, StoreError> {
         let (at, told) = (completion.lease.at, Told::of(&completion.outcome));
         let result = bounded(self.store.complete(session, completion, self.config.retry, None)).await?;
+        self.queue.called(session.worker);
         if result == WriteResult::Accepted {
             match told {
                 Told::Hindered(problem) => {
@@ -202,6 +206,7 @@ impl Scheduler {
     ) -> Result<Vec<WriteResult>, StoreError> {
         let count = leases.len();
         let results = bounded(self.store.release(session, leases, leaving, None)).await?;
+        self.queue.called(session.worker);
         if count > 0 || leaving {
             info!(jobs = count, leaving, "jobs released");
         }
@@ -281,7 +286,72 @@ impl Told {
 
 /// Between half and all of `full`, so that workers that began to wait together do not ask together.
 pub(crate) fn jittered(full: Duration) -> Duration {
-    // The low bits of a version 7 UUID are random.
-    let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
-    full / 2 + (full / 2).mul_f64((random % 1_000) as f64 / 1_000.0)
+    full / 2 + (full / 2).mul_f64((random_bits() % 1_000) as f64 / 1_000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use besom_sweep::{Expansion, TRAINER_VERSION};
+
+    use super::*;
+    use crate::domain::{Digest, NewSweep, NewWorker};
+    use crate::store::sqlite::SqliteStore;
+
+    /// A store with a sweep of three jobs.
+    async fn three_jobs(path: &std::path::Path) -> Arc<dyn Store> {
+        let store = SqliteStore::open(path).await.unwrap();
+        let text = "{method: grid, parameters: {learning_rate: {values: [0.1, 0.2, 0.3]}, epochs: {value: 1}}, besom: \
+                    {dataset: {source: 'builtin:sketches'}}}";
+        let spec = besom_sweep::parse(text).unwrap();
+        let expansion = Expansion::new(&spec, None).unwrap();
+        let new = NewSweep {
+            name: "x".to_owned(),
+            digest: "0".repeat(64),
+            text: text.to_owned(),
+            method: spec.method.as_str().to_owned(),
+            metric: spec.metric,
+            objective: spec.objective,
+            keep_models: spec.keep_models,
+            engine: None,
+            dataset: Digest::parse(&"0".repeat(64)).unwrap(),
+            dataset_source: spec.dataset.source.clone(),
+            dataset_sha256: String::new(),
+            swept: Vec::new(),
+            jobs_total: 3,
+            trainer_version: TRAINER_VERSION,
+            classes: None,
+        };
+        let (sweep, _) = store.create_sweep(new, None).await.unwrap();
+        let job = |index| crate::expander::new_job(&expansion, index, &sweep.new.dataset);
+        store.add_jobs(sweep.id, 0, (0..3).map(job).collect()).await.unwrap();
+        Arc::new(store)
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_insists_on_a_busy_slot_does_not_make_the_queue_look_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let scheduler = Scheduler::new(three_jobs(&dir.path().join("besom.db")).await, CoordinatorConfig::default());
+        let word = || "x".to_owned();
+        let (trainer_version, slots) = (TRAINER_VERSION, 1);
+        let worker = NewWorker {
+            instance: word(),
+            name: word(),
+            host: word(),
+            slots,
+            build: word(),
+            trainer_version,
+            device: word(),
+        };
+        let session = scheduler.store.register_worker(worker, None).await.unwrap();
+        let closing = CancellationToken::new();
+        let ask = async |request_id: &str| {
+            let (request_id, slots, lease_ttl) = (request_id.to_owned(), vec![0], Duration::from_secs(30));
+            let wish = AcquireRequest { session, request_id, slots, take: true, sweep: None, lease_ttl };
+            scheduler.acquire(wish, Duration::ZERO, &closing).await.unwrap().assignments.len()
+        };
+        assert!(scheduler.queue.current(&*scheduler.store).await.may_have(Some(TRAINER_VERSION), None));
+        assert_eq!(ask("first").await, 1);
+        assert_eq!(ask("second").await, 0);
+        assert!(scheduler.queue.subscribe().borrow().may_have(Some(TRAINER_VERSION), None));
+    }
 }

@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod store_support;
+
 use std::{io, sync::Arc, time::Duration};
 
 use besom_coordinator::{
     artifacts::{ArtifactError, ArtifactKind, ArtifactStore, CHUNK, NewUpload, Sender, Stored},
     domain::{Digest, WorkerId},
     store::{
-        StoreError,
+        AcquireRequest, StoreError,
         open::{Opened, StoreUrl, open, open_read_only},
         query::{Cell, query},
     },
@@ -70,6 +72,7 @@ on_both!(
     what_is_stored_as_one_kind_is_not_taken_as_another,
     artifacts_without_a_name_are_removed_after_an_hour,
     what_somebody_was_told_is_there_stays_for_an_hour,
+    what_a_running_attempt_may_have_stored_stays_however_long_it_takes,
     an_artifact_removed_in_the_middle_of_a_download_is_not_called_damaged,
 );
 
@@ -412,6 +415,31 @@ async fn what_somebody_was_told_is_there_stays_for_an_hour(setup: Setup) {
     assert_eq!(artifacts.remove_unnamed().await.unwrap(), 1);
 }
 
+/// A worker names its model only when a slow link or an outage lets it, which may take more than an hour.
+async fn what_a_running_attempt_may_have_stored_stays_however_long_it_takes(setup: Setup) {
+    let (artifacts, store) = (&*setup.opened.artifacts, &*setup.opened.store);
+    let [before, stored, asked] = [26, 27, 28].map(|seed| content(1000, seed));
+    put(artifacts, &before).await.unwrap();
+    put(artifacts, &asked).await.unwrap();
+    change(&setup, OLD).await;
+    let (sweep, _) = store.create_sweep(store_support::new_sweep("s", 1), None).await.unwrap();
+    store.add_jobs(sweep.id, 0, vec![store_support::new_job(0)]).await.unwrap();
+    let session = store.register_worker(store_support::new_worker("w"), None).await.unwrap();
+    let wish = AcquireRequest { session, ..store_support::request(session.worker, 1) };
+    let lease = store.acquire(wish, None).await.unwrap().assignments[0].lease;
+    put(artifacts, &stored).await.unwrap();
+    assert!(artifacts.claim(&digest(&asked)).await.unwrap().is_some());
+    change(&setup, OLD).await;
+    change(&setup, "UPDATE jobs SET started_at = started_at - 7200000000").await;
+    assert_eq!(artifacts.remove_unnamed().await.unwrap(), 1);
+    assert!(matches!(get(artifacts, &digest(&before)).await, Err(ArtifactError::NotFound(_))));
+    for kept in [&stored, &asked] {
+        assert!(get(artifacts, &digest(kept)).await.unwrap() == *kept);
+    }
+    store.release(session, vec![lease], true, None).await.unwrap();
+    assert_eq!(artifacts.remove_unnamed().await.unwrap(), 2, "nobody is left who could name them");
+}
+
 async fn an_artifact_removed_in_the_middle_of_a_download_is_not_called_damaged(setup: Setup) {
     let artifacts = &*setup.opened.artifacts;
     let bytes = content(3 * CHUNK, 22);
@@ -673,4 +701,38 @@ async fn a_store_takes_its_files_out_of_a_folder_that_it_shared_with_others() {
     std::fs::remove_dir_all(&shared).unwrap();
     assert!(get(&*opened.artifacts, &digest(&mine)).await.unwrap() == mine);
     assert!(matches!(get(&*opened.artifacts, &foreign).await, Err(ArtifactError::NotFound(_))));
+}
+
+/// The last run that named an artifact drops it while somebody stores it anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_artifact_that_is_dropped_while_it_is_stored_again_has_its_bytes() {
+    let setup = postgres().await;
+    let artifacts = setup.opened.artifacts.clone();
+    let bytes = content(1000, 29);
+    let (line, chunks) = mpsc::channel(1);
+    let again = upload(&bytes);
+    let storing = {
+        let artifacts = artifacts.clone();
+        tokio::spawn(async move { artifacts.put(again, ReceiverStream::new(chunks).boxed()).await })
+    };
+    // The second piece has a place once the first is taken: by then the artifact was looked for in vain.
+    for piece in bytes.chunks(500) {
+        line.send(Ok(Bytes::copy_from_slice(piece))).await.unwrap();
+    }
+    put(&*artifacts, &bytes).await.unwrap();
+    let StoreUrl::Postgres(url) = &setup.url else { unreachable!("opened so") };
+    let pool = sqlx::PgPool::connect(url).await.unwrap();
+    let mut dropping = pool.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE artifacts IN EXCLUSIVE MODE").execute(&mut *dropping).await.unwrap();
+    drop(line);
+    besom_testkit::eventually("the second one waits", Duration::from_secs(20), async || {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.unwrap() == 1
+    })
+    .await;
+    sqlx::raw_sql("DELETE FROM artifact_chunks; DELETE FROM artifacts").execute(&mut *dropping).await.unwrap();
+    dropping.commit().await.unwrap();
+    storing.await.unwrap().unwrap();
+    assert!(get(&*artifacts, &digest(&bytes)).await.unwrap() == bytes);
 }

@@ -85,6 +85,8 @@ conformance! {
         an_attempt_that_was_replaced_is_told_so,
         records_that_cannot_be_are_refused,
         an_empty_report_is_fine,
+        a_renewal_waits_for_no_row_of_its_worker,
+        an_attempt_that_is_reported_twice_at_once_spoils_no_other_report,
     }
     complete {
         a_result_fills_the_columns_of_its_run,
@@ -148,6 +150,7 @@ conformance! {
         importance_is_worked_out_every_ten_seconds_and_when_the_sweep_ends,
         no_completion_works_out_importance_and_none_is_lost_with_a_coordinator,
         of_several_coordinators_one_works_out_importance,
+        importance_that_cannot_be_worked_out_takes_its_turns_and_no_others,
         importance_is_worked_out_for_a_cancelled_sweep_and_one_parameter_at_a_time,
         runs_of_one_configuration_that_end_at_once_are_all_summed,
         runs_that_ended_before_there_were_statistics_catch_up,

@@ -339,3 +339,89 @@ async fn a_postgres_store_that_another_process_is_making_is_waited_for() {
     sqlx::query("SELECT pg_advisory_unlock(7)").execute(&mut maker).await.unwrap();
     waiting.await.unwrap().unwrap();
 }
+
+/// Brings a database to where a build left it that knew the first `last` migrations.
+async fn as_of<C: sqlx::migrate::Migrate>(connection: &mut C, folder: &str, last: i64) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(folder);
+    let migrations = sqlx::migrate::Migrator::new(path).await.unwrap();
+    migrations.run_direct(Some(last), connection, false).await.unwrap();
+}
+
+/// A sweep of two jobs that one worker trains, in the tables of before there were counts.
+const TWO_JOBS: &str = "
+INSERT INTO sweeps (
+    id, name, digest, text, method, metric, goal, objective, keep_models, dataset, dataset_source, dataset_sha256, swept,
+    trainer_version, jobs_total, jobs_created, state, created_at
+) VALUES (
+    1, 's', 'd', 'method: grid', 'grid', 'val_accuracy', 'maximize', 'final', 'none', '0', 'builtin:sketches', '', '[]', 1, 2,
+    2, 'active', 0
+);
+INSERT INTO workers (id, instance, name, host, slots, build, trainer_version, device, registered_at, last_seen_at)
+VALUES (1, 'i', 'w', 'h', 2, 'b', 1, 'cpu', 0, 0);
+INSERT INTO jobs (
+    id, sweep_id, trainer, config_hash, shape_hash, config, params, seed, engine, device, optimizer, learning_rate,
+    batch_size, epochs, hidden, activation, dropout, state, attempt, worker_id, slot, started_at, lease_until
+)
+SELECT n, 1, 'mlp', 'h' || n, 's', '{}', '{}', 1, 'native', 'cpu', 'sgd', 0.1, 32, 5, '[]', 'relu', 0, 'running', 1, 1, n, 0, 1
+FROM (SELECT 1 AS n UNION ALL SELECT 2) numbers;
+INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at) SELECT id, 1, 1, slot, 'r', 0 FROM jobs";
+
+/// How a build of before there were counts ends a job.
+const END: &str =
+    "UPDATE jobs SET state = 'succeeded', lease_until = NULL, ended_at = 1, epochs_done = 5, epoch_seconds = ";
+
+#[tokio::test]
+async fn a_store_with_numbers_that_no_sum_can_hold_is_brought_up_to_date() {
+    let end = format!("{END} 1e308");
+    let kept = "SELECT succeeded, epoch_seconds FROM sweep_counts";
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("besom.db");
+    let mut conn = SqliteConnection::connect(&format!("sqlite:{}?mode=rwc", path.display())).await.unwrap();
+    as_of(&mut conn, "sqlite", 3).await;
+    sqlx::raw_sql(TWO_JOBS).execute(&mut conn).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(end.clone())).execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    SqliteStore::open(&path).await.unwrap().close().await;
+    let mut conn = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    assert_eq!(sqlx::query_as::<_, (i64, f64)>(kept).fetch_one(&mut conn).await.unwrap(), (2, 0.0));
+
+    let url = database().await.url;
+    let mut conn = sqlx::PgConnection::connect(&url).await.unwrap();
+    as_of(&mut conn, "postgres", 3).await;
+    sqlx::raw_sql(TWO_JOBS).execute(&mut conn).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(end)).execute(&mut conn).await.unwrap();
+    PostgresStore::open(&url).await.unwrap();
+    assert_eq!(sqlx::query_as::<_, (i64, f64)>(kept).fetch_one(&mut conn).await.unwrap(), (2, 0.0));
+}
+
+/// Of several coordinators on one Postgres the first one is upgraded while another one ends a job.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_ends_while_postgres_is_migrated_is_counted_and_an_earlier_build_grants_no_other() {
+    let url = database().await.url;
+    let mut earlier = sqlx::PgConnection::connect(&url).await.unwrap();
+    as_of(&mut earlier, "postgres", 3).await;
+    sqlx::raw_sql(TWO_JOBS).execute(&mut earlier).await.unwrap();
+    let mut ending = earlier.begin().await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("{END} 1 WHERE id = 1"))).execute(&mut *ending).await.unwrap();
+    let opened = tokio::spawn({
+        let url = url.clone();
+        async move { PostgresStore::open(&url).await.map(|_| ()) }
+    });
+    let mut watch = sqlx::PgConnection::connect(&url).await.unwrap();
+    besom_testkit::eventually("the migration waits", Duration::from_secs(20), async || {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watch).await.unwrap() == 1
+    })
+    .await;
+    ending.commit().await.unwrap();
+    opened.await.unwrap().unwrap();
+    let succeeded: i64 = sqlx::query_scalar("SELECT succeeded FROM sweep_counts").fetch_one(&mut watch).await.unwrap();
+    assert_eq!(succeeded, 1);
+    let grant =
+        "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at) VALUES (2, 2, 1, 9, 'x', 0)";
+    let refused = sqlx::query(grant).execute(&mut watch).await.unwrap_err().to_string();
+    assert!(refused.contains("attempts_leased"), "{refused}");
+    let ended = "UPDATE attempts SET outcome = 'lost', ended_at = 1 WHERE job_id = 2";
+    assert_eq!(sqlx::query(ended).execute(&mut watch).await.unwrap().rows_affected(), 1, "those of before can end");
+}

@@ -27,7 +27,7 @@ const ROWS: f64 = 1_000.0;
 const PAGES: f64 = 2_000.0;
 
 /// Tables of a few rows, here: any way to read them is a good one.
-const SMALL: [&str; 5] = ["sweeps", "sweep_counts", "workers", "store", "confusions"];
+const SMALL: [&str; 6] = ["sweeps", "sweep_counts", "workers", "store", "confusions", "artifacts"];
 
 /// Postgres plans the first five runs of a prepared statement for their values; from then on it may take one plan for all.
 const RUNS: u32 = 7;
@@ -91,10 +91,10 @@ fn cases() -> Vec<Case> {
                 "SEARCH jobs USING INTEGER PRIMARY KEY",
             ],
         ),
-        postgres("sweeps_ready", vec![int(1), ("bigint", "NULL".to_owned()), later()]),
+        postgres("sweeps_ready", vec![int(1), ("bigint", "NULL".to_owned()), later(), json("{\"3\": 1}")]),
         postgres(
             "jobs_take",
-            vec![int(1), sweep(), later(), later(), json("[[0, 7], [1, 8], [2, 9], [3, 10]]"), text("request")],
+            vec![int(1), sweep(), later(), later(), json("[[0, 7], [1, 8], [2, 9], [3, 10]]"), text("request"), int(1)],
         ),
         sqlite("attempts_open", vec![int(1), text("request"), int(0), json("[]")], &[]),
         both("leases_of_request", vec![text("request"), int(1)], &["SEARCH a USING INDEX attempts_request"]),
@@ -113,10 +113,12 @@ fn cases() -> Vec<Case> {
         ),
         postgres("jobs_lock", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1))]),
         postgres("sweeps_lock", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1))]),
+        postgres("jobs_lock_of", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1)), json("[3]")]),
+        postgres("sweeps_lock_free", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1))]),
         both(
             "attempt_epochs",
-            vec![int(running), int(1)],
-            &["SEARCH epochs USING PRIMARY KEY (job_id=? AND attempt=?)"],
+            vec![int(running), int(1), int(1), int(2)],
+            &["SEARCH epochs USING PRIMARY KEY (job_id=? AND attempt=? AND epoch>? AND epoch<?)"],
         ),
         both(
             "config_runs",
@@ -127,6 +129,16 @@ fn cases() -> Vec<Case> {
         both("class_counts_insert", vec![int(first)], &["SEARCH c USING INTEGER PRIMARY KEY (rowid=?)"]),
         both("sweep_complete", vec![sweep(), int(1)], &["SEARCH sweeps USING INTEGER PRIMARY KEY (rowid=?)"]),
         both("expired", vec![int(0), int(100)], &["SCAN j USING INDEX jobs_running"]),
+        both(
+            "artifact_drop",
+            vec![text("digest"), later(), later()],
+            &["jobs USING INDEX jobs_of_worker|jobs_running"],
+        ),
+        both(
+            "artifacts_unnamed",
+            vec![text(""), later(), int(200)],
+            &["jobs USING INDEX jobs_of_worker|jobs_running", "SEARCH a USING INDEX sqlite_autoindex_artifacts_1"],
+        ),
         // Looking.
         both("sweep_counts", vec![sweep()], RUNNING),
         both("running", vec![sweep()], RUNNING),
@@ -199,9 +211,9 @@ async fn worst_moment(bench: &Bench, prepare: &[&str], gather: bool) {
              lease_until = 1000000000000000000 WHERE sweep_id = 3 AND id > {ended} AND id <= {}",
             ended + LEFT
         ),
-        "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome) \
+        "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome, lease) \
          SELECT id, 1, worker_id, slot, 'request ' || id, started_at, ended_at, \
-                CASE WHEN state = 'running' THEN NULL ELSE state END FROM jobs WHERE attempt = 1"
+                CASE WHEN state = 'running' THEN NULL ELSE state END, 7 FROM jobs WHERE attempt = 1"
             .to_owned(),
         "INSERT INTO epochs (job_id, attempt, epoch, learning_rate, seconds, metrics) \
          SELECT a.job_id, 1, e.epoch, 0.1, 0.2, '{}' FROM attempts a CROSS JOIN (SELECT 1 AS epoch UNION ALL SELECT 2) e"

@@ -7,8 +7,8 @@ mod store_support;
 use std::{sync::Arc, time::Duration};
 
 use besom_coordinator::{
-    domain::{RetryPolicy, WriteResult},
-    store::{Store, StoreError, postgres::PostgresStore},
+    domain::{RetryPolicy, SweepId, SweepState, WorkerId, WriteResult},
+    store::{Store, StoreError, SweepCommand, postgres::PostgresStore},
 };
 use besom_testkit::{
     eventually,
@@ -85,10 +85,8 @@ async fn leases_go_on_while_a_crowd_reads() {
         let store = store.clone();
         readers.spawn(async move { store.confusions(sweep.id, None, 9).await });
     }
-    let waiting = "SELECT count(*) FROM pg_stat_activity \
-                   WHERE datname = current_database() AND application_name = 'besom' AND wait_event_type = 'Lock'";
     eventually("every connection for reading is taken", Duration::from_secs(30), async || {
-        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut other).await.unwrap() == 4
+        sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut other).await.unwrap() == 4
     })
     .await;
     let jobs = store.acquire(request(worker, 1), None).await.unwrap();
@@ -106,6 +104,84 @@ async fn leases_go_on_while_a_crowd_reads() {
     sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
     let read = readers.join_all().await;
     assert!(read.iter().any(|page| page.as_ref().is_ok_and(Vec::is_empty)), "{read:?}");
+}
+
+/// Sessions of the store that wait for a lock.
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND application_name = 'besom' AND wait_event_type = 'Lock'";
+
+/// Sweeps of so many jobs, and a worker.
+async fn sweeps(store: &Client, names: &[&str], jobs: u32) -> (Vec<SweepId>, WorkerId) {
+    let mut ids = Vec::new();
+    for name in names {
+        let (sweep, _) = store.create_sweep(new_sweep(name, jobs), None).await.unwrap();
+        store.add_jobs(sweep.id, 0, (0..jobs).map(new_job).collect()).await.unwrap();
+        ids.push(sweep.id);
+    }
+    (ids, store.register_worker(new_worker("w"), None).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_granted_of_a_sweep_after_its_pause_was_acknowledged() {
+    let url = database().await.url;
+    let store = Client::new(Arc::new(PostgresStore::open(&url).await.unwrap()));
+    let (ids, worker) = sweeps(&store, &["first", "second", "other"], 1).await;
+    store.command_sweep(ids[2], SweepCommand::Pause, None).await.unwrap();
+    let wish = request(worker, 2);
+    // The grant of the first sweep's job stands still here, after both sweeps were found to have one.
+    let mut holder = sqlx::PgConnection::connect(&url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    let insert = "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, lease) \
+                  SELECT id, 9, $1, 0, $2, 0, 1 FROM jobs WHERE sweep_id = $3";
+    sqlx::query(insert).bind(worker.0).bind(&wish.request_id).bind(ids[2].0).execute(&mut *held).await.unwrap();
+    let granted = tokio::spawn({
+        let store = store.clone();
+        async move { store.acquire(wish, None).await.unwrap() }
+    });
+    let mut other = sqlx::PgConnection::connect(&url).await.unwrap();
+    eventually("the grant waits", Duration::from_secs(10), async || {
+        sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut other).await.unwrap() == 1
+    })
+    .await;
+    store.command_sweep(ids[1], SweepCommand::Pause, None).await.unwrap();
+    held.rollback().await.unwrap();
+    let granted: Vec<SweepId> = granted.await.unwrap().iter().map(|job| job.sweep).collect();
+    assert_eq!(granted, [ids[0]]);
+}
+
+/// A sweep that is being written, or cancelled, may be held for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_that_somebody_holds_keeps_only_its_own_results_waiting() {
+    let url = database().await.url;
+    let store = Client::new(Arc::new(PostgresStore::open(&url).await.unwrap()));
+    let (ids, worker) = sweeps(&store, &["held", "free"], 12).await;
+    let jobs = store.acquire(request(worker, 24), None).await.unwrap();
+    let mut holder = sqlx::PgConnection::connect(&url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("SELECT id FROM sweeps WHERE id = $1 FOR NO KEY UPDATE")
+        .bind(ids[0].0)
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let mut ends: Vec<_> = jobs.iter().map(|job| (job.sweep, succeeded(job.at, vec![record(1, 0.5)]))).collect();
+    // Turn by turn, so that both share each transaction.
+    ends.sort_by_key(|(sweep, end)| (end.lease.at.job.0 % 12, *sweep));
+    let (mut of_held, mut of_free) = (tokio::task::JoinSet::new(), tokio::task::JoinSet::new());
+    for (sweep, end) in ends {
+        let store = store.clone();
+        let end = async move { store.complete(end, RetryPolicy::default(), None).await.unwrap() };
+        if sweep == ids[0] {
+            of_held.spawn(end)
+        } else {
+            of_free.spawn(end)
+        };
+    }
+    assert_eq!(of_free.join_all().await, [WriteResult::Accepted; 12]);
+    assert_eq!(store.find_sweep("free").await.unwrap().state, SweepState::Completed);
+    assert_eq!(store.find_sweep("held").await.unwrap().counts.running, 12);
+    held.rollback().await.unwrap();
+    assert_eq!(of_held.join_all().await, [WriteResult::Accepted; 12]);
+    assert_eq!(store.find_sweep("held").await.unwrap().state, SweepState::Completed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,4 +203,22 @@ async fn a_server_that_goes_away_is_unavailable_and_the_store_works_when_it_is_b
         .await;
         assert_eq!(store.find_sweep("s").await.unwrap(), sweep);
     }
+}
+
+#[tokio::test]
+async fn a_job_that_comes_back_from_far_before_the_others_is_handed_out_as_well() {
+    let bench = store_support::postgres().await;
+    bench.sweep("s", 10_020).await;
+    let worker = bench.worker("w").await;
+    bench.execute("UPDATE jobs SET state = 'cancelled', ended_at = 0 WHERE id <= 10010").await.unwrap();
+    let first = bench.acquire(worker, 2, None).await;
+    let jobs = |given: &[store_support::Given]| given.iter().map(|given| given.at.job.0).collect::<Vec<_>>();
+    assert_eq!(jobs(&first), [10_011, 10_012]);
+    for given in first {
+        bench.complete(succeeded(given.at, vec![record(1, 0.5)]), None).await;
+    }
+    bench.execute("UPDATE jobs SET state = 'queued', ended_at = NULL WHERE id = 3").await.unwrap();
+    let mut rest = jobs(&bench.acquire(worker, 16, None).await);
+    rest.sort_unstable();
+    assert_eq!(rest, [3, 10_013, 10_014, 10_015, 10_016, 10_017, 10_018, 10_019, 10_020]);
 }

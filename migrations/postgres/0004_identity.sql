@@ -1,5 +1,8 @@
 -- Who may write what, and counts that are kept rather than counted.
 
+-- Whatever ends a job meanwhile is waited for: it would end it behind the count.
+LOCK TABLE sweeps, jobs, attempts IN SHARE ROW EXCLUSIVE MODE;
+
 -- Every store has an identity of its own, made with it: a worker of another store is not known here.
 CREATE TABLE store (
     id       INTEGER PRIMARY KEY CHECK (id = 1),
@@ -15,6 +18,8 @@ ALTER TABLE workers ADD COLUMN has_leased BIGINT NOT NULL DEFAULT 1;
 -- Made when the lease is granted. A copy of the store has the same identity and counts attempts on its own, but has no
 -- lease of the same number.
 ALTER TABLE attempts ADD COLUMN lease BIGINT NOT NULL DEFAULT 0;
+-- A coordinator of an earlier build, which keeps no counts, can grant no more. Not of the attempts that are there.
+ALTER TABLE attempts ADD CONSTRAINT attempts_leased CHECK (outcome IS NOT NULL OR lease <> 0) NOT VALID;
 -- When the coordinator decided that the attempt ends early; its worker hears it with the next report.
 ALTER TABLE attempts ADD COLUMN stop_at BIGINT;
 
@@ -46,7 +51,9 @@ SELECT s.id,
        count(*) FILTER (WHERE j.state = 'cancelled'),
        COALESCE(sum(j.epochs), 0),
        COALESCE(sum(j.epochs) FILTER (WHERE j.state NOT IN ('queued', 'running')), 0),
-       COALESCE(sum(j.epoch_seconds) FILTER (WHERE j.state NOT IN ('queued', 'running')), 0.0)
+       -- Earlier builds took any number, also those whose sum is beyond the type.
+       COALESCE(sum(CASE WHEN j.epoch_seconds BETWEEN 0 AND 1e15 THEN j.epoch_seconds ELSE 0 END)
+                FILTER (WHERE j.state NOT IN ('queued', 'running')), 0.0)
 FROM sweeps s
 LEFT JOIN jobs j ON j.sweep_id = s.id
 GROUP BY s.id;

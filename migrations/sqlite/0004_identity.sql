@@ -46,7 +46,9 @@ SELECT s.id,
        count(*) FILTER (WHERE j.state = 'cancelled'),
        COALESCE(sum(j.epochs), 0),
        COALESCE(sum(j.epochs) FILTER (WHERE j.state NOT IN ('queued', 'running')), 0),
-       COALESCE(sum(j.epoch_seconds) FILTER (WHERE j.state NOT IN ('queued', 'running')), 0.0)
+       -- Earlier builds took any number, also those whose sum is beyond the type.
+       COALESCE(sum(CASE WHEN j.epoch_seconds BETWEEN 0 AND 1e15 THEN j.epoch_seconds ELSE 0 END)
+                FILTER (WHERE j.state NOT IN ('queued', 'running')), 0.0)
 FROM sweeps s
 LEFT JOIN jobs j ON j.sweep_id = s.id
 GROUP BY s.id;

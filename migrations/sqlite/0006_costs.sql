@@ -60,7 +60,7 @@ SELECT s.name AS sweep,
        s.state,
        s.jobs_total,
        s.jobs_created,
-       s.jobs_created - c.succeeded - c.stopped - c.diverged - c.failed - c.cancelled - r.running AS queued,
+       CAST(max(0, s.jobs_created - c.succeeded - c.stopped - c.diverged - c.failed - c.cancelled - r.running) AS INTEGER) AS queued,
        r.running,
        c.succeeded,
        c.stopped,
@@ -73,3 +73,17 @@ FROM sweeps s
 JOIN sweep_counts c ON c.sweep_id = s.id
 JOIN (SELECT i.id, (SELECT count(*) FROM jobs j WHERE j.sweep_id = i.id AND j.state = 'running') AS running
       FROM sweeps i) r ON r.id = s.id;
+
+-- What is no JSON hides no other.
+DROP VIEW confusion;
+CREATE VIEW confusion AS
+SELECT s.name AS sweep,
+       j.sweep_id,
+       c.job_id AS job,
+       v.key / c.classes AS target,
+       v.key % c.classes AS predicted,
+       v.value AS count
+FROM jobs j
+JOIN sweeps s ON s.id = j.sweep_id
+JOIN confusions c ON c.job_id = j.id
+JOIN json_each(CASE WHEN json_valid(c.counts) THEN c.counts ELSE '[]' END) v;

@@ -1,8 +1,8 @@
 //! One attempt from its assignment to an acknowledged result, or to the moment it is dropped.
 //!
 //! While it executes, an attempt is worth nothing without its lease: whatever drops it, drops all of it. Once there is
-//! a result, it stays until the coordinator acknowledged it, however long the coordinator is away: the store compares
-//! attempt numbers, so a result that comes too late does no harm, and one that comes in time saves the work.
+//! a result, it stays until the coordinator acknowledged it, however long the coordinator is away: the store compares the
+//! number of the lease, so a result that comes too late does no harm, and one that comes in time saves the work.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -260,6 +260,16 @@ async fn a_transfer_that_comes_to_nothing_is_given_up_with_the_cause() {
 }
 
 #[tokio::test]
+async fn an_upload_that_is_driven_out_again_and_again_is_given_up_with_the_cause() {
+    let (fake, bytes) = (Fake::default(), bytes());
+    let crowded = || Status::aborted("too many uploads are unfinished here");
+    fake.with(|state| state.fates.extend((0..20).map(|_| Fate::Ends(0, crowded()))));
+    let error = fake.artifacts().put(&mut somebody(), v1::ArtifactKind::Model, &bytes).await.unwrap_err();
+    assert!(matches!(error, TransferError::Stuck { .. }), "{error}");
+    assert!(error.to_string().ends_with("the last one: too many uploads are unfinished here"), "{error}");
+}
+
+#[tokio::test]
 async fn damaged_bytes_are_sent_anew_a_few_times() {
     let (fake, bytes) = (Fake::default(), bytes());
     let digest = sha256(&bytes);

@@ -36,11 +36,26 @@ fn queries(world: &World) {
         "slowest",
     ];
     for view in views {
-        for format in ["table", "csv", "json"] {
-            world.besom(["sql", "--format", format, &format!("SELECT * FROM {view}")]);
+        // A table may be wider than a terminal takes.
+        world.besom(["sql", "--format", "table", &format!("SELECT * FROM {view}")]);
+        for format in ["csv", "json"] {
+            world.shows(["sql", "--format", format, &format!("SELECT * FROM {view}")]);
         }
     }
-    for table in ["sweeps", "workers", "jobs", "attempts", "epochs", "confusions", "config_sums", "importances"] {
+    let tables = [
+        "sweeps",
+        "sweep_counts",
+        "workers",
+        "jobs",
+        "attempts",
+        "epochs",
+        "confusions",
+        "class_counts",
+        "config_sums",
+        "importances",
+        "artifacts",
+    ];
+    for table in tables {
         world.shows(["sql", "--format", "csv", &format!("SELECT * FROM {table}")]);
     }
 }
@@ -105,6 +120,12 @@ fn odd_numbers_and_texts_hide_nothing(world: &World) {
     world.shows(["export", "model", "odd", "--out", &world.path("model")]);
     // The sweep that is there already, with all its rows.
     world.besom(["run", file.to_str().unwrap()]);
+    rows::odd_counts(world);
+    readers(world, "odd");
+    for format in ["csv", "json"] {
+        world.shows(["sql", "--format", format, "SELECT * FROM sweep_progress"]);
+        world.shows(["sql", "--format", format, "SELECT * FROM importance"]);
+    }
 }
 
 fn json_of_another_kind_hides_no_row(world: &World) {

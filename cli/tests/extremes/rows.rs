@@ -105,6 +105,8 @@ pub(crate) fn odd_jobs(world: &World) {
         world.execute(&format!("UPDATE jobs SET {} WHERE id = {job}", set(&columns, &integer)));
         let columns = ["slot", "started_at", "ended_at"];
         world.execute(&format!("UPDATE attempts SET {} WHERE job_id = {job}", set(&columns, &integer)));
+        let columns = ["support", "predicted", "correct"];
+        world.execute(&format!("UPDATE class_counts SET {} WHERE job_id = {job}", set(&columns, &integer)));
         place += 1;
     }
     for text in texts() {
@@ -134,12 +136,27 @@ pub(crate) fn odd_jobs(world: &World) {
          UPDATE jobs SET attempt = {max} WHERE id = {last}",
         max = i64::MAX
     ));
+    world.execute(&format!(
+        "INSERT INTO artifacts (digest, kind, size, created_at, asked_at) VALUES ('odd', '{}', {max}, -{max}, {max})",
+        texts()[1],
+        max = i64::MAX
+    ));
     let mut columns =
         "slots = 9223372036854775807, trainer_version = -1, registered_at = 0, last_seen_at = 9223372036854775807, \
          gone_after = -9223372036854775807"
             .to_owned();
     columns.push_str(&format!(", {}", set(&["name", "host", "build", "device"], &format!("'{}'", texts()[1]))));
     world.execute(&format!("UPDATE workers SET {columns}"));
+}
+
+/// Counts of the sweep `odd` that no jobs add up to.
+pub(crate) fn odd_counts(world: &World) {
+    let (max, most) = (i64::MAX, world.real(f64::MAX).unwrap());
+    let columns = ["succeeded", "stopped", "diverged", "failed", "cancelled", "epochs", "epochs_ended"];
+    world.execute(&format!(
+        "UPDATE sweep_counts SET {}, epoch_seconds = {most} WHERE sweep_id = (SELECT id FROM sweeps WHERE name = 'odd')",
+        set(&columns, &max.to_string())
+    ));
 }
 
 /// JSON that is none, or of another kind than besom writes.

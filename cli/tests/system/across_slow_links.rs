@@ -20,8 +20,11 @@ const SIDE: usize = 28;
 const COUNT: usize = 1_600;
 
 /// What may be on the wire beside the bytes themselves: headers of every layer, confirmations, reports and questions. Measured
-/// are 6 to 9 %; a piece of 64 KiB that was sent twice would be 5 % of a dataset.
+/// are 6 to 9 %. That no piece was sent twice is what the coordinator counts: of all workers' bytes one is below a percent.
 const OVERHEAD: f64 = 1.12;
+
+/// The coordinator says of each transfer how many bytes it carried.
+const LOG: (&str, &str) = ("BESOM_LOG", "info,besom_coordinator::rpc::artifacts=debug");
 
 /// A link between a coordinator's host and a site with workers, gone with this.
 struct Link {
@@ -141,7 +144,7 @@ struct Scenario {
 impl Scenario {
     fn new(number: u32, rate: &str, backend: Backend) -> Self {
         let link = Link::new(number, rate);
-        let mut hub = Home::new().in_namespace(&link.hub());
+        let mut hub = Home::new().in_namespace(&link.hub()).with_variable(LOG.0, LOG.1);
         if let Backend::Postgres = backend {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             hub = hub.with_variable("BESOM_STORE", &runtime.block_on(besom_testkit::postgres::database()).socket_url);
@@ -175,8 +178,21 @@ impl Scenario {
         let down = sent / (dataset * workers as f64);
         let up = received / models;
         assert!(down < OVERHEAD && up < OVERHEAD, "sent {down:.3} of the datasets, received {up:.3} of the models");
+        let counted = (self.counted("download ended", "sent="), self.counted("upload ended", "received="));
+        // The dataset came in once, from the hub itself.
+        assert_eq!(counted, (dataset * workers as f64, dataset + models), "{}", self.coordinator.stderr());
         drop(at_work);
         drop(self);
+    }
+
+    /// The sum of a number in the coordinator's lines about transfers.
+    fn counted(&self, what: &str, number: &str) -> f64 {
+        let stderr = self.coordinator.stderr();
+        let numbers = stderr.lines().filter(|line| line.contains(what)).map(|line| {
+            let digits = line.split_once(number).unwrap_or_else(|| panic!("{line}")).1;
+            digits.split(' ').next().unwrap().trim().parse::<f64>().unwrap_or_else(|error| panic!("{error}: {line}"))
+        });
+        numbers.sum()
     }
 
     #[track_caller]

@@ -3,10 +3,15 @@
 
 use std::fs;
 
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
 use crate::support::{Home, eventually};
 use crate::world::{Backend, World, on_both, wait_for_row};
 
-on_both!(a_store_that_is_begun_anew_takes_no_results_of_the_old_ones_workers);
+on_both!(
+    a_store_that_is_begun_anew_takes_no_results_of_the_old_ones_workers,
+    a_copy_that_is_put_back_takes_no_results_of_leases_that_it_never_granted,
+);
 
 fn a_store_that_is_begun_anew_takes_no_results_of_the_old_ones_workers(backend: Backend) {
     let mut world = World::new(backend);
@@ -31,9 +36,14 @@ fn a_store_that_is_begun_anew_takes_no_results_of_the_old_ones_workers(backend: 
     worker.terminate().expect(0);
 }
 
-#[test]
-fn a_copy_that_is_put_back_takes_no_results_of_leases_that_it_never_granted() {
-    let mut world = World::new(Backend::Sqlite);
+fn a_copy_that_is_put_back_takes_no_results_of_leases_that_it_never_granted(backend: Backend) {
+    let (mut world, place) = match backend {
+        Backend::Sqlite => (World::new(backend), Place::Files),
+        Backend::Postgres => {
+            let url = block_on(besom_testkit::postgres::database()).url;
+            (World::on_store(&url), Place::Database(url))
+        }
+    };
     let home = Home::new();
     let worker = world.worker(&home, "old");
     let registered = "SELECT worker FROM worker_status WHERE worker = 'old'";
@@ -41,12 +51,12 @@ fn a_copy_that_is_put_back_takes_no_results_of_leases_that_it_never_granted() {
     world.kill_coordinator();
     // The copy knows the worker and its secret, but none of the leases that follow.
     let copy = Home::new();
-    copy_store(&world.hub, &copy);
+    place.save(&world.hub, &copy);
     world.start_coordinator();
     world.submit_turned();
     world.freeze_in_mid_job(&worker, "old");
     world.kill_coordinator();
-    copy_store(&copy, &world.hub);
+    place.put_back(&copy, &world.hub);
     world.start_coordinator();
     world.submit();
     let other = Home::new();
@@ -61,6 +71,49 @@ fn a_copy_that_is_put_back_takes_no_results_of_leases_that_it_never_granted() {
     world.wait_until_completed();
     world.assert_as_undisturbed();
     worker.terminate().expect(0);
+}
+
+/// Where a store is that is copied while nobody has it open.
+enum Place {
+    Files,
+    /// Behind this URL; the copy is a database beside it.
+    Database(String),
+}
+
+impl Place {
+    fn save(&self, hub: &Home, copy: &Home) {
+        match self {
+            Self::Files => copy_store(hub, copy),
+            Self::Database(url) => copy_database(url, false),
+        }
+    }
+
+    fn put_back(&self, copy: &Home, hub: &Home) {
+        match self {
+            Self::Files => copy_store(copy, hub),
+            Self::Database(url) => copy_database(url, true),
+        }
+    }
+}
+
+/// Makes a copy beside the database, or the database from that copy.
+fn copy_database(url: &str, back: bool) {
+    let (server, name) = url.rsplit_once('/').unwrap();
+    let copy = format!("{name}_copy");
+    let (from, to) = if back { (copy.as_str(), name) } else { (name, copy.as_str()) };
+    let execute = |sql: String| {
+        block_on(async {
+            let mut connection = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
+            sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await
+        })
+    };
+    execute(format!("DROP DATABASE IF EXISTS {to} WITH (FORCE)")).unwrap();
+    // The server may not have noticed yet that the coordinator is gone.
+    eventually("the database is copied", || execute(format!("CREATE DATABASE {to} TEMPLATE {from}")).is_ok());
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 /// The files of a store that nobody has open, in place of those that are there.

@@ -71,6 +71,13 @@ pub enum Sender {
     Stranger,
 }
 
+impl Sender {
+    /// Whether both have the same room: that of workers, or that of strangers.
+    fn is_like(self, other: Self) -> bool {
+        matches!(self, Self::Worker(_)) == matches!(other, Self::Worker(_))
+    }
+}
+
 /// An upload as its head announces it.
 #[derive(Debug, Clone)]
 pub struct NewUpload {

@@ -1,12 +1,13 @@
 //! Artifacts as rows of the database, so that any coordinator serves them.
 //!
 //! An upload is collected outside of the database. When all of it is there and verified, one transaction, in a task that
-//! nobody cancels, writes its chunks and then the row of `artifacts` that makes them visible.
+//! nobody cancels, writes the row of `artifacts` and its chunks, which become visible together.
 
 use std::{
     fs::File,
     io::{self, Read},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use tracing::warn;
 
@@ -104,11 +105,11 @@ impl ArtifactStore for PostgresArtifacts {
         let collected = uploads.spool.collect(&upload, chunks).await;
         heed(&uploads.disk, upload.size, &collected);
         let file = collected?;
-        let (pool, writers) = (self.pool.clone(), uploads.writers.clone());
+        let (pool, limit, writers) = (self.pool.clone(), self.index.limit(), uploads.writers.clone());
         let task = tokio::spawn(async move {
             let _writer = writers.acquire_owned().await.map_err(io::Error::other)?;
             let file = spawn_blocking(move || file.rewind()).await.map_err(io::Error::other)??;
-            write(&pool, &upload, file).await
+            write(&pool, limit, &upload, file).await
         });
         task.await.map_err(io::Error::other)?
     }
@@ -148,20 +149,40 @@ impl ArtifactStore for PostgresArtifacts {
     }
 }
 
-/// Writes a complete and verified file. Whoever else stores the same digest at the same time writes the same chunks: the
-/// second waits for the first at the first of them, and finds all of them there.
-async fn write(pool: &PgPool, upload: &NewUpload, mut file: File) -> Result<(), ArtifactError> {
-    let mut transaction = pool.begin().await.map_err(database)?;
-    // What is damaged makes room. Whoever puts the same bytes at the same time waits here for the first, and then finds its
-    // chunks where these would go.
-    sqlx::query(
+/// Writes a complete and verified file. Whoever else stores the same digest at the same time waits for this one at the row,
+/// and then finds all of the chunks there.
+async fn write(pool: &PgPool, limit: Duration, upload: &NewUpload, file: File) -> Result<(), ArtifactError> {
+    let mut connection = pool.acquire().await.map_err(database)?;
+    let written = transact(&mut connection, limit, upload, file).await;
+    if written.is_err() {
+        // Nobody knows in the middle of what it is.
+        connection.close_on_drop();
+    }
+    written
+}
+
+async fn transact(
+    connection: &mut PgConnection,
+    limit: Duration,
+    upload: &NewUpload,
+    mut file: File,
+) -> Result<(), ArtifactError> {
+    let mut transaction = within(limit, connection.begin()).await?;
+    // What is damaged makes room. Whoever puts the same bytes at the same time waits here, or at the row.
+    let damaged = sqlx::query(
         "DELETE FROM artifact_chunks c USING artifacts a
          WHERE a.digest = c.digest AND a.digest = $1 AND a.damaged_at IS NOT NULL",
     )
-    .bind(upload.digest.as_str())
-    .execute(&mut *transaction)
-    .await
-    .map_err(database)?;
+    .bind(upload.digest.as_str());
+    within(limit, damaged.execute(&mut *transaction)).await?;
+    // Nothing is visible before the commit. From here on nobody drops the bytes that are found stored below.
+    let note = sqlx::query_as(PostgresArtifactIndex::NOTE)
+        .bind(upload.digest.as_str())
+        .bind(upload.kind.as_str())
+        .bind(upload.size.cast_signed())
+        .bind(None::<i64>);
+    let (size, kind): (i64, String) = within(limit, note.fetch_one(&mut *transaction)).await?;
+    Stored { size: size.cast_unsigned(), kind }.accept(upload)?;
     let mut seq = 0;
     loop {
         let read = spawn_blocking(move || {
@@ -174,25 +195,15 @@ async fn write(pool: &PgPool, upload: &NewUpload, mut file: File) -> Result<(), 
         if row.is_empty() {
             break;
         }
-        sqlx::query("INSERT INTO artifact_chunks (digest, seq, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-            .bind(upload.digest.as_str())
-            .bind(seq)
-            .bind(row)
-            .execute(&mut *transaction)
-            .await
-            .map_err(database)?;
+        let insert =
+            sqlx::query("INSERT INTO artifact_chunks (digest, seq, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+                .bind(upload.digest.as_str())
+                .bind(seq)
+                .bind(row);
+        within(limit, insert.execute(&mut *transaction)).await?;
         seq += 1;
     }
-    let (size, kind): (i64, String) = sqlx::query_as(PostgresArtifactIndex::NOTE)
-        .bind(upload.digest.as_str())
-        .bind(upload.kind.as_str())
-        .bind(upload.size.cast_signed())
-        .bind(None::<i64>)
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(database)?;
-    Stored { size: size.cast_unsigned(), kind }.accept(upload)?;
-    transaction.commit().await.map_err(database)
+    within(limit, transaction.commit()).await
 }
 
 /// A walk along the bytes of one artifact. It holds no connection between two pieces.
@@ -233,17 +244,20 @@ impl Reader {
             self.verifier.as_mut().map_or(Ok(()), Verifier::finish)?;
             return Ok(None);
         }
-        let (seq, within) = (self.at / ROW as u64, self.at % ROW as u64);
-        let piece: Option<Vec<u8>> = sqlx::query_scalar(
+        let (seq, within_row) = (self.at / ROW as u64, self.at % ROW as u64);
+        let read = sqlx::query_scalar(
             "SELECT substring(bytes FROM $3 FOR $4) FROM artifact_chunks WHERE digest = $1 AND seq = $2",
         )
         .bind(self.digest.as_str())
         .bind(i32::try_from(seq).unwrap_or(i32::MAX))
-        .bind(i32::try_from(within + 1).expect("within a row"))
-        .bind(i32::try_from(CHUNK).expect("a piece is small"))
-        .fetch_optional(&self.pool)
-        .await
-        .map_err(database)?;
+        .bind(i32::try_from(within_row + 1).expect("within a row"))
+        .bind(i32::try_from(CHUNK).expect("a piece is small"));
+        let mut connection = self.pool.acquire().await.map_err(database)?;
+        let piece = within(self.index.limit(), read.fetch_optional(&mut *connection)).await;
+        if piece.is_err() {
+            connection.close_on_drop();
+        }
+        let piece: Option<Vec<u8>> = piece?;
         let piece = piece.unwrap_or_default();
         if piece.is_empty() {
             // Gone with its last name, or damaged.
@@ -265,6 +279,14 @@ impl Reader {
         }
         Ok(Some((Bytes::from(piece), self)))
     }
+}
+
+/// Waits for the database as long as for a whole transaction: a server that went away without a word would otherwise keep the
+/// connection for ever.
+async fn within<T>(limit: Duration, statement: impl Future<Output = sqlx::Result<T>>) -> Result<T, ArtifactError> {
+    let answered = tokio::time::timeout(limit, statement).await;
+    let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}")).into());
+    answered.unwrap_or_else(late).map_err(database)
 }
 
 /// Reading and writing bytes has no failure that another call could not mend, except a bug or a damaged table.

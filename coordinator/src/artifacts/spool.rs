@@ -190,7 +190,7 @@ impl Spool {
         let mut uploads = self.uploads();
         uploads.remove(&key);
         let sender = entry.sender;
-        let of_kind = |other: &Sender| matches!(other, Sender::Worker(_)) == matches!(sender, Sender::Worker(_));
+        let of_kind = |other: &Sender| sender.is_like(*other);
         if let Sender::Worker(_) = sender {
             make_room(&mut uploads, OF_A_WORKER, |other| *other == sender, &key.digest)?;
         }
@@ -211,7 +211,7 @@ impl Spool {
         let mut uploads = self.uploads();
         let Some(sender) = uploads.get(key).map(|entry| entry.sender) else { return };
         let most = self.room(sender).bytes;
-        let of_kind = |other: &Sender| matches!(other, Sender::Worker(_)) == matches!(sender, Sender::Worker(_));
+        let of_kind = |other: &Sender| sender.is_like(*other);
         loop {
             let mine = uploads.values().filter(|entry| of_kind(&entry.sender));
             let bytes: u64 = mine.map(|entry| lock(&entry.meter).received).sum();

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::convert;
 use super::status::{self, invalid};
@@ -115,8 +115,12 @@ impl ArtifactService for Artifacts {
         self.sender(request.worker, &request.store, &request.secret).await?;
         let (_, stored) =
             self.artifacts.get(&digest, request.offset).await.map_err(|error| of_reading(&digest, error))?;
+        let mut download = Outgoing { digest: digest.clone(), offset: request.offset, sent: 0 };
         let parts = stored.map(move |chunk| match chunk {
-            Ok(chunk) => Ok(v1::GetResponse { chunk: chunk.to_vec() }),
+            Ok(chunk) => {
+                download.add(&chunk);
+                Ok(v1::GetResponse { chunk: chunk.to_vec() })
+            }
             // The storage compares what it reads with the digest, up to the last byte.
             Err(ArtifactError::Mismatch { problem, .. }) => {
                 error!(artifact = %digest, problem, "artifact damaged in storage");
@@ -161,13 +165,41 @@ async fn next(parts: &mut Streaming<v1::PutRequest>) -> Result<Option<Part>, Sta
     }
 }
 
+/// A download on its way out.
+struct Outgoing {
+    digest: Digest,
+    offset: u64,
+    sent: u64,
+}
+
+impl Outgoing {
+    fn add(&mut self, chunk: &Bytes) {
+        self.sent += chunk.len() as u64;
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        debug!(artifact = %self.digest, offset = self.offset, sent = self.sent, "download ended");
+    }
+}
+
 /// An upload on its way in.
 struct Incoming {
     parts: Streaming<v1::PutRequest>,
     digest: Digest,
+    offset: u64,
+    /// With what came before the offset.
     received: u64,
     size: u64,
     pace: Pace,
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        let received = self.received - self.offset;
+        debug!(artifact = %self.digest, offset = self.offset, received, "upload ended");
+    }
 }
 
 impl Incoming {
@@ -200,8 +232,8 @@ fn chunks(
     upload: &NewUpload,
     refusal: Arc<Mutex<Option<Status>>>,
 ) -> BoxStream<'static, io::Result<Bytes>> {
-    let (digest, received, size) = (upload.digest.clone(), upload.offset, upload.size);
-    let incoming = Incoming { parts, digest, received, size, pace: Pace::new(window, Instant::now()) };
+    let (digest, offset, size) = (upload.digest.clone(), upload.offset, upload.size);
+    let incoming = Incoming { parts, digest, offset, received: offset, size, pace: Pace::new(window, Instant::now()) };
     let checked = stream::unfold(Some(incoming), move |incoming| {
         let refusal = refusal.clone();
         async move {

@@ -65,8 +65,9 @@ pub(super) fn of_artifact(error: ArtifactError) -> Status {
         ArtifactError::Mismatch { .. } => Status::data_loss(error.to_string()),
         ArtifactError::OtherKind { .. } => Status::failed_precondition(error.to_string()),
         ArtifactError::Offset { .. } => Status::out_of_range(error.to_string()),
-        ArtifactError::Superseded(_) => Status::aborted(error.to_string()),
-        ArtifactError::Crowded(_) => Status::resource_exhausted(error.to_string()),
+        // Both broke off, and may go on. RESOURCE_EXHAUSTED would say that there is no room at all: whoever sends would wait
+        // without end for a disk to be freed.
+        ArtifactError::Superseded(_) | ArtifactError::Crowded(_) => Status::aborted(error.to_string()),
         ArtifactError::Io(source) if is_no_space(&source) => Status::resource_exhausted(
             "artifact storage: no space is left on the coordinator's disk; free some there, and all goes on by itself",
         ),
@@ -83,6 +84,7 @@ mod tests {
     use tonic::Code;
 
     use super::*;
+    use crate::domain::Digest;
 
     #[test]
     fn each_store_error_has_the_code_of_what_the_caller_can_do() {
@@ -101,5 +103,14 @@ mod tests {
             assert_eq!(status.code(), code);
             assert!(!status.message().contains("secret"), "{}", status.message());
         }
+    }
+
+    #[test]
+    fn an_upload_that_others_drove_out_is_not_told_that_the_disk_is_full() {
+        let crowded = of_artifact(ArtifactError::Crowded(Digest::parse(&"0".repeat(64)).unwrap()));
+        assert_eq!(crowded.code(), Code::Aborted);
+        assert!(crowded.message().contains("too many uploads are unfinished here"), "{}", crowded.message());
+        let full = of_artifact(std::io::Error::from(std::io::ErrorKind::StorageFull).into());
+        assert_eq!(full.code(), Code::ResourceExhausted);
     }
 }

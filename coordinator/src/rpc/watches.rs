@@ -24,7 +24,7 @@ use crate::store::Store;
 
 /// Progress is looked at twice a second: no person reads faster.
 const LOOK: Duration = Duration::from_millis(500);
-/// And more seldom where a look takes long, so that watching takes at most a fiftieth of anybody's time.
+/// And more seldom where a look takes long: it takes a fiftieth of the time, until a look takes more than a tenth of a second.
 const LOOK_SHARE: u32 = 50;
 /// It is sent so often when nothing changes, so that a client knows that the coordinator is there.
 const SILENCE: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
 //! What can go wrong inside a transaction, before it is an answer to anybody.
 //!
-//! The runner of each database looks at a [`Failure`] and either tries the whole transaction again or turns it into a
+//! The runner of transactions looks at a [`Failure`] and either tries the whole transaction again or turns it into a
 //! [`StoreError`]. Which database error is which stands in one small function per database, `classify`.
 
 use std::time::Duration;
@@ -16,6 +16,8 @@ pub(super) enum Failure {
     Database(sqlx::Error),
     /// Another transaction came first: the same one, run again, will see what that did.
     Raced(sqlx::Error),
+    /// The same, where no statement failed for it.
+    Overtaken(&'static str),
 }
 
 impl From<StoreError> for Failure {
@@ -49,9 +51,13 @@ pub(super) const MAX_RUNS: u32 = 8;
 /// The wait before run `run` (from 1) of a transaction that met another one: up to 5 ms, doubling, at random.
 pub(super) fn backoff(run: u32) -> Duration {
     let full = 5_000_u64 << run.min(6);
-    // The low bits of a version 7 UUID are random: enough to keep two coordinators from meeting again.
-    let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
-    Duration::from_micros(full / 2 + random % (full / 2))
+    Duration::from_micros(full / 2 + random_bits() % (full / 2))
+}
+
+/// Good enough to keep those apart that met, and for nothing else.
+pub(crate) fn random_bits() -> u64 {
+    // The low bits of a version 7 UUID are random.
+    uuid::Uuid::now_v7().as_u64_pair().1
 }
 
 /// The answer for a failure that is final.

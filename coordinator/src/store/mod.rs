@@ -13,7 +13,11 @@ pub mod postgres;
 pub mod query;
 mod rows;
 pub mod sqlite;
+mod starts;
 mod trouble;
+mod way;
+
+pub(crate) use failure::random_bits;
 
 use std::time::Duration;
 
@@ -101,6 +105,8 @@ pub struct Acquired {
     pub assignments: Vec<Assignment>,
     /// The worker's: only queues of this version have jobs for it.
     pub trainer_version: i64,
+    /// Whether the queue was looked into: not for slots that hold a job already, nor for what was granted before.
+    pub looked: bool,
 }
 
 /// What a worker reports of one job.
@@ -171,7 +177,7 @@ pub trait Store: Send + Sync + 'static {
     async fn list_sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
 
     /// Sweeps whose jobs are not all created, newest first: expansion resumes with them after a restart. Their `counts`
-    /// are zero: nobody asks for them here, and they cost a look at every job.
+    /// are zero: nobody asks for them here.
     async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
 
     /// Pauses, resumes or cancels.
@@ -311,8 +317,8 @@ pub trait Store: Send + Sync + 'static {
     /// transaction, so that it goes on where it stopped. Says whether anything may be left.
     async fn catch_up(&self, limit: u32) -> Result<bool, StoreError>;
 
-    /// Notes that these workers called: requests for jobs that find none do not write that by themselves.
-    async fn note_seen(&self, workers: Vec<WorkerId>) -> Result<(), StoreError>;
+    /// Notes that these workers called, and how long ago: no call writes that by itself, but those that grant jobs.
+    async fn note_seen(&self, workers: Vec<(WorkerId, Duration)>) -> Result<(), StoreError>;
 
     /// Forgets workers that never held a job and have not called for a day; says how many.
     async fn forget_workers(&self, now: Option<Timestamp>) -> Result<u64, StoreError>;

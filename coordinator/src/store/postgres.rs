@@ -166,13 +166,18 @@ impl PostgresArtifactIndex {
     /// The database.
     pub async fn note_damage(&self, digest: &Digest) -> Result<(), StoreError> {
         self.handle
-            .write("note a damaged artifact", None, digest.clone(), |conn, now, digest| {
+            .run(Way::Write, "note a damaged artifact", None, digest.clone(), |conn, now, digest| {
                 Box::pin(async move {
                     sqlx::query(DAMAGED).bind(digest.as_str()).bind(now.0).execute(conn).await?;
                     Ok(())
                 })
             })
             .await
+    }
+
+    /// How long the database is waited for.
+    pub(crate) fn limit(&self) -> Duration {
+        self.handle.limit
     }
 }
 
@@ -241,6 +246,9 @@ async fn refuse_old_postgres(url: &str, conn: &mut PgConnection) -> Result<(), O
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use futures_util::{StreamExt, stream};
+    use sha2::{Digest as _, Sha256};
     use tokio::{
         io::copy_bidirectional,
         net::{TcpListener, TcpStream},
@@ -249,7 +257,9 @@ mod tests {
     };
 
     use super::*;
-    use crate::store::Store;
+    use crate::artifacts::{ArtifactError, ArtifactKind, ArtifactStore, NewUpload, PostgresArtifacts, Sender};
+    use crate::domain::Digest;
+    use crate::store::{Store, way::Way};
 
     /// Passes connections on to `server`. What was connected before a change of `host` stays connected and says nothing
     /// more, as after a failover that the network does not tell anybody of.
@@ -269,23 +279,70 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_server_that_falls_silent_does_not_keep_its_connections() {
-        let database = besom_testkit::postgres::database().await;
-        let options = options(&database.url).unwrap();
+    /// Connections to a database whose server falls silent with each change of the sender.
+    async fn behind_failover(url: &str) -> (PgPool, watch::Sender<u32>, JoinSet<()>) {
+        let options = options(url).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (failover, host) = watch::channel(0);
         let server = (options.get_host().to_owned(), options.get_port());
-        let proxy = tokio::spawn(pass_on(listener, server, host));
+        let mut proxy = JoinSet::new();
+        proxy.spawn(pass_on(listener, server, host));
+        (pool(options.host("127.0.0.1").port(port), WRITERS, ACQUIRE_TIMEOUT), failover, proxy)
+    }
 
-        let pool = pool(options.host("127.0.0.1").port(port), WRITERS, ACQUIRE_TIMEOUT);
+    #[tokio::test]
+    async fn a_server_that_falls_silent_keeps_no_upload_waiting() {
+        let database = besom_testkit::postgres::database().await;
+        PostgresStore::open(&database.url).await.unwrap();
+        let (pool, failover, _proxy) = behind_failover(&database.url).await;
+        let store = PostgresStore::with(Some(pool.clone()), pool.clone(), Duration::from_secs(4), "test");
+        let artifacts = Arc::new(PostgresArtifacts::new(pool, store.artifact_index()));
+        let bytes = Bytes::from_static(b"a model");
+        let hex: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let put = {
+            let (artifacts, digest) = (artifacts.clone(), Digest::parse(&hex).unwrap());
+            async move || {
+                let (digest, size, kind) = (digest.clone(), bytes.len() as u64, ArtifactKind::Model);
+                let upload = NewUpload { digest, size, kind, sender: Sender::Stranger, name: None, offset: 0 };
+                artifacts.put(upload, stream::iter([Ok(bytes.clone())]).boxed()).await
+            }
+        };
+        let (mut direct, mut watch) =
+            (PgConnection::connect(&database.url).await.unwrap(), PgConnection::connect(&database.url).await.unwrap());
+        let mut held = direct.begin().await.unwrap();
+        sqlx::raw_sql("LOCK TABLE artifact_chunks").execute(&mut *held).await.unwrap();
+        let patience = Duration::from_secs(20);
+        let fall_silent = async {
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND \
+                           wait_event_type = 'Lock'";
+            besom_testkit::eventually("the upload is being written", patience, async || {
+                sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watch).await.unwrap() == 1
+            })
+            .await;
+            failover.send_modify(|host| *host += 1);
+        };
+        let (ended, ()) = tokio::join!(tokio::time::timeout(patience, put()), fall_silent);
+        let ended = ended.expect("the upload is given up");
+        assert!(matches!(ended, Err(ArtifactError::Store(StoreError::Unavailable(_)))), "{ended:?}");
+        // The new host knows nothing of what the old one had begun.
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND \
+                   application_name = 'besom'";
+        sqlx::query(end).execute(&mut *held).await.unwrap();
+        held.rollback().await.unwrap();
+        besom_testkit::eventually("the new host stores it", patience, async || put().await.is_ok()).await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_falls_silent_does_not_keep_its_connections() {
+        let database = besom_testkit::postgres::database().await;
+        let (pool, failover, _proxy) = behind_failover(&database.url).await;
         let store = Arc::new(PostgresStore::with(Some(pool.clone()), pool, Duration::from_secs(8), "test"));
         let mut transactions = JoinSet::new();
         for _ in 0..WRITERS {
             let store = store.clone();
             transactions.spawn(async move {
-                let asleep = store.handle.write("sleep", None, (), |conn, _, ()| {
+                let asleep = store.handle.run(Way::Write, "sleep", None, (), |conn, _, ()| {
                     Box::pin(async move {
                         sqlx::query("SELECT pg_sleep(60)").execute(conn).await?;
                         Ok(())
@@ -308,6 +365,5 @@ mod tests {
         assert!(ended.iter().all(|end| matches!(end, Err(StoreError::Unavailable(_)))), "{ended:?}");
         besom_testkit::eventually("the store is served by the new host", patience, async || store.ping().await.is_ok())
             .await;
-        proxy.abort();
     }
 }

@@ -292,7 +292,6 @@ impl RenewedRow {
 pub(super) struct SessionRow {
     pub(super) trainer_version: i64,
     pub(super) slots: i64,
-    pub(super) last_seen_at: i64,
     pub(super) left_at: Option<i64>,
 }
 

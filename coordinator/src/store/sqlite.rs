@@ -17,6 +17,7 @@ use super::{
     StoreError, migrations,
     open::{OpenError, folder_of},
     trouble::of_sqlite,
+    way::Way,
 };
 use crate::{artifacts::Stored, domain::Digest, full_disk::FullDisk};
 
@@ -161,7 +162,7 @@ impl SqliteArtifactIndex {
     pub async fn note(&self, digest: &Digest, kind: &str, size: u64) -> Result<Stored, StoreError> {
         let args = (digest.clone(), kind.to_owned(), size.cast_signed());
         self.handle
-            .write("note artifact", None, args, |conn, now, (digest, kind, size)| {
+            .run(Way::Write, "note artifact", None, args, |conn, now, (digest, kind, size)| {
                 Box::pin(files::note(conn, now, digest, kind, *size))
             })
             .await
@@ -173,7 +174,9 @@ impl SqliteArtifactIndex {
     /// The database.
     pub async fn with_prefix(&self, prefix: &str) -> Result<HashSet<Digest>, StoreError> {
         self.handle
-            .ask("list artifacts", prefix.to_owned(), |conn, _, prefix| Box::pin(files::with_prefix(conn, prefix)))
+            .run(Way::Ask, "list artifacts", None, prefix.to_owned(), |conn, _, prefix| {
+                Box::pin(files::with_prefix(conn, prefix))
+            })
             .await
     }
 
@@ -182,7 +185,9 @@ impl SqliteArtifactIndex {
     /// # Errors
     /// The database.
     pub async fn dropped(&self) -> Result<Vec<Digest>, StoreError> {
-        self.handle.ask("list dropped artifacts", (), |conn, _, ()| Box::pin(files::dropped(conn))).await
+        self.handle
+            .run(Way::Ask, "list dropped artifacts", None, (), |conn, _, ()| Box::pin(files::dropped(conn)))
+            .await
     }
 
     /// Their files are removed.
@@ -191,7 +196,7 @@ impl SqliteArtifactIndex {
     /// The database.
     pub async fn forget_dropped(&self, digests: &[Digest]) -> Result<(), StoreError> {
         self.handle
-            .write("forget dropped artifacts", None, digests.to_vec(), |conn, _, digests| {
+            .run(Way::Write, "forget dropped artifacts", None, digests.to_vec(), |conn, _, digests| {
                 Box::pin(files::forget_dropped(conn, digests))
             })
             .await

@@ -80,7 +80,7 @@ passed_on! {
     fn importance(sweep: SweepId) -> Option<Importances>;
     fn weigh_due(now: Now) -> u32;
     fn catch_up(limit: u32) -> bool;
-    fn note_seen(workers: Vec<WorkerId>) -> ();
+    fn note_seen(workers: Vec<(WorkerId, Duration)>) -> ();
     fn forget_workers(now: Now) -> u64;
     fn workers(all: bool) -> Vec<WorkerRow>;
     fn ping() -> ();

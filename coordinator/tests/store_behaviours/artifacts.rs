@@ -1,6 +1,6 @@
 //! What names an artifact, and what becomes of it when nothing does any more.
 
-use besom_coordinator::domain::{Completion, Digest, NewSweep, RetryPolicy, Timestamp, WriteResult};
+use besom_coordinator::domain::{AttemptRef, Completion, Digest, NewSweep, RetryPolicy, Timestamp, WriteResult};
 use besom_sweep::KeepModels;
 
 use crate::store_support::{Bench, assert_invalid_state, at, digest, new_sweep, record, succeeded};
@@ -32,21 +32,28 @@ pub(crate) async fn a_model_goes_with_the_last_run_that_names_it(bench: Bench) {
     assert_eq!(kept, [[digest(11).as_str()], [digest(13).as_str()]]);
 }
 
-/// Whoever was told that an artifact is there has not stored it again, and may name it yet.
+/// Whoever was told that an artifact is there has not stored it again, and may name it yet: for an hour, and for as long as
+/// it runs.
 pub(crate) async fn a_model_that_somebody_may_be_about_to_name_stays(bench: Bench) {
-    bench.sweep_of(NewSweep { keep_models: KeepModels::None, ..new_sweep("s", 2) }).await;
+    bench.sweep_of(NewSweep { keep_models: KeepModels::None, ..new_sweep("s", 3) }).await;
     let worker = bench.worker("w").await;
-    let jobs = bench.acquire(worker, 2, at(1.0)).await;
+    let mut jobs = bench.acquire(worker, 2, at(1.0)).await;
     let model = bench.artifact(1).await;
     let done =
-        |n: usize| Completion { final_model: Some(model.clone()), ..succeeded(jobs[n].at, vec![record(1, 0.5)]) };
+        |job: AttemptRef| Completion { final_model: Some(model.clone()), ..succeeded(job, vec![record(1, 0.5)]) };
+    let stored = async || bench.query("SELECT count(*) FROM artifacts").await;
     let hour = 3_600_000_000_i64;
     let asked = at(100.0).unwrap().0;
-    bench.execute(&format!("UPDATE artifacts SET asked_at = {asked}")).await.unwrap();
-    assert_eq!(bench.complete(done(0), Some(Timestamp(asked + hour))).await, WriteResult::Accepted);
-    assert_eq!(bench.query("SELECT count(*) FROM artifacts").await, [["1"]]);
-    assert_eq!(bench.complete(done(1), Some(Timestamp(asked + hour + 1))).await, WriteResult::Accepted);
-    assert_eq!(bench.query("SELECT count(*) FROM artifacts").await, [["0"]]);
+    let ask = async |at: i64| bench.execute(&format!("UPDATE artifacts SET asked_at = {at}")).await.unwrap();
+    ask(asked).await;
+    assert_eq!(bench.complete(done(jobs[0].at), Some(Timestamp(asked + 2 * hour))).await, WriteResult::Accepted);
+    assert_eq!(stored().await, [["1"]], "the second job runs since before somebody asked");
+    ask(asked + 2 * hour).await;
+    assert_eq!(bench.complete(done(jobs[1].at), Some(Timestamp(asked + 3 * hour))).await, WriteResult::Accepted);
+    assert_eq!(stored().await, [["1"]], "somebody asked an hour ago");
+    jobs.extend(bench.acquire(worker, 1, Some(Timestamp(asked + 3 * hour))).await);
+    assert_eq!(bench.complete(done(jobs[2].at), Some(Timestamp(asked + 3 * hour + 1))).await, WriteResult::Accepted);
+    assert_eq!(stored().await, [["0"]]);
 }
 
 pub(crate) async fn a_dataset_is_no_model(bench: Bench) {

@@ -208,13 +208,13 @@ pub(crate) async fn a_worker_holds_no_more_jobs_than_it_registered_slots(bench: 
     let session = bench.store.arc().register_worker(new, at(0.0)).await.unwrap();
     let ask = async |slots: Vec<u32>| {
         let wish = AcquireRequest { session, slots, ..request(session.worker, 0) };
-        bench.store.arc().acquire(wish, at(1.0)).await.map(|acquired| acquired.assignments.len())
+        bench.store.arc().acquire(wish, at(1.0)).await.map(|acquired| (acquired.assignments.len(), acquired.looked))
     };
     assert_invalid_state(ask((0..9).collect()).await, "expected slots from 0 to 1");
-    assert_eq!(ask(vec![1]).await.unwrap(), 1);
+    assert_eq!(ask(vec![1]).await.unwrap(), (1, true));
     // Whatever it asks for again: only the other slot is free.
-    assert_eq!(ask(vec![0, 1]).await.unwrap(), 1);
-    assert_eq!(ask(vec![0, 1]).await.unwrap(), 0);
+    assert_eq!(ask(vec![0, 1]).await.unwrap(), (1, true));
+    assert_eq!(ask(vec![0, 1]).await.unwrap(), (0, false), "what waits for others is not known by this");
     assert_eq!(bench.store.find_sweep("s").await.unwrap().counts.running, 2);
 }
 

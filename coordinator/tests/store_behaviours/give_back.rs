@@ -160,6 +160,12 @@ pub(crate) async fn a_lost_job_names_its_worker_and_its_last_sign_of_life(bench:
     let worker = bench.worker("w").await;
     let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
     bench.report(worker, vec![reported(job, vec![])], at(10.0)).await;
+    // The coordinator notes that every few seconds, for all workers.
+    let noted = async |seconds: f64| {
+        let sql = format!("UPDATE workers SET last_seen_at = {}", at(seconds).unwrap().0);
+        assert_eq!(bench.execute(&sql).await.unwrap(), 1);
+    };
+    noted(10.0).await;
     bench.store.expire(RetryPolicy::default(), 9, at(50.0)).await.unwrap();
     let error = bench.runs(sweep.id).await.remove(0).error.unwrap();
     let seen = "worker w was last heard from at 2026-11-23T17:30:10.000000Z, 30 s before its lease ended";
@@ -167,7 +173,7 @@ pub(crate) async fn a_lost_job_names_its_worker_and_its_last_sign_of_life(bench:
 
     // It is there, but it does not know of the job: the answer to its wish was lost, say.
     bench.acquire(worker, 1, at(60.0)).await;
-    bench.report(worker, vec![], at(95.0)).await;
+    noted(95.0).await;
     bench.store.expire(RetryPolicy::default(), 9, at(100.0)).await.unwrap();
     let attempts = bench.store.attempts(sweep.id, None, 9).await.unwrap();
     let error = attempts[1].error.as_deref().unwrap();

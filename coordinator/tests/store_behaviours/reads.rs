@@ -239,8 +239,10 @@ pub(crate) async fn a_worker_that_only_waits_costs_no_commit_and_is_noted_with_o
         bench.acquire(workers[0], 1, at(f64::from(second))).await;
     }
     assert_eq!(bench.query(seen).await, before);
-    bench.store.note_seen(workers[..2].to_vec()).await.unwrap();
+    let ago = |worker: usize, seconds| (workers[worker], std::time::Duration::from_secs(seconds));
+    bench.store.note_seen(vec![ago(0, 0), ago(1, 7)]).await.unwrap();
     let after = bench.query(seen).await;
+    let [first, second] = [0, 1].map(|worker: usize| after[worker][0].parse::<i64>().unwrap());
     assert!(after[0] > before[0] && after[1] > before[1], "{after:?}");
-    assert_eq!(after[2], before[2]);
+    assert_eq!((first - second, &after[2]), (7_000_000, &before[2]));
 }

@@ -1,5 +1,7 @@
 use besom_coordinator::domain::{AttemptRef, Directive, EpochRecord, JobId, RetryPolicy, WriteResult};
 
+use sqlx::Connection;
+
 use crate::store_support::{Bench, assert_invalid_state, at, failed, record, reported, succeeded};
 
 pub(crate) async fn records_come_back_bit_for_bit(bench: Bench) {
@@ -137,4 +139,38 @@ pub(crate) async fn records_that_cannot_be_are_refused(bench: Bench) {
 pub(crate) async fn an_empty_report_is_fine(bench: Bench) {
     let worker = bench.worker("w").await;
     assert!(bench.report(worker, Vec::new(), at(1.0)).await.is_empty());
+}
+
+/// Calls that come at once share a transaction: whatever one of them sends, the others are answered.
+pub(crate) async fn an_attempt_that_is_reported_twice_at_once_spoils_no_other_report(bench: Bench) {
+    let sweep = bench.sweep("s", 2).await;
+    let (twice, other) = (bench.worker("twice").await, bench.worker("other").await);
+    let again = bench.acquire(twice, 1, at(0.0)).await.remove(0).at;
+    let once = bench.acquire(other, 1, at(0.0)).await.remove(0).at;
+    let calls = (0..24).map(|call| {
+        let (worker, job) = if call % 3 == 0 { (other, once) } else { (twice, again) };
+        bench.report(worker, vec![reported(job, vec![record(1, 0.5), record(2, 0.5)])], None)
+    });
+    let answers = futures_util::future::join_all(calls).await;
+    assert!(answers.iter().all(|answer| *answer == [Directive::Continue]), "{answers:?}");
+    let records = vec![record(1, 0.5), record(2, 0.5)];
+    assert_eq!(bench.store.history(sweep.id, None, 9).await.unwrap(), [(again, records.clone()), (once, records)]);
+}
+
+/// Whoever writes a worker's row - it leaves, say, and waits for a sweep - keeps no renewal waiting.
+pub(crate) async fn a_renewal_waits_for_no_row_of_its_worker(bench: Bench) {
+    bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
+    if bench.is_sqlite() {
+        // It has one writer.
+        return;
+    }
+    let mut other = sqlx::PgConnection::connect(&bench.url()).await.unwrap();
+    let mut held = other.begin().await.unwrap();
+    sqlx::query("UPDATE workers SET left_at = NULL").execute(&mut *held).await.unwrap();
+    bench.store.note_seen(vec![(worker, std::time::Duration::ZERO)]).await.unwrap();
+    assert_eq!(bench.report(worker, vec![reported(job, vec![])], at(60.0)).await, [Directive::Continue]);
+    assert_eq!(bench.complete(succeeded(job, vec![record(1, 0.5)]), at(61.0)).await, WriteResult::Accepted);
+    held.rollback().await.unwrap();
 }

@@ -144,7 +144,7 @@ pub(crate) async fn importance_is_worked_out_every_ten_seconds_and_when_the_swee
     // The first run had nothing to be compared with, and since then ten seconds have not passed.
     assert_eq!((weighed(1.3).await, importance().await), (0, None));
     next(&bench, worker, 0.9, at(10.9)).await;
-    bench.execute("UPDATE sweeps SET importance_took = 1000000").await.unwrap();
+    bench.execute("UPDATE sweeps SET importance_took = 500000").await.unwrap();
     assert_eq!((weighed(10.9).await, importance().await), (0, None));
     next(&bench, worker, 0.7, at(11.0)).await;
     assert_eq!(weighed(11.0).await, 1);
@@ -167,8 +167,8 @@ pub(crate) async fn importance_is_worked_out_every_ten_seconds_and_when_the_swee
     for second in 0..5 {
         next(&bench, worker, 0.5, at(112.0 + f64::from(second))).await;
     }
-    // As if it had taken eleven seconds: it then takes its turn every 110.
-    bench.execute("UPDATE sweeps SET importance_took = 11000000").await.unwrap();
+    // As if it had taken five and a half seconds: it then takes its turn every 110.
+    bench.execute("UPDATE sweeps SET importance_took = 5500000").await.unwrap();
     assert_eq!(weighed(120.9).await, 0);
     assert_eq!(importance().await.unwrap(), found);
     next(&bench, worker, 0.4, at(117.0)).await;
@@ -211,6 +211,26 @@ pub(crate) async fn of_several_coordinators_one_works_out_importance(bench: Benc
         let (a, b, c) = tokio::join!(a, b, c);
         assert_eq!(a.unwrap() + b.unwrap() + c.unwrap(), 1);
     }
+}
+
+pub(crate) async fn importance_that_cannot_be_worked_out_takes_its_turns_and_no_others(bench: Bench) {
+    let worker = bench.worker("w").await;
+    let (damaged, whole) = (grid(&bench, "damaged").await, grid(&bench, "whole").await);
+    for _ in 0..24 {
+        next(&bench, worker, 0.5, at(1.0)).await;
+    }
+    bench.execute(&format!("UPDATE config_sums SET swept = '[]' WHERE sweep_id = {}", damaged.id)).await.unwrap();
+    bench.store.weigh_due(at(2.0)).await.unwrap_err();
+    let of = format!("SELECT importance_of FROM sweeps WHERE id = {}", whole.id);
+    assert_eq!(bench.query(&of).await, [["12"]]);
+    let took = async || {
+        let took = "SELECT importance_took FROM sweeps WHERE name = 'damaged' AND importance_took > 0";
+        bench.query(took).await.len()
+    };
+    assert_eq!(took().await, 1, "a try that fails takes its time all the same");
+    bench.execute("UPDATE sweeps SET importance_took = 5500000").await.unwrap();
+    assert_eq!(bench.store.weigh_due(at(111.0)).await.unwrap(), 0);
+    bench.store.weigh_due(at(112.0)).await.unwrap_err();
 }
 
 pub(crate) async fn importance_is_worked_out_for_a_cancelled_sweep_and_one_parameter_at_a_time(bench: Bench) {

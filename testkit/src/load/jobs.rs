@@ -61,6 +61,12 @@ pub struct Args {
     /// End after so many jobs
     #[arg(long, value_name = "N")]
     count: Option<u64>,
+    /// Let the coordinator run so long before measuring; at its start it works out importance that has become stale
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = super::commands::parse_seconds)]
+    settle: f64,
+    /// Begin when jobs of this other sweep are being written, and fail if all of them are before the end
+    #[arg(long, value_name = "SWEEP")]
+    beside: Option<String>,
     /// Jobs a second, all workers together; without it as fast as they go
     #[arg(long, value_name = "R", value_parser = parse_rate)]
     rate: Option<f64>,
@@ -114,6 +120,11 @@ pub async fn run(args: Args) -> anyhow::Result<Value> {
     for number in 1..=args.workers {
         workers.push(Worker::register(&args.target, &format!("load-{number}"), args.batch).await?);
     }
+    tokio::time::sleep(Duration::from_secs_f64(args.settle)).await;
+    let before = match &args.beside {
+        Some(other) => submit::growing(&args.target, other, Instant::now() + Duration::from_secs(120)).await?,
+        None => 0,
+    };
     let meter = Meter::start(&args.watched).await?;
     let begin = Instant::now();
     let shared = Arc::new(Shared {
@@ -141,6 +152,14 @@ pub async fn run(args: Args) -> anyhow::Result<Value> {
     }
     let rate = per_second(all.completed, meter.seconds());
     let cost = meter.stop().await?;
+    let written_beside = match &shared.args.beside {
+        Some(other) => {
+            let now = shared.args.target.sweeps().await?.get_sweep(named(other)).await?.into_inner();
+            anyhow::ensure!(now.jobs_created < now.jobs_total, "all jobs of sweep {other} were written before the end");
+            now.jobs_created - before
+        }
+        None => 0,
+    };
     for worker in workers {
         worker.leave().await?;
     }
@@ -149,7 +168,7 @@ pub async fn run(args: Args) -> anyhow::Result<Value> {
     let sum = json!({
         "part": "jobs", "sweep": sweep.name, "workers": shared.args.workers, "batch": shared.args.batch,
         "completed": all.completed, "distinct": all.jobs.len(), "refused": all.refused, "jobs_per_second": rate,
-        "syncs_per_job": syncs_per_job,
+        "syncs_per_job": syncs_per_job, "written_beside": written_beside,
         "latency_ms": {
             "acquire": all.acquire.to_json(), "report": all.report.to_json(), "complete": all.complete.to_json(),
         },

@@ -99,6 +99,23 @@ pub async fn written(target: &Target, sweep: &str, deadline: Instant) -> anyhow:
     }
 }
 
+/// Waits until the coordinator writes jobs of the sweep: their number grows before the eyes. Says how many there are.
+///
+/// # Errors
+/// It does not grow before `deadline`.
+pub async fn growing(target: &Target, sweep: &str, deadline: Instant) -> anyhow::Result<u64> {
+    let mut client = target.sweeps().await?;
+    let first = client.get_sweep(named(sweep)).await?.into_inner().jobs_created;
+    loop {
+        let now = client.get_sweep(named(sweep)).await?.into_inner().jobs_created;
+        if now > first {
+            return Ok(now);
+        }
+        anyhow::ensure!(Instant::now() < deadline, "no jobs of sweep {sweep} are written: there are still {first}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 async fn store_dataset(target: &Target) -> anyhow::Result<()> {
     let (digest, size, kind) = (DIGEST.to_owned(), DATASET.len() as u64, v1::ArtifactKind::Dataset.into());
     let head = v1::PutHead { digest, size, kind, ..v1::PutHead::default() };

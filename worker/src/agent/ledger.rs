@@ -28,7 +28,7 @@ pub(crate) enum Phase {
     /// Executes: only as long as its lease is trusted.
     Training,
     /// Has a result whose models are being stored: only a directive drops it. An outage does not, since the
-    /// coordinator compares the attempt when the result arrives.
+    /// coordinator compares the number of the lease when the result arrives.
     Uploading,
     /// Its completion may have been accepted: only the answer to it counts.
     Completing,
@@ -145,10 +145,11 @@ impl Ledger {
         self.held().get(&at).map_or_else(Vec::new, |held| held.records[held.acknowledged..].to_vec())
     }
 
-    /// What a report would say now.
-    pub(crate) fn report(&self) -> Vec<Pending> {
+    /// What a report would say now, with `2^halvings` times fewer records than would fit: without any it still renews.
+    pub(crate) fn report(&self, halvings: u32) -> Vec<Pending> {
         let all = self.held();
         let share = (RECORDS_A_REPORT / all.len().max(1)).clamp(1, RECORDS_A_CALL);
+        let share = share.checked_shr(halvings).unwrap_or(0);
         let pending = |(at, held): (&AttemptRef, &Held)| {
             let end = held.records.len().min(held.acknowledged + share);
             Pending { at: *at, from: held.acknowledged, records: held.records[held.acknowledged..end].to_vec() }
@@ -270,7 +271,7 @@ mod tests {
         ledger.insert(AT, Duration::ZERO, false);
         ledger.record(AT, record(1));
         ledger.record(AT, record(2));
-        let sent = ledger.report();
+        let sent = ledger.report(0);
         ledger.record(AT, record(3));
         assert_eq!(ledger.pending(AT).len(), 3);
         ledger.answer(&sent[0], Duration::ZERO, Directive::Continue);
@@ -288,12 +289,21 @@ mod tests {
         }
         let mut epochs = Vec::new();
         for expected in [1_000, 1_000, 500, 0] {
-            let sent = ledger.report();
+            let sent = ledger.report(0);
             assert_eq!(sent[0].records.len(), expected);
             epochs.extend(sent[0].records.iter().map(|record| record.epoch));
             ledger.answer(&sent[0], Duration::ZERO, Directive::Continue);
         }
         assert_eq!(epochs, (1..=2_500).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_report_that_was_not_answered_is_followed_by_shorter_ones_down_to_none() {
+        let ledger = Ledger::new(Clock::new());
+        ledger.insert(AT, Duration::ZERO, false);
+        (1..=2_500).for_each(|epoch| ledger.record(AT, record(epoch)));
+        let lengths = [0, 2, 4, 9, 10, 40, u32::MAX].map(|halvings| ledger.report(halvings)[0].records.len());
+        assert_eq!(lengths, [1_000, 250, 62, 1, 0, 0, 0]);
     }
 
     #[test]
@@ -304,7 +314,7 @@ mod tests {
             ledger.insert(at, Duration::ZERO, false);
             (1..=50).for_each(|epoch| ledger.record(at, record(epoch)));
         }
-        let sent = ledger.report();
+        let sent = ledger.report(0);
         let records: Vec<usize> = sent.iter().map(|pending| pending.records.len()).collect();
         assert!(records.iter().all(|&count| count == records[0] && count > 0), "{records:?}");
         assert!(records.iter().sum::<usize>() <= RECORDS_A_REPORT);
@@ -317,7 +327,7 @@ mod tests {
         assert_eq!(ledger.due(&session, Duration::ZERO, gap), None);
         ledger.insert(AT, Duration::from_secs(100), false);
         assert_eq!(ledger.due(&session, Duration::ZERO, gap), Some(Duration::from_secs(108)));
-        let sent = ledger.report();
+        let sent = ledger.report(0);
         ledger.answer(&sent[0], Duration::from_secs(107), Directive::Continue);
         assert_eq!(ledger.due(&session, Duration::from_secs(107), gap), Some(Duration::from_secs(115)));
         ledger.record(AT, record(1));
@@ -342,7 +352,7 @@ mod tests {
     fn a_stale_directive_does_not_touch_a_completion_that_was_sent() {
         let ledger = Ledger::new(Clock::new());
         let signal = ledger.insert(AT, Duration::ZERO, false);
-        let sent = ledger.report();
+        let sent = ledger.report(0);
         ledger.enter(AT, Phase::Completing);
         ledger.answer(&sent[0], Duration::ZERO, Directive::Drop(DropReason::LeaseLost));
         assert_eq!((signal.dropped(), ledger.attempts()), (None, vec![AT]));

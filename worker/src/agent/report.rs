@@ -22,6 +22,9 @@ use crate::assignment::directive;
 /// Epochs that end within this time of a report wait for the next: many short epochs become one call.
 const GAP: Duration = Duration::from_millis(500);
 
+/// Reports of no records: as short as they can be.
+const MOST_HALVINGS: u32 = 10;
+
 /// The running report thread; it ends when this is dropped.
 pub(super) struct Reporter {
     token: CancellationToken,
@@ -70,7 +73,7 @@ struct Reports {
 impl Reports {
     async fn run(mut self) {
         let (mut last, mut failures) = (Duration::ZERO, 0);
-        let mut not_before = Duration::ZERO;
+        let (mut not_before, mut halvings) = (Duration::ZERO, 0_u32);
         loop {
             let session = self.link.session().await;
             self.ledger.fence(&session);
@@ -88,10 +91,12 @@ impl Reports {
                 continue;
             }
             last = now;
-            match self.step(&session).await {
-                Ok(()) => failures = 0,
+            match self.step(&session, halvings).await {
+                Ok(()) => (failures, halvings) = (0, halvings.saturating_sub(1)),
                 Err(()) => {
                     failures += 1;
+                    // What an outage saved up may be more than a slow link brings in time: the same again would fail again.
+                    halvings = (halvings + 2).min(MOST_HALVINGS);
                     // However long the outage, several tries fall into one lease.
                     let most = session.report_interval / 2;
                     not_before = self.ledger.now() + delay(failures, spread()).min(most);
@@ -101,8 +106,8 @@ impl Reports {
     }
 
     /// One report, fencing meanwhile. `Err`: it was not answered, and who needs to know has been told.
-    async fn step(&mut self, session: &Session) -> Result<(), ()> {
-        let sent = self.ledger.report();
+    async fn step(&mut self, session: &Session, halvings: u32) -> Result<(), ()> {
+        let sent = self.ledger.report(halvings);
         let requested = self.ledger.now();
         let jobs = sent
             .iter()

@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) damage: Option<(u32, Damage)>,
     /// What is put is gone at once.
     pub(crate) forgets: bool,
+    /// Reports of more records than this do not arrive in time.
+    pub(crate) most_records: Option<usize>,
     /// Get sends nothing while this is set.
     pub(crate) stalled: bool,
     pub(crate) directives: BTreeMap<i64, v1::Directive>,
@@ -215,6 +217,10 @@ impl WorkerService for Fake {
             state.reports_received += 1;
             state.reachable("report")?;
             let request = request.into_inner();
+            let records: usize = request.jobs.iter().map(|report| report.epochs.len()).sum();
+            if state.most_records.is_some_and(|most| records > most) {
+                return Err(Status::deadline_exceeded("the link is slow"));
+            }
             let directive = |report: &v1::JobReport| {
                 let job = report.attempt.unwrap().job;
                 let directive = state.directives.get(&job).copied().unwrap_or(v1::Directive::Continue);

@@ -169,6 +169,15 @@ async fn records_that_no_report_brought_arrive_with_the_completion() {
 }
 
 #[tokio::test]
+async fn records_that_a_slow_link_does_not_bring_at_once_are_sent_in_parts() {
+    let fake = coordinator(LONG, [1]);
+    fake.with(|state| state.most_records = Some(100));
+    let worker = work(&fake, 1, Script::all(Play::Hold(300)));
+    fake.until("all have arrived", |state| state.reported_epochs(1).len() == 300).await;
+    worker.drain().await;
+}
+
+#[tokio::test]
 async fn a_completion_is_repeated_until_it_is_acknowledged() {
     let fake = coordinator(LONG, [1]);
     fake.with(|state| state.lost_answers.insert("complete", 3));

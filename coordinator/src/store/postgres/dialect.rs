@@ -1,13 +1,18 @@
 //! What the shared work has to ask Postgres for.
 
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
+
 use serde_json::json;
 use sqlx::{PgConnection, postgres::PgDatabaseError};
 
 pub(super) use super::PostgresStore as Backend;
-use super::work::Place;
+use super::work::Grant;
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
-    store::{AcquireRequest, failure::Class},
+    store::{failure::Class, starts::Starts},
 };
 
 pub(super) type Db = sqlx::Postgres;
@@ -40,6 +45,8 @@ const LOCK_ARTIFACT: &str = include_str!("../sql/postgres/artifact_lock.sql");
 const READY: &str = include_str!("../sql/postgres/sweeps_ready.sql");
 const LOCK_SWEEPS: &str = include_str!("../sql/postgres/sweeps_lock.sql");
 const LOCK_JOBS: &str = include_str!("../sql/postgres/jobs_lock.sql");
+const LOCK_FREE_SWEEPS: &str = include_str!("../sql/postgres/sweeps_lock_free.sql");
+const LOCK_JOBS_OF: &str = include_str!("../sql/postgres/jobs_lock_of.sql");
 const TAKE: &str = include_str!("../sql/postgres/jobs_take.sql");
 
 /// The time that a test passes, or the database's.
@@ -63,6 +70,14 @@ pub(super) async fn lock_jobs(conn: &mut Conn, jobs: impl Iterator<Item = JobId>
     Ok(())
 }
 
+/// The same, without waiting for sweeps that somebody else holds: those of the jobs that are locked then.
+pub(super) async fn lock_free_jobs(conn: &mut Conn, jobs: impl Iterator<Item = JobId>) -> sqlx::Result<HashSet<JobId>> {
+    let jobs = json!(jobs.map(|job| job.0).collect::<Vec<_>>());
+    let sweeps: Vec<i64> = sqlx::query_scalar(LOCK_FREE_SWEEPS).bind(&jobs).fetch_all(&mut *conn).await?;
+    let locked: Vec<i64> = sqlx::query_scalar(LOCK_JOBS_OF).bind(&jobs).bind(json!(sweeps)).fetch_all(conn).await?;
+    Ok(locked.into_iter().map(JobId).collect())
+}
+
 /// Until the transaction ends nobody else names the artifact; false where somebody just does.
 pub(super) async fn lock_artifact(conn: &mut Conn, digest: &Digest) -> sqlx::Result<bool> {
     Ok(sqlx::query(LOCK_ARTIFACT).bind(digest.as_str()).fetch_optional(conn).await?.is_some())
@@ -75,32 +90,53 @@ pub(super) async fn jobs_grew(conn: &mut Conn) -> sqlx::Result<()> {
 }
 
 /// Leases a queued job for each free place, as far as there are any; says how many.
-pub(super) async fn take(
+pub(super) async fn take(conn: &mut Conn, grant: &Grant<'_>, starts: &Starts) -> sqlx::Result<usize> {
+    let known = starts.known(Instant::now());
+    let taken = take_from(conn, grant, 0, &known, starts).await?;
+    if taken == grant.places.len() || known.is_empty() {
+        return Ok(taken);
+    }
+    // What is left stands before the beginnings: it came back to the queue.
+    starts.forget_all();
+    Ok(taken + take_from(conn, grant, taken, &HashMap::new(), starts).await?)
+}
+
+/// For the places after the first `taken`.
+async fn take_from(
     conn: &mut Conn,
-    request: &AcquireRequest,
-    trainer_version: i64,
-    places: &[Place],
-    now: Timestamp,
-    until: Timestamp,
+    grant: &Grant<'_>,
+    taken: usize,
+    known: &HashMap<i64, i64>,
+    starts: &Starts,
 ) -> sqlx::Result<usize> {
-    let only = request.sweep.map(|sweep| sweep.0);
-    let sweeps: Vec<i64> =
-        sqlx::query_scalar(READY).bind(trainer_version).bind(only).bind(now.0).fetch_all(&mut *conn).await?;
+    let Grant { request, trainer_version, places, now, until } = grant;
+    let places = &places[taken..];
+    let sweeps: Vec<i64> = sqlx::query_scalar(READY)
+        .bind(trainer_version)
+        .bind(request.sweep.map(|sweep| sweep.0))
+        .bind(now.0)
+        .bind(json!(known))
+        .fetch_all(&mut *conn)
+        .await?;
     let mut taken = 0;
     for sweep in sweeps {
         if taken == places.len() {
             break;
         }
-        let done = sqlx::query(TAKE)
+        let jobs: Vec<i64> = sqlx::query_scalar(TAKE)
             .bind(request.session.worker.0)
             .bind(sweep)
             .bind(now.0)
             .bind(until.0)
             .bind(json!(places[taken..]))
             .bind(&request.request_id)
-            .execute(&mut *conn)
+            .bind(known.get(&sweep).copied().unwrap_or(0))
+            .fetch_all(&mut *conn)
             .await?;
-        taken += usize::try_from(done.rows_affected()).unwrap_or(usize::MAX);
+        if let Some(first) = jobs.iter().min() {
+            starts.found(sweep, *first, Instant::now());
+        }
+        taken += jobs.len();
     }
     Ok(taken)
 }

@@ -1,15 +1,17 @@
 //! What the shared work has to ask SQLite for.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::syncs;
-use super::work::Place;
+use super::work::Grant;
 pub(super) use super::{SqliteStore as Backend, clock::Clock};
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
     failed_sync,
-    store::{AcquireRequest, failure::Class},
+    store::{failure::Class, starts::Starts},
 };
 
 pub(super) type Db = sqlx::Sqlite;
@@ -50,20 +52,19 @@ pub(super) async fn lock_jobs(_: &mut Conn, _: impl Iterator<Item = JobId>) -> s
     Ok(())
 }
 
+/// Nobody else holds any.
+pub(super) async fn lock_free_jobs(_: &mut Conn, jobs: impl Iterator<Item = JobId>) -> sqlx::Result<HashSet<JobId>> {
+    Ok(jobs.collect())
+}
+
 /// The statements here name their index where the planner could go wrong.
 pub(super) async fn jobs_grew(_: &mut Conn) -> sqlx::Result<()> {
     Ok(())
 }
 
 /// Leases a queued job for each free place, as far as there are any; says how many.
-pub(super) async fn take(
-    conn: &mut Conn,
-    request: &AcquireRequest,
-    trainer_version: i64,
-    places: &[Place],
-    now: Timestamp,
-    until: Timestamp,
-) -> sqlx::Result<usize> {
+pub(super) async fn take(conn: &mut Conn, grant: &Grant<'_>, _: &Starts) -> sqlx::Result<usize> {
+    let Grant { request, trainer_version, places, now, until } = grant;
     let slots: Vec<u32> = places.iter().map(|(slot, _)| *slot).collect();
     let taken: Vec<(i64, i64, i64)> = sqlx::query_as(TAKE)
         .bind(request.session.worker.0)

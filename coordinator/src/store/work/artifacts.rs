@@ -9,7 +9,7 @@ use super::{
 use crate::{
     artifacts::Stored,
     domain::{Completion, Digest, JobId, Timestamp},
-    store::{StoreError, failure::Failure},
+    store::{StoreError, failure::Failure, way::Way},
 };
 
 const DROP: &str = include_str!("../sql/artifact_drop.sql");
@@ -63,12 +63,27 @@ pub(super) async fn drop_unnamed<'d>(
     now: Timestamp,
     digests: impl IntoIterator<Item = &'d Digest>,
 ) -> Result<u64, Failure> {
+    drop_older(conn, now, i64::MAX, digests).await
+}
+
+/// The same, of those that were stored before a time.
+async fn drop_older<'d>(
+    conn: &mut Conn,
+    now: Timestamp,
+    stored_before: i64,
+    digests: impl IntoIterator<Item = &'d Digest>,
+) -> Result<u64, Failure> {
     let mut dropped = 0;
     for digest in digests {
         if !dialect::lock_artifact(conn, digest).await? {
             continue;
         }
-        let gone = sqlx::query(DROP).bind(digest.as_str()).bind(before(now, CLAIMED)).execute(&mut *conn).await?;
+        let gone = sqlx::query(DROP)
+            .bind(digest.as_str())
+            .bind(before(now, CLAIMED))
+            .bind(stored_before)
+            .execute(&mut *conn)
+            .await?;
         if gone.rows_affected() == 1 {
             sqlx::query(dialect::ARTIFACT_DROPPED).bind(digest.as_str()).execute(&mut *conn).await?;
             dropped += 1;
@@ -100,10 +115,11 @@ async fn remove_page(
     after: &str,
     age: Duration,
 ) -> Result<(u64, Option<String>), Failure> {
-    let page: Vec<String> =
-        sqlx::query_scalar(UNNAMED).bind(after).bind(before(now, age)).bind(PAGE).fetch_all(&mut *conn).await?;
+    let old = before(now, age);
+    let page: Vec<String> = sqlx::query_scalar(UNNAMED).bind(after).bind(old).bind(PAGE).fetch_all(&mut *conn).await?;
     let digests: Vec<Digest> = page.iter().filter_map(|digest| Digest::parse(digest)).collect();
-    let dropped = drop_unnamed(conn, now, &digests).await?;
+    // One that went meanwhile may have been stored again.
+    let dropped = drop_older(conn, now, old, &digests).await?;
     let last = page.into_iter().nth(PAGE as usize - 1);
     Ok((dropped, last))
 }
@@ -123,7 +139,9 @@ impl ArtifactIndex {
     /// # Errors
     /// The database.
     pub async fn find(&self, digest: &Digest) -> Result<Option<Stored>, StoreError> {
-        self.handle.ask("find artifact", digest.clone(), |conn, _, digest| Box::pin(find(conn, digest))).await
+        self.handle
+            .run(Way::Ask, "find artifact", None, digest.clone(), |conn, _, digest| Box::pin(find(conn, digest)))
+            .await
     }
 
     /// The row, which stays for a while from now on.
@@ -136,7 +154,9 @@ impl ArtifactIndex {
             return Ok(None);
         }
         self.handle
-            .write("claim artifact", None, digest.clone(), |conn, now, digest| Box::pin(claim(conn, now, digest)))
+            .run(Way::Write, "claim artifact", None, digest.clone(), |conn, now, digest| {
+                Box::pin(claim(conn, now, digest))
+            })
             .await
     }
 
@@ -147,7 +167,7 @@ impl ArtifactIndex {
     pub async fn remove_unnamed(&self, age: Duration) -> Result<u64, StoreError> {
         let (mut removed, mut after) = (0, Some(String::new()));
         while let Some(last) = after {
-            let page = self.handle.write("remove artifacts", None, (last, age), |conn, now, (last, age)| {
+            let page = self.handle.run(Way::Write, "remove artifacts", None, (last, age), |conn, now, (last, age)| {
                 Box::pin(remove_page(conn, now, last, *age))
             });
             let dropped;

@@ -9,8 +9,10 @@ use super::{
     acquire::after,
     artifacts,
     dialect::{self, Conn},
-    epochs, session, statistics,
-    tally::Tally,
+    epochs,
+    lane::Answers,
+    session, statistics,
+    tally::{Tally, epoch_seconds},
 };
 use crate::{
     domain::{
@@ -49,22 +51,60 @@ pub(super) async fn complete_all(
     now: Timestamp,
     ends: &[End],
 ) -> Result<Vec<Result<WriteResult, StoreError>>, Failure> {
-    dialect::lock_jobs(conn, ends.iter().map(|end| end.completion.lease.at.job)).await?;
-    let (mut answers, mut tally) = (Vec::with_capacity(ends.len()), Tally::default());
-    // A worker often ends several jobs at once: it is looked up once.
-    let mut known: HashSet<Session> = HashSet::new();
+    dialect::lock_jobs(conn, jobs(ends)).await?;
+    let (mut answers, mut ending) = (Vec::with_capacity(ends.len()), Ending::default());
     for end in ends {
-        if !known.contains(&end.session) {
-            if let Err(refusal) = session::calling(conn, now, end.session).await? {
-                answers.push(Err(refusal));
-                continue;
-            }
-            known.insert(end.session);
-        }
-        answers.push(complete(conn, now, end, &mut tally).await?);
+        answers.push(ending.end(conn, now, end).await?);
     }
-    tally.settle(conn, now).await?;
+    ending.tally.settle(conn, now).await?;
     Ok(answers)
+}
+
+/// The same, but for jobs of sweeps that somebody else holds, maybe for long: those are left alone.
+pub(super) async fn complete_free(
+    conn: &mut Conn,
+    now: Timestamp,
+    ends: &[End],
+) -> Result<Answers<WriteResult>, Failure> {
+    let free = dialect::lock_free_jobs(conn, jobs(ends)).await?;
+    let (mut answers, mut ending) = (Vec::with_capacity(ends.len()), Ending::default());
+    for end in ends {
+        answers.push(match free.contains(&end.completion.lease.at.job) {
+            true => Some(ending.end(conn, now, end).await?),
+            false => None,
+        });
+    }
+    ending.tally.settle(conn, now).await?;
+    Ok(answers)
+}
+
+fn jobs(ends: &[End]) -> impl Iterator<Item = JobId> {
+    ends.iter().map(|end| end.completion.lease.at.job)
+}
+
+/// What the ends of one transaction share.
+#[derive(Default)]
+struct Ending {
+    tally: Tally,
+    /// A worker often ends several jobs at once: it is looked up once.
+    known: HashSet<Session>,
+}
+
+impl Ending {
+    async fn end(
+        &mut self,
+        conn: &mut Conn,
+        now: Timestamp,
+        end: &End,
+    ) -> Result<Result<WriteResult, StoreError>, Failure> {
+        if !self.known.contains(&end.session) {
+            if let Err(refusal) = session::caller(conn, end.session).await? {
+                return Ok(Err(refusal));
+            }
+            self.known.insert(end.session);
+        }
+        complete(conn, now, end, &mut self.tally).await
+    }
 }
 
 async fn complete(
@@ -75,17 +115,18 @@ async fn complete(
 ) -> Result<Result<WriteResult, StoreError>, Failure> {
     let End { session, completion, policy } = end;
     let (lease, at) = (completion.lease, completion.lease.at);
-    let outcome = match completion.outcome {
-        JobOutcome::Succeeded => AttemptOutcome::Succeeded,
-        JobOutcome::Stopped => AttemptOutcome::Stopped,
-        JobOutcome::Diverged => AttemptOutcome::Diverged,
-        JobOutcome::Failed { .. } => AttemptOutcome::Failed,
-        JobOutcome::Hindered { .. } => AttemptOutcome::Released,
+    let (outcome, state) = match completion.outcome {
+        JobOutcome::Succeeded => (AttemptOutcome::Succeeded, JobState::Succeeded),
+        JobOutcome::Stopped => (AttemptOutcome::Stopped, JobState::Stopped),
+        JobOutcome::Diverged => (AttemptOutcome::Diverged, JobState::Diverged),
+        // If it was the last attempt.
+        JobOutcome::Failed { .. } => (AttemptOutcome::Failed, JobState::Failed),
+        JobOutcome::Hindered { .. } => (AttemptOutcome::Released, JobState::Queued),
     };
     let Some(job) = session::held(conn, *session, lease, Some(&completion.config_hash)).await? else {
         return Ok(Ok(stale(conn, *session, lease, outcome).await?));
     };
-    let mut records = epochs::of_attempt(conn, at).await?;
+    let mut records = epochs::of_attempt(conn, at, 1..=i64::MAX).await?;
     let refuse = |problem: String| {
         let what = format!("job {}, attempt {}: {problem}", at.job, at.attempt);
         Ok(Err(StoreError::InvalidState { what }))
@@ -117,19 +158,9 @@ async fn complete(
     let unacknowledged: Vec<_> = new.iter().map(|record| (at, record)).collect();
     epochs::insert(conn, &unacknowledged).await?;
     let error = match &completion.outcome {
-        JobOutcome::Succeeded => {
-            accept(conn, now, &job, completion, JobState::Succeeded, &records).await?;
-            tally.end(job.sweep, JobState::Succeeded, job.terms.epochs, &records);
-            None
-        }
-        JobOutcome::Stopped => {
-            accept(conn, now, &job, completion, JobState::Stopped, &records).await?;
-            tally.end(job.sweep, JobState::Stopped, job.terms.epochs, &records);
-            None
-        }
-        JobOutcome::Diverged => {
-            accept(conn, now, &job, completion, JobState::Diverged, &records).await?;
-            tally.end(job.sweep, JobState::Diverged, job.terms.epochs, &records);
+        JobOutcome::Succeeded | JobOutcome::Stopped | JobOutcome::Diverged => {
+            accept(conn, now, &job, completion, state, &records).await?;
+            tally.end(job.sweep, state, job.terms.epochs, &records);
             None
         }
         JobOutcome::Failed { error, retryable } => {
@@ -149,7 +180,7 @@ async fn complete(
                 }
                 RetryDecision::GiveUp => {
                     fail(conn, now, &setback, Some((&records, completion.seconds))).await?;
-                    tally.end(job.sweep, JobState::Failed, job.terms.epochs, &records);
+                    tally.end(job.sweep, state, job.terms.epochs, &records);
                 }
             }
             Some(error)
@@ -355,10 +386,6 @@ async fn leads(
 /// Cut to its limit, without the one character that Postgres cannot store.
 fn readable(error: &str) -> String {
     error.chars().filter(|&c| c != '\0').take(MAX_ERROR_CHARS).collect()
-}
-
-fn epoch_seconds(records: &[EpochRecord]) -> f64 {
-    records.iter().map(|record| record.seconds).sum()
 }
 
 fn finite(value: f64) -> Option<f64> {

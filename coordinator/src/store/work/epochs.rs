@@ -1,5 +1,7 @@
 //! Epoch records of running attempts.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Value, json};
 
 use super::dialect::{self, Conn};
@@ -30,15 +32,25 @@ pub(super) fn contradiction(stored: &[EpochRecord], again: &[EpochRecord]) -> Op
     Some(format!("expected the record of epoch {} again as it is stored, got another one", differs.epoch))
 }
 
-/// The stored records of an attempt, ascending.
-pub(super) async fn of_attempt(conn: &mut Conn, at: AttemptRef) -> Result<Vec<EpochRecord>, Failure> {
-    let rows: Vec<EpochRow> =
-        sqlx::query_as(OF_ATTEMPT).bind(at.job.0).bind(i64::from(at.attempt)).fetch_all(conn).await?;
+/// The stored records of an attempt that are of these epochs, ascending. There may be a hundred thousand.
+pub(super) async fn of_attempt(
+    conn: &mut Conn,
+    at: AttemptRef,
+    epochs: RangeInclusive<i64>,
+) -> Result<Vec<EpochRecord>, Failure> {
+    let rows: Vec<EpochRow> = sqlx::query_as(OF_ATTEMPT)
+        .bind(at.job.0)
+        .bind(i64::from(at.attempt))
+        .bind(epochs.start())
+        .bind(epochs.end())
+        .fetch_all(conn)
+        .await?;
     let record = |row: EpochRow| <(AttemptRef, EpochRecord)>::try_from(row).map(|(_, record)| record);
     Ok(rows.into_iter().map(record).collect::<Result<_, StoreError>>()?)
 }
 
-/// One row in the order of `epochs_insert.sql`.
+/// One row in the order of `epochs_insert.sql`. What it refuses no worker gets so far as to say; other callers of the store are
+/// not bounded before.
 fn row(at: AttemptRef, record: &EpochRecord) -> Result<Value, StoreError> {
     let refused = |problem: &str| {
         let what = format!("job {}, attempt {}, epoch {}: {problem}", at.job, at.attempt, record.epoch);

@@ -18,6 +18,7 @@ use crate::{
         StoreError,
         failure::Failure,
         rows::{ImportanceRow, ImportanceStanding},
+        way::Way,
     },
 };
 
@@ -27,6 +28,7 @@ const STANDING: &str = include_str!("../sql/importance_standing.sql");
 const MEANS: &str = include_str!("../sql/config_means.sql");
 const KEPT: &str = include_str!("../sql/importances.sql");
 const KEEP: &str = include_str!("../sql/importance_keep.sql");
+const FAILED: &str = include_str!("../sql/importance_failed.sql");
 const DROP: &str = include_str!("../sql/importances_drop.sql");
 const INSERT: &str = include_str!("../sql/importance_insert.sql");
 
@@ -34,7 +36,7 @@ const INSERT: &str = include_str!("../sql/importance_insert.sql");
 /// and a store that is only read has nobody who would.
 pub(super) async fn current(handle: &Handle, sweep: SweepId) -> Result<Option<Importances>, StoreError> {
     let (kept, stale, ended) = handle
-        .read("importance", sweep, |conn, _, sweep| {
+        .run(Way::Read, "importance", None, sweep, |conn, _, sweep| {
             Box::pin(async move {
                 let Some(standing) = standing(conn, *sweep).await? else { return Ok((None, false, false)) };
                 Ok((kept(conn, *sweep, &standing).await?, standing.is_stale(), standing.ended_at.is_some()))
@@ -44,20 +46,43 @@ pub(super) async fn current(handle: &Handle, sweep: SweepId) -> Result<Option<Im
     if stale && (ended || handle.writer.is_none()) { weigh(handle, sweep, None).await } else { Ok(kept) }
 }
 
-/// Works out what is due, one sweep after another, where no other coordinator was first; of how many sweeps.
+/// Works out what is due, one sweep after another, where no other coordinator was first; of how many sweeps. One that fails
+/// keeps no other from its turn, and its error is the answer at the end.
 pub(super) async fn weigh_due(handle: &Handle, now: Option<Timestamp>) -> Result<u32, StoreError> {
-    let due = handle.read("find due importances", now, |conn, clock, now| Box::pin(due(conn, now.unwrap_or(clock))));
-    let mut weighed = 0;
+    let due = handle.run(Way::Read, "find due importances", None, now, |conn, clock, now| {
+        Box::pin(due(conn, now.unwrap_or(clock)))
+    });
+    let (mut weighed, mut failed) = (0, None);
     for (sweep, tried_at) in due.await? {
-        let claimed = handle.write("claim importance", now, (sweep, tried_at), |conn, now, (sweep, tried_at)| {
-            Box::pin(claim(conn, now, *sweep, *tried_at))
-        });
-        if claimed.await? {
-            weigh(handle, sweep, now).await?;
-            weighed += 1;
+        let claimed =
+            handle.run(Way::Write, "claim importance", now, (sweep, tried_at), |conn, now, (sweep, tried_at)| {
+                Box::pin(claim(conn, now, *sweep, *tried_at))
+            });
+        if !claimed.await? {
+            continue;
+        }
+        let start = Instant::now();
+        match weigh(handle, sweep, now).await {
+            Ok(_) => weighed += 1,
+            Err(error) => {
+                let took = (sweep, micros_since(start));
+                handle
+                    .run(Way::Write, "note failed importance", now, took, |conn, _, took| Box::pin(fail(conn, *took)))
+                    .await?;
+                failed.get_or_insert(error);
+            }
         }
     }
-    Ok(weighed)
+    failed.map_or(Ok(weighed), Err)
+}
+
+fn micros_since(start: Instant) -> i64 {
+    i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX)
+}
+
+async fn fail(conn: &mut Conn, (sweep, took_micros): (SweepId, i64)) -> Result<(), Failure> {
+    sqlx::query(FAILED).bind(sweep.0).bind(took_micros).execute(conn).await?;
+    Ok(())
 }
 
 /// What there is to do for a sweep.
@@ -87,7 +112,7 @@ struct Kept {
 async fn weigh(handle: &Handle, sweep: SweepId, now: Option<Timestamp>) -> Result<Option<Importances>, StoreError> {
     let _one_at_a_time = handle.weighing.lock().await;
     let start = Instant::now();
-    let look = handle.read("weigh hyperparameters", (sweep, now), |conn, clock, (sweep, now)| {
+    let look = handle.run(Way::Read, "weigh hyperparameters", None, (sweep, now), |conn, clock, (sweep, now)| {
         Box::pin(look(conn, now.unwrap_or(clock), *sweep))
     });
     let Gathered { weighing, runs, at } = match look.await? {
@@ -103,9 +128,8 @@ async fn weigh(handle: &Handle, sweep: SweepId, now: Option<Timestamp>) -> Resul
     let (kind, importances) = weighed.unwrap_or((ImportanceKind::VarianceShare, Vec::new()));
     let importances = Importances { kind, computed_at: at, importances };
     if handle.writer.is_some() {
-        let took_micros = i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX);
-        let kept = Kept { sweep, runs, took_micros, importances: importances.clone() };
-        handle.write("keep importance", now, kept, |conn, _, kept| Box::pin(keep(conn, kept))).await?;
+        let kept = Kept { sweep, runs, took_micros: micros_since(start), importances: importances.clone() };
+        handle.run(Way::Write, "keep importance", now, kept, |conn, _, kept| Box::pin(keep(conn, kept))).await?;
     }
     Ok(Some(importances).filter(|found| !found.importances.is_empty()))
 }

@@ -25,7 +25,7 @@ mod workers;
 
 use super::dialect;
 
-pub(super) use acquire::Place;
+pub(super) use acquire::Grant;
 pub use artifacts::ArtifactIndex;
 pub(super) use store::Lanes;
 pub(super) use transaction::Handle;

@@ -21,7 +21,7 @@ pub(super) async fn release(
     leases: &[Lease],
     leaving: bool,
 ) -> Result<Vec<WriteResult>, Failure> {
-    session::calling(conn, now, session).await??;
+    session::caller(conn, session).await??;
     let mut all = leases.to_vec();
     if leaving {
         // Also what it does not know of: the answer to its last acquisition may have been lost.

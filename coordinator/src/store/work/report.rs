@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{acquire::after, dialect::Conn, epochs, session};
 use crate::{
-    domain::{AttemptOutcome, Directive, EpochRecord, Lease, Session, Timestamp, refuse_records},
+    domain::{AttemptOutcome, AttemptRef, Directive, EpochRecord, Lease, Session, Timestamp, refuse_records},
     store::{JobReport, StoreError, failure::Failure},
 };
 
@@ -24,7 +24,7 @@ pub(super) async fn report_all(
 ) -> Result<Vec<Result<Vec<Directive>, StoreError>>, Failure> {
     let mut answers = Vec::with_capacity(reports.len());
     for report in reports {
-        let known = session::calling(conn, now, report.session).await?;
+        let known = session::caller(conn, report.session).await?;
         answers.push(known.map(|_| vec![Directive::LeaseLost; report.jobs.len()]));
     }
     // By job, so that two transactions that hold several jobs cannot wait for each other.
@@ -33,21 +33,32 @@ pub(super) async fn report_all(
         order.extend(report.jobs.iter().enumerate().map(|(job, reported)| (reported.lease, index, job)));
     }
     order.sort_unstable();
-    let mut records = Vec::new();
+    let (mut records, mut before) = (Vec::new(), None);
     for (lease, index, job) in order {
         let report = &reports[index];
+        // What an earlier report of the same attempt brings is stored before this one is compared with it.
+        if before == Some(lease.at) {
+            store(conn, &mut records).await?;
+        }
+        before = Some(lease.at);
         let until = after(now, report.lease_ttl);
         let directive = one(conn, report.session, lease, &report.jobs[job].epochs, until, &mut records).await?;
         if let Ok(directives) = &mut answers[index] {
             directives[job] = directive;
         }
     }
-    let inserted = epochs::insert(conn, &records).await?;
-    if inserted < records.len() as u64 {
-        // Another report of the same attempt came in between; asked again, this one finds what that stored.
-        return Err(StoreError::Unavailable("the same attempt was reported twice at once".into()).into());
-    }
+    store(conn, &mut records).await?;
     Ok(answers)
+}
+
+/// Stores all of the records, each of which was new when its lease was renewed.
+async fn store(conn: &mut Conn, records: &mut Vec<(AttemptRef, &EpochRecord)>) -> Result<(), Failure> {
+    let records = std::mem::take(records);
+    if epochs::insert(conn, &records).await? < records.len() as u64 {
+        // Another coordinator stored some of them while this one waited for the lease.
+        return Err(Failure::Overtaken("the same attempt was reported to two coordinators at once"));
+    }
+    Ok(())
 }
 
 /// Renews one lease, and adds to `records` those that are new.
@@ -57,7 +68,7 @@ async fn one<'r>(
     lease: Lease,
     sent: &'r [EpochRecord],
     until: Timestamp,
-    records: &mut Vec<(crate::domain::AttemptRef, &'r EpochRecord)>,
+    records: &mut Vec<(AttemptRef, &'r EpochRecord)>,
 ) -> Result<Directive, Failure> {
     let Some(renewed) = session::renew(conn, session, lease, until).await? else {
         return Ok(match session::outcome(conn, session, lease).await? {
@@ -77,8 +88,8 @@ async fn one<'r>(
         return Ok(Directive::Refused(problem));
     }
     let (again, new) = sent.split_at(sent.partition_point(|record| record.epoch <= renewed.stored));
-    if !again.is_empty() {
-        let stored = epochs::of_attempt(conn, lease.at).await?;
+    if let (Some(first), Some(last)) = (again.first(), again.last()) {
+        let stored = epochs::of_attempt(conn, lease.at, first.epoch.into()..=last.epoch.into()).await?;
         if let Some(problem) = epochs::contradiction(&stored, again) {
             return Ok(Directive::Refused(problem));
         }

@@ -11,14 +11,9 @@ use crate::{
 };
 
 const SESSION: &str = include_str!("../sql/worker_session.sql");
-const SEEN: &str = include_str!("../sql/worker_seen.sql");
 const RENEW: &str = include_str!("../sql/lease_renew.sql");
 const HELD: &str = include_str!("../sql/lease_held.sql");
 const OUTCOME: &str = include_str!("../sql/attempt_outcome.sql");
-
-/// How old the time of a worker's latest call may be before it is written again: a commit for every call would cost more
-/// than anybody gains by knowing it better.
-const SEEN_MICROS: i64 = 5_000_000;
 
 /// The caller's row; `Err`: this store does not know it by number, secret and its own identity.
 pub(super) async fn caller(conn: &mut Conn, session: Session) -> Result<Result<SessionRow, StoreError>, Failure> {
@@ -29,22 +24,6 @@ pub(super) async fn caller(conn: &mut Conn, session: Session) -> Result<Result<S
         .fetch_optional(conn)
         .await?;
     Ok(row.ok_or_else(|| unknown(session)))
-}
-
-/// As [`caller`], and notes that it called.
-pub(super) async fn calling(
-    conn: &mut Conn,
-    now: Timestamp,
-    session: Session,
-) -> Result<Result<SessionRow, StoreError>, Failure> {
-    let row = match caller(conn, session).await? {
-        Ok(row) => row,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    if row.last_seen_at <= now.0 - SEEN_MICROS {
-        sqlx::query(SEEN).bind(session.worker.0).bind(now.0).execute(conn).await?;
-    }
-    Ok(Ok(row))
 }
 
 /// The refusal of a worker that has to register before it calls.

@@ -1,15 +1,15 @@
 //! The trait's methods: each one is a transaction.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use super::{
-    acquire,
+    acquire::{self, Acquire},
     complete::{self, End},
     dialect::Backend,
     expire, importance, jobs,
-    lane::Lane,
+    lane::{Answers, Lane},
     reads::{self, HistoryPage, Page},
     release,
     report::{self, Report},
@@ -23,13 +23,17 @@ use crate::{
         Lease, NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId,
         Timestamp, WorkerId, WorkerRow, WriteResult,
     },
-    store::{AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand, failure},
+    store::{
+        AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand, failure,
+        starts::Starts, way::Way,
+    },
 };
 
 /// The calls of workers that share transactions. Kinds are apart, so that renewals do not wait for a sweep that somebody
-/// else holds.
+/// else holds; nor do the ends of jobs of other sweeps.
 pub(in super::super) struct Lanes {
-    acquire: Lane<AcquireRequest, Acquired>,
+    acquire: Lane<Acquire, Acquired>,
+    starts: Arc<Starts>,
     report: Lane<Report, Vec<Directive>>,
     complete: Lane<End, WriteResult>,
 }
@@ -38,30 +42,39 @@ impl Lanes {
     /// The lanes of a store that is open for writing. Called on the runtime that serves it.
     pub(in super::super) fn new(handle: &Handle) -> Self {
         Self {
+            starts: Arc::default(),
             acquire: Lane::new(handle.clone(), "acquire", |conn, now, requests| {
-                Box::pin(acquire::acquire_all(conn, now, requests))
+                Box::pin(async move { acquire::acquire_all(conn, now, requests).await.map(all) })
             }),
             report: Lane::new(handle.clone(), "report", |conn, now, reports| {
-                Box::pin(report::report_all(conn, now, reports))
+                Box::pin(async move { report::report_all(conn, now, reports).await.map(all) })
             }),
-            complete: Lane::new(handle.clone(), "complete", |conn, now, ends| {
-                Box::pin(complete::complete_all(conn, now, ends))
-            }),
+            complete: Lane::and_apart(
+                handle.clone(),
+                "complete",
+                |conn, now, ends| Box::pin(complete::complete_free(conn, now, ends)),
+                |conn, now, ends| Box::pin(async move { complete::complete_all(conn, now, ends).await.map(all) }),
+            ),
         }
     }
+}
+
+/// Every call is answered.
+fn all<T>(answers: Vec<Result<T, StoreError>>) -> Answers<T> {
+    answers.into_iter().map(Some).collect()
 }
 
 #[async_trait]
 impl Store for Backend {
     async fn create_sweep(&self, sweep: NewSweep, now: Option<Timestamp>) -> Result<(Sweep, bool), StoreError> {
         self.handle()
-            .write("create sweep", now, sweep, |conn, now, sweep| Box::pin(sweeps::create(conn, now, sweep)))
+            .run(Way::Write, "create sweep", now, sweep, |conn, now, sweep| Box::pin(sweeps::create(conn, now, sweep)))
             .await
     }
 
     async fn add_jobs(&self, sweep: SweepId, first: u64, jobs: Vec<NewJob>) -> Result<u64, StoreError> {
         self.handle()
-            .write("add jobs", None, (sweep, first, jobs), |conn, now, (sweep, first, jobs)| {
+            .run(Way::Write, "add jobs", None, (sweep, first, jobs), |conn, now, (sweep, first, jobs)| {
                 Box::pin(jobs::add(conn, now, *sweep, *first, jobs))
             })
             .await
@@ -69,16 +82,20 @@ impl Store for Backend {
 
     async fn find_sweep(&self, name_or_number: &str) -> Result<Sweep, StoreError> {
         self.handle()
-            .ask("find sweep", name_or_number.to_owned(), |conn, _, name| Box::pin(sweeps::find(conn, name)))
+            .run(Way::Ask, "find sweep", None, name_or_number.to_owned(), |conn, _, name| {
+                Box::pin(sweeps::find(conn, name))
+            })
             .await
     }
 
     async fn list_sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
-        self.handle().read("list sweeps", (), |conn, _, ()| Box::pin(sweeps::list(conn))).await
+        self.handle().run(Way::Read, "list sweeps", None, (), |conn, _, ()| Box::pin(sweeps::list(conn))).await
     }
 
     async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
-        self.handle().ask("list unexpanded sweeps", (), |conn, _, ()| Box::pin(sweeps::unexpanded(conn))).await
+        self.handle()
+            .run(Way::Ask, "list unexpanded sweeps", None, (), |conn, _, ()| Box::pin(sweeps::unexpanded(conn)))
+            .await
     }
 
     async fn command_sweep(
@@ -88,7 +105,7 @@ impl Store for Backend {
         now: Option<Timestamp>,
     ) -> Result<Sweep, StoreError> {
         self.handle()
-            .write("command sweep", now, (sweep, command), |conn, now, (sweep, command)| {
+            .run(Way::Write, "command sweep", now, (sweep, command), |conn, now, (sweep, command)| {
                 Box::pin(sweeps::command(conn, now, *sweep, *command))
             })
             .await
@@ -96,7 +113,7 @@ impl Store for Backend {
 
     async fn dataset_is_there(&self, digest: Digest) -> Result<u64, StoreError> {
         self.handle()
-            .write("end waits for a dataset", None, digest, |conn, _, digest| {
+            .run(Way::Write, "end waits for a dataset", None, digest, |conn, _, digest| {
                 Box::pin(sweeps::dataset_is_there(conn, digest))
             })
             .await
@@ -104,22 +121,26 @@ impl Store for Backend {
 
     async fn register_worker(&self, worker: NewWorker, now: Option<Timestamp>) -> Result<Session, StoreError> {
         self.handle()
-            .write("register worker", now, worker, |conn, now, worker| Box::pin(workers::register(conn, now, worker)))
+            .run(Way::Write, "register worker", now, worker, |conn, now, worker| {
+                Box::pin(workers::register(conn, now, worker))
+            })
             .await
     }
 
     async fn known(&self, session: Session) -> Result<(), StoreError> {
-        let row =
-            self.handle().ask("find worker", session, |conn, _, session| Box::pin(session::caller(conn, *session)));
+        let row = self
+            .handle()
+            .run(Way::Ask, "find worker", None, session, |conn, _, session| Box::pin(session::caller(conn, *session)));
         row.await?.map(|_| ())
     }
 
     async fn acquire(&self, request: AcquireRequest, now: Option<Timestamp>) -> Result<Acquired, StoreError> {
-        self.lanes().ok_or_else(failure::read_only)?.acquire.call(request, now).await
+        let lanes = self.lanes().ok_or_else(failure::read_only)?;
+        lanes.acquire.call(Acquire { request, starts: lanes.starts.clone() }, now).await
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, StoreError> {
-        self.handle().ask("queues", (), |conn, now, ()| Box::pin(sweeps::queues(conn, now))).await
+        self.handle().run(Way::Ask, "queues", None, (), |conn, now, ()| Box::pin(sweeps::queues(conn, now))).await
     }
 
     async fn report(
@@ -152,7 +173,7 @@ impl Store for Backend {
         now: Option<Timestamp>,
     ) -> Result<Vec<WriteResult>, StoreError> {
         self.handle()
-            .write("release", now, (session, leases, leaving), |conn, now, (session, leases, leaving)| {
+            .run(Way::Write, "release", now, (session, leases, leaving), |conn, now, (session, leases, leaving)| {
                 Box::pin(release::release(conn, now, *session, leases, *leaving))
             })
             .await
@@ -165,23 +186,27 @@ impl Store for Backend {
         now: Option<Timestamp>,
     ) -> Result<Vec<Settled>, StoreError> {
         self.handle()
-            .write("expire", now, (policy, limit), |conn, now, (policy, limit)| {
+            .run(Way::Write, "expire", now, (policy, limit), |conn, now, (policy, limit)| {
                 Box::pin(expire::expire(conn, now, *policy, *limit))
             })
             .await
     }
 
     async fn progress(&self, sweep: SweepId) -> Result<Progress, StoreError> {
-        self.handle().read("progress", sweep, |conn, _, sweep| Box::pin(reads::progress(conn, *sweep))).await
+        self.handle()
+            .run(Way::Read, "progress", None, sweep, |conn, _, sweep| Box::pin(reads::progress(conn, *sweep)))
+            .await
     }
 
     async fn runs(&self, query: RunQuery) -> Result<Vec<Run>, StoreError> {
-        self.handle().read("runs", query, |conn, _, query| Box::pin(reads::runs(conn, *query))).await
+        self.handle().run(Way::Read, "runs", None, query, |conn, _, query| Box::pin(reads::runs(conn, *query))).await
     }
 
     async fn runs_after(&self, sweep: SweepId, after: Option<JobId>, limit: u32) -> Result<Vec<Run>, StoreError> {
         let page = Page { sweep, after, limit };
-        self.handle().read("runs after a job", page, |conn, _, page| Box::pin(reads::runs_after(conn, *page))).await
+        self.handle()
+            .run(Way::Read, "runs after a job", None, page, |conn, _, page| Box::pin(reads::runs_after(conn, *page)))
+            .await
     }
 
     async fn history(
@@ -191,12 +216,14 @@ impl Store for Backend {
         jobs: u32,
     ) -> Result<Vec<(AttemptRef, Vec<EpochRecord>)>, StoreError> {
         let page = HistoryPage { sweep, after, jobs };
-        self.handle().read("history", page, |conn, _, page| Box::pin(reads::history(conn, *page))).await
+        self.handle().run(Way::Read, "history", None, page, |conn, _, page| Box::pin(reads::history(conn, *page))).await
     }
 
     async fn attempts(&self, sweep: SweepId, after: Option<JobId>, limit: u32) -> Result<Vec<AttemptRow>, StoreError> {
         let page = Page { sweep, after, limit };
-        self.handle().read("attempts", page, |conn, _, page| Box::pin(reads::attempts(conn, *page))).await
+        self.handle()
+            .run(Way::Read, "attempts", None, page, |conn, _, page| Box::pin(reads::attempts(conn, *page)))
+            .await
     }
 
     async fn confusions(
@@ -206,7 +233,9 @@ impl Store for Backend {
         limit: u32,
     ) -> Result<Vec<(JobId, Confusion)>, StoreError> {
         let page = Page { sweep, after, limit };
-        self.handle().read("confusions", page, |conn, _, page| Box::pin(reads::confusions(conn, *page))).await
+        self.handle()
+            .run(Way::Read, "confusions", None, page, |conn, _, page| Box::pin(reads::confusions(conn, *page)))
+            .await
     }
 
     async fn config_stats(
@@ -217,7 +246,9 @@ impl Store for Backend {
     ) -> Result<Vec<ConfigStats>, StoreError> {
         let page = Page { sweep, after, limit };
         self.handle()
-            .read("configuration statistics", page, |conn, _, page| Box::pin(statistics::config_stats(conn, *page)))
+            .run(Way::Read, "configuration statistics", None, page, |conn, _, page| {
+                Box::pin(statistics::config_stats(conn, *page))
+            })
             .await
     }
 
@@ -231,28 +262,34 @@ impl Store for Backend {
 
     async fn catch_up(&self, limit: u32) -> Result<bool, StoreError> {
         self.handle()
-            .write("sum up earlier runs", None, limit, |conn, _, limit| Box::pin(statistics::catch_up(conn, *limit)))
+            .run(Way::Write, "sum up earlier runs", None, limit, |conn, _, limit| {
+                Box::pin(statistics::catch_up(conn, *limit))
+            })
             .await
     }
 
-    async fn note_seen(&self, workers: Vec<WorkerId>) -> Result<(), StoreError> {
+    async fn note_seen(&self, workers: Vec<(WorkerId, Duration)>) -> Result<(), StoreError> {
         self.handle()
-            .write("note seen workers", None, workers, |conn, now, workers| Box::pin(workers::seen(conn, now, workers)))
+            .run(Way::Write, "note seen workers", None, workers, |conn, now, workers| {
+                Box::pin(workers::seen(conn, now, workers))
+            })
             .await
     }
 
     async fn forget_workers(&self, now: Option<Timestamp>) -> Result<u64, StoreError> {
         self.handle()
-            .write("forget workers", now, (), |conn, now, ()| Box::pin(workers::forget_unlisted(conn, now)))
+            .run(Way::Write, "forget workers", now, (), |conn, now, ()| Box::pin(workers::forget_unlisted(conn, now)))
             .await
     }
 
     async fn workers(&self, all: bool) -> Result<Vec<WorkerRow>, StoreError> {
-        self.handle().read("workers", all, |conn, now, all| Box::pin(workers::list(conn, now, *all))).await
+        self.handle()
+            .run(Way::Read, "workers", None, all, |conn, now, all| Box::pin(workers::list(conn, now, *all)))
+            .await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.handle().ask("ping", (), |conn, _, ()| Box::pin(reads::ping(conn))).await
+        self.handle().run(Way::Ask, "ping", None, (), |conn, _, ()| Box::pin(reads::ping(conn))).await
     }
 
     async fn close(&self) {

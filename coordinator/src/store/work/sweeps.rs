@@ -109,8 +109,7 @@ pub(super) async fn get(conn: &mut Conn, id: SweepId) -> Result<Sweep, Failure> 
     with_counts(conn, row).await
 }
 
-/// Those whose jobs are not all created, newest first. Without counts, which would read all jobs of all sweeps before
-/// every batch that is added.
+/// Those whose jobs are not all created, newest first. Without counts: nobody asks for them here.
 pub(super) async fn unexpanded(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
     let sweeps = rows(conn, None, None, Some(1)).await?;
     Ok(readable(sweeps.into_iter().map(|row| row.with(JobCounts::default()))))

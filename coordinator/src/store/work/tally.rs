@@ -42,7 +42,7 @@ impl Tally {
             JobState::Cancelled | JobState::Queued | JobState::Running => return,
         }
         ended.epochs += i64::from(epochs);
-        ended.epoch_seconds += records.iter().map(|record| record.seconds).sum::<f64>();
+        ended.epoch_seconds += epoch_seconds(records);
     }
 
     /// Adds all of it, and ends the sweeps of which nothing is left. The caller holds them.
@@ -64,4 +64,9 @@ impl Tally {
         }
         Ok(())
     }
+}
+
+/// What the epochs of an attempt took together.
+pub(super) fn epoch_seconds(records: &[EpochRecord]) -> f64 {
+    records.iter().map(|record| record.seconds).sum()
 }

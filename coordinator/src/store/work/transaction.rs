@@ -17,6 +17,7 @@ use crate::{
     store::{
         StoreError,
         failure::{self, Class, Failure},
+        way::Way,
     },
 };
 
@@ -53,9 +54,10 @@ impl Handle {
         }
     }
 
-    /// Runs a transaction that changes something, again where another one came in between.
-    pub(in super::super) async fn write<A, T>(
+    /// Runs a transaction, again where another one came in between.
+    pub(in super::super) async fn run<A, T>(
         &self,
+        way: Way,
         operation: &'static str,
         now: Option<Timestamp>,
         args: A,
@@ -65,53 +67,13 @@ impl Handle {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let pool = self.writer.clone().ok_or_else(failure::read_only)?;
-        self.run(pool, dialect::BEGIN_WRITE, operation, now, args, body).await
-    }
-
-    /// Runs a transaction that only reads, from one snapshot, apart from what people read.
-    pub(in super::super) async fn ask<A, T>(
-        &self,
-        operation: &'static str,
-        args: A,
-        body: Body<A, T>,
-    ) -> Result<T, StoreError>
-    where
-        A: Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        self.run(self.duty.clone(), dialect::BEGIN_READ, operation, None, args, body).await
-    }
-
-    /// Runs a transaction that only reads, from one snapshot.
-    pub(in super::super) async fn read<A, T>(
-        &self,
-        operation: &'static str,
-        args: A,
-        body: Body<A, T>,
-    ) -> Result<T, StoreError>
-    where
-        A: Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        self.run(self.reader.clone(), dialect::BEGIN_READ, operation, None, args, body).await
-    }
-
-    async fn run<A, T>(
-        &self,
-        pool: Pool<Db>,
-        begin: &'static str,
-        operation: &'static str,
-        now: Option<Timestamp>,
-        args: A,
-        body: Body<A, T>,
-    ) -> Result<T, StoreError>
-    where
-        A: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        let (pool, begin) = match way {
+            Way::Write => (self.writer.clone().ok_or_else(failure::read_only)?, dialect::BEGIN_WRITE),
+            Way::Ask => (self.duty.clone(), dialect::BEGIN_READ),
+            Way::Read => (self.reader.clone(), dialect::BEGIN_READ),
+        };
         let (clock, limit, disk) = (self.clock, self.limit, Arc::clone(&self.disk));
-        let writes = begin == dialect::BEGIN_WRITE;
+        let writes = matches!(way, Way::Write);
         let task = tokio::spawn(async move {
             let mut run = 1;
             loop {
@@ -127,6 +89,7 @@ impl Handle {
                 let (error, class) = match failure {
                     Failure::Store(error) => return Err(error),
                     Failure::Raced(error) => (error, Class::Again),
+                    Failure::Overtaken(by) => (sqlx::Error::Protocol(by.to_owned()), Class::Again),
                     Failure::Database(error) => {
                         let class = dialect::classify(&error);
                         (error, class)

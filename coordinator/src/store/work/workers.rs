@@ -1,5 +1,7 @@
 //! Who calls, and when it last did.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::dialect::{self, Conn};
@@ -55,10 +57,11 @@ async fn idle(conn: &mut Conn, new: &NewWorker) -> Result<i64, Failure> {
     Ok(sqlx::query_scalar(IDLE).bind(&new.instance).fetch_one(conn).await?)
 }
 
-/// Notes that these workers called.
-pub(super) async fn seen(conn: &mut Conn, now: Timestamp, workers: &[WorkerId]) -> Result<(), Failure> {
-    let ids: Vec<i64> = workers.iter().map(|worker| worker.0).collect();
-    sqlx::query(dialect::WORKERS_SEEN).bind(json!(ids)).bind(now.0).execute(conn).await?;
+/// Notes that these workers called, and how long ago.
+pub(super) async fn seen(conn: &mut Conn, now: Timestamp, workers: &[(WorkerId, Duration)]) -> Result<(), Failure> {
+    let micros = |ago: Duration| i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
+    let seen: Vec<(i64, i64)> = workers.iter().map(|(worker, ago)| (worker.0, micros(*ago))).collect();
+    sqlx::query(dialect::WORKERS_SEEN).bind(json!(seen)).bind(now.0).execute(conn).await?;
     Ok(())
 }
 

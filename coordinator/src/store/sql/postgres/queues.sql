@@ -3,8 +3,9 @@
 -- Active sweeps in the order in which their jobs are handed out: how many are queued, and whether one may be acquired at $1.
 SELECT s.id AS sweep_id,
        s.trainer_version,
-       s.jobs_created - c.succeeded - c.stopped - c.diverged - c.failed - c.cancelled
-           - (SELECT count(*) FROM jobs r WHERE r.sweep_id = s.id AND r.state = 'running') AS queued,
+       CAST(LEAST(9223372036854775807, GREATEST(0, CAST(s.jobs_created AS NUMERIC) - c.succeeded - c.stopped - c.diverged
+           - c.failed - c.cancelled - (SELECT count(*) FROM jobs r WHERE r.sweep_id = s.id AND r.state = 'running')))
+           AS BIGINT) AS queued,
        CAST(CASE WHEN NOT EXISTS (
             SELECT 1
             FROM jobs h

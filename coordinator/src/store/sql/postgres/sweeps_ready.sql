@@ -1,6 +1,7 @@
 -- Only in Postgres, which hands out one sweep at a time: active sweeps of trainer version $1 (only sweep $2, where it is not
--- null) that have a job for $3, in the order in which their jobs are handed out. queues.sql says why the range. While one job of
--- a sweep waits for the sweep's dataset, no other is handed out to find the same.
+-- null) that have a job for $3, in the order in which their jobs are handed out. queues.sql says why the range. $4 holds the
+-- numbers of jobs from which on a look is worth its time, by sweep; starts.rs says why.
+-- While one job of a sweep waits for the sweep's dataset, no other is handed out to find the same.
 SELECT s.id
 FROM sweeps s
 WHERE s.state = 'active'
@@ -12,6 +13,7 @@ WHERE s.state = 'active'
   AND (SELECT j.id
        FROM jobs j
        WHERE j.sweep_id >= s.id AND j.sweep_id <= s.id AND j.state = 'queued' AND j.not_before <= $3
+         AND j.id >= COALESCE(($4 ->> s.id::text)::bigint, 0)
        ORDER BY j.sweep_id DESC, j.id
        LIMIT 1) IS NOT NULL
 ORDER BY s.id

@@ -2,8 +2,8 @@
 -- Active sweeps in the order in which their jobs are handed out: how many are queued, and whether one may be acquired at $1.
 SELECT s.id AS sweep_id,
        s.trainer_version,
-       s.jobs_created - c.succeeded - c.stopped - c.diverged - c.failed - c.cancelled
-           - (SELECT count(*) FROM jobs r WHERE r.sweep_id = s.id AND r.state = 'running') AS queued,
+       CAST(max(0, s.jobs_created - c.succeeded - c.stopped - c.diverged - c.failed - c.cancelled
+           - (SELECT count(*) FROM jobs r WHERE r.sweep_id = s.id AND r.state = 'running')) AS INTEGER) AS queued,
        CAST(CASE WHEN NOT EXISTS (
             SELECT 1
             FROM jobs h INDEXED BY jobs_hindered
