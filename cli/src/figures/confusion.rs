@@ -5,6 +5,7 @@
 
 use super::{
     canvas::{Align, Canvas, Stroke},
+    letters,
     style::{self, BLUE, Color, HEADING, INK, LABEL, RULE, SMALL, SOFT, TITLE, VERMILLION, WHITE},
 };
 use crate::{predictions::Report, render::number};
@@ -56,7 +57,8 @@ impl<'a> Panel<'a> {
     fn new(report: &'a Report) -> Self {
         let count = report.classes.len().max(1) as f64;
         let cell = (MATRIX / count).floor().clamp(SMALLEST, CELL);
-        let names: Vec<String> = report.classes.iter().map(|name| style::fit(name, SMALL, NAME)).collect();
+        let names: Vec<String> =
+            letters::distinct(&report.classes).iter().map(|name| style::fit(name, SMALL, NAME)).collect();
         let longest = names.iter().map(|name| style::width(name, SMALL)).fold(0.0, f64::max);
         Self { report, names, longest, cell }
     }
