@@ -136,7 +136,7 @@ fn a_large_grid_shows_its_best_runs_and_what_sets_them_apart() {
     let parallel = texts(home.path().join("out/parallel.svg"));
     for run in &runs[..5] {
         assert_says(&curves, &[&format!("job {}", run["job"])]);
-        assert_says(&parallel, &[&format!("{:.4} job {}", accuracy(run), run["job"])]);
+        assert_says(&parallel, &[&format!("{:.4}  job {}", accuracy(run), run["job"])]);
     }
     // What differs between the five stands beside each, by name; what does not is said once.
     let named = |what: &str| parallel.iter().filter(|text| text.contains(what)).count();

@@ -116,28 +116,27 @@ pub(super) fn wrap(text: &str, size: u32, room: f64) -> Vec<String> {
     lines
 }
 
-/// `items` with commas between them, in lines of at most `room`, broken between items only. Of more than `most` lines the
-/// last one says how many items are left out.
+/// `items` with commas between them, in lines of at most `room`, broken between items only. Where that makes more than `most`
+/// lines, the last one says how many items are left out.
 pub(super) fn listed(items: &[String], size: u32, room: f64, most: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
+    let mut lines: Vec<(String, usize)> = Vec::new();
     for (at, item) in items.iter().enumerate() {
         let comma = if at + 1 < items.len() { "," } else { "" };
         let item = format!("{}{comma}", fit(item, size, room - width(",", size)));
         match lines.last_mut() {
-            Some(line) if width(&format!("{line} {item}"), size) <= room => {
+            Some((line, count)) if width(&format!("{line} {item}"), size) <= room => {
                 line.push(' ');
                 line.push_str(&item);
+                *count += 1;
             }
-            _ if lines.len() == most => {
-                if let Some(line) = lines.last_mut() {
-                    *line = fit(&format!("{line} and {} more", items.len() - at), size, room);
-                }
-                break;
-            }
-            _ => lines.push(item),
+            _ => lines.push((item, 1)),
         }
     }
-    lines
+    if lines.len() > most {
+        let left: usize = lines.drain(most.saturating_sub(1)..).map(|(_, count)| count).sum();
+        lines.push((format!("and {left} more"), left));
+    }
+    lines.into_iter().map(|(line, _)| line).collect()
 }
 
 #[cfg(test)]
@@ -172,7 +171,7 @@ mod tests {
             (5, "dropout 0.0, dropout 0.1,", "dropout 0.8")
         );
         let few = listed(&items, 11, room, 2);
-        assert!(few.len() == 2 && few[1].ends_with("5 more") && width(&few[1], 11) <= room, "{few:?}");
+        assert_eq!(few, ["dropout 0.0, dropout 0.1,", "and 7 more"]);
         assert_eq!(listed(&[], 11, room, 2), Vec::<String>::new());
     }
 
