@@ -1,7 +1,7 @@
 //! What `model.json` says of an exported model: all that is needed to run it, and where it comes from.
 
 use besom_proto::v1;
-use besom_worker::data::Header;
+use besom_worker::{data::Header, train::InputScaling};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -17,7 +17,7 @@ pub(crate) struct Card<'a> {
     /// Shape of one sample, and its number of values.
     shape: &'a [u32],
     features: u32,
-    scaling: Scaling,
+    scaling: Scaling<'a>,
     layers: Vec<Layer>,
     activation: &'static str,
     output: &'static str,
@@ -31,10 +31,27 @@ pub(crate) struct Card<'a> {
     metrics: Metrics<'a>,
 }
 
-/// How bytes become inputs.
+/// How values of the source become inputs.
 #[derive(Serialize)]
-struct Scaling {
-    divide_by: u8,
+#[serde(untagged)]
+enum Scaling<'a> {
+    /// Whole numbers 0 to 255.
+    Bytes { divide_by: u8 },
+    /// Others, by tensors of the file: they are subtracted, and then divided by.
+    Floats { scale: &'a str, subtract: Option<&'a str>, divide_by: Option<&'a str> },
+}
+
+impl<'a> From<&'a InputScaling> for Scaling<'a> {
+    fn from(scaling: &'a InputScaling) -> Self {
+        match scaling {
+            InputScaling::DivideBy(divide_by) => Self::Bytes { divide_by: *divide_by },
+            InputScaling::Floats(scaling) => Self::Floats {
+                scale: scaling.scale().as_str(),
+                subtract: (!scaling.shifts().is_empty()).then_some("input.shift"),
+                divide_by: (!scaling.divisors().is_empty()).then_some("input.divisor"),
+            },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -94,7 +111,7 @@ impl<'a> Card<'a> {
             seed: run.seed,
             shape: &header.shape,
             features: header.features,
-            scaling: Scaling { divide_by: model.input_max() },
+            scaling: model.scaling().into(),
             layers: model.widths().enumerate().map(layer).collect(),
             activation: model.activation().as_str(),
             output: "softmax",

@@ -1,9 +1,10 @@
 //! Drawings with what models say of them: gathered once, then shown as terminal text, figure or JSON.
 
 use besom_proto::v1::{self, Run};
+use besom_sweep::{ClassCounts, Confusion, Lists};
 use besom_worker::{
-    data::{Dataset, Header, Images},
-    train::{self, Confusion, Prediction, Predictor, TrainError},
+    data::{Dataset, Header, Images, Rows},
+    train::{self, Prediction, Predictor, TrainError},
 };
 
 use crate::{
@@ -11,6 +12,9 @@ use crate::{
     render::{number, table::cut},
     trained::Trained,
 };
+
+/// Probabilities that are held at once: half a gigabyte.
+const MOST_PROBABILITIES: usize = 1 << 26;
 
 /// Drawings, and what each of some models says of each.
 pub(crate) struct Sheet {
@@ -58,18 +62,42 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
-    /// A sample of this shape; a flat one as a square, or as near to one as can be. `max` is shown as white.
-    fn new(shape: &[u32], values: &[u8], max: u8) -> Self {
-        let width = match *shape {
-            [_, width] => width as usize,
-            _ => (values.len() as f64).sqrt().ceil() as usize,
+    /// A sample of this shape with grey values; a flat one as a square, or as near to one as can be. Of colours, the last
+    /// of three axes, what grey they have.
+    fn new(shape: &[u32], values: &[u8]) -> Self {
+        let (width, grey) = match *shape {
+            [_, width] => (width as usize, values.to_vec()),
+            [_, width, 3] => (width as usize, values.as_chunks().0.iter().map(|&colour| luma(colour)).collect()),
+            _ => ((values.len() as f64).sqrt().ceil() as usize, values.to_vec()),
         };
+        let mut pixels: Vec<u8> = grey;
         let width = width.max(1);
-        let height = values.len().div_ceil(width);
-        let max = u32::from(max.max(1));
-        let mut pixels: Vec<u8> = values.iter().map(|&value| (u32::from(value) * 255 / max).min(255) as u8).collect();
+        let height = pixels.len().div_ceil(width);
         pixels.resize(width * height, 0);
         Self { width, height, pixels }
+    }
+
+    /// The row `row` of `data`. Black is 0 and white the largest training value; of floats they are the ends of the row itself, in
+    /// the numbers of the source.
+    fn of_row(data: &Dataset, row: usize) -> Self {
+        let header = data.header();
+        let features = header.features as usize;
+        let grey: Vec<u8> = match data.rows().part(row * features..(row + 1) * features) {
+            Rows::Bytes(bytes) => {
+                let max = u32::from(header.max.max(1));
+                bytes.iter().map(|&value| (u32::from(value) * 255 / max).min(255) as u8).collect()
+            }
+            floats @ Rows::Floats(_) => {
+                let undo = |(feature, value)| data.scaling().map_or(value, |scaling| scaling.undo(feature, value));
+                let numbers: Vec<f32> = floats.numbers().enumerate().map(undo).collect();
+                let least = numbers.iter().copied().fold(f32::INFINITY, f32::min);
+                let most = numbers.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let range = if most > least { f64::from(most) - f64::from(least) } else { 1.0 };
+                let grey = |&value: &f32| ((f64::from(value) - f64::from(least)) / range * 255.0).round() as u8;
+                numbers.iter().map(grey).collect()
+            }
+        };
+        Self::new(&header.shape, &grey)
     }
 
     /// At most so wide and high: as many pixels as needed are averaged into one.
@@ -105,7 +133,7 @@ impl Sheet {
         title: String,
         models: &[Trained],
         images: Images,
-        trained_on: &Header,
+        trained_on: &Dataset,
     ) -> anyhow::Result<Self> {
         let rows: Vec<u32> = (0..images.count).collect();
         let data = images.into_dataset(trained_on)?;
@@ -121,11 +149,17 @@ impl Sheet {
         target: impl Fn(u32) -> Option<usize>,
     ) -> Result<Self, TrainError> {
         let header = data.header();
-        let features = header.features as usize;
-        let picture = |row: u32| {
-            let start = (header.train + row) as usize * features;
-            Picture::new(&header.shape, &data.rows()[start..start + features], header.max)
-        };
+        let picture = |row: u32| Picture::of_row(data, (header.train + row) as usize);
+        let numbers = rows.len().saturating_mul(header.classes.len()).saturating_mul(models.len());
+        if numbers > MOST_PROBABILITIES {
+            let each = header.classes.len() * models.len();
+            let message = format!(
+                "{} drawings with {each} probabilities each are too many at once: give at most {}",
+                rows.len(),
+                MOST_PROBABILITIES / each
+            );
+            return Err(TrainError { retryable: false, surroundings: false, message });
+        }
         let mut drawings: Vec<Drawing> = rows
             .iter()
             .map(|&row| Drawing { sample: row, picture: picture(row), target: target(row), guesses: Vec::new() })
@@ -171,6 +205,9 @@ impl Model {
     }
 }
 
+/// Most classes whose pairs are shown as a table or a picture: of more, only those that are confused most.
+pub(crate) const SHOWN_CLASSES: usize = 255;
+
 /// How well a model does on the whole test split.
 pub(crate) struct Report {
     /// Which model.
@@ -178,7 +215,9 @@ pub(crate) struct Report {
     /// Names in label order, fit to be shown.
     pub(crate) classes: Vec<String>,
     /// Row is the target, column the guess.
-    pub(crate) confusion: Confusion,
+    confusion: Confusion,
+    /// The sums of each class.
+    sums: Vec<ClassCounts>,
 }
 
 impl Report {
@@ -188,52 +227,81 @@ impl Report {
     /// It does not fit the data.
     pub(crate) fn new(trained: &Trained, data: &Dataset) -> Result<Self, TrainError> {
         let confusion = predictor(trained, data)?.confusion()?;
-        Ok(Self { model: Model::new(&trained.run), classes: names(data.header()), confusion })
+        Ok(Self::of(Model::new(&trained.run), names(data.header()), confusion))
     }
 
     /// What the coordinator keeps of a run's model, whether or not it keeps the model itself; nothing where it does not fit
     /// the data.
     pub(crate) fn stored(run: &Run, header: &Header, confusion: v1::Confusion) -> Option<Self> {
-        let classes = header.classes.len();
-        let fits = confusion.classes as usize == classes && confusion.counts.len() == classes * classes;
-        let confusion = Confusion { classes: confusion.classes, counts: confusion.counts };
-        fits.then(|| Self { model: Model::new(run), classes: names(header), confusion })
+        let v1::Confusion { classes, counts, gaps, by_class } = confusion;
+        let confusion = Confusion::of_lists(classes, &Lists { counts, gaps, by_class }).ok()?;
+        let fits = classes as usize == header.classes.len();
+        fits.then(|| Self::of(Model::new(run), names(header), confusion))
     }
 
-    /// Drawings of `target` that were taken for `guess`.
-    pub(crate) fn count(&self, target: usize, guess: usize) -> u64 {
-        u64::from(self.confusion.counts[target * self.classes.len() + guess])
+    pub(crate) fn of(model: Model, classes: Vec<String>, confusion: Confusion) -> Self {
+        Self { model, classes, sums: confusion.by_class(), confusion }
+    }
+
+    /// Drawings of `target` that were taken for `guess`; `None` where only classes were counted.
+    pub(crate) fn count(&self, target: usize, guess: usize) -> Option<u32> {
+        self.confusion.count(target, guess)
+    }
+
+    /// Whether pairs were counted, and not only classes.
+    pub(crate) fn has_pairs(&self) -> bool {
+        self.confusion.count(0, 0).is_some()
+    }
+
+    /// Target, guess and count of the pairs that are not 0.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+        self.confusion.pairs()
+    }
+
+    /// At most so many classes in label order: those of which most drawings were taken for others, or others for them.
+    pub(crate) fn most_confused(&self, most: usize) -> Vec<usize> {
+        let mut classes: Vec<usize> = (0..self.classes.len()).collect();
+        if classes.len() > most {
+            let wrong = |&class: &usize| {
+                let ClassCounts { support, predicted, correct } = self.sums[class];
+                std::cmp::Reverse((support - correct) + (predicted - correct))
+            };
+            classes.sort_by_key(wrong);
+            classes.truncate(most);
+            classes.sort_unstable();
+        }
+        classes
     }
 
     /// Drawings of the class.
     pub(crate) fn support(&self, class: usize) -> u64 {
-        (0..self.classes.len()).map(|guess| self.count(class, guess)).sum()
-    }
-
-    /// Drawings taken for the class.
-    fn guessed(&self, class: usize) -> u64 {
-        (0..self.classes.len()).map(|target| self.count(target, class)).sum()
+        self.sums[class].support
     }
 
     /// Of the drawings taken for the class, the share that belongs to it; `None` where none was.
     pub(crate) fn precision(&self, class: usize) -> Option<f64> {
-        share(self.count(class, class), self.guessed(class))
+        share(self.sums[class].correct, self.sums[class].predicted)
     }
 
     /// Of the drawings of the class, the share that was taken for it; `None` where there are none.
     pub(crate) fn recall(&self, class: usize) -> Option<f64> {
-        share(self.count(class, class), self.support(class))
+        share(self.sums[class].correct, self.support(class))
     }
 
     /// All drawings.
     pub(crate) fn total(&self) -> u64 {
-        (0..self.classes.len()).map(|class| self.support(class)).sum()
+        self.sums.iter().map(|class| class.support).sum()
     }
 
     /// The share that is right.
     pub(crate) fn accuracy(&self) -> Option<f64> {
-        share((0..self.classes.len()).map(|class| self.count(class, class)).sum(), self.total())
+        share(self.sums.iter().map(|class| class.correct).sum(), self.total())
     }
+}
+
+/// The grey of a colour (Rec. 601).
+fn luma([r, g, b]: [u8; 3]) -> u8 {
+    ((299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b) + 500) / 1000) as u8
 }
 
 fn share(part: u64, whole: u64) -> Option<f64> {
@@ -262,29 +330,30 @@ mod tests {
 
     #[test]
     fn a_flat_sample_becomes_as_square_a_picture_as_can_be() {
-        let square = Picture::new(&[9], &[255; 9], 255);
+        let square = Picture::new(&[9], &[255; 9]);
         assert_eq!((square.width, square.height), (3, 3));
-        let other = Picture::new(&[5], &[10, 20, 30, 40, 50], 50);
+        let other = Picture::new(&[5], &[10, 20, 30, 40, 50]);
         assert_eq!((other.width, other.height), (3, 2));
-        assert_eq!(other.pixels, [51, 102, 153, 204, 255, 0]);
-        let wide = Picture::new(&[1, 4], &[1, 2, 3, 4], 255);
+        assert_eq!(other.pixels, [10, 20, 30, 40, 50, 0]);
+        let wide = Picture::new(&[1, 4], &[1, 2, 3, 4]);
         assert_eq!((wide.width, wide.height), (4, 1));
+        let colours = Picture::new(&[1, 2, 3], &[255, 0, 0, 255, 255, 255]);
+        assert_eq!(colours, Picture { width: 2, height: 1, pixels: vec![76, 255] });
     }
 
     #[test]
     fn a_large_picture_is_averaged_down() {
-        let picture = Picture::new(&[2, 4], &[0, 100, 8, 8, 100, 200, 8, 8], 255);
+        let picture = Picture::new(&[2, 4], &[0, 100, 8, 8, 100, 200, 8, 8]);
         assert_eq!(picture.at_most(2), Picture { width: 2, height: 1, pixels: vec![100, 8] });
         assert_eq!(picture.at_most(4), picture);
     }
 
     #[test]
     fn a_report_counts_by_class() {
-        let report = Report {
-            model: Model { job: 1, about: String::new(), val_accuracy: None },
-            classes: vec!["a".into(), "b".into(), "c".into()],
-            confusion: Confusion { classes: 3, counts: vec![3, 1, 0, 2, 2, 0, 0, 0, 0] },
-        };
+        let model = Model { job: 1, about: String::new(), val_accuracy: None };
+        let confusion = Confusion::of_rows(3, &[3, 1, 0, 2, 2, 0, 0, 0, 0]);
+        let report = Report::of(model, vec!["a".into(), "b".into(), "c".into()], confusion);
+        assert_eq!((report.most_confused(2), report.most_confused(3)), (vec![0, 1], vec![0, 1, 2]));
         assert_eq!((report.total(), report.accuracy()), (8, Some(0.625)));
         assert_eq!((report.support(0), report.precision(0), report.recall(0)), (4, Some(0.6), Some(0.75)));
         assert_eq!((report.support(2), report.precision(2), report.recall(2)), (0, None, None));

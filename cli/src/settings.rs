@@ -84,7 +84,7 @@ impl Settings {
             listen: text("BESOM_LISTEN")?,
         };
         let home = match set("BESOM_HOME") {
-            Some(home) => PathBuf::from(home),
+            Some(home) => home.to_str().map_or_else(|| PathBuf::from(&home), besom_worker::data::expand),
             None => data_dir(set)?,
         };
         let home = std::path::absolute(&home).with_context(|| home.display().to_string())?;
@@ -119,7 +119,7 @@ impl Settings {
                 return Ok(Target::Coordinator(url.clone()));
             }
             if let Some(url) = store {
-                return Ok(Target::Store(url.clone()));
+                return Ok(Target::Store(expanded(url)));
             }
         }
         Ok(Target::Store(self.local_store()))
@@ -165,7 +165,7 @@ impl Settings {
     /// The store that a coordinator serves, and the others open.
     pub(crate) fn store(&self, flag: Option<&str>) -> String {
         let named = flag.or(self.environment.store.as_deref()).or(self.file.store.as_deref());
-        named.map_or_else(|| self.local_store(), str::to_owned)
+        named.map_or_else(|| self.local_store(), expanded)
     }
 
     /// The coordinator that a worker joins.
@@ -201,6 +201,14 @@ fn asks_no_coordinator(named: &str, url: &str) -> anyhow::Error {
         "{named}: `besom sql` asks the store itself and cannot ask the coordinator at {url}; run it on the coordinator's machine, \
          or name the store with --store: the URL of the Postgres that the coordinator uses, or sqlite:PATH on this machine"
     ))
+}
+
+/// The URL of a store with the home folder for a `~`: no shell expands it in a file or behind `sqlite:`.
+fn expanded(url: &str) -> String {
+    match url.strip_prefix("sqlite:") {
+        Some(path) if path.starts_with('~') => format!("sqlite:{}", besom_worker::data::expand(path).display()),
+        _ => url.to_owned(),
+    }
 }
 
 /// `--slots`.
@@ -343,6 +351,16 @@ mod tests {
         assert!(error.contains("stroe") && error.contains("config.toml: line 1"), "{error}");
         let error = settings(&[], Some("\nstroe = 'postgres://boss:PW@host'")).unwrap_err().to_string();
         assert!(error.contains("config.toml: line 2") && !error.contains("PW"), "{error}");
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_folder() {
+        let home = std::env::home_dir().unwrap();
+        let tilde = Settings::from_environment(|name| (name == "BESOM_HOME").then(|| "~/none/besom".into())).unwrap();
+        assert_eq!(tilde.home, home.join("none/besom"));
+        assert_eq!(tilde.store(Some("sqlite:~/x.db")), format!("sqlite:{}", home.join("x.db").display()));
+        let target = tilde.target(&Where { coordinator: None, store: Some("sqlite:~/x.db".to_owned()) }).unwrap();
+        assert_eq!(target, Target::Store(format!("sqlite:{}", home.join("x.db").display())));
     }
 
     #[test]

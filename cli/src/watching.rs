@@ -15,15 +15,18 @@ use crate::{
     render::{
         json,
         live::{self, Live, Pace},
+        number,
         results::{self, Order},
         slots::describe,
-        state,
+        state, sweeps,
     },
     signals,
 };
 
 /// How long a coordinator may be away while somebody watches.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A coordinator that is well sends progress more often than this.
+const SILENCE: Duration = Duration::from_secs(60);
 /// The table at the end shows at most so many runs; `besom best` shows the others.
 pub(crate) const SHOWN: u64 = 50;
 
@@ -34,6 +37,70 @@ pub(crate) const SHOWN: u64 = 50;
 pub(crate) async fn watch(client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
     let interrupted = signals::first_signal("")?;
     interrupted.run_until_cancelled(to_the_end(client, sweep, as_json)).await.unwrap_or(Ok(Exit::Interrupted))
+}
+
+/// Waits for the end of the sweep, or until `timeout`, and prints how it ended. The first signal ends the waiting.
+///
+/// # Errors
+/// No such sweep, or the coordinator stays away.
+pub(crate) async fn wait(
+    mut client: SweepServiceClient<Channel>,
+    sweep: &str,
+    timeout: Option<Duration>,
+    as_json: bool,
+) -> anyhow::Result<Exit> {
+    let interrupted = signals::first_signal("")?;
+    let waiting = async {
+        say_if_nobody_trains(&mut client, sweep).await?;
+        end_of(&mut client, sweep, |_| Ok(())).await
+    };
+    let bounded = async {
+        match timeout {
+            Some(timeout) => tokio::time::timeout(timeout, waiting).await.map_err(|_| timeout),
+            None => Ok(waiting.await),
+        }
+    };
+    match interrupted.run_until_cancelled(bounded).await {
+        None => Ok(Exit::Interrupted),
+        Some(Err(timeout)) => {
+            say(format_args!("sweep {sweep} has not ended within {} s", timeout.as_secs_f64()));
+            Ok(Exit::Failed)
+        }
+        Some(Ok(ended)) => {
+            let ended = ended?;
+            sweeps::print_one(&ended, as_json)?;
+            say_what_retry_does(&ended);
+            Ok(exit(&ended))
+        }
+    }
+}
+
+/// Passes each progress to `seen` until the sweep ends, however often the coordinator is away for a while.
+async fn end_of(
+    client: &mut SweepServiceClient<Channel>,
+    sweep: &str,
+    mut seen: impl FnMut(&SweepProgress) -> anyhow::Result<()>,
+) -> anyhow::Result<Sweep> {
+    let mut away_since: Option<Instant> = None;
+    loop {
+        match follow(client, sweep, |progress| {
+            away_since = None;
+            seen(progress)
+        })
+        .await
+        {
+            Ok(Some(last)) => return Ok(last),
+            Ok(None) => {}
+            Err(error) if is_away(&error) => {
+                let since = *away_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= PATIENCE {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
@@ -47,26 +114,7 @@ async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_jso
         pace: Pace::new(),
         last: None,
     };
-    let mut away_since: Option<Instant> = None;
-    let last = loop {
-        match follow(&mut client, sweep, |progress| {
-            away_since = None;
-            view.show(progress)
-        })
-        .await
-        {
-            Ok(Some(last)) => break last,
-            Ok(None) => {}
-            Err(error) if is_away(&error) => {
-                let since = *away_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= PATIENCE {
-                    return Err(error);
-                }
-            }
-            Err(error) => return Err(error),
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    };
+    let last = end_of(&mut client, sweep, |progress| view.show(progress)).await?;
     if let Some(live) = &mut view.live {
         live.clear();
     }
@@ -75,7 +123,7 @@ async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_jso
     }
     let results = results::fetch(client, &last.name, Order::BestFirst, Some(SHOWN)).await?;
     results.print(false)?;
-    say_if_cancelled(&last);
+    say_what_retry_does(&last);
     Ok(exit(&last))
 }
 
@@ -94,13 +142,20 @@ async fn say_if_nobody_trains(client: &mut SweepServiceClient<Channel>, sweep: &
     Ok(())
 }
 
-/// A cancelled sweep stays cancelled: says what to do about it.
-pub(crate) fn say_if_cancelled(sweep: &Sweep) {
-    if sweep.state() == SweepState::Cancelled {
-        say(format_args!(
-            "sweep {} was cancelled and stays so: `--name` makes another sweep of the same file",
-            sweep.name
-        ));
+/// Says of an ended sweep how its failed and cancelled jobs are trained all the same.
+pub(crate) fn say_what_retry_does(sweep: &Sweep) {
+    let (name, counts) = (&sweep.name, sweep.counts.unwrap_or_default());
+    match (sweep.state(), counts.failed) {
+        (SweepState::Cancelled, _) => {
+            say(format_args!(
+                "sweep {name} is cancelled; `besom retry {name}` puts its unfinished jobs back into the queue"
+            ));
+        }
+        (SweepState::Completed, failed @ 1..) => say(format_args!(
+            "{} failed; `besom retry {name}` puts what failed back into the queue",
+            number::plural(failed, "job")
+        )),
+        _ => {}
     }
 }
 
@@ -140,13 +195,17 @@ pub(crate) async fn follow(
         _ => refused(status),
     };
     let mut stream = client.watch_sweep(SweepRef { sweep: sweep.to_owned() }).await.map_err(away)?.into_inner();
-    while let Some(progress) = stream.message().await.map_err(away)? {
+    loop {
+        // Something is sent every few seconds, whether or not anything changes.
+        let Ok(message) = tokio::time::timeout(SILENCE, stream.message()).await else {
+            return Err(Away(format!("it has said nothing for {} s", SILENCE.as_secs())).into());
+        };
+        let Some(progress) = message.map_err(away)? else { return Ok(None) };
         seen(&progress)?;
         if let Some(sweep) = progress.sweep.filter(state::is_final) {
             return Ok(Some(sweep));
         }
     }
-    Ok(None)
 }
 
 struct View {

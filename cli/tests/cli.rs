@@ -1,5 +1,6 @@
 //! The command line as a person or a script uses it: arguments, exit codes, outputs, and sweeps on the local store.
 
+mod editing;
 mod support;
 
 use std::{
@@ -12,12 +13,13 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 19] = [
+const SUBCOMMANDS: [&str; 22] = [
     "run",
     "coordinator",
     "worker",
     "submit",
     "watch",
+    "wait",
     "sweeps",
     "runs",
     "best",
@@ -27,6 +29,8 @@ const SUBCOMMANDS: [&str; 19] = [
     "pause",
     "resume",
     "cancel",
+    "retry",
+    "clone",
     "dataset",
     "predict",
     "export",
@@ -284,16 +288,23 @@ fn a_sweep_is_paused_resumed_and_cancelled() {
     home.besom(["resume", "tiny"]).expect(1);
     let ended = home.besom([Path::new("run"), &file]).expect(1);
     assert!(ended.stdout.contains("cancelled, 2 cancelled"), "{ended}");
-    ended.says("--name");
+    ended.says("besom retry tiny");
     home.besom(["pause", "tiiny"]).expect(1).says("tiny");
 }
 
 #[test]
 fn a_store_that_is_not_there_is_said_to_be_missing() {
     let home = Home::new();
-    for command in
-        [&["sweeps"][..], &["best", "x"], &["workers"], &["watch", "x"], &["sql", "SELECT 1"], &["pause", "x"]]
-    {
+    for command in [
+        &["sweeps"][..],
+        &["best", "x"],
+        &["workers"],
+        &["watch", "x"],
+        &["wait", "x"],
+        &["sql", "SELECT 1"],
+        &["pause", "x"],
+        &["retry", "x"],
+    ] {
         let ended = home.besom(command).expect(1);
         assert!(ended.stderr.contains("besom.db") && ended.stderr.contains("run or submit a sweep first"), "{ended}");
     }
@@ -516,6 +527,19 @@ fn a_dataset_is_inspected_by_sweep_file_and_by_source() {
     assert_eq!(digest.trim(), by_file["dataset"]);
     assert!(home.path().join("cache/datasets").join(digest.trim()).exists());
     home.besom(["dataset", "inspect", "missing.npz"]).expect(1).says("missing.npz");
+}
+
+#[test]
+fn what_is_left_out_of_a_table_is_told_and_its_labels_may_be_told_by_number() {
+    let home = Home::new();
+    let rows: String = (0..20).map(|i| format!("{i};{};{}\n", i * 7 % 11, ["a", "b"][i % 2])).collect();
+    let table = home.write("table.csv", &rows);
+    let inspect = [Path::new("dataset"), Path::new("inspect"), &table];
+    let refused = home.besom(inspect).expect(1).says("label_column: 0");
+    assert!(refused.stdout.is_empty(), "{refused}");
+    let by_number = inspect.into_iter().chain([Path::new("--label-column"), Path::new("-1")]);
+    let ended = home.besom(by_number).expect(0).says("column 0 only numbers the rows: it is left out");
+    assert!(ended.stdout.contains("= 1 feature a sample"), "{ended}");
 }
 
 #[test]

@@ -14,7 +14,8 @@ use tracing::{info, warn};
 
 use crate::config::CoordinatorConfig;
 use crate::domain::{
-    Assignment, Completion, Digest, Directive, JobOutcome, Lease, Session, Settled, Sweep, SweepId, WriteResult,
+    Assignment, Completion, Digest, Directive, JobId, JobOutcome, Lease, Retried, Session, Settled, Sweep, SweepId,
+    WriteResult,
 };
 use crate::expansions::Expansions;
 use crate::queue::{Found, POLL, QueueWatch};
@@ -238,6 +239,18 @@ impl Scheduler {
         Ok(after)
     }
 
+    /// Puts failed and cancelled jobs back into the queue: all of the sweep's, or one.
+    pub(crate) async fn retry(&self, sweep: &str, job: Option<JobId>) -> Result<Retried, StoreError> {
+        let found = bounded(self.store.find_sweep(sweep)).await?;
+        let retried = bounded(self.store.retry_sweep(found.id, job, None)).await?;
+        info!(sweep.id = %found.id, sweep.name = found.new.name, jobs = retried.jobs, "jobs retried");
+        self.jobs_queued();
+        if retried.sweep.jobs_created < retried.sweep.new.jobs_total {
+            self.unexpanded.notify_one();
+        }
+        Ok(retried)
+    }
+
     /// No name is a number, so a number always finds its sweep.
     async fn sweep_by_id(&self, sweep: SweepId) -> Result<Sweep, StoreError> {
         bounded(self.store.find_sweep(&sweep.to_string())).await
@@ -306,6 +319,7 @@ mod tests {
         let expansion = Expansion::new(&spec, None).unwrap();
         let new = NewSweep {
             name: "x".to_owned(),
+            title: "x".to_owned(),
             digest: "0".repeat(64),
             text: text.to_owned(),
             method: spec.method.as_str().to_owned(),
@@ -341,6 +355,7 @@ mod tests {
             build: word(),
             trainer_version,
             device: word(),
+            gone_after: Duration::from_secs(60),
         };
         let session = scheduler.store.register_worker(worker, None).await.unwrap();
         let closing = CancellationToken::new();

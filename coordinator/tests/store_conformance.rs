@@ -46,6 +46,7 @@ conformance! {
         a_name_that_belongs_to_another_sweep_is_refused,
         the_same_sweep_from_many_clients_at_once_is_made_once,
         a_sweep_is_found_by_name_then_by_number,
+        a_sweep_is_found_by_the_name_that_its_handle_was_made_from,
         an_unknown_sweep_is_named_with_the_most_similar_one,
         sweeps_are_listed_newest_first_with_their_counts,
         expansion_resumes_where_it_stopped,
@@ -58,6 +59,18 @@ conformance! {
         a_cancelled_sweep_gets_its_missing_jobs_as_cancelled_ones,
         an_ended_sweep_refuses_commands,
         cancelling_while_others_acquire_leaves_nothing_running,
+    }
+    retry {
+        failed_jobs_of_a_completed_sweep_return_to_the_queue,
+        a_retried_job_has_all_its_attempts_again_and_the_next_number,
+        lost_leases_of_before_a_retry_do_not_count,
+        a_cancelled_sweep_goes_on_where_it_was,
+        one_job_is_retried_by_its_number,
+        a_failed_job_is_retried_while_the_others_go_on,
+        an_ended_sweep_without_failures_has_nothing_to_retry,
+        a_sweep_that_was_cancelled_before_its_jobs_were_written_gets_them_queued,
+        statistics_are_those_of_the_end_that_followed_the_retry,
+        retrying_while_others_acquire_hands_every_job_out_once,
     }
     acquire {
         jobs_come_in_their_order_of_work_one_for_each_slot,
@@ -155,6 +168,7 @@ conformance! {
         runs_of_one_configuration_that_end_at_once_are_all_summed,
         runs_that_ended_before_there_were_statistics_catch_up,
         a_confusion_matrix_is_read_by_pair_and_by_class,
+        matrices_of_many_classes_keep_the_pairs_that_are_not_0_and_beyond_1024_classes_the_sums,
         failures_are_the_attempts_that_ended_badly,
         the_slowest_runs_come_first_with_what_their_configuration_takes,
     }

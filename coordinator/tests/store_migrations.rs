@@ -250,7 +250,8 @@ const BEFORE_STATISTICS: [&str; 14] = [
     "DROP INDEX attempts_bad",
     "ALTER TABLE sweeps DROP COLUMN importance_at",
     "ALTER TABLE sweeps DROP COLUMN unsummed_after",
-    "DELETE FROM _sqlx_migrations WHERE version = 3",
+    // The eighth writes one of its views anew.
+    "DELETE FROM _sqlx_migrations WHERE version IN (3, 8)",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -260,7 +261,7 @@ async fn runs_that_ended_before_the_migration_have_their_statistics_soon_after_a
         let worker = bench.worker("w").await;
         for accuracy in [0.25, 0.5, 0.75] {
             let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
-            let confusion = Some(Confusion { classes: 2, counts: vec![3, 1, 0, 4] });
+            let confusion = Some(Confusion::of_rows(2, &[3, 1, 0, 4]));
             bench.complete(Completion { confusion, ..succeeded(job, vec![record(1, accuracy)]) }, at(2.0)).await;
         }
         let before = bench.store.config_stats(sweep.id, None, 9).await.unwrap();

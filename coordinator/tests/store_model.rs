@@ -65,6 +65,7 @@ enum Step {
     Release(AttemptRef),
     Expire(u32),
     Command(SweepId, SweepCommand),
+    Retry(SweepId, Option<JobId>),
 }
 
 /// An answer, as far as it is compared.
@@ -75,6 +76,7 @@ enum Answer {
     Written(WriteResult),
     Settled(Vec<(AttemptRef, JobState)>),
     Sweep(SweepState),
+    Retried(SweepState, u64),
     Refused,
 }
 
@@ -96,7 +98,33 @@ impl Model {
             Step::Release(at) => Answer::Written(self.release(*at, now)),
             Step::Expire(limit) => Answer::Settled(self.expire(*limit, now)),
             Step::Command(sweep, command) => self.command(*sweep, *command),
+            Step::Retry(sweep, job) => self.retry(*sweep, *job),
         }
+    }
+
+    fn retry(&mut self, sweep: SweepId, job: Option<JobId>) -> Answer {
+        if let Some(job) = job {
+            let state = self.jobs[&job].state;
+            if matches!(state, JobState::Succeeded | JobState::Stopped | JobState::Diverged) {
+                return Answer::Refused;
+            }
+        }
+        let mut retried = 0;
+        for (id, found) in &mut self.jobs {
+            let wanted = found.sweep == sweep && job.is_none_or(|job| job == *id);
+            if wanted && matches!(found.state, JobState::Failed | JobState::Cancelled) {
+                (found.state, found.not_before, found.failures, found.losses) = (JobState::Queued, 0, 0, 0);
+                retried += 1;
+            }
+        }
+        let state = self.sweeps[&sweep];
+        if state.is_final() && retried == 0 {
+            return Answer::Refused;
+        }
+        if state.is_final() {
+            self.sweeps.insert(sweep, SweepState::Active);
+        }
+        Answer::Retried(self.sweeps[&sweep], retried)
     }
 
     fn runs(&self, at: AttemptRef) -> bool {
@@ -319,6 +347,10 @@ async fn apply(bench: &Bench, worker: WorkerId, step: &Step, now: i64) -> Answer
             let answer = store.command_sweep(sweep, command, now).await;
             answer.map_or_else(refused, |sweep| Answer::Sweep(sweep.state))
         }
+        Step::Retry(sweep, job) => {
+            let answer = store.retry_sweep(sweep, job, now).await;
+            answer.map_or_else(refused, |retried| Answer::Retried(retried.sweep.state, retried.jobs))
+        }
     }
 }
 
@@ -374,7 +406,12 @@ fn choose(dice: &mut Dice, model: &Model, worker: WorkerId, wishes: &mut Vec<Acq
             Step::Complete(at, outcome, vec![last])
         }
         75..83 => Step::Release(pick(dice)),
-        83..95 => Step::Expire(1 + dice.roll(4) as u32),
+        83..93 => Step::Expire(1 + dice.roll(4) as u32),
+        93..95 => {
+            let sweep = sweep(dice);
+            let jobs: Vec<JobId> = model.jobs.iter().filter(|(_, job)| job.sweep == sweep).map(|(id, _)| *id).collect();
+            Step::Retry(sweep, (dice.roll(3) == 0).then(|| jobs[dice.roll(jobs.len())]))
+        }
         95..97 => Step::Command(sweep(dice), SweepCommand::Pause),
         97..99 => Step::Command(sweep(dice), SweepCommand::Resume),
         _ => Step::Command(sweep(dice), SweepCommand::Cancel),
@@ -405,6 +442,10 @@ async fn compare(bench: &Bench, model: &Model, seed: u64) {
     for sweep in bench.store.list_sweeps().await.unwrap() {
         assert_eq!(sweep.state, model.sweeps[&sweep.id], "seed {seed}, sweep {}", sweep.id);
         let runs = bench.runs(sweep.id).await;
+        let count = |state| runs.iter().filter(|run| run.state == state).count() as u64;
+        let kept = [sweep.counts.queued, sweep.counts.running, sweep.counts.failed, sweep.counts.cancelled];
+        let states = [JobState::Queued, JobState::Running, JobState::Failed, JobState::Cancelled];
+        assert_eq!(kept, states.map(count), "seed {seed}, sweep {}", sweep.id);
         // Each job is a configuration of its own here.
         let sums =
             runs.iter().map(|run| (run.job, ConfigSums::of(&[of_config(run)]))).filter(|(_, sums)| !sums.is_empty());

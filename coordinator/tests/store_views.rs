@@ -36,7 +36,7 @@ async fn history(bench: &Bench) {
     let done = |n: usize, records| Completion {
         final_model: Some(last.clone()),
         best_model: Some(best.clone()),
-        confusion: Some(Confusion { classes: 2, counts: vec![3, 1, 0, n as u32] }),
+        confusion: Some(Confusion::of_rows(2, &[3, 1, 0, n as u32])),
         ..succeeded(jobs[n].at, records)
     };
     bench.complete(done(0, vec![record(1, 0.5), record(2, 0.7)]), at(2.5)).await;
@@ -92,7 +92,7 @@ async fn every_view_has_the_same_rows_in_both_databases() {
         ("sweep_progress", "ORDER BY sweep_id", 5),
         ("worker_status", "ORDER BY worker_id", 2),
         ("config_stats", "ORDER BY job", 9),
-        ("confusion", "ORDER BY job, target, predicted", 8),
+        ("confusion", "ORDER BY job, target, predicted", 5),
         ("per_class", "ORDER BY job, class", 4),
         ("failures", "ORDER BY job, attempt", 3),
         ("slowest", "", 9),

@@ -105,8 +105,10 @@ pub enum KeepModels {
 /// `besom.dataset`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DatasetSpec {
-    /// A path, an https URL or `builtin:sketches`, as written.
+    /// A path, an https URL or `builtin:sketches`, as written; the first one where the file lists several.
     pub source: String,
+    /// The other paths and https URLs of a list: each is the .npy array of one class.
+    pub more_sources: Vec<String>,
     /// Share of samples in the test split, in (0, 1); `None`: 0.2, or the source's own split.
     pub test_fraction: Option<f64>,
     /// Seed of the shuffle before the split. Default 42.
@@ -119,8 +121,64 @@ pub struct DatasetSpec {
     pub samples: Option<u64>,
     /// `builtin:sketches` only: seed of the drawings; default 0.
     pub seed: Option<u64>,
-    /// CSV only: the label column's name; default `label`.
+    /// Tables only: the name of the label column, or its number from 0 (from -1 for the last); default: a column that is
+    /// called label, class, target or y.
     pub label_column: Option<String>,
+    /// Classes in files or folders of their own only: the samples that are taken of each; default: all.
+    pub per_class: Option<u64>,
+    /// Folders of pictures only: the width and height that pictures are resized to; default: they must have one size.
+    pub size: Option<u32>,
+    /// Whether the split keeps the shares of the classes. Default false.
+    pub stratify: bool,
+    /// How values are scaled; `None`: bytes by the largest one, floats not at all.
+    pub scale: Option<Scale>,
+}
+
+impl DatasetSpec {
+    /// A dataset of which nothing but the source is said.
+    pub fn new(source: impl Into<String>) -> Self {
+        Self {
+            source: source.into(),
+            more_sources: Vec::new(),
+            test_fraction: None,
+            split_seed: 42,
+            classes: None,
+            sha256: None,
+            samples: None,
+            seed: None,
+            label_column: None,
+            per_class: None,
+            size: None,
+            stratify: false,
+            scale: None,
+        }
+    }
+
+    /// All paths and URLs: one, or those of a list.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.source.as_str()).chain(self.more_sources.iter().map(String::as_str))
+    }
+
+    /// The source in one line, with `shown` applied to the path or URL that is named.
+    #[must_use]
+    pub fn source_text(&self, shown: impl Fn(&str) -> String) -> String {
+        match self.more_sources.len() {
+            0 => shown(&self.source),
+            more => format!("{} and {more} more", shown(&self.source)),
+        }
+    }
+}
+
+/// How values become inputs of a network, by the statistics of the training split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// As they are.
+    None,
+    /// Over the largest magnitude of their feature. Bytes: over the largest of all.
+    Max,
+    /// Less the mean of their feature, over its standard deviation.
+    Standard,
 }
 
 /// A sweep file that is refused: what is wrong, where, and what to do.
@@ -166,4 +224,5 @@ words!(Method { Grid = "grid", OneAtATime = "one_at_a_time" });
 words!(MetricName { Loss = "loss", Accuracy = "accuracy", ValLoss = "val_loss", ValAccuracy = "val_accuracy" });
 words!(Goal { Maximize = "maximize", Minimize = "minimize" });
 words!(Objective { Final = "final", Best = "best" });
+words!(Scale { None = "none", Max = "max", Standard = "standard" });
 words!(KeepModels { All = "all", Best = "best", None = "none" });

@@ -1,5 +1,5 @@
-//! The examples that people copy: the files of `examples/`, every one in `docs/sweep-file.md`, and those of
-//! `docs/classic-sweep.md`.
+//! The examples that people copy: the files of `examples/`, every one in `docs/sweep-file.md` and `docs/data.md`, and those
+//! of `docs/classic-sweep.md`.
 
 use besom_sweep::{Expansion, Hyperparameters, Plan, parse};
 
@@ -94,14 +94,15 @@ fn the_grid_example_is_twenty_four_jobs() {
 
 #[test]
 fn every_example_of_the_reference_is_a_right_sweep_file() {
-    let page = include_str!("../../docs/sweep-file.md");
     let mut found = 0;
-    for block in page.split("```yaml\n").skip(1) {
-        let text = block.split("```").next().expect("split gives one part at least");
-        expand(text);
-        found += 1;
+    for page in [include_str!("../../docs/sweep-file.md"), include_str!("../../docs/data.md")] {
+        for block in page.split("```yaml\n").skip(1) {
+            let text = block.split("```").next().expect("split gives one part at least");
+            expand(text);
+            found += 1;
+        }
     }
-    assert!(found >= 5, "{found} examples");
+    assert!(found >= 6, "{found} examples");
 }
 
 #[test]

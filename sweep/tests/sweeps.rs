@@ -2,7 +2,7 @@
 
 use besom_sweep::{
     Activation, Clipping, Engine, Expansion, Goal, Hyperparameters, Initializer, JobConfig, KeepModels, Method,
-    MetricName, Objective, Optimizer, Params, Schedule, SweepSpec, parse,
+    MetricName, Objective, Optimizer, Params, Scale, Schedule, SweepSpec, parse,
 };
 use serde_json::{Value, json};
 
@@ -40,6 +40,37 @@ fn what_a_file_leaves_out_has_its_default() {
     assert_eq!((spec.metric.name, spec.metric.goal), (MetricName::ValAccuracy, Goal::Maximize));
     assert_eq!((spec.objective, spec.keep_models, spec.seeds), (Objective::Final, KeepModels::All, vec![1]));
     assert_eq!((spec.dataset.test_fraction, spec.dataset.split_seed, spec.dataset.classes), (None, 42, None));
+}
+
+#[test]
+fn a_split_by_class_and_a_scale_are_asked_for_by_name() {
+    let of = |more: &str| {
+        spec(&format!(
+            "method: grid\nparameters: {{epochs: {{value: 3}}}}\nbesom: {{dataset: {{source: x.npz{more}}}}}"
+        ))
+        .dataset
+    };
+    assert_eq!((of("").stratify, of("").scale), (false, None));
+    assert_eq!((of(", stratify: true").stratify, of(", stratify: false").stratify), (true, false));
+    for (word, scale) in [("none", Scale::None), ("max", Scale::Max), ("standard", Scale::Standard)] {
+        assert_eq!(of(&format!(", scale: {word}")).scale, Some(scale));
+    }
+}
+
+#[test]
+fn a_source_may_be_a_list_and_its_keys_are_read() {
+    let of = |dataset: &str| {
+        spec(&format!("method: grid\nparameters: {{epochs: {{value: 3}}}}\nbesom: {{dataset: {{{dataset}}}}}")).dataset
+    };
+    let list = of("source: [a.npy, 'b c.npy', https://host/d.npy], per_class: 10000");
+    assert_eq!(list.sources().collect::<Vec<_>>(), ["a.npy", "b c.npy", "https://host/d.npy"]);
+    assert_eq!((list.source.as_str(), list.per_class), ("a.npy", Some(10_000)));
+    assert_eq!(list.source_text(str::to_uppercase), "A.NPY and 2 more");
+    let one = of("source: ~/data, size: 28");
+    assert_eq!((one.source_text(str::to_owned).as_str(), one.size, one.more_sources.len()), ("~/data", Some(28), 0));
+    for (written, column) in [("0", "0"), ("-1", "-1"), ("kind", "kind"), ("'3'", "3")] {
+        assert_eq!(of(&format!("source: x.csv, label_column: {written}")).label_column.as_deref(), Some(column));
+    }
 }
 
 #[test]
@@ -234,6 +265,34 @@ besom:
 }
 
 #[test]
+fn a_seed_among_the_parameters_is_the_seeds_of_the_sweep() {
+    let with = |seed: &str, more: &str| {
+        SMALL.replace("  batch_size", &format!("  seed: {seed}\n  batch_size")).replace("npz}", &format!("npz}}{more}"))
+    };
+    for (written, seeds) in
+        [("{value: 3}", vec![3]), ("{values: [5, 1]}", vec![5, 1]), ("{min: 2, max: 4}", vec![2, 3, 4])]
+    {
+        let read = spec(&with(written, ""));
+        assert_eq!(read.seeds, seeds, "{written}");
+        assert_eq!(read.parameters.len(), 2, "a seed is no hyperparameter");
+    }
+    assert_eq!(spec(&with("{values: [1, 2]}", "\n  seeds: 2")).seeds, [1, 2], "both say the same");
+    let digest = |text: &str| expand(text).sweep_digest("d");
+    assert_eq!(digest(&with("{values: [1, 2]}", "")), digest(&with("{values: [1, 2]}", "\n  seeds: 2")));
+    let refused = |text: String| parse(&text).expect_err("refused").to_string();
+    assert_eq!(
+        refused(with("{values: [1, 3]}", "\n  seeds: 2")),
+        "line 9: besom.seeds: means the seeds 1, 2, but parameters.seed (line 5) lists 1, 3; keep one of the two"
+    );
+    assert_eq!(refused(with("{values: [7, 7]}", "")), "line 5: parameters.seed: seed 7 stands here twice");
+    assert!(refused(with("{value: -1}", "")).starts_with("line 5: parameters.seed.value: must be an integer from 0"));
+    assert!(refused(with("3", "")).contains("write `seed: {value: ...}`"));
+    let alone = "method: grid\nparameters: {seed: {values: [4, 9]}}\nbesom: {dataset: {source: x}}";
+    let expansion = expand(alone);
+    assert_eq!((expansion.plan().points, expansion.job(1, "d").seed), (1, 9));
+}
+
+#[test]
 fn run_cap_cuts_jobs_in_their_order_of_work() {
     let expansion = expand(&SMALL.replace("method", "run_cap: 5\nmethod").replace("besom:", "besom:\n  seeds: 2"));
     let plan = expansion.plan();
@@ -283,7 +342,7 @@ fn a_grid_too_large_to_count_is_refused_at_once() {
         names.iter().map(|name| format!("  {name}: {{values: [{}]}}\n", values.join(","))).collect();
     let text = format!("method: grid\nparameters:\n{}besom: {{dataset: {{source: x}}}}\n", parameters.concat());
     let error = Expansion::new(&spec(&text), None).expect_err("10^30 points");
-    assert_eq!(error.problem, "more than 1000000 points; list fewer values");
+    assert_eq!(error.to_string(), "parameters: more than 1000000 points; list fewer values");
 }
 
 #[test]
@@ -385,12 +444,18 @@ besom: {dataset: {source: x}}
 fn only_one_way_to_bound_the_gradient_may_be_set() {
     let text = |parameters: &str| format!("method: grid\nparameters:\n{parameters}besom: {{dataset: {{source: x}}}}\n");
     let both = text("  clipnorm: {values: [0, 1]}\n  global_clipnorm: {values: [0, 2]}\n");
-    let error = Expansion::new(&spec(&both), None).expect_err("a point would have two");
-    assert_eq!(error.problem, "only one of clipnorm, clipvalue and global_clipnorm may be above 0");
+    let error = Expansion::of_file(&both, &spec(&both), None).expect_err("a point would have two");
+    let problem = "only one of clipnorm, clipvalue and global_clipnorm may be above 0";
+    assert_eq!(error.to_string(), format!("line 4: parameters.global_clipnorm: {problem}"));
+    // Also where one of the two stands in another block, and together with what else is wrong.
+    let split =
+        both.replace("  global_clipnorm: {values: [0, 2]}\n", "").replace("x}", "x}, model: {clipvalue: 1}, seeds: 0");
+    let errors = parse(&split).expect_err("no seeds").to_string();
+    assert!(errors.contains("besom.model.clipvalue: only one") && errors.contains("besom.seeds: must be"), "{errors}");
     let one = expand(&text("  clipnorm: {values: [0, 1]}\n  global_clipnorm: {value: 0}\n"));
     assert_eq!((one.point(0).clipping, one.point(1).clipping), (Clipping::None, Clipping::Norm(1.0)));
     let Value::Object(two) = json!({"clipvalue": 1.0, "global_clipnorm": 1.0}) else { unreachable!() };
-    assert_eq!(Hyperparameters::from_params(&two).expect_err("two").problem, error.problem);
+    assert_eq!(Hyperparameters::from_params(&two).expect_err("two").problem, problem);
 }
 
 #[test]

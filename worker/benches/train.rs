@@ -48,11 +48,7 @@ fn data(home: &Path, test_fraction: f64) -> Dataset {
         samples: source.is_err().then_some(SAMPLES),
         source: source.unwrap_or_else(|_| "builtin:sketches".to_owned()),
         test_fraction: Some(test_fraction),
-        split_seed: 42,
-        classes: None,
-        sha256: None,
-        seed: None,
-        label_column: None,
+        ..DatasetSpec::new("")
     };
     let base_dir = std::env::current_dir().expect("there is a current folder");
     let options = LoadOptions { home: home.to_owned(), base_dir, allow_private_hosts: false };

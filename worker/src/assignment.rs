@@ -1,12 +1,12 @@
 //! The worker's border with the wire: what comes in is checked here, what goes out is made here.
 
 use besom_proto::v1;
-use besom_sweep::{Goal, JobConfig, KeepModels, Metric, MetricName, Objective};
+use besom_sweep::{Confusion, Goal, JobConfig, KeepModels, Lists, Metric, MetricName, Objective};
 use sha2::{Digest, Sha256};
 
 use crate::agent::{Directive, DropReason};
 use crate::data::hex;
-use crate::train::{Confusion, EpochRecord};
+use crate::train::EpochRecord;
 
 /// Names one execution of a job, with the number of the lease on it; every write of this worker carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,10 +110,11 @@ impl From<&EpochRecord> for v1::EpochRecord {
     }
 }
 
-impl From<Confusion> for v1::Confusion {
-    fn from(confusion: Confusion) -> Self {
-        Self { classes: confusion.classes, counts: confusion.counts }
-    }
+/// As it is kept with a run.
+pub(crate) fn confusion(confusion: Confusion) -> v1::Confusion {
+    let confusion = confusion.kept();
+    let Lists { counts, gaps, by_class } = confusion.lists();
+    v1::Confusion { classes: confusion.classes, counts, gaps, by_class }
 }
 
 #[cfg(test)]

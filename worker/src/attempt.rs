@@ -18,7 +18,7 @@ use crate::agent::{
     DropReason, Events, Ledger, Link, Phase, Refusal, Session, SessionKey, Signal, WorkerEvent, again, call, delay,
     explain, spread,
 };
-use crate::assignment::{Assignment, AttemptRef, Unfit};
+use crate::assignment::{Assignment, AttemptRef, Unfit, confusion};
 use crate::data::{Dataset, DatasetCache};
 use crate::hindrance::{Hindrance, Trouble};
 use crate::slot::{Trainer, Training};
@@ -225,7 +225,7 @@ impl Attempt {
         keep: KeepModels,
     ) -> Result<v1::Completion, Trouble> {
         let mut completion = self.completion(outcome);
-        completion.confusion = trained.confusion.map(Into::into);
+        completion.confusion = trained.confusion.map(confusion);
         completion.seconds = trained.seconds;
         match keep {
             KeepModels::All | KeepModels::Best => {

@@ -53,7 +53,8 @@ async fn hostile_arrays_are_refused() {
             &["contains pickled Python objects or records"],
         ),
         ("void", npy("|V16", "(10, 4)", &[0; 640]), &["contains pickled Python objects or records"]),
-        ("text", npy("<U3", "(10, 4)", &[0; 480]), &["<U3", "use uint8"]),
+        ("text", npy("<U3", "(10, 4)", &[0; 480]), &["<U3 holds texts"]),
+        ("longtext", npy("<U300", "(10, 4)", &[0; 48_000]), &["<U300", "1 to 200 characters"]),
         ("complex", npy("<c16", "(10, 4)", &[0; 640]), &["<c16"]),
         ("longdouble", npy("<f16", "(10, 4)", &[0; 640]), &["<f16", "not supported"]),
         ("header", long_header, &["arr_0.npy", "claims a header of 60000 bytes"]),
@@ -72,17 +73,8 @@ async fn hostile_arrays_are_refused() {
         ("scalar", npy("|u1", "()", &[1]), &["has shape ()"]),
         ("axes", npy("|u1", "(2, 2, 2, 5)", &[1; 40]), &["(2, 2, 2, 5)", "(n, h, w)"]),
         ("extra", extra, &["its header asks for"]),
-        ("negative", npy("|i1", "(10, 4)", &[255; 40]), &["value 0 is -1", "0..255"]),
-        ("large", npy("<u2", "(10, 4)", &[1; 80]), &["value 0 is 257"]),
         ("nan", forty_floats(|i| if i == 7 { f64::NAN } else { 1.0 }), &["value 7 is not a number"]),
         ("infinite", forty_floats(|i| if i == 9 { f64::INFINITY } else { 1.0 }), &["value 9 is inf"]),
-        ("fraction", forty_floats(|i| i as f64 + 0.5), &["value 0 is 0.5"]),
-        ("scaled", forty_floats(|i| i as f64 / 40.0), &["look already scaled", "0..255"]),
-        (
-            "centred",
-            forty_floats(|i| i as f64 / 20.0 - 1.0),
-            &["value 0 is -1 and all lie in -1..0.95", "look already scaled"],
-        ),
         ("zeros", npy("|u1", "(10, 4)", &[0; 40]), &["every value of the training split is 0"]),
     ];
     for (name, samples, words) in cases {
@@ -97,16 +89,21 @@ async fn hostile_arrays_are_refused() {
 async fn hostile_labels_are_refused() {
     type Case<'a> = (&'a str, Vec<u8>, Vec<u8>, &'a [&'a str]);
     let folder = tempfile::tempdir().unwrap();
-    let many: Vec<u8> = (0..300_u16).flat_map(u16::to_le_bytes).collect();
+    let many: Vec<u8> = (0..5_000_u16).flat_map(u16::to_le_bytes).collect();
     let cases: [Case<'_>; 9] = [
         ("mismatch", ten_samples(), npy("|u1", "(9,)", &[0; 9]), &["10 samples but 9 labels"]),
         ("single", ten_samples(), npy("|u1", "(10,)", &[3; 10]), &["one class only", "at least 2"]),
-        ("onehot", ten_samples(), npy("|u1", "(10, 2)", &[0; 20]), &["arr_1.npy", "one column", "argmax"]),
+        ("onehot", ten_samples(), npy("|u1", "(10, 2)", &[0; 20]), &["arr_1.npy", "one-hot", "sample 0 has no 1"]),
         ("half", ten_samples(), npy("<f8", "(10,)", &floats(&[0.5; 10])), &["arr_1.npy", "label 0 is 0.5"]),
         ("nan", ten_samples(), npy("<f8", "(10,)", &floats(&[f64::NAN; 10])), &["label 0 is NaN"]),
         ("none", ten_samples(), npy("|u1", "(0,)", &[]), &["10 samples but 0 labels"]),
         ("pickle", ten_samples(), npy("|O", "(10,)", &[0; 80]), &["arr_1.npy", "pickled"]),
-        ("many", npy("|u1", "(300, 1)", &[1; 300]), npy("<u2", "(300,)", &many), &["more than 255 different labels"]),
+        (
+            "many",
+            npy("|u1", "(5000, 1)", &[1; 5_000]),
+            npy("<u2", "(5000,)", &many),
+            &["more than 4096 different labels"],
+        ),
         (
             "one",
             npy("|u1", "(1, 4)", &[1; 4]),
@@ -207,7 +204,7 @@ async fn hostile_idx_files_are_refused() {
         refused(folder, "a-images-idx3-ubyte.gz", &gzip(&bytes), &[zipped]).await;
     }
     // Two bytes a value: not unsigned bytes, and so no table either.
-    refused(folder, "b-images-idx3-ubyte", &[0, 0, 0x0b, 3, 0, 0, 0, 1], &["of no known format"]).await;
+    refused(folder, "b-images-idx3-ubyte", &[0, 0, 0x0b, 3, 0, 0, 0, 1], &["holds no unsigned bytes"]).await;
     write_labels("c-labels-idx1-ubyte", &images);
     std::fs::write(folder.join("c-images-idx3-ubyte"), &images).unwrap();
     let text = load_in(folder, &spec("c-images-idx3-ubyte")).await.unwrap_err().to_string();
@@ -220,6 +217,9 @@ async fn hostile_idx_files_are_refused() {
     let set = folder.join("set");
     std::fs::create_dir(&set).unwrap();
     std::fs::write(set.join("train-images-idx3-ubyte"), &images).unwrap();
+    let text = load_in(folder, &spec("set")).await.unwrap_err().to_string();
+    assert!(text.contains("no IDX file of images for a test set"), "{text}");
+    std::fs::write(set.join("t10k-images-idx3-ubyte"), &images).unwrap();
     let text = load_in(folder, &spec("set")).await.unwrap_err().to_string();
     assert!(text.contains("train-labels-idx1-ubyte"), "{text}");
 }
@@ -249,7 +249,7 @@ async fn gzip_bombs_are_refused() {
     let header = format!("label{}\n", ",".repeat(17 << 20));
     refused(folder, "header.csv", header.as_bytes(), &["line 1", "longer than 16 MiB"]).await;
     let cut = gzip(b"label,x\n1,2\n3,4\n");
-    refused(folder, "cut.csv.gz", &cut[..cut.len() - 9], &["cannot be read"]).await;
+    refused(folder, "cut.csv.gz", &cut[..cut.len() - 9], &["is no readable gzip file"]).await;
     refused(folder, "broken.gz", b"\x1f\x8b\xff\xff\xff\xff\xff\xff\xff\xff", &["is no readable gzip file"]).await;
 }
 
@@ -257,24 +257,23 @@ async fn gzip_bombs_are_refused() {
 async fn hostile_tables_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut classes = "label,x\n".to_owned();
-    (0..300).for_each(|i| writeln!(classes, "{i},1").unwrap());
+    (0..5_000).for_each(|i| writeln!(classes, "{i},1").unwrap());
     let long = format!("label,x\n{},1\n", "n".repeat(10_000));
     let cases: Vec<(&str, &[u8], &[&str])> = vec![
-        ("ragged", b"label,a,b\n0,1,2\n1,3\n", &["line 3: has 2 cells, the header line has 3"]),
-        ("text", b"label,a\n0,1\n1,cat\n", &["line 3, column `a`: `cat` is not a whole number"]),
-        ("missing", b"label,a\n0,\n", &["line 2, column `a`"]),
-        ("negative", b"label,a\n0,-1\n", &["`-1` is not a whole number 0..255"]),
-        ("large", b"label,a\n0,256\n", &["`256` is not"]),
-        ("nan", b"label,a\n0,NaN\n", &["`NaN` is not"]),
-        ("scaled", b"label,a\n0,0.25\n", &["looks already scaled"]),
+        ("ragged", b"label,a,b\n0,1,2\n1,3\n", &["line 3: has 2 cells, the first line has 3"]),
+        ("text", b"label,a\n0,1\n1,cat\n", &["line 3, column `a`: `cat` is not a number"]),
+        ("missing", b"label,a\n0,\n", &["line 2, column `a`: the value is missing"]),
+        ("infinite", b"label,a\n0,inf\n", &["line 2, column `a`: the value is inf"]),
+        ("huge", b"label,a\n0,1e39\n", &["which no 32-bit number holds"]),
+        ("nan", b"label,a\n0,NaN\n", &["line 2, column `a`: the value is missing"]),
         ("nolabel", b"kind,a\n0,1\n", &["no label column `label`", "kind, a"]),
-        ("noheader", b"0,1,2\n1,2,3\n", &["no label column", "header line"]),
+        ("noheader", b"0,1,2\n1,2,3\n", &["has no header line", "label_column: 0"]),
         ("two", b"label,label,a\n0,0,1\n", &["two columns `label`"]),
         ("alone", b"label\n0\n", &["no column beside the labels"]),
         ("rows", b"label,a\n", &["holds no samples"]),
         ("emptylabel", b"label,a\n,1\n", &["the label is empty"]),
         ("latin1", b"label,a\n\xff,1\n", &["line 2: is not UTF-8"]),
-        ("many", classes.as_bytes(), &["line 257", "more than 255 different labels"]),
+        ("many", classes.as_bytes(), &["line 4098", "more than 4096 different labels"]),
         ("long", long.as_bytes(), &["the label is longer than"]),
         ("page", b"<!DOCTYPE html><html>", &["web page"]),
         ("lfs", b"version https://git-lfs.github.com/spec/v1\n", &["Git LFS pointer"]),
@@ -345,6 +344,6 @@ async fn a_small_archive_that_would_fill_the_memory_is_refused_before_its_values
     // Few values, but a label and a place in the split for each of them.
     let tiny = claiming("(268435456, 1)", 256 << 20);
     let words =
-        ["arr_0.npy", "268435456 samples", "take 4096 MiB while they are read", "2048 MiB", "give fewer samples"];
+        ["arr_0.npy", "268435456 samples", "take 5120 MiB while they are read", "2048 MiB", "give fewer samples"];
     refused(folder, "tiny.npz", &tiny, &words).await;
 }

@@ -6,7 +6,7 @@ mod data_support;
 
 use std::path::PathBuf;
 
-use besom_worker::data::{Header, Images, read_images};
+use besom_worker::data::{Images, Values, read_images};
 use data_support::{gzip, idx, npy, npz, ten_labels, ten_samples, zip_of};
 
 struct Folder(tempfile::TempDir);
@@ -49,16 +49,26 @@ fn png_of(color: png::ColorType, depth: png::BitDepth, data: &[u8]) -> Vec<u8> {
 fn arrays_give_their_drawings_whatever_holds_them() {
     let folder = Folder::new();
     let values: Vec<u8> = (1..=40).collect();
-    let want = |count| Images { count, rows: values.clone(), bright_edge: false };
+    let want = |count| Images { count, values: Values::Bytes(values.clone()), bright_edge: false };
     assert_eq!(folder.read(&npz(&ten_samples(), &ten_labels()), &[2, 2]), want(10));
     assert_eq!(folder.read(&zip_of(&[("mine.npy", &ten_samples())], true), &[4]), want(10));
     assert_eq!(folder.read(&ten_samples(), &[4]), want(10));
     assert_eq!(folder.read(&idx(&[10, 2, 2], &values), &[2, 2]), want(10));
     assert_eq!(folder.read(&gzip(&idx(&[10, 4], &values)), &[2, 2]), want(10));
     assert_eq!(
-        folder.read(&npy("<f4", "(2, 2)", &[0.0_f32, 7.0, 255.0, 1.0].map(f32::to_le_bytes).concat()), &[2, 2]).rows,
-        [0, 7, 255, 1]
+        folder.read(&npy("<f4", "(2, 2)", &[0.0_f32, 7.0, 255.0, 1.0].map(f32::to_le_bytes).concat()), &[2, 2]).values,
+        Values::Bytes(vec![0, 7, 255, 1])
     );
+}
+
+#[test]
+fn fractions_and_floats_keep_their_values() {
+    let folder = Folder::new();
+    let array = |values: [f32; 4]| npy("<f4", "(2, 2)", &values.map(f32::to_le_bytes).concat());
+    let fractions = [0.0, 1.0 / 255.0, 0.2, 1.0];
+    assert_eq!(folder.read(&array(fractions), &[2, 2]).values, Values::Fractions(vec![0, 1, 51, 255]));
+    let floats = [-1.5, 0.25, 3.0, 1e6];
+    assert_eq!(folder.read(&npz(&array(floats), &ten_labels()), &[2, 2]).values, Values::Floats(floats.to_vec()));
 }
 
 #[test]
@@ -68,7 +78,10 @@ fn a_picture_becomes_grey_values() {
         ColorType,
     };
     let folder = Folder::new();
-    let read = |bytes: Vec<u8>| folder.read(&bytes, &[2, 3]).rows;
+    let read = |bytes: Vec<u8>| match folder.read(&bytes, &[2, 3]).values {
+        Values::Bytes(bytes) => bytes,
+        other => panic!("{other:?}"),
+    };
     assert_eq!(read(png_of(ColorType::Grayscale, Eight, &[0, 1, 2, 3, 4, 255])), [0, 1, 2, 3, 4, 255]);
     assert_eq!(read(png_of(ColorType::Grayscale, One, &[0b1010_0000, 0b0100_0000])), [255, 0, 255, 0, 255, 0]);
     let deep: Vec<u8> = [0_u16, 0x0102, 0x80ff, 0xff00, 1, 0xffff].iter().flat_map(|v| v.to_be_bytes()).collect();
@@ -83,7 +96,7 @@ fn a_picture_becomes_grey_values() {
     assert_eq!(read(png_of(ColorType::Rgba, Eight, &with_alpha)), [0; 6]);
     assert_eq!(read(png_of(ColorType::Indexed, Eight, &[0, 1, 2, 0, 1, 2])), [0, 76, 255, 0, 76, 255]);
     let flat = folder.read(&png_of(ColorType::Grayscale, Eight, &[9; 6]), &[6]);
-    assert_eq!((flat.count, flat.rows, flat.bright_edge), (1, vec![9; 6], false));
+    assert_eq!((flat.count, flat.values, flat.bright_edge), (1, Values::Bytes(vec![9; 6]), false));
     assert!(folder.read(&png_of(ColorType::Grayscale, Eight, &[250; 6]), &[2, 3]).bright_edge);
 }
 
@@ -112,17 +125,19 @@ fn hostile_files_are_refused_by_name() {
     huge[16..20].copy_from_slice(&60_000_u32.to_be_bytes());
     huge[20..24].copy_from_slice(&60_000_u32.to_be_bytes());
     let error = folder.refusal(&huge, &[2, 3]);
-    assert!(error.contains("not a readable PNG") || error.contains("(60000, 60000)"), "{error}");
+    assert!(error.contains("not a readable PNG") || error.contains("60000 x 60000"), "{error}");
     let pickled = npy("|O", "(10, 4)", &[]);
     for (bytes, says) in [
         (b"PK\x03\x04 and nothing else".to_vec(), "not a readable zip file"),
         (npz(&pickled, &ten_labels()), "arr_0.npy: dtype |O contains pickled"),
         (zip_of(&[("a.npy", &ten_samples()), ("b.npy", &ten_samples())], false), "it holds a.npy, b.npy"),
-        (npz(&npy("<f4", "(1, 2)", &[0.5_f32, 1.0].map(f32::to_le_bytes).concat()), &ten_labels()), "already scaled"),
+        (npz(&npy("<f4", "(1, 2)", &[0.5_f32, 1.0].map(f32::to_le_bytes).concat()), &ten_labels()), "has shape (1, 2)"),
         (npy("|u1", "(10, 4)", &[0; 39]), "its header asks for"),
         (idx(&[10, 4], &[0; 39]), "asks for 52 bytes, the file has 51"),
-        (b"GIF89a".to_vec(), "no known format"),
-        (Vec::new(), "no known format"),
+        (b"GIF89a\x01\0".to_vec(), "neither PNG nor JPEG"),
+        (b"label,a\n0,1\n".to_vec(), "is a table"),
+        (b"\x89HDF\r\n\x1a\n".to_vec(), "HDF5"),
+        (Vec::new(), "is empty"),
         (gzip(b"hello"), "no IDX file"),
     ] {
         let error = folder.refusal(&bytes, &[4]);
@@ -134,19 +149,26 @@ fn hostile_files_are_refused_by_name() {
     assert!(data_support::chain(&error).contains("is not a file"));
 }
 
-#[test]
-fn drawings_are_scaled_as_the_training_data_were() {
-    let header = Header {
-        features: 2,
-        shape: vec![2],
-        classes: vec!["a".into(), "b".into()],
-        train: 7,
-        test: 3,
-        max: 200,
-        synthetic: false,
-    };
-    let images = Images { count: 2, rows: vec![1, 2, 255, 4], bright_edge: false };
-    let data = images.into_dataset(&header).unwrap();
+#[tokio::test]
+async fn drawings_are_scaled_as_the_training_data_were() {
+    let folder = Folder::new();
+    let csv = "label,x,y\na,200,0\nb,1,7\na,2,2\nb,200,4\na,200,200\n";
+    folder.file("x.csv", csv.as_bytes());
+    let trained_on = data_support::load_in(folder.0.path(), &data_support::spec("x.csv")).await.unwrap().dataset;
+    let images = Images { count: 2, values: Values::Bytes(vec![1, 2, 255, 4]), bright_edge: false };
+    let data = images.into_dataset(&trained_on).unwrap();
     assert_eq!((data.header().max, data.header().test, data.header().train), (200, 2, 1));
-    assert_eq!(data.rows()[2..], [1, 2, 255, 4]);
+    assert_eq!(data.rows().bytes().unwrap()[2..], [1, 2, 255, 4]);
+    let of = |values| Images { count: 1, values, bright_edge: false };
+    assert_eq!(of(Values::Bytes(vec![90, 0])).note_on_size(&trained_on), None);
+    let small = of(Values::Bytes(vec![1, 0])).note_on_size(&trained_on).unwrap();
+    assert!(small.starts_with("the values reach 1, and those of the training data 200"), "{small}");
+    let scaled = besom_sweep::DatasetSpec { scale: Some(besom_sweep::Scale::Standard), ..data_support::spec("x.csv") };
+    let scaled = data_support::load_in(folder.0.path(), &scaled).await.unwrap().dataset;
+    assert_eq!(of(Values::Bytes(vec![90, 0])).note_on_size(&scaled), None);
+    assert!(of(Values::Fractions(vec![90, 255])).note_on_size(&scaled).unwrap().starts_with("the values reach 1, "));
+    assert!(of(Values::Floats(vec![9e9, 1.0])).note_on_size(&scaled).is_some());
+    let others = Images { count: 1, values: Values::Floats(vec![1.5, 2.0]), bright_edge: false };
+    let refused = others.into_dataset(&trained_on).unwrap_err().to_string();
+    assert!(refused.contains("trained on whole numbers 0 to 255"), "{refused}");
 }

@@ -6,7 +6,7 @@ mod train_support;
 
 use besom_sweep::{Activation, Engine};
 use besom_worker::data::Dataset;
-use besom_worker::train::{ModelFile, Predictor, Trained, sample_test};
+use besom_worker::train::{InputScaling, ModelFile, Predictor, Trained, sample_test};
 use sha2::{Digest, Sha256};
 use train_support::{config, data, job, run};
 
@@ -37,6 +37,48 @@ fn predictions_count_up_to_the_trainers_confusion_for_every_activation_and_depth
 }
 
 #[test]
+fn a_model_of_floats_says_how_they_were_scaled_and_predicts_only_such() {
+    let bytes = data(20, 4);
+    for (scale, shifts, divisors) in [
+        ("none", vec![], vec![]),
+        ("max", vec![], (0..20).map(|feature| 1.0 + f64::from(feature) / 3.0).collect()),
+        ("standard", vec![-0.125; 20], (0..20).map(|feature| 1.0 + f64::from(feature)).collect()),
+    ] {
+        let data = train_support::scaled(&bytes, |byte| byte / 50.0 - 2.0, scale, &[&shifts, &divisors]);
+        for engine in [Engine::Native, Engine::Candle] {
+            let config = besom_sweep::JobConfig { engine, ..config(&data, |_| ()) };
+            let trained = run(job(&config), &data);
+            let model = read(&trained.final_model);
+            let InputScaling::Floats(scaling) = model.scaling() else { panic!("{:?}", model.scaling()) };
+            assert_eq!((scaling.scale().as_str(), scaling.shifts(), scaling.divisors()), (scale, &*shifts, &*divisors));
+            let predictor = Predictor::new(&model, engine, &data).unwrap();
+            assert_eq!(Some(predictor.confusion().unwrap()), trained.confusion);
+            assert!(trained.records.last().unwrap().val_accuracy.unwrap() > 0.5, "{scale}: {:?}", trained.records);
+            let other = train_support::scaled(&bytes, |byte| byte, "none", &[&[], &[]]);
+            if scale != "none" {
+                let refused = Predictor::new(&model, engine, &other).err().unwrap().message;
+                assert!(refused.contains("other statistics"), "{refused}");
+            }
+            let refused = Predictor::new(&model, engine, &bytes).err().unwrap().message;
+            assert!(refused.contains("other statistics"), "{refused}");
+        }
+    }
+}
+
+#[test]
+fn many_classes_train_alike_with_both_engines() {
+    let data = data(20, 700);
+    let accuracy = [Engine::Native, Engine::Candle].map(|engine| {
+        let config = besom_sweep::JobConfig { engine, ..config(&data, |h| h.epochs = 2) };
+        let trained = run(job(&config), &data);
+        let confusion = trained.confusion.unwrap();
+        assert_eq!((confusion.classes, confusion.pairs().map(|(.., count)| count).sum::<u32>()), (700, 75));
+        trained.records[1].loss.unwrap()
+    });
+    assert!((accuracy[0] - accuracy[1]).abs() < 1e-4, "{accuracy:?}");
+}
+
+#[test]
 fn a_drawing_is_predicted_the_same_alone_and_among_others() {
     let data = data(20, 4);
     let trained = trained(&data, Activation::Relu, &[8, 6]);
@@ -50,7 +92,7 @@ fn a_drawing_is_predicted_the_same_alone_and_among_others() {
         let sum: f64 = prediction.probabilities.iter().sum();
         assert!((sum - 1.0).abs() < 1e-12 && prediction.confidence() >= 0.25);
     }
-    assert_eq!(counts, trained.confusion.unwrap().counts);
+    assert_eq!(counts, trained.confusion.unwrap().rows().unwrap());
     for row in [74, 0, 31] {
         assert_eq!(predictor.test_rows(&[row]).unwrap(), all[row as usize..][..1], "bit for bit");
     }

@@ -23,16 +23,7 @@ async fn final_accuracies_are_those_of_keras() {
     let home = tempfile::tempdir().unwrap();
     let options =
         LoadOptions { home: home.path().to_owned(), base_dir: Path::new(".").to_owned(), allow_private_hosts: false };
-    let spec = DatasetSpec {
-        source: path,
-        test_fraction: Some(0.2),
-        split_seed: 42,
-        classes: None,
-        sha256: None,
-        samples: None,
-        seed: None,
-        label_column: None,
-    };
+    let spec = DatasetSpec { test_fraction: Some(0.2), ..DatasetSpec::new(path) };
     let data = load(&spec, &options, &|_| ()).await.unwrap().dataset;
     for (optimizer, learning_rate, batch_size, keras, tolerance) in KERAS {
         let params = json!({

@@ -197,13 +197,14 @@ fn the_confusion_matrix_counts_the_test_split_by_target_and_prediction() {
     let config = config(&data, |h| h.epochs = 6);
     let trained = run(job(&config), &data);
     let confusion = trained.confusion.unwrap();
-    assert_eq!((confusion.classes, confusion.counts.len()), (4, 16));
+    let counts = confusion.rows().unwrap();
+    assert_eq!((confusion.classes, counts.len()), (4, 16));
     let tests = &data.labels()[250..];
     for target in 0..4 {
-        let row: u32 = confusion.counts[target * 4..][..4].iter().sum();
+        let row: u32 = counts[target * 4..][..4].iter().sum();
         assert_eq!(row as usize, tests.iter().filter(|&&label| usize::from(label) == target).count());
     }
-    let right: u32 = (0..4).map(|class| confusion.counts[class * 5]).sum();
+    let right: u32 = (0..4).map(|class| counts[class * 5]).sum();
     let accuracy = trained.records.last().unwrap().val_accuracy.unwrap();
     assert_eq!(f64::from(right) / 75.0, accuracy);
 }

@@ -40,7 +40,7 @@ pub(super) struct Args {
 }
 
 /// A number with the unit ms, s, m or h; seconds without one.
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let unit = match &text[digits..] {
         "ms" => 0.001,

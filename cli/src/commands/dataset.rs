@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use besom_sweep::DatasetSpec;
-use besom_worker::data::{self, DatasetCache, Description};
+use besom_sweep::{DatasetSpec, Scale, SweepSpec};
+use besom_worker::data::{self, DatasetCache, Description, Kind};
 use serde::Serialize;
 
 use crate::{
@@ -34,23 +34,42 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Inspect {
-    /// A sweep file (.yaml, .yml, .json) or a source: a path, an https URL, builtin:sketches
-    file_or_source: String,
+    /// A sweep file (.yaml, .yml, .json) or a source: a path, an https URL, builtin:sketches; several are one .npy file for
+    /// each class
+    #[arg(required = true)]
+    file_or_source: Vec<String>,
     /// Share of samples in the test split [default: 0.2, or the source's own split]
     #[arg(long)]
     test_fraction: Option<f64>,
     /// Seed of the shuffle before the split
     #[arg(long, default_value_t = 42)]
     split_seed: u64,
-    /// CSV only: the label column [default: label]
-    #[arg(long)]
+    /// Tables only: the label column by its name, or its number (0 is the first, -1 the last) [default: label, class, target
+    /// or y]
+    #[arg(long, allow_hyphen_values = true)]
     label_column: Option<String>,
+    /// Classes in files or folders of their own only: samples to take of each [default: all]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
+    per_class: Option<u64>,
+    /// Pictures only: the width and height to resize them to [default: they must have one size]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    size: Option<u32>,
+    /// Split by class: each keeps its share in both splits
+    #[arg(long)]
+    stratify: bool,
+    /// How values are scaled: none, max or standard [default: whole numbers 0 to 255 by the largest one, others not]
+    #[arg(long, value_parser = parse_scale)]
+    scale: Option<Scale>,
     /// Allow an https source on a private address
     #[arg(long)]
     allow_private_hosts: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+fn parse_scale(text: &str) -> Result<Scale, String> {
+    Scale::parse(text).ok_or_else(|| "expected none, max or standard".to_owned())
 }
 
 #[derive(Debug, clap::Args)]
@@ -73,26 +92,30 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
 }
 
 async fn inspect(args: Inspect, settings: &Settings) -> anyhow::Result<Exit> {
-    let (spec, folder) = args.spec()?;
+    let (sweep, spec, folder) = args.spec()?;
     let loaded = dataset::load(&spec, &folder, settings, args.allow_private_hosts).await?;
     let description = data::describe(&loaded.dataset);
-    let (source, source_sha256) = (sweep_file::shown(&spec.source), loaded.source_sha256.as_deref());
+    let (source, source_sha256) = (spec.source_text(sweep_file::shown), loaded.source_sha256.as_deref());
+    let notes = match &sweep {
+        Some(sweep) => dataset::notes(sweep, &loaded.dataset),
+        None => data::notes(&loaded.dataset),
+    };
     if args.json {
-        json::print(&Inspected::new(&source, source_sha256, &description))?;
+        json::print(&Inspected::new(&source, source_sha256, &description, &notes))?;
     } else {
-        print(&source, source_sha256, &description)?;
+        print(&source, source_sha256, &description, &notes)?;
     }
     Ok(Exit::Success)
 }
 
 async fn fetch(args: Fetch, settings: &Settings) -> anyhow::Result<Exit> {
-    let (spec, folder) = of_file(&args.file)?;
+    let (_, spec, folder) = of_file(&args.file)?;
     let loaded = dataset::load(&spec, &folder, settings, args.allow_private_hosts).await?;
     DatasetCache::new(&settings.home).insert(&loaded.dataset).await.context("the cache")?;
     let digest = loaded.dataset.digest();
     if args.json {
         json::print(&Fetched {
-            source: &sweep_file::shown(&spec.source),
+            source: &spec.source_text(sweep_file::shown),
             source_sha256: loaded.source_sha256.as_deref(),
             dataset: digest,
         })?;
@@ -103,33 +126,37 @@ async fn fetch(args: Fetch, settings: &Settings) -> anyhow::Result<Exit> {
 }
 
 impl Inspect {
-    /// What to load, and what a relative path is relative to.
-    fn spec(&self) -> anyhow::Result<(DatasetSpec, PathBuf)> {
-        let path = Path::new(&self.file_or_source);
+    /// The sweep, where it is one, what to load, and what a relative path is relative to.
+    fn spec(&self) -> anyhow::Result<(Option<SweepSpec>, DatasetSpec, PathBuf)> {
+        let (first, more) = self.file_or_source.split_first().ok_or_else(|| usage("expected a file or source"))?;
+        let path = Path::new(first);
         let is_sweep_file = path.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
-        if is_sweep_file && !self.file_or_source.contains("://") {
-            return of_file(path);
+        if is_sweep_file && more.is_empty() && !first.contains("://") {
+            let (sweep, spec, folder) = of_file(path)?;
+            return Ok((Some(sweep), spec, folder));
         }
         if self.test_fraction.is_some_and(|share| !(share > 0.0 && share < 1.0)) {
             return Err(usage("--test-fraction: a share between 0 and 1 is meant, such as 0.2"));
         }
         let spec = DatasetSpec {
-            source: self.file_or_source.clone(),
             test_fraction: self.test_fraction,
             split_seed: self.split_seed,
-            classes: None,
-            sha256: None,
-            samples: None,
-            seed: None,
             label_column: self.label_column.clone(),
+            stratify: self.stratify,
+            scale: self.scale,
+            per_class: self.per_class,
+            size: self.size,
+            more_sources: more.to_vec(),
+            ..DatasetSpec::new(first)
         };
-        Ok((spec, PathBuf::from(".")))
+        Ok((None, spec, PathBuf::from(".")))
     }
 }
 
-fn of_file(path: &Path) -> anyhow::Result<(DatasetSpec, PathBuf)> {
+fn of_file(path: &Path) -> anyhow::Result<(SweepSpec, DatasetSpec, PathBuf)> {
     let (_, spec) = sweep_file::parse(path)?;
-    Ok((spec.dataset, sweep_file::folder(path)))
+    let dataset = spec.dataset.clone();
+    Ok((spec, dataset, sweep_file::folder(path)))
 }
 
 /// `dataset fetch --json`.
@@ -150,16 +177,27 @@ struct Inspected<'a> {
     synthetic: bool,
     shape: &'a [u32],
     features: u32,
+    values: Kind,
+    scale: Option<Scale>,
     train: Split,
     test: Split,
     classes: Vec<Class<'a>>,
+    notes: &'a [String],
 }
 
 #[derive(Serialize)]
 struct Split {
     samples: u32,
-    min: u8,
-    max: u8,
+    min: Number,
+    max: Number,
+}
+
+/// Bytes are whole numbers.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Number {
+    Byte(u8),
+    Float(f32),
 }
 
 #[derive(Serialize)]
@@ -170,8 +208,17 @@ struct Class<'a> {
 }
 
 impl<'a> Inspected<'a> {
-    fn new(source: &'a str, source_sha256: Option<&'a str>, description: &'a Description) -> Self {
-        let split = |split: &data::SplitDescription| Split { samples: split.samples, min: split.min, max: split.max };
+    fn new(source: &'a str, source_sha256: Option<&'a str>, description: &'a Description, notes: &'a [String]) -> Self {
+        let kind = description.header.values;
+        let number = |value: f32| match kind {
+            Kind::Bytes => Number::Byte(value as u8),
+            Kind::Floats => Number::Float(value),
+        };
+        let split = |split: &data::SplitDescription| Split {
+            samples: split.samples,
+            min: number(split.min),
+            max: number(split.max),
+        };
         Self {
             source,
             source_sha256,
@@ -180,9 +227,12 @@ impl<'a> Inspected<'a> {
             synthetic: description.header.synthetic,
             shape: &description.header.shape,
             features: description.header.features,
+            values: kind,
+            scale: description.header.scale,
             train: split(&description.train),
             test: split(&description.test),
             classes: classes(description).collect(),
+            notes,
         }
     }
 }
@@ -193,7 +243,7 @@ fn classes(description: &Description) -> impl Iterator<Item = Class<'_>> {
     named.map(|(class, (&train, &test))| Class { class, train, test })
 }
 
-fn print(source: &str, source_sha256: Option<&str>, description: &Description) -> anyhow::Result<()> {
+fn print(source: &str, source_sha256: Option<&str>, description: &Description, notes: &[String]) -> anyhow::Result<()> {
     let header = &description.header;
     let synthetic = if header.synthetic { " (synthetic data)" } else { "" };
     let shape: Vec<String> = header.shape.iter().map(u32::to_string).collect();
@@ -214,6 +264,17 @@ fn print(source: &str, source_sha256: Option<&str>, description: &Description) -
             split.min,
             split.max
         ))?;
+    }
+    if let Some(scale) = header.scale {
+        let scaled = match scale {
+            Scale::None => "not scaled",
+            Scale::Max => "scaled by the largest of each feature (max)",
+            Scale::Standard => "scaled to mean 0 and deviation 1 (standard)",
+        };
+        output::line(format_args!("values   32-bit floats, {scaled}"))?;
+    }
+    for note in notes {
+        output::line(format_args!("note: {note}"))?;
     }
     let mut table = Table::new(["label", "class", "train", "test"]);
     for (label, class) in classes(description).enumerate() {

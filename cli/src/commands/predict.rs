@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use besom_worker::data;
+use besom_worker::data::{self, Values};
 use serde::Serialize;
 
 use crate::{
     connect::{Access, Connection},
     figures, new_file,
-    output::{self, Exit, say},
+    output::{self, Exit, say, usage},
     predictions::{self, Report, Sheet},
     render::{drawings, json, number, report, state, table::Table},
     settings::{Settings, Where},
@@ -66,7 +66,11 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
             let header = dataset.header();
             let mut images = data::read_images(path, &header.shape)?;
             if args.invert {
-                images.rows.iter_mut().for_each(|value| *value = 255 - *value);
+                let (Values::Bytes(values) | Values::Fractions(values)) = &mut images.values else {
+                    let problem = "--invert: expected values from 0 to 255 or from 0 to 1, got others";
+                    return Err(usage(format_args!("{problem} in {}; leave it out", path.display())));
+                };
+                values.iter_mut().for_each(|value| *value = 255 - *value);
             } else if images.bright_edge {
                 say(format_args!(
                     "note: {} looks dark on light, and models learn from drawings that are light on dark: --invert turns it \
@@ -74,7 +78,10 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
                     path.display()
                 ));
             }
-            let sheet = Sheet::of_images(format!("{title}: {}", path.display()), &models, images, header)?;
+            if let Some(note) = images.note_on_size(&dataset) {
+                say(format_args!("note: {}: {note}", path.display()));
+            }
+            let sheet = Sheet::of_images(format!("{title}: {}", path.display()), &models, images, &dataset)?;
             show(&sheet, &models, args.json, out, true)
         } else {
             let rows = predictions::sample(&dataset, args.samples, args.seed);

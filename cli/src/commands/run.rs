@@ -63,7 +63,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let file = args.file.read()?;
     if args.file.plan {
-        plan::print(&file, args.file.json)?;
+        plan::print(&file, dataset::glimpse(&file, settings).await, args.file.json)?;
         return Ok(Exit::Success);
     }
     let interrupted = signals::first_signal("giving the jobs back; the sweep stays active (again: stop at once)")?;
@@ -73,13 +73,15 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let Some(data) = interrupted.run_until_cancelled(load).await.transpose()? else {
         return Ok(Exit::Interrupted);
     };
+    let notes = dataset::notes(&file.spec, &data.dataset);
+    notes.iter().for_each(|note| say(format_args!("note: {note}")));
     let Some(place) = interrupted.run_until_cancelled(Place::take(url)).await.transpose()? else {
         return Ok(Exit::Interrupted);
     };
     if let Some(holder) = place.holder() {
         say(format_args!("the store is served by another process at {holder}: working there"));
     }
-    let mut session = Session { args, file, place, interrupted };
+    let mut session = Session { args, file, notes, place, interrupted };
     let exit = session.work(data, settings).await;
     session.place.leave().await;
     exit
@@ -88,6 +90,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
 struct Session {
     args: Args,
     file: SweepFile,
+    /// What is odd about the data: told at the start, and again beside the results.
+    notes: Vec<String>,
     place: Place,
     interrupted: CancellationToken,
 }
@@ -203,7 +207,8 @@ impl Session {
         let limit = (!self.args.file.json).then_some(SHOWN);
         let results = results::fetch(client.clone(), &sweep.name, Order::BestFirst, limit).await?;
         results.print(self.args.file.json)?;
-        watching::say_if_cancelled(sweep);
+        watching::say_what_retry_does(sweep);
+        self.notes.iter().for_each(|note| say(format_args!("note: {note}")));
         if !self.args.no_figures {
             // What was trained is stored: a figure that cannot be drawn does not make the sweep a failure.
             match draw(client, sweep, &settings.figures(&sweep.name)).await {

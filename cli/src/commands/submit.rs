@@ -30,7 +30,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     // Contradicting flags are refused whatever else is asked.
     let target = settings.target(&args.at)?;
     if args.file.plan {
-        plan::print(&file, args.file.json)?;
+        plan::print(&file, dataset::glimpse(&file, settings).await, args.file.json)?;
         return Ok(Exit::Success);
     }
     // That a coordinator does not answer is told before a dataset is fetched; a store is held only after that.
@@ -39,6 +39,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         Target::Store(_) => None,
     };
     let data = dataset::load(&file.spec.dataset, &file.folder, settings, args.allow_private_hosts).await?;
+    for note in dataset::notes(&file.spec, &data.dataset) {
+        say(format_args!("note: {note}"));
+    }
     let connection = match coordinator {
         Some(connection) => connection,
         None => Connection::open(settings, &args.at, Access::Create).await?,
@@ -48,7 +51,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         watching::watch(connection.sweeps(), &sweep.name, args.file.json).await?
     } else {
         sweeps::print_one(&sweep, args.file.json)?;
-        watching::say_if_cancelled(&sweep);
+        watching::say_what_retry_does(&sweep);
         Exit::Success
     };
     if connection.is_alone() && !state::is_final(&sweep) {

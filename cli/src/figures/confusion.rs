@@ -1,13 +1,16 @@
 //! Confusion matrices: one panel a model, a row for each target, a column for each guess.
 //!
 //! Right guesses are blue, wrong ones vermillion, the darker the larger their share of the row; the count stands in the
-//! cell, so that no colour has to be read.
+//! cell, so that no colour has to be read. Of more classes than anybody could see, those are drawn that are confused most.
 
 use super::{
     canvas::{Align, Canvas, Stroke},
     style::{self, BLUE, Color, HEADING, INK, LABEL, RULE, SMALL, SOFT, TITLE, VERMILLION, WHITE},
 };
-use crate::{predictions::Report, render::number};
+use crate::{
+    predictions::{Report, SHOWN_CLASSES},
+    render::number,
+};
 
 const MARGIN: f64 = 24.0;
 /// Of a cell: as large as numbers need, smaller where there are many.
@@ -23,6 +26,8 @@ const NAME: f64 = 150.0;
 const SLANT: (f64, f64) = (0.82, 0.58);
 /// From one slanted name to the next, at least; closer ones are left out, since the rows have all names.
 const APART: f64 = 22.0;
+/// Classes that are drawn where there are more than [`SHOWN_CLASSES`].
+const WORST: usize = 60;
 /// The column of recall and the row of precision.
 const RATE: f64 = 52.0;
 
@@ -45,6 +50,8 @@ pub(super) fn draw(title: &str, reports: &[Report]) -> Canvas {
 
 struct Panel<'a> {
     report: &'a Report,
+    /// The classes that are drawn.
+    classes: Vec<usize>,
     /// Names, shortened.
     names: Vec<String>,
     /// The longest of them.
@@ -54,11 +61,12 @@ struct Panel<'a> {
 
 impl<'a> Panel<'a> {
     fn new(report: &'a Report) -> Self {
-        let count = report.classes.len().max(1) as f64;
-        let cell = (MATRIX / count).floor().clamp(SMALLEST, CELL);
-        let names: Vec<String> = report.classes.iter().map(|name| style::fit(name, SMALL, NAME)).collect();
+        let all = report.classes.len();
+        let classes = report.most_confused(if all > SHOWN_CLASSES { WORST } else { all });
+        let cell = (MATRIX / classes.len().max(1) as f64).floor().clamp(SMALLEST, CELL);
+        let names: Vec<String> = classes.iter().map(|&class| style::fit(&report.classes[class], SMALL, NAME)).collect();
         let longest = names.iter().map(|name| style::width(name, SMALL)).fold(0.0, f64::max);
-        Self { report, names, longest, cell }
+        Self { report, classes, names, longest, cell }
     }
 
     fn side(&self) -> f64 {
@@ -95,9 +103,15 @@ impl<'a> Panel<'a> {
     fn head(&self) -> [String; 2] {
         let (report, model) = (self.report, &self.report.model);
         let samples = number::plural(report.total(), "test sample");
+        let part = match report.classes.len() {
+            all if all > self.classes.len() => {
+                format!("; the {} of {all} classes that are confused most", self.classes.len())
+            }
+            _ => String::new(),
+        };
         [
             format!("job {}: {}", model.job, model.about),
-            format!("accuracy {} over {samples}", number::metric(report.accuracy())),
+            format!("accuracy {} over {samples}{part}", number::metric(report.accuracy())),
         ]
     }
 
@@ -122,10 +136,10 @@ impl<'a> Panel<'a> {
     fn row(&self, canvas: &mut Canvas, target: usize, left: f64, top: f64) {
         let report = self.report;
         let middle = top + self.cell / 2.0 + 4.0;
-        let whole = report.support(target).max(1) as f64;
+        let whole = report.support(self.classes[target]).max(1) as f64;
         for guess in 0..self.names.len() {
-            let count = report.count(target, guess);
-            let paper = shade(count as f64 / whole, if target == guess { BLUE } else { VERMILLION });
+            let count = report.count(self.classes[target], self.classes[guess]).unwrap_or(0);
+            let paper = shade(f64::from(count) / whole, if target == guess { BLUE } else { VERMILLION });
             let x = left + self.cell * guess as f64;
             if count > 0 {
                 canvas.rect(x, top, self.cell, self.cell, paper, 1.0);
@@ -141,7 +155,7 @@ impl<'a> Panel<'a> {
             if target == 0 {
                 canvas.text(x, top - 6.0, "recall", SMALL, Align::Middle, SOFT);
             }
-            canvas.text(x, middle, &rate(report.recall(target)), SMALL, Align::Middle, INK);
+            canvas.text(x, middle, &rate(report.recall(self.classes[target])), SMALL, Align::Middle, INK);
         }
     }
 
@@ -152,7 +166,14 @@ impl<'a> Panel<'a> {
         for (guess, name) in self.names.iter().enumerate() {
             let x = left + self.cell * (guess as f64 + 0.5);
             if self.has_numbers() {
-                canvas.text(x, top + 20.0, &rate(self.report.precision(guess)), SMALL, Align::Middle, INK);
+                canvas.text(
+                    x,
+                    top + 20.0,
+                    &rate(self.report.precision(self.classes[guess])),
+                    SMALL,
+                    Align::Middle,
+                    INK,
+                );
             }
             if guess % step == 0 {
                 canvas.slanted(x + 4.0, names, name, SMALL, INK);
@@ -177,20 +198,18 @@ fn shade(share: f64, full: Color) -> Color {
 
 #[cfg(test)]
 mod tests {
-    use besom_worker::train::Confusion;
+    use besom_sweep::Confusion;
 
     use super::*;
     use crate::predictions::Model;
 
     fn report(classes: usize) -> Report {
-        Report {
-            model: Model { job: 7, about: "adam".into(), val_accuracy: None },
-            classes: (0..classes).map(|class| format!("class {class}")).collect(),
-            confusion: Confusion {
-                classes: classes as u32,
-                counts: (0..classes * classes).map(|at| (at % 5) as u32 + 1).collect(),
-            },
-        }
+        let counts: Vec<u32> = (0..classes * classes).map(|at| (at % 5) as u32 + 1).collect();
+        Report::of(
+            Model { job: 7, about: "adam".into(), val_accuracy: None },
+            (0..classes).map(|class| format!("class {class}")).collect(),
+            Confusion::of_rows(classes as u32, &counts),
+        )
     }
 
     #[test]
@@ -206,6 +225,22 @@ mod tests {
             3,
             "one of two columns is named"
         );
+    }
+
+    #[test]
+    fn of_very_many_classes_those_are_drawn_that_are_confused_most() {
+        let all: usize = 4_000;
+        let mut confusion = Confusion::new(all as u32);
+        for class in 0..all {
+            confusion.add(class, class);
+        }
+        confusion.add(3_999, 17);
+        let classes = (0..all).map(|class| format!("class {class}")).collect();
+        let report = Report::of(Model { job: 7, about: "adam".into(), val_accuracy: None }, classes, confusion);
+        let svg = draw("x", &[report]).svg();
+        assert!(svg.contains("the 60 of 4000 classes that are confused most"), "{}", &svg[..500]);
+        assert!(svg.contains(">class 3999<") && svg.contains(">class 17<") && !svg.contains(">class 3998<"));
+        assert!(svg.len() < 100_000, "{} bytes", svg.len());
     }
 
     #[test]

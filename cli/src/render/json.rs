@@ -111,6 +111,7 @@ fn raw(text: &str) -> Option<&RawValue> {
 #[derive(Debug, Serialize)]
 pub(crate) struct Sweep<'a> {
     sweep: &'a str,
+    title: &'a str,
     sweep_id: i64,
     state: &'static str,
     jobs_total: u64,
@@ -139,6 +140,7 @@ impl<'a> From<&'a v1::Sweep> for Sweep<'a> {
         let counts = sweep.counts.unwrap_or_default();
         Self {
             sweep: &sweep.name,
+            title: state::given_name(sweep),
             sweep_id: sweep.id,
             state: state::sweep(sweep.state),
             jobs_total: sweep.jobs_total,

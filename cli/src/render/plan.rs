@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{json, number, table::Table};
 use crate::{
+    dataset::{self, Glimpse},
     output,
     sweep_file::{self, SweepFile},
 };
@@ -15,51 +16,66 @@ const SHOWN: u64 = 100;
 #[derive(Serialize)]
 struct Plan<'a> {
     name: &'a str,
+    handle: &'a str,
     method: &'static str,
     metric: &'static str,
     goal: &'static str,
     dataset_source: String,
     synthetic: bool,
+    train: Option<u32>,
+    test: Option<u32>,
+    classes: Option<usize>,
     points: u64,
     merged: u64,
     seeds: &'a [i64],
     jobs: u64,
     jobs_cut: u64,
     swept: &'a [String],
-    notes: &'a [String],
+    notes: Vec<&'a str>,
     first_points: Vec<Params>,
 }
 
-/// Prints the plan: points in order of work, what was merged or dropped, how many jobs.
+/// Prints the plan: points in order of work, what was merged or dropped, how many jobs, and what is odd about the data.
 ///
 /// # Errors
-/// Stdout.
-pub(crate) fn print(file: &SweepFile, as_json: bool) -> anyhow::Result<()> {
+/// Stdout; the data cannot be trained on, which is told after all else.
+pub(crate) fn print(file: &SweepFile, data: Glimpse, as_json: bool) -> anyhow::Result<()> {
     let plan = file.expansion.plan();
+    let notes: Vec<&str> = plan.notes.iter().chain(&data.notes).map(String::as_str).collect();
     let points: Vec<Params> = first_points(file).iter().map(Hyperparameters::to_params).collect();
     if as_json {
-        return json::print(&Plan {
-            name: &file.name,
+        json::print(&Plan {
+            name: file.name.title(),
+            handle: file.name.handle(),
             method: file.spec.method.as_str(),
             metric: file.spec.metric.name.as_str(),
             goal: file.spec.metric.goal.as_str(),
-            dataset_source: sweep_file::shown(&file.spec.dataset.source),
+            dataset_source: file.spec.dataset.source_text(sweep_file::shown),
             synthetic: file.is_synthetic(),
+            train: data.sizes.map(|(train, ..)| train),
+            test: data.sizes.map(|(_, test, _)| test),
+            classes: data.sizes.and_then(|(.., classes)| classes),
             points: plan.points,
             merged: plan.merged,
             seeds: &file.spec.seeds,
             jobs: plan.jobs,
             jobs_cut: plan.jobs_cut,
             swept: &plan.swept,
-            notes: &plan.notes,
+            notes,
             first_points: points,
-        });
+        })?;
+        return data.refused.map_or(Ok(()), Err);
     }
     output::line(heading(file))?;
     let synthetic = if file.is_synthetic() { " (synthetic data)" } else { "" };
-    output::line(format_args!("dataset: {}{synthetic}", sweep_file::shown(&file.spec.dataset.source)))?;
+    let sizes = data.sizes.map(|(train, test, classes)| format!(": {}", dataset::sizes(train, test, classes)));
+    output::line(format_args!(
+        "dataset: {}{synthetic}{}",
+        file.spec.dataset.source_text(sweep_file::shown),
+        sizes.unwrap_or_default()
+    ))?;
     output::line(format_args!("metric: {} ({})", file.spec.metric.name.as_str(), file.spec.metric.goal.as_str()))?;
-    for note in &plan.notes {
+    for note in notes {
         output::line(format_args!("note: {note}"))?;
     }
     let (shown, constant) = columns(&points, &plan.swept);
@@ -77,7 +93,7 @@ pub(crate) fn print(file: &SweepFile, as_json: bool) -> anyhow::Result<()> {
     if plan.points > SHOWN {
         output::line(format_args!("... and {} more points", plan.points - SHOWN))?;
     }
-    Ok(())
+    data.refused.map_or(Ok(()), Err)
 }
 
 /// `classic: one_at_a_time, 9 points x 3 seeds = 27 jobs`, and what run_cap cut.
@@ -89,7 +105,7 @@ pub(crate) fn heading(file: &SweepFile) -> String {
     };
     format!(
         "{}: {}, {} x {} = {}{cut}",
-        file.name,
+        sweep_file::with_handle(&file.name),
         file.spec.method.as_str(),
         number::plural(plan.points, "point"),
         number::plural(file.spec.seeds.len() as u64, "seed"),

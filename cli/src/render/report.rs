@@ -3,7 +3,13 @@
 use serde::Serialize;
 
 use super::{number, table::Table};
-use crate::{predictions::Report, trained::Trained};
+use crate::{
+    predictions::{Report, SHOWN_CLASSES},
+    trained::Trained,
+};
+
+/// Mistakes that are shown where there are too many classes for a matrix.
+const MISTAKES: usize = 40;
 
 /// The report as text; `width` of the terminal, if there is one.
 pub(crate) fn text(title: &str, report: &Report, width: Option<usize>) -> String {
@@ -14,11 +20,14 @@ pub(crate) fn text(title: &str, report: &Report, width: Option<usize>) -> String
     let accuracy = number::metric(report.accuracy());
     let samples = number::plural(report.total(), "test sample");
     let (job, about) = (report.model.job, &report.model.about);
-    let (classes, confusion) = (fitted(by_class(report)), fitted(confusion(report)));
-    format!(
-        "{title}, job {job}: {about}\naccuracy {accuracy} over {samples}\n\n{classes}\n\n\
-         Row: the target; column: the guess, by label.\n{confusion}"
-    )
+    let classes = fitted(by_class(report));
+    let pairs = match report.classes.len() {
+        few if few <= SHOWN_CLASSES => {
+            format!("Row: the target; column: the guess, by label.\n{}", fitted(confusion(report)))
+        }
+        _ => format!("The pairs that are confused most.\n{}", fitted(mistakes(report))),
+    };
+    format!("{title}, job {job}: {about}\naccuracy {accuracy} over {samples}\n\n{classes}\n\n{pairs}")
 }
 
 /// Support, precision and recall, a row a class.
@@ -40,8 +49,20 @@ fn confusion(report: &Report) -> Table {
     let labels = 0..report.classes.len();
     let mut table = Table::new(["label".to_owned()].into_iter().chain(labels.clone().map(|label| label.to_string())));
     for target in labels.clone() {
-        let counts = labels.clone().map(|guess| report.count(target, guess).to_string());
+        let counts = labels.clone().map(|guess| report.count(target, guess).unwrap_or(0).to_string());
         table.row([target.to_string()].into_iter().chain(counts));
+    }
+    table
+}
+
+/// The most frequent mistakes.
+fn mistakes(report: &Report) -> Table {
+    let mut wrong: Vec<_> = report.pairs().filter(|(target, guess, _)| target != guess).collect();
+    wrong.sort_by_key(|&(target, guess, count)| (std::cmp::Reverse(count), target, guess));
+    let mut table = Table::new(["target", "guess", "count"]);
+    for (target, guess, count) in wrong.into_iter().take(MISTAKES) {
+        let name = |label: u32| report.classes[label as usize].clone();
+        table.row([name(target), name(guess), count.to_string()]);
     }
     table
 }
@@ -61,8 +82,11 @@ struct OfModel<'a> {
     accuracy: Option<f64>,
     support: u64,
     classes: Vec<Class<'a>>,
-    /// Row is the target, column the guess.
-    confusion: Vec<Vec<u64>>,
+    /// Row is the target, column the guess; nothing where there are too many.
+    confusion: Option<Vec<Vec<u32>>>,
+    /// Target, guess and count of the pairs that are not 0, where there are too many for rows and columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pairs: Option<Vec<(u32, u32, u32)>>,
 }
 
 #[derive(Serialize)]
@@ -93,14 +117,17 @@ impl<'a> OfModel<'a> {
             precision: report.precision(label),
             recall: report.recall(label),
         };
-        let row = |target: usize| labels.clone().map(|guess| report.count(target, guess)).collect();
+        let few = report.classes.len() <= SHOWN_CLASSES;
+        let count = |target, guess| report.count(target, guess).unwrap_or(0);
+        let row = |target: usize| labels.clone().map(|guess| count(target, guess)).collect();
         Self {
             job: report.model.job,
             model: trained.run.model.as_deref(),
             accuracy: report.accuracy(),
             support: report.total(),
             classes: labels.clone().map(class).collect(),
-            confusion: labels.clone().map(row).collect(),
+            confusion: few.then(|| labels.clone().map(row).collect()),
+            pairs: (!few).then(|| report.pairs().collect()),
         }
     }
 }

@@ -78,8 +78,15 @@ pub(crate) fn counts(counts: &JobCounts) -> String {
     if parts.is_empty() { "no jobs".to_owned() } else { parts.join(", ") }
 }
 
-/// The sweep's name, said to be on synthetic data where it is.
+/// The sweep's name as it was given.
+pub(crate) fn given_name(sweep: &Sweep) -> &str {
+    if sweep.title.is_empty() { &sweep.name } else { &sweep.title }
+}
+
+/// The sweep's name, with its handle where that is another word, said to be on synthetic data where it is.
 pub(crate) fn title(sweep: &Sweep) -> String {
     let synthetic = if crate::sweep_file::is_synthetic(&sweep.dataset_source) { " (synthetic data)" } else { "" };
-    format!("{}{synthetic}", super::table::cut(sweep.name.clone()))
+    let name = super::table::cut(given_name(sweep).to_owned());
+    let handle = if sweep.title.is_empty() { String::new() } else { format!(" [{}]", sweep.name) };
+    format!("{name}{handle}{synthetic}")
 }

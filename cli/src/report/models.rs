@@ -54,7 +54,8 @@ pub(super) struct Drawings {
 
 /// Over the whole test split.
 pub(super) struct Matrices {
-    pub(super) svg: String,
+    /// None where only classes were counted.
+    pub(super) svg: Option<String>,
     /// One a model.
     pub(super) by_class: Vec<ByClass>,
 }
@@ -133,7 +134,10 @@ async fn stored(connection: &Connection, run: &Run, data: &Dataset) -> anyhow::R
 }
 
 fn matrices(title: &str, reports: &[Report]) -> anyhow::Result<Matrices> {
-    let svg = String::from_utf8(figures::of_confusion(title, reports, Format::Svg)?)?;
+    let svg = match reports.iter().all(Report::has_pairs) {
+        true => Some(String::from_utf8(figures::of_confusion(title, reports, Format::Svg)?)?),
+        false => None,
+    };
     Ok(Matrices { svg, by_class: reports.iter().map(by_class).collect() })
 }
 

@@ -82,7 +82,7 @@ impl Page {
         };
         Ok(Self {
             style: include_str!("../../templates/report.css"),
-            name: printable(&sweep.name),
+            name: printable(state::given_name(sweep)),
             description: printable(spec.and_then(|spec| spec.description.as_deref()).unwrap_or_default()),
             state: state::sweep(sweep.state),
             synthetic: sweep_file::is_synthetic(&sweep.dataset_source),
@@ -100,7 +100,10 @@ impl Page {
             failures: failures::attempts(gathered),
             versions: subject::versions(gathered, spec),
             command: printable(&subject::command(gathered, spec)),
-            file: printable(&sweep_file::without_secrets(&sweep.text, &sweep.dataset_source)),
+            file: printable(&match spec {
+                Some(spec) => sweep_file::without_secrets(&sweep.text, &spec.dataset),
+                None => sweep_file::without_secret(&sweep.text, &sweep.dataset_source),
+            }),
         })
     }
 

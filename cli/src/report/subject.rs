@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use besom_sweep::{Engine, Expansion, Hyperparameters, JobConfig, SweepSpec, TRAINER_VERSION};
+use besom_sweep::{Engine, Expansion, Hyperparameters, JobConfig, Scale, SweepSpec, TRAINER_VERSION};
 
 use super::{gathered::Gathered, grid::Grid};
 use crate::{
@@ -100,14 +100,20 @@ pub(super) fn data(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fact> {
             let header = data.header();
             let shape: Vec<String> = header.shape.iter().map(u32::to_string).collect();
             facts.push(Fact::new("Samples", format!("{} for training, {} for testing", header.train, header.test)));
-            facts.push(Fact::new("One sample", format!("{} values from 0 to {}", shape.join(" × "), header.max)));
+            let values = match header.scale {
+                None => format!("values from 0 to {}", header.max),
+                Some(Scale::None) => "32-bit floats, not scaled".to_owned(),
+                Some(scale) => format!("32-bit floats (scale {})", scale.as_str()),
+            };
+            facts.push(Fact::new("One sample", format!("{} {values}", shape.join(" × "))));
             let classes = number::plural(header.classes.len() as u64, "class");
             facts.push(Fact::new("Classes", format!("{classes}: {}", printable(&header.classes.join(", ")))));
         }
         Err(why) => facts.push(Fact::new("Samples", format!("not read: {}", printable(why)))),
     }
     if let Some((dataset, fraction)) = spec.and_then(|spec| Some((&spec.dataset, spec.dataset.test_fraction?))) {
-        let text = format!("{} of the samples, split seed {}", number::exact(fraction), dataset.split_seed);
+        let by_class = if dataset.stratify { " of each class" } else { "" };
+        let text = format!("{} of the samples{by_class}, split seed {}", number::exact(fraction), dataset.split_seed);
         facts.push(Fact::new("Test split", text));
     }
     facts

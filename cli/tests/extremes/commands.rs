@@ -13,6 +13,8 @@ on_both!(
     a_million_epochs_are_read_in_parts_and_drawn_thin,
     a_run_of_many_epochs_is_read_by_every_command,
     a_matrix_of_255_classes_is_drawn,
+    a_full_matrix_of_1024_classes_is_counted_and_drawn_in_part,
+    four_thousand_classes_are_trained_and_told_by_class,
 );
 
 /// Lines of a table or a file, without the header.
@@ -229,8 +231,8 @@ fn readers_of_history(world: &World, epochs: usize) {
     assert!(count.stdout.contains(&epochs.to_string()));
 }
 
-/// Four samples of each of 255 classes.
-fn classes() -> Vec<u8> {
+/// Four samples of each of so many classes.
+fn classes(count: u16) -> Vec<u8> {
     use std::io::Write;
     let npy = |descr: &str, shape: &str, values: &[u8]| {
         let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
@@ -238,29 +240,36 @@ fn classes() -> Vec<u8> {
         header.push('\n');
         [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), values].concat()
     };
-    let labels: Vec<u8> = (0..4).flat_map(|_| 0..255).collect();
-    let pixels: Vec<u8> = labels.iter().flat_map(|label| [*label, 255 - label, 255, 1]).collect();
+    let labels: Vec<u16> = (0..4).flat_map(|_| 0..count).collect();
+    let pixels: Vec<u8> =
+        labels.iter().flat_map(|label| [*label as u8, 255 - *label as u8, 255, (label >> 8) as u8]).collect();
+    let labels: Vec<u8> = labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+    let samples = 4 * u32::from(count);
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    for (name, array) in
-        [("arr_0.npy", npy("|u1", "(1020, 2, 2)", &pixels)), ("arr_1.npy", npy("|u1", "(1020,)", &labels))]
-    {
+    for (name, array) in [
+        ("arr_0.npy", npy("|u1", &format!("({samples}, 2, 2)"), &pixels)),
+        ("arr_1.npy", npy("<u2", &format!("({samples},)"), &labels)),
+    ] {
         zip.start_file(name, stored).unwrap();
         zip.write_all(&array).unwrap();
     }
     zip.finish().unwrap().into_inner()
 }
 
+/// A sweep of `rates` on so many classes.
+fn sweep_of(world: &World, count: u16, name: &str, rates: &str, keep: &str) {
+    std::fs::write(world.home.path().join("classes.npz"), classes(count)).unwrap();
+    let text = format!(
+        "name: {name}\nmethod: grid\nparameters:\n  learning_rate: {{values: [{rates}]}}\n  epochs: {{value: 1}}\n\
+         besom:\n  dataset: {{source: classes.npz, test_fraction: 0.5}}\n  model: {{hidden: [4]}}\n  keep_models: {keep}\n"
+    );
+    world.run(name, &text);
+}
+
 fn a_matrix_of_255_classes_is_drawn(world: &World) {
-    std::fs::write(world.home.path().join("classes.npz"), classes()).unwrap();
-    let sweep = |name: &str, keep: &str| {
-        format!(
-            "name: {name}\nmethod: grid\nparameters:\n  learning_rate: {{values: [0.01, 0.02]}}\n  epochs: {{value: 1}}\n\
-             besom:\n  dataset: {{source: classes.npz, test_fraction: 0.5}}\n  model: {{hidden: [4]}}\n  keep_models: {keep}\n"
-        )
-    };
-    world.run("kept", &sweep("kept", "all"));
-    world.run("counted", &sweep("counted", "none"));
+    sweep_of(world, 255, "kept", "0.01, 0.02", "all");
+    sweep_of(world, 255, "counted", "0.01, 0.02", "none");
     let out = if world.is_sqlite() { "matrix.png" } else { "matrix.svg" };
     world.shows(["predict", "kept", "--report", "--out", &world.path(out)]);
     world.shows(["predict", "kept", "--report"]);
@@ -272,4 +281,45 @@ fn a_matrix_of_255_classes_is_drawn(world: &World) {
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("279280248357375 test samples") && page.len() < 20 << 20, "{} bytes", page.len());
     world.besom(["sql", "--format", "csv", "SELECT count(*) FROM confusion"]).expect(0);
+}
+
+fn a_full_matrix_of_1024_classes_is_counted_and_drawn_in_part(world: &World) {
+    sweep_of(world, 1_024, "counted", "0.01", "none");
+    let counts = format!("[{}]", vec!["4294967295"; 1_024 * 1_024].join(","));
+    world.execute(&format!("UPDATE confusions SET counts = '{counts}'"));
+    let page = world.path("page.html");
+    world.shows(["report", "counted", "--out", &page]);
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("the 60 of 1024 classes that are confused most") && page.len() < 20 << 20, "{}", page.len());
+    let cells = world.shows(["sql", "--format", "csv", "SELECT count(*) FROM confusion"]);
+    assert!(cells.stdout.contains("1048576"), "{}", cells.stdout);
+}
+
+fn four_thousand_classes_are_trained_and_told_by_class(world: &World) {
+    sweep_of(world, 4_096, "kept", "0.01", "all");
+    let out = world.path("matrix.svg");
+    let text = world.shows(["predict", "kept", "--report", "--out", &out]).stdout;
+    assert!(text.contains("4095") && text.contains("The pairs that are confused most."), "{}", &text[..1000]);
+    assert!(std::fs::read_to_string(out).unwrap().contains("the 60 of 4096 classes"));
+    let json = world.shows(["predict", "kept", "--report", "--json"]).json();
+    assert_eq!(
+        (&json["reports"][0]["support"], &json["reports"][0]["confusion"]),
+        (&8_192.into(), &serde_json::Value::Null)
+    );
+    world.shows(["predict", "kept", "--json", "--samples", "50"]);
+    world.shows(["report", "kept", "--out", &world.path("page.html")]);
+    let rows = |view: &str| {
+        let sql = format!("SELECT count(*) FROM {view}");
+        world.shows(["sql", "--format", "csv", &sql]).stdout
+    };
+    assert!(rows("per_class").contains("4096") && rows("confusion").contains('0'));
+    let support =
+        world.shows(["sql", "--format", "csv", "SELECT sum(support) AS n, sum(predicted) AS m FROM per_class"]);
+    assert!(support.stdout.contains("8192,8192"), "{}", support.stdout);
+    // The same again without its model: what is stored is the counts by class.
+    world.execute("UPDATE jobs SET final_model = NULL, best_model = NULL");
+    let page = world.path("stored.html");
+    world.shows(["report", "kept", "--out", &page]);
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("only the counts by class are kept") && page.contains("8192 test samples"));
 }

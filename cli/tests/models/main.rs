@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod data;
 mod export;
 mod files;
 #[cfg(feature = "parquet")]

@@ -25,15 +25,6 @@ pub struct EpochRecord {
     pub metrics: BTreeMap<String, f64>,
 }
 
-/// Counts over the validation split: row = target, column = predicted, row by row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confusion {
-    /// Number of classes.
-    pub classes: u32,
-    /// classes x classes.
-    pub counts: Vec<u32>,
-}
-
 /// The typed result columns of a job.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Summary {

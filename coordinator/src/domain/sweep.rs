@@ -47,8 +47,10 @@ impl SweepState {
 /// What a sweep is made of. Its jobs follow in batches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewSweep {
-    /// Unique.
+    /// The handle: unique, of a few ASCII characters; see `SweepName`.
     pub name: String,
+    /// The name as it was given; the handle where it is one.
+    pub title: String,
     /// What the sweep means: see `Expansion::sweep_digest`. The same name with another digest is refused.
     pub digest: String,
     /// The file, as it stands.
@@ -147,6 +149,15 @@ pub struct Sweep {
     pub problem: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A sweep some of whose jobs returned to the queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retried {
+    /// As it is now.
+    pub sweep: Sweep,
+    /// How many jobs returned.
+    pub jobs: u64,
 }
 
 /// What a person watching sees.

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use besom_sweep::SpecError;
+use besom_sweep::SpecErrors;
 use tonic::Status;
 use tracing::{debug, error};
 
@@ -20,8 +20,28 @@ pub(super) fn invalid(field: impl Display, problem: impl Display) -> Status {
 }
 
 /// The answer to a sweep file that is refused.
-pub(super) fn of_spec(error: &SpecError) -> Status {
-    Status::invalid_argument(error.to_string())
+pub(super) fn of_spec(errors: &SpecErrors) -> Status {
+    Status::invalid_argument(fitting(errors.to_string().lines()))
+}
+
+/// A message travels in a header, whose size clients bound: the lines that fit, and how many do not.
+pub(super) fn fitting<'l>(lines: impl IntoIterator<Item = &'l str>) -> String {
+    const MOST: usize = 4_000;
+    let (mut text, mut left_out) = (String::new(), 0);
+    for line in lines {
+        if left_out > 0 || text.len() + line.len() > MOST {
+            left_out += 1;
+            continue;
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(line);
+    }
+    match left_out {
+        0 => text,
+        _ => format!("{text}\n({left_out} more lines)"),
+    }
 }
 
 /// The answer to what the store said. Damage is logged here and nowhere else.

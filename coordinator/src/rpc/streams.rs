@@ -20,8 +20,10 @@ const MOST_JOBS: u32 = 500;
 /// Runs that are read at first, since somebody may want one only, and then: 1.2 kB each.
 const FIRST_RUNS: u32 = 16;
 const MOST_RUNS: u32 = 1_000;
-/// Confusion matrices that are read at once: 255 classes make 260 kB each.
+/// Confusion matrices that are read at once at most, and how many counts that are not 0 those may have: a matrix of 1,024
+/// classes may have a million, and the first one tells how many its sweep's have.
 const MATRICES: u32 = 16;
+const COUNTS: usize = 1 << 20;
 
 type Parts<T> = BoxStream<'static, Result<T, Status>>;
 
@@ -89,12 +91,14 @@ pub(super) fn config_stats(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::C
 
 /// The confusion matrices of the jobs that have one, by job.
 pub(super) fn confusion(store: Arc<dyn Store>, sweep: SweepId) -> Parts<v1::JobConfusion> {
-    let pages = stream::try_unfold(None, move |after: Option<JobId>| {
+    let pages = stream::try_unfold((None, 1), move |(after, limit): (Option<JobId>, u32)| {
         let store = store.clone();
         async move {
-            let page = bounded(store.confusions(sweep, after, MATRICES)).await.map_err(status::of_read)?;
+            let page = bounded(store.confusions(sweep, after, limit)).await.map_err(status::of_read)?;
             let last = page.last().map(|(job, _)| *job);
-            Ok::<_, Status>(last.map(|last| (page, Some(last))))
+            let most = page.iter().map(|(_, confusion)| confusion.pairs().count()).max().unwrap_or(0).max(1);
+            let limit = u32::try_from(COUNTS / most).unwrap_or(MATRICES).clamp(1, MATRICES);
+            Ok::<_, Status>(last.map(|last| (page, (Some(last), limit))))
         }
     });
     let parts = pages

@@ -15,8 +15,8 @@ use crate::domain::{JobId, Sweep};
 use crate::scheduler::{Scheduler, bounded};
 use crate::store::{RunQuery, SweepCommand, pages::is_full};
 
-/// A name or a number has no more bytes.
-const MAX_REF: usize = 200;
+/// A name has no more bytes, in whatever script, and a number has fewer.
+const MAX_REF: usize = 500;
 
 /// The service.
 pub(crate) struct Sweeps {
@@ -83,6 +83,18 @@ impl SweepService for Sweeps {
 
     async fn cancel_sweep(&self, request: Request<v1::SweepRef>) -> Result<Response<v1::Sweep>, Status> {
         self.command(request, SweepCommand::Cancel).await
+    }
+
+    async fn retry_sweep(
+        &self,
+        request: Request<v1::RetrySweepRequest>,
+    ) -> Result<Response<v1::RetrySweepResponse>, Status> {
+        let v1::RetrySweepRequest { sweep, job } = request.into_inner();
+        let name = convert::text("sweep", sweep, MAX_REF)?;
+        let span = debug_span!("rpc.retry_sweep", sweep.name = name);
+        let job = (job != 0).then_some(JobId(job));
+        let retried = self.scheduler.retry(&name, job).instrument(span).await.map_err(status::of_store)?;
+        Ok(Response::new(v1::RetrySweepResponse { sweep: Some(convert::sweep(retried.sweep)), jobs: retried.jobs }))
     }
 
     async fn list_runs(&self, request: Request<v1::ListRunsRequest>) -> Result<Response<v1::ListRunsResponse>, Status> {

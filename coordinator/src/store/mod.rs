@@ -25,8 +25,8 @@ use async_trait::async_trait;
 
 use crate::domain::{
     Assignment, AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord,
-    Importances, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep,
-    SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
+    Importances, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RetryPolicy, Run, Session,
+    Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
 };
 
 /// Why the store did not do it. Variants follow what the caller will do next.
@@ -190,6 +190,20 @@ pub trait Store: Send + Sync + 'static {
         command: SweepCommand,
         now: Option<Timestamp>,
     ) -> Result<Sweep, StoreError>;
+
+    /// Puts the failed and cancelled jobs of a sweep, or one of them, back into the queue, with their counts of failures and
+    /// of lost leases at 0; their attempts stay, and the next one has the next number. An ended sweep is active again; a
+    /// paused one stays paused. Repeating it is fine: where a sweep is open and nothing of it has failed, nothing happens.
+    ///
+    /// # Errors
+    /// `InvalidState` for a job that succeeded, stopped or diverged, and for an ended sweep that has no other jobs.
+    /// `NotFound` for a job of another sweep.
+    async fn retry_sweep(
+        &self,
+        sweep: SweepId,
+        job: Option<JobId>,
+        now: Option<Timestamp>,
+    ) -> Result<Retried, StoreError>;
 
     /// The dataset is stored, perhaps once more: jobs that were given back for want of it need not wait any longer. Says how
     /// many there were.

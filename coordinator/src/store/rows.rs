@@ -6,15 +6,21 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective, Params};
+use besom_sweep::{Goal, KeepModels, MATRIX_CLASSES, MAX_CLASSES, Metric, MetricName, Objective, Params};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+use serde_json::Value;
 use sqlx::{Database, Decode, Type, error::BoxDynError, types::Json};
 use tracing::warn;
 
 use super::StoreError;
 use crate::domain::{
-    Assignment, AttemptOutcome, AttemptRef, AttemptRow, ConfigRun, ConfigStats, ConfigSums, Confusion, Digest,
-    EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, Key, Lease, NewSweep, NewWorker,
-    Queue, Run, RunningJob, Session, Spread, Sweep, SweepId, SweepState, Terms, Timestamp, WorkerId, WorkerRow,
+    Assignment, AttemptOutcome, AttemptRef, AttemptRow, ClassCounts, ConfigRun, ConfigStats, ConfigSums, Confusion,
+    Counts, Digest, EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, Key, Lease,
+    NewSweep, NewWorker, Queue, Run, RunningJob, Session, Spread, Sweep, SweepId, SweepState, Terms, Timestamp,
+    WorkerId, WorkerRow,
 };
 
 /// After how long a worker counts as gone that registered before that was kept, as in the view `worker_status`.
@@ -116,6 +122,7 @@ impl TryFrom<AtRow> for AttemptRef {
 pub(super) struct SweepRow {
     pub(super) id: i64,
     pub(super) name: String,
+    title: Option<String>,
     digest: String,
     pub(super) text: String,
     method: String,
@@ -155,6 +162,7 @@ impl SweepRow {
                 jobs_total: place.number("jobs_total", self.jobs_total)?,
                 trainer_version: capped(self.trainer_version),
                 classes: self.classes.map(capped),
+                title: self.title.unwrap_or_else(|| self.name.clone()),
                 name: self.name,
                 digest: self.digest,
                 text: self.text,
@@ -166,6 +174,15 @@ impl SweepRow {
             },
         })
     }
+}
+
+/// See sql/sweep_retry_totals.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct RetryRow {
+    pub(super) state: String,
+    pub(super) jobs: i64,
+    pub(super) epochs: i64,
+    pub(super) epoch_seconds: f64,
 }
 
 /// See sql/sweep_counts.sql.
@@ -684,13 +701,88 @@ impl TryFrom<AttemptsRow> for AttemptRow {
 pub(super) struct ConfusionRow {
     job: i64,
     classes: i64,
-    counts: Shown<Vec<u32>>,
+    counts: Shown<StoredCounts>,
+}
+
+impl ConfusionRow {
+    /// The job, where only the counts by class were kept of it.
+    pub(super) fn is_summed(&self) -> bool {
+        (i64::from(MATRIX_CLASSES) + 1..=MAX_CLASSES as i64).contains(&self.classes)
+    }
 }
 
 impl From<ConfusionRow> for (JobId, Confusion) {
     fn from(row: ConfusionRow) -> Self {
-        let counts = Place { table: "confusions", id: row.job }.shown("counts", row.counts);
-        (JobId(row.job), Confusion { classes: capped(row.classes), counts })
+        let StoredCounts(counts) = Place { table: "confusions", id: row.job }.shown("counts", row.counts);
+        (JobId(row.job), Confusion { classes: capped(row.classes), counts: Counts::Pairs(counts) })
+    }
+}
+
+/// The column `counts`: a list of all pairs, row by row, or an object that has those that are not 0 by their places in that
+/// list. Of both the shorter one is written, and of classes that are only summed an empty object.
+pub(super) fn stored_counts(confusion: &Confusion) -> Value {
+    /// A place takes about so much more room than a 0.
+    const PLACE: usize = 4;
+    let Counts::Pairs(pairs) = &confusion.counts else { return Value::Object(serde_json::Map::new()) };
+    let all = confusion.classes as usize * confusion.classes as usize;
+    match confusion.rows() {
+        Some(rows) if pairs.len() * PLACE >= all => Value::from(rows),
+        _ => Value::Object(pairs.iter().map(|(place, &count)| (place.to_string(), count.into())).collect()),
+    }
+}
+
+/// See [`stored_counts`].
+#[derive(Debug, Default)]
+struct StoredCounts(BTreeMap<u32, u32>);
+
+impl<'de> Deserialize<'de> for StoredCounts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Both;
+
+        impl<'de> Visitor<'de> for Both {
+            type Value = StoredCounts;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of counts, or an object of counts by place")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<StoredCounts, A::Error> {
+                let mut counts = BTreeMap::new();
+                let mut place = 0;
+                while let Some(count) = list.next_element()? {
+                    if count > 0 {
+                        counts.insert(place, count);
+                    }
+                    place += 1;
+                }
+                Ok(StoredCounts(counts))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<StoredCounts, A::Error> {
+                let mut counts = BTreeMap::new();
+                while let Some((place, count)) = object.next_entry()? {
+                    counts.insert(place, count);
+                }
+                Ok(StoredCounts(counts))
+            }
+        }
+
+        deserializer.deserialize_any(Both)
+    }
+}
+
+/// See sql/class_counts.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct ClassCountsRow {
+    support: i64,
+    predicted: i64,
+    correct: i64,
+}
+
+impl From<ClassCountsRow> for ClassCounts {
+    fn from(row: ClassCountsRow) -> Self {
+        let shown = |value: i64| u64::try_from(value).unwrap_or(0);
+        Self { support: shown(row.support), predicted: shown(row.predicted), correct: shown(row.correct) }
     }
 }
 
@@ -814,6 +906,8 @@ pub(super) struct ImportanceStanding {
     pub(super) ended_at: Option<i64>,
     unsummed_after: Option<i64>,
     pub(super) importance_at: Option<i64>,
+    /// How often the sweep was opened again.
+    pub(super) reopened: i64,
     weighed_runs: i64,
     succeeded: i64,
     stopped: i64,

@@ -261,7 +261,7 @@ pub(crate) fn success(attempt: v1::AttemptRef) -> v1::Completion {
         attempt: Some(attempt),
         outcome: v1::Outcome::Succeeded as i32,
         epochs: vec![record(1), record(2)],
-        confusion: Some(v1::Confusion { classes: 2, counts: vec![3, 1, 0, 4] }),
+        confusion: Some(v1::Confusion { classes: 2, counts: vec![3, 1, 0, 4], ..v1::Confusion::default() }),
         config_hash: config_hash(attempt),
         seconds: 1.5,
         ..v1::Completion::default()

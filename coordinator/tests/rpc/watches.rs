@@ -8,8 +8,8 @@ use std::{
 
 use besom_coordinator::domain::{
     AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord, Importances, JobId,
-    Lease, NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
-    WorkerId, WorkerRow, WriteResult,
+    Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RetryPolicy, Run, Session, Settled, Sweep, SweepId,
+    Timestamp, WorkerId, WorkerRow, WriteResult,
 };
 use besom_coordinator::store::{
     AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand,
@@ -62,6 +62,7 @@ passed_on! {
     fn list_sweeps() -> Vec<Sweep>;
     fn unexpanded_sweeps() -> Vec<Sweep>;
     fn command_sweep(sweep: SweepId, command: SweepCommand, now: Now) -> Sweep;
+    fn retry_sweep(sweep: SweepId, job: After, now: Now) -> Retried;
     fn known(session: Session) -> ();
     fn dataset_is_there(digest: Digest) -> u64;
     fn register_worker(worker: NewWorker, now: Now) -> Session;

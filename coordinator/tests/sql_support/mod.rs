@@ -122,6 +122,7 @@ impl Clock {
 fn sweep(jobs: usize) -> NewSweep {
     NewSweep {
         name: SWEEP.to_owned(),
+        title: SWEEP.to_owned(),
         digest: "digest of the sweep".to_owned(),
         text: FILE.to_owned(),
         method: "grid".to_owned(),
@@ -235,5 +236,5 @@ fn confusion(job: i64) -> Confusion {
     let third = if job % 7 == 0 { [40, 20, 0] } else { [wrong, 2 * wrong, 60 - 3 * wrong] };
     let counts = [[100 - 3 * wrong, 2 * wrong, wrong], [wrong, 80 - wrong, 0], third].concat();
     let counts = if job % 7 == 0 { [[98, 2, 0], [5, 75, 0], third].concat() } else { counts };
-    Confusion { classes: 3, counts }
+    Confusion::of_rows(3, &counts)
 }

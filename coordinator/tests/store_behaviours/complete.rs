@@ -58,10 +58,8 @@ pub(crate) async fn completing_twice_is_one_completion(bench: Bench) {
     let sweep = bench.sweep("s", 1).await;
     let worker = bench.worker("w").await;
     let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
-    let done = Completion {
-        confusion: Some(Confusion { classes: 2, counts: vec![3, 1, 0, 4] }),
-        ..succeeded(job, vec![record(1, 0.5)])
-    };
+    let done =
+        Completion { confusion: Some(Confusion::of_rows(2, &[3, 1, 0, 4])), ..succeeded(job, vec![record(1, 0.5)]) };
     assert_eq!(bench.complete(done.clone(), at(2.0)).await, WriteResult::Accepted);
     let before = bench.runs(sweep.id).await;
     let again = Completion { epochs: vec![record(1, 0.9), record(2, 0.9)], seconds: 9.0, ..done };
@@ -233,7 +231,7 @@ pub(crate) async fn a_confusion_matrix_is_kept_with_its_job(bench: Bench) {
     let sweep = bench.sweep("s", 3).await;
     let worker = bench.worker("w").await;
     let jobs = bench.acquire(worker, 3, at(1.0)).await;
-    let matrix = |n| Confusion { classes: 2, counts: vec![n, 1, u32::MAX, 4] };
+    let matrix = |n| Confusion::of_rows(2, &[n, 1, u32::MAX, 4]);
     for (n, job) in jobs.iter().enumerate() {
         let confusion = (n != 1).then(|| matrix(n as u32));
         bench.complete(Completion { confusion, ..succeeded(job.at, vec![record(1, 0.5)]) }, at(2.0)).await;

@@ -194,7 +194,7 @@ pub(crate) async fn a_confusion_matrix_has_the_datasets_classes(bench: Bench) {
     let worker = bench.worker("w").await;
     let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
     let records: Vec<_> = (1..=5).map(|epoch| record(epoch, 0.5)).collect();
-    let matrix = |classes: u32| Confusion { classes, counts: vec![1; (classes * classes) as usize] };
+    let matrix = |classes: u32| Confusion::of_rows(classes, &vec![1; (classes * classes) as usize]);
     let done = |classes| Completion { confusion: Some(matrix(classes)), ..succeeded(job, records.clone()) };
     let answer = bench.store.complete(done(255), RetryPolicy::default(), at(2.0)).await;
     assert_invalid_state(answer, "the dataset's 2 classes");

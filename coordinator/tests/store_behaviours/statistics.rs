@@ -33,7 +33,7 @@ async fn sweep(bench: &Bench, name: &str, text: &str, jobs: Vec<NewJob>) -> Swee
     sweep
 }
 
-async fn grid(bench: &Bench, name: &str) -> Sweep {
+pub(super) async fn grid(bench: &Bench, name: &str) -> Sweep {
     let points = || [(32, 0.01), (32, 0.1), (64, 0.01), (64, 0.1)];
     let jobs = (1..=3).flat_map(|seed| points().map(|(size, rate)| job(size, rate, seed))).collect();
     sweep(bench, name, GRID, jobs).await
@@ -314,7 +314,7 @@ pub(crate) async fn runs_that_ended_before_there_were_statistics_catch_up(bench:
             5 => failed(job.at, "no", false),
             _ => {
                 let counts = vec![5, index as u32, 1, 0];
-                let confusion = Some(Confusion { classes: 2, counts });
+                let confusion = Some(Confusion::of_rows(2, &counts));
                 Completion { confusion, ..succeeded(job.at, vec![record(1, 0.5 + index as f64 / 50.0)]) }
             }
         };
@@ -368,12 +368,12 @@ pub(crate) async fn a_confusion_matrix_is_read_by_pair_and_by_class(bench: Bench
     let worker = bench.worker("w").await;
     let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
     // Target 2 has no samples, and nothing is taken for class 1.
-    let confusion = Some(Confusion { classes: 3, counts: vec![7, 0, 1, 3, 0, 2, 0, 0, 0] });
+    let confusion = Some(Confusion::of_rows(3, &[7, 0, 1, 3, 0, 2, 0, 0, 0]));
     bench.complete(Completion { confusion, ..succeeded(job, vec![record(1, 0.5)]) }, at(2.0)).await;
     next(&bench, worker, 0.5, at(3.0)).await;
     let rows = bench.query("SELECT target, predicted, count FROM confusion ORDER BY target, predicted").await;
-    let expected = [[0, 0, 7], [0, 1, 0], [0, 2, 1], [1, 0, 3], [1, 1, 0], [1, 2, 2], [2, 0, 0], [2, 1, 0], [2, 2, 0]]
-        .map(|row| row.map(|number| number.to_string()).to_vec());
+    let expected =
+        [[0, 0, 7], [0, 2, 1], [1, 0, 3], [1, 2, 2]].map(|row| row.map(|number| number.to_string()).to_vec());
     assert_eq!(rows, expected);
     let rows =
         bench.query("SELECT class, support, predicted, correct, precision, recall FROM per_class ORDER BY class");
@@ -381,6 +381,55 @@ pub(crate) async fn a_confusion_matrix_is_read_by_pair_and_by_class(bench: Bench
         rows.await,
         [["0", "8", "10", "7", "0.7", "0.875"], ["1", "5", "0", "0", "-", "0.0"], ["2", "0", "3", "0", "0.0", "-"]]
     );
+}
+
+pub(crate) async fn matrices_of_many_classes_keep_the_pairs_that_are_not_0_and_beyond_1024_classes_the_sums(
+    bench: Bench,
+) {
+    let sweep = bench.sweep("s", 2).await;
+    let worker = bench.worker("w").await;
+    let jobs: Vec<_> = bench.acquire(worker, 2, at(1.0)).await.iter().map(|job| job.at).collect();
+    let counted = |classes: u32, pairs: &[(usize, usize)]| {
+        let mut confusion = Confusion::new(classes);
+        pairs.iter().for_each(|&(target, predicted)| confusion.add(target, predicted));
+        confusion.kept()
+    };
+    let matrices = [counted(345, &[(0, 0), (344, 1), (344, 1)]), counted(4_096, &[(4_095, 4_095), (4_095, 2)])];
+    for (&job, confusion) in jobs.iter().zip(&matrices) {
+        let confusion = Some(confusion.clone());
+        bench.complete(Completion { confusion, ..succeeded(job, vec![record(1, 0.5)]) }, at(2.0)).await;
+    }
+    let [first, second] = [0, 1].map(|at: usize| jobs[at].job.0.to_string());
+    let classes = "SELECT job, count(*), CAST(sum(support) AS BIGINT), CAST(sum(correct) AS BIGINT) FROM per_class \
+                   GROUP BY job ORDER BY job";
+    let few = "SELECT job, class, support, predicted, correct FROM per_class WHERE support + predicted > 0 \
+               ORDER BY job, class";
+    for again in [false, true] {
+        assert_eq!(
+            bench.store.confusions(sweep.id, None, 9).await.unwrap(),
+            [(jobs[0].job, matrices[0].clone()), (jobs[1].job, matrices[1].clone())]
+        );
+        let pairs = bench.query("SELECT job, target, predicted, count FROM confusion ORDER BY target, predicted").await;
+        assert_eq!(pairs, [[&first, "0", "0", "1"], [&first, "344", "1", "2"]]);
+        assert_eq!(bench.query(classes).await, [[&first, "345", "3", "1"], [&second, "4096", "2", "1"]]);
+        assert_eq!(
+            bench.query(few).await,
+            [
+                [&first, "0", "1", "1", "1"],
+                [&first, "1", "0", "2", "0"],
+                [&first, "344", "2", "0", "0"],
+                [&second, "2", "0", "1", "0"],
+                [&second, "4095", "2", "1", "1"],
+            ]
+        );
+        if !again {
+            // Sums of pairs come back from the pairs; others stay.
+            let statement = format!("DELETE FROM class_counts WHERE job_id = {first}");
+            bench.execute(&statement).await.unwrap();
+            bench.execute("UPDATE sweeps SET unsummed_after = 0").await.unwrap();
+            while bench.store.catch_up(5).await.unwrap() {}
+        }
+    }
 }
 
 pub(crate) async fn failures_are_the_attempts_that_ended_badly(bench: Bench) {

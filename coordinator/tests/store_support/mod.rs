@@ -249,6 +249,7 @@ pub(crate) fn digest(n: u32) -> Digest {
 pub(crate) fn new_sweep(name: &str, jobs: u32) -> NewSweep {
     NewSweep {
         name: name.to_owned(),
+        title: name.to_owned(),
         digest: format!("digest of {name}"),
         text: format!("name: {name}\nmethod: grid\n"),
         method: "grid".to_owned(),

@@ -181,7 +181,7 @@ impl Worker {
 pub fn completion(assignment: &v1::Assignment, records: Vec<v1::EpochRecord>, classes: u32) -> v1::Completion {
     let confusion = (classes > 0).then(|| {
         let count = |place: u32| if place.is_multiple_of(classes + 1) { 90 } else { place % 3 };
-        v1::Confusion { classes, counts: (0..classes * classes).map(count).collect() }
+        v1::Confusion { classes, counts: (0..classes * classes).map(count).collect(), ..v1::Confusion::default() }
     });
     v1::Completion {
         attempt: assignment.attempt,

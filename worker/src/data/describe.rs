@@ -3,20 +3,20 @@
 use super::{Dataset, Header};
 
 /// One split of a dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SplitDescription {
     /// Number of samples.
     pub samples: u32,
-    /// Smallest value.
-    pub min: u8,
-    /// Largest value.
-    pub max: u8,
+    /// Smallest value, scaled where they are floats.
+    pub min: f32,
+    /// Largest value, scaled where they are floats.
+    pub max: f32,
     /// Samples of each class, in label order.
     pub classes: Vec<u32>,
 }
 
 /// A dataset described.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Description {
     /// Shape, class names, sizes.
     pub header: Header,
@@ -35,24 +35,21 @@ pub struct Description {
 pub fn describe(dataset: &Dataset) -> Description {
     let header = dataset.header();
     let (train, test) = dataset.labels().split_at(header.train as usize);
-    let (train_rows, test_rows) = dataset.rows().split_at(train.len() * header.features as usize);
-    let split = |labels: &[u8], rows: &[u8]| {
+    let features = header.features as usize;
+    let split = |labels: &[u16], begin: usize| {
         let mut classes = vec![0; header.classes.len()];
         for &label in labels {
             classes[usize::from(label)] += 1;
         }
-        SplitDescription {
-            samples: labels.len() as u32,
-            min: rows.iter().copied().min().unwrap_or(0),
-            max: rows.iter().copied().max().unwrap_or(0),
-            classes,
-        }
+        let values = dataset.rows().part(begin * features..(begin + labels.len()) * features).numbers();
+        let (min, max) = values.fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), v| (min.min(v), max.max(v)));
+        SplitDescription { samples: labels.len() as u32, min, max, classes }
     };
     Description {
         digest: dataset.digest().to_owned(),
         bytes: dataset.artifact().len() as u64,
-        train: split(train, train_rows),
-        test: split(test, test_rows),
+        train: split(train, 0),
+        test: split(test, train.len()),
         header: header.clone(),
     }
 }

@@ -13,9 +13,9 @@ pub(super) const MAX_MEMORY: u64 = 2 << 30;
 /// How often the values stand in memory at the same time: as they are parsed and as they are laid out, or as they are laid
 /// out and as they are moved to large pages.
 const COPIES: u64 = 2;
-/// What each sample takes beside its values: its label as the source has it (8 bytes), its place in the split (4), and its
-/// class index in both copies.
-const PER_SAMPLE: u64 = 14;
+/// What each sample takes beside its values: its label as the source has it (8 bytes), its place in the split (4), its
+/// class index in both copies, and as the trainer reads it (2 bytes each).
+const PER_SAMPLE: u64 = 18;
 /// Most pixel values of one dataset.
 const MAX_VALUES: u64 = MAX_MEMORY / COPIES;
 /// Most values of one sample: a square picture of 1,024 pixels a side.
@@ -75,6 +75,26 @@ pub(super) fn count_values(what: &str, shape: &[u64]) -> Result<u64, DataError> 
     }
 }
 
+/// Bytes of so many samples of so many values of `width` bytes.
+///
+/// # Errors
+/// Where there are more than a dataset may take in memory.
+pub(super) fn row_bytes(what: &str, samples: u64, features: u64, width: u64) -> Result<u64, DataError> {
+    let bytes = count_values(what, &[samples, features])? * width;
+    if bytes <= MAX_MEMORY / COPIES {
+        return Ok(bytes);
+    }
+    Err(DataError::refused(
+        what,
+        format!(
+            "{samples} samples of {features} values take {} MiB as floats: at most {} are read; give fewer samples, or \
+             smaller ones",
+            bytes >> 20,
+            (MAX_MEMORY / COPIES) >> 20
+        ),
+    ))
+}
+
 /// The memory that is left for the samples of one dataset. They take it before they are read: a few compressed megabytes may
 /// stand for gigabytes, and a dataset may come in several arrays or files.
 pub(super) struct Room {
@@ -86,12 +106,21 @@ impl Room {
         Self { left: MAX_MEMORY }
     }
 
-    /// Takes the room of so many samples with so many values together, in all copies that there will be of them.
+    /// Takes the room of so many samples with so many bytes together, in all copies that there will be of them.
     ///
     /// # Errors
     /// Where it is not left.
     pub(super) fn take(&mut self, what: &str, samples: u64, values: u64) -> Result<(), DataError> {
-        let needed = values.saturating_mul(COPIES).saturating_add(samples.saturating_mul(PER_SAMPLE));
+        self.take_wide(what, samples, values, 1)
+    }
+
+    /// As [`Room::take`], for values of `width` bytes: 4 where they are read as floats.
+    ///
+    /// # Errors
+    /// Where it is not left.
+    pub(super) fn take_wide(&mut self, what: &str, samples: u64, values: u64, width: u64) -> Result<(), DataError> {
+        let bytes = values.saturating_mul(width);
+        let needed = bytes.saturating_mul(COPIES).saturating_add(samples.saturating_mul(PER_SAMPLE));
         match self.left.checked_sub(needed) {
             Some(left) => {
                 self.left = left;
@@ -111,27 +140,47 @@ impl Room {
     }
 }
 
-/// The shape of one sample of an array whose first axis counts them: `(n, h, w)`, `(n, h, w, 1)` or `(n, f)`.
-///
-/// # Errors
-/// Where the array has other axes, none of some axis, or samples of more than [`MAX_FEATURES`] values.
-pub(super) fn sample_shape(what: &str, shape: &[u64]) -> Result<Vec<u32>, DataError> {
-    let sample = match shape {
-        [_, height, width] | [_, height, width, 1] => vec![*height, *width],
-        [_, features] => vec![*features],
-        _ => {
-            return Err(DataError::refused(
-                what,
-                format!("has shape {}: samples must be (n, h, w), (n, h, w, 1) or (n, features)", show_shape(shape)),
-            ));
+/// How the axes of an array become samples.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Axes {
+    pub(super) samples: u64,
+    /// Shape of one sample: features, rows and columns, or rows, columns and three colours.
+    pub(super) shape: Vec<u32>,
+    /// Whether the colours of a sample come as three pictures one after the other, which they must not stay.
+    pub(super) planes: bool,
+}
+
+impl Axes {
+    /// The axes of an array whose first one counts the samples.
+    ///
+    /// # Errors
+    /// Where the array has other axes, none of some axis, or samples of more than [`MAX_FEATURES`] values.
+    pub(super) fn new(what: &str, shape: &[u64]) -> Result<Self, DataError> {
+        let (sample, planes) = match *shape {
+            [_, height, width] | [_, height, width, 1] | [_, 1, height, width] => (vec![height, width], false),
+            [_, height, width, 3] => (vec![height, width, 3], false),
+            [_, 3, height, width] => (vec![height, width, 3], true),
+            [_, features] => (vec![features], false),
+            _ => {
+                return Err(DataError::refused(
+                    what,
+                    format!(
+                        "has shape {}: samples must be (n, features), (n, h, w), (n, h, w, 1), (n, 1, h, w), or in colour \
+                         (n, h, w, 3) or (n, 3, h, w)",
+                        show_shape(shape)
+                    ),
+                ));
+            }
+        };
+        if count_values(what, shape)? == 0 {
+            return Err(DataError::refused(what, format!("has shape {}: no samples", show_shape(shape))));
         }
-    };
-    if count_values(what, shape)? == 0 {
-        return Err(DataError::refused(what, format!("has shape {}: no samples", show_shape(shape))));
-    }
-    match count_values(what, &sample)? {
-        features if features <= MAX_FEATURES => Ok(sample.iter().map(|&size| size as u32).collect()),
-        features => Err(DataError::refused(what, format!("{features} values a sample: at most {MAX_FEATURES}"))),
+        match count_values(what, &sample)? {
+            features if features <= MAX_FEATURES => {
+                Ok(Self { samples: shape[0], shape: sample.iter().map(|&size| size as u32).collect(), planes })
+            }
+            features => Err(DataError::refused(what, format!("{features} values a sample: at most {MAX_FEATURES}"))),
+        }
     }
 }
 
@@ -152,20 +201,20 @@ pub(super) fn show_shape(shape: &[u64]) -> String {
     if sizes.len() == 1 { format!("({},)", sizes[0]) } else { format!("({})", sizes.join(", ")) }
 }
 
-/// An empty vector with room for `length` bytes that were checked against the file before.
+/// An empty vector with room for `length` values that were checked against the file before.
 ///
 /// # Errors
 /// Where this machine has not that much memory.
-pub(super) fn reserve(what: &str, length: u64) -> Result<Vec<u8>, DataError> {
-    let mut bytes = Vec::new();
+pub(super) fn reserve<T>(what: &str, length: u64) -> Result<Vec<T>, DataError> {
+    let mut values = Vec::new();
     let length = usize::try_from(length)
-        .map_err(|_| DataError::refused(what, format!("{length} bytes are too many for this machine")))?;
-    bytes.try_reserve_exact(length).map_err(|_| DataError::Io {
+        .map_err(|_| DataError::refused(what, format!("{length} values are too many for this machine")))?;
+    values.try_reserve_exact(length).map_err(|_| DataError::Io {
         what: what.to_owned(),
         action: "reserving memory",
         source: io::ErrorKind::OutOfMemory.into(),
     })?;
-    Ok(bytes)
+    Ok(values)
 }
 
 /// A reader that fails, rather than ends, after `left` bytes.
@@ -201,7 +250,7 @@ mod tests {
         let error = room.take("x_test", 1 << 20, 120 << 20).unwrap_err().to_string();
         assert_eq!(
             error,
-            "x_test: 1048576 samples of 125829120 values in all take 254 MiB while they are read, and 234 of 2048 MiB are \
+            "x_test: 1048576 samples of 125829120 values in all take 258 MiB while they are read, and 230 of 2048 MiB are \
              left: give fewer samples, or smaller ones"
         );
         room.take("x_test", 1 << 20, 100 << 20).unwrap();

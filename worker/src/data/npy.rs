@@ -1,4 +1,4 @@
-//! One .npy array, read as bytes 0..=255 or as labels.
+//! One .npy array, read as values or as labels.
 //!
 //! Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>, versions 1 to 3. The header
 //! is a promise: its length is capped as NumPy caps it, the shape is multiplied with checks, and the data must be
@@ -7,12 +7,17 @@
 use std::io::Read;
 
 use super::DataError;
-use super::limits::{check_label_count, count_values, reserve, show_shape};
+use super::form::{Filling, Precision, Seen};
+use super::labels::{MAX_LABEL, Texts, VALUES};
+use super::limits::{Axes, check_label_count, count_values, show_shape};
+use super::samples::Labels;
 
 /// NumPy's own limit for headers of untrusted files.
 const MAX_HEADER: u32 = 10_000;
-/// Bytes converted at once; a multiple of every item size.
+/// Bytes converted at once.
 const PIECE: usize = 1 << 16;
+/// Longest text of an item in bytes: UTF-32 takes four a character.
+const MAX_TEXT: usize = 4 * MAX_LABEL;
 
 /// How one item is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +26,10 @@ enum Kind {
     Signed,
     Unsigned,
     Float,
+    /// Latin characters of a byte each.
+    Bytes,
+    /// Characters of four bytes each.
+    Text,
 }
 
 /// The header of an array.
@@ -81,7 +90,7 @@ impl Array {
         })
     }
 
-    /// Bytes of the whole file that the header promises. Cannot overflow: at most 2^30 items of 8 bytes.
+    /// Bytes of the whole file that the header promises. Cannot overflow: at most 2^30 items of some hundred bytes.
     pub(super) fn file_bytes(&self) -> u64 {
         self.header_bytes + self.count() * self.item as u64
     }
@@ -96,41 +105,114 @@ impl Array {
         self.shape.first().copied().unwrap_or(1)
     }
 
-    /// Reads all values as bytes in C order.
-    ///
-    /// # Errors
-    /// Where a value is not a whole number 0..=255, or the data are shorter or longer than promised.
-    pub(super) fn read_values(&self, what: &str, reader: &mut impl Read) -> Result<Vec<u8>, DataError> {
-        let mut values = reserve(what, self.count())?;
-        let mut odd = OddValues::default();
-        self.for_each(what, reader, |index, value| {
-            if odd.first.is_some() {
-                odd.widen(value);
-            } else if (0.0..=255.0).contains(&value) && value.fract() == 0.0 {
-                values.push(value as u8);
-            } else {
-                odd = OddValues::starting(index, value, &values);
-            }
-        })?;
-        odd.check(what, &self.descr)?;
-        Ok(if self.fortran { to_c_order(what, &values, &self.shape)? } else { values })
+    /// Whether all values are bytes or truth values, so that nothing need be looked at to know their form.
+    pub(super) fn is_bytes(&self) -> bool {
+        matches!((self.kind, self.item), (Kind::Bool, _) | (Kind::Unsigned, 1))
     }
 
-    /// Reads all values as labels of so many samples.
+    /// The form of the values of the first `samples` samples, for which they are read where their type leaves it open.
     ///
     /// # Errors
-    /// Where the array is not one column of as many whole numbers.
-    pub(super) fn read_labels(&self, what: &str, reader: &mut impl Read, samples: u64) -> Result<Vec<i64>, DataError> {
-        if !matches!(self.shape[..], [_] | [_, 1]) {
-            let shape = show_shape(&self.shape);
-            let hint = if self.shape.len() == 2 { " (one-hot labels? use argmax)" } else { "" };
-            return Err(DataError::refused(what, format!("labels must be one column, not {shape}{hint}")));
+    /// Where there are texts, or a value is no finite number, or the data are shorter or longer than promised.
+    pub(super) fn see(
+        &self,
+        what: &str,
+        reader: &mut impl Read,
+        samples: u64,
+        seen: &mut Seen,
+    ) -> Result<(), DataError> {
+        if matches!(self.kind, Kind::Bytes | Kind::Text) {
+            let problem = format!("dtype {} holds texts, not the numbers of samples", self.descr);
+            return Err(DataError::refused(what, problem));
+        }
+        if self.is_bytes() {
+            seen.join(Seen::of_bytes());
+            return Ok(());
+        }
+        let precision = if self.kind == Kind::Float && self.item == 2 { Precision::Half } else { Precision::Single };
+        let mut bad = None;
+        self.for_each(what, reader, self.stored(samples), |index, item| {
+            if let Err(problem) = seen.add(self.decode(item), precision)
+                && bad.is_none()
+            {
+                bad = Some(format!("value {index} {problem}"));
+            }
+        })?;
+        bad.map_or(Ok(()), |problem| Err(DataError::refused(what, problem)))
+    }
+
+    /// Appends the values of the first `samples` samples in C order, colours last.
+    ///
+    /// # Errors
+    /// Where the data are shorter or longer than promised, or memory is missing.
+    pub(super) fn read_values(
+        &self,
+        what: &str,
+        reader: &mut impl Read,
+        samples: u64,
+        values: &mut Filling,
+    ) -> Result<(), DataError> {
+        let start = values.len();
+        let bytes_as_such = self.kind == Kind::Unsigned && self.item == 1;
+        self.for_each_piece(what, reader, self.stored(samples), |_, piece| {
+            if bytes_as_such {
+                values.push_bytes(piece);
+            } else {
+                piece.chunks_exact(self.item).for_each(|item| values.push(self.decode(item)));
+            }
+        })?;
+        let (rows, shape) = (samples as usize, self.shape.get(1..).unwrap_or_default());
+        let shape: Vec<usize> = shape.iter().map(|&size| size as usize).collect();
+        let width: usize = shape.iter().product();
+        if self.fortran && width > 0 {
+            values.reorder_columns(what, start, self.samples() as usize, &fortran_places(&shape))?;
+            values.truncate(start + rows * width);
+        }
+        if let [3, height, width] = shape[..]
+            && Axes::new(what, &self.shape).is_ok_and(|axes| axes.planes)
+        {
+            let area = height * width;
+            let places: Vec<usize> = (0..3 * area).map(|at| at % 3 * area + at / 3).collect();
+            values.reorder(what, start, rows, &places)?;
+        }
+        Ok(())
+    }
+
+    /// How many items must be read to have the first `samples` samples.
+    fn stored(&self, samples: u64) -> u64 {
+        let width: u64 = self.shape.iter().skip(1).product();
+        if self.fortran { self.count() } else { self.count().min(samples.saturating_mul(width)) }
+    }
+
+    /// Reads all values as labels of so many samples: one column of whole numbers or texts, or one column for each class,
+    /// of which every sample has one 1.
+    ///
+    /// # Errors
+    /// Where the array is nothing of that.
+    pub(super) fn read_labels(&self, what: &str, reader: &mut impl Read, samples: u64) -> Result<Labels, DataError> {
+        match self.shape[..] {
+            [_] | [_, 1] => {}
+            // A row rather than a column, as MATLAB's files become.
+            [1, count] if count == samples => {}
+            [_, classes] if !matches!(self.kind, Kind::Bytes | Kind::Text) => {
+                check_label_count(what, samples, self.samples())?;
+                return self.read_one_hot(what, reader, samples, classes);
+            }
+            _ => {
+                let shape = show_shape(&self.shape);
+                let problem = format!("labels must be one column, or one 1 in a column for each class, not {shape}");
+                return Err(DataError::refused(what, problem));
+            }
         }
         // Eight bytes each, whatever they take in the file: a few compressed megabytes could ask for 16 GiB.
         check_label_count(what, samples, self.count())?;
+        if matches!(self.kind, Kind::Bytes | Kind::Text) {
+            return self.read_texts(what, reader);
+        }
         let mut labels = Vec::with_capacity(samples as usize);
         let mut bad = None;
-        self.for_each(what, reader, |index, value| {
+        self.for_each(what, reader, self.count(), |index, item| {
+            let value = self.decode(item);
             // Beyond 2^53 an f64 does not hold every integer, and no class is called that.
             if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 {
                 labels.push(value as i64);
@@ -138,27 +220,102 @@ impl Array {
                 bad = Some((index, value));
             }
         })?;
-        match bad {
-            None => Ok(labels),
-            Some((index, value)) => {
-                Err(DataError::refused(what, format!("label {index} is {value}: labels must be whole numbers")))
+        let Some((index, value)) = bad else { return Ok(Labels::Integers(labels)) };
+        let why = if value.is_finite() { VALUES } else { "give a whole number or drop the sample" };
+        Err(DataError::refused(what, format!("label {index} is {value}: {why}")))
+    }
+
+    fn read_one_hot(
+        &self,
+        what: &str,
+        reader: &mut impl Read,
+        samples: u64,
+        classes: u64,
+    ) -> Result<Labels, DataError> {
+        // The class of each sample so far, or -1; in Fortran order they come column by column.
+        let mut labels = vec![-1_i64; samples as usize];
+        let mut bad = None;
+        self.for_each(what, reader, self.count(), |index, item| {
+            let (sample, class) =
+                if self.fortran { (index % samples, index / samples) } else { (index / classes, index % classes) };
+            let value = self.decode(item);
+            let label = &mut labels[sample as usize];
+            if value == 1.0 && *label == -1 {
+                *label = class as i64;
+            } else if value != 0.0 && bad.is_none() {
+                bad = Some((sample, value));
             }
+        })?;
+        let none = labels.iter().position(|&label| label == -1).map(|sample| format!("sample {sample} has no 1"));
+        let several = bad.map(|(sample, value)| match value {
+            1.0 => format!("sample {sample} has several 1s, and besom knows one class a sample"),
+            value => format!("sample {sample} has a {value}"),
+        });
+        match several.or(none) {
+            None => Ok(Labels::Integers(labels)),
+            Some(problem) => Err(DataError::refused(
+                what,
+                format!(
+                    "labels of shape {} must have one 1 for the class of a sample and else 0 (one-hot): {problem}",
+                    show_shape(&self.shape)
+                ),
+            )),
         }
     }
 
-    /// Feeds every item, as stored, to `take` and makes sure that the data end where they should.
-    fn for_each(&self, what: &str, reader: &mut impl Read, mut take: impl FnMut(u64, f64)) -> Result<(), DataError> {
-        let mut left = self.count() * self.item as u64;
-        let mut index = 0;
-        let mut piece = vec![0; PIECE];
-        while left > 0 {
-            let piece = &mut piece[..left.min(PIECE as u64) as usize];
-            fill(what, reader, piece)?;
-            left -= piece.len() as u64;
-            for item in piece.chunks_exact(self.item) {
-                take(index, self.decode(item));
-                index += 1;
+    fn read_texts(&self, what: &str, reader: &mut impl Read) -> Result<Labels, DataError> {
+        let mut texts = Texts::default();
+        let mut bad = None;
+        self.for_each(what, reader, self.count(), |index, item| {
+            let added = self.decode_text(item).and_then(|text| texts.add(&text, || format!("label {index}")));
+            if let Err(problem) = added
+                && bad.is_none()
+            {
+                bad = Some(format!("label {index}: {problem}"));
             }
+        })?;
+        if let Some(problem) = bad {
+            return Err(DataError::refused(what, problem));
+        }
+        texts.finish().map_err(|problem| DataError::refused(what, problem))
+    }
+
+    /// Feeds the first `count` items, as stored, to `take`.
+    fn for_each(
+        &self,
+        what: &str,
+        reader: &mut impl Read,
+        count: u64,
+        mut take: impl FnMut(u64, &[u8]),
+    ) -> Result<(), DataError> {
+        self.for_each_piece(what, reader, count, |first, piece| {
+            for (index, item) in piece.chunks_exact(self.item).enumerate() {
+                take(first + index as u64, item);
+            }
+        })
+    }
+
+    /// Feeds the first `count` items in pieces of many, with the index of the first one of each. Where these are all, it
+    /// makes sure that the data end where they should.
+    fn for_each_piece(
+        &self,
+        what: &str,
+        reader: &mut impl Read,
+        count: u64,
+        mut take: impl FnMut(u64, &[u8]),
+    ) -> Result<(), DataError> {
+        let at_once = (PIECE / self.item).max(1) as u64;
+        let mut piece = vec![0; at_once as usize * self.item];
+        let mut index = 0;
+        while index < count {
+            let items = at_once.min(count - index);
+            let piece = &mut piece[..items as usize * self.item];
+            fill(what, reader, piece)?;
+            take(index, piece);
+            index += items;
+        }
+        if count < self.count() {
+            return Ok(());
         }
         // Reading past the end also makes a zip entry check its CRC.
         let mut extra = [0];
@@ -167,6 +324,22 @@ impl Array {
             Ok(_) => Err(DataError::refused(what, "has more data than its shape says")),
             Err(error) => Err(unreadable(what, &error)),
         }
+    }
+
+    /// A text without the zeros that fill it up.
+    fn decode_text(&self, item: &[u8]) -> Result<String, String> {
+        let text: Option<String> = match self.kind {
+            Kind::Text => item
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&bytes| if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+                .map(char::from_u32)
+                .collect(),
+            _ => std::str::from_utf8(item).ok().map(str::to_owned),
+        };
+        let text = text.ok_or("the label is not text")?;
+        Ok(text.trim_end_matches('\0').trim().to_owned())
     }
 
     fn decode(&self, item: &[u8]) -> f64 {
@@ -184,50 +357,13 @@ impl Array {
             (Kind::Float, 2) => half(bits as u16),
             (Kind::Float, 4) => f64::from(f32::from_bits(bits as u32)),
             (Kind::Float, _) => f64::from_bits(bits),
+            (Kind::Bytes | Kind::Text, _) => f64::NAN,
         }
     }
 }
 
-/// What is known of the values once one of them cannot be a pixel.
-#[derive(Default)]
-struct OddValues {
-    first: Option<(u64, f64)>,
-    range: (f64, f64),
-    fractions: bool,
-}
-
-impl OddValues {
-    fn starting(index: u64, value: f64, before: &[u8]) -> Self {
-        let bound = |bound: Option<&u8>| bound.map_or(value, |&bound| f64::from(bound));
-        let range = (value.min(bound(before.iter().min())), value.max(bound(before.iter().max())));
-        Self { first: Some((index, value)), range, fractions: value.fract() != 0.0 }
-    }
-
-    fn widen(&mut self, value: f64) {
-        self.range = (self.range.0.min(value), self.range.1.max(value));
-        self.fractions |= value.fract() != 0.0;
-    }
-
-    fn check(&self, what: &str, descr: &str) -> Result<(), DataError> {
-        let Some((index, value)) = self.first else {
-            return Ok(());
-        };
-        let (min, max) = self.range;
-        let problem = if value.is_nan() {
-            format!("value {index} is not a number")
-        } else if self.fractions && min >= -1.0 && max <= 1.0 {
-            format!(
-                "value {index} is {value} and all lie in {min}..{max} ({descr}): they look already scaled, give whole numbers 0..255"
-            )
-        } else {
-            format!("value {index} is {value} ({descr}): values must be whole numbers 0..255")
-        };
-        Err(DataError::refused(what, problem))
-    }
-}
-
 /// IEEE 754 binary16.
-fn half(bits: u16) -> f64 {
+pub(super) fn half(bits: u16) -> f64 {
     let magnitude = match (bits >> 10 & 0x1f, bits & 0x3ff) {
         (0, fraction) => f64::from(fraction) / 16_777_216.0,
         (0x1f, 0) => f64::INFINITY,
@@ -239,28 +375,19 @@ fn half(bits: u16) -> f64 {
     if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
-/// Reorders values stored with the first axis fastest.
-fn to_c_order(what: &str, values: &[u8], shape: &[u64]) -> Result<Vec<u8>, DataError> {
-    let mut ordered = reserve(what, values.len() as u64)?;
-    let (Some((&samples, rest)), false) = (shape.split_first(), values.is_empty()) else {
-        return Ok(values.to_vec());
-    };
-    let width: u64 = rest.iter().product();
-    // Where the i-th value of a sample in C order stands in Fortran order, in steps of `samples`.
-    let mut places = Vec::with_capacity(width as usize);
-    for index in 0..width {
+/// Where the values of a sample of `shape` stand in Fortran order, in steps of the number of samples.
+fn fortran_places(shape: &[usize]) -> Vec<usize> {
+    let width: usize = shape.iter().product();
+    let place = |index: usize| {
         let (mut left, mut place, mut step) = (index, 0, width);
-        for &size in rest.iter().rev() {
+        for &size in shape.iter().rev() {
             step /= size;
             place += left % size * step;
             left /= size;
         }
-        places.push(place);
-    }
-    for sample in 0..samples {
-        ordered.extend(places.iter().map(|place| values[(place * samples + sample) as usize]));
-    }
-    Ok(ordered)
+        place
+    };
+    (0..width).map(place).collect()
 }
 
 fn dtype(what: &str, descr: &str) -> Result<(Kind, usize, bool), DataError> {
@@ -274,18 +401,29 @@ fn dtype(what: &str, descr: &str) -> Result<(Kind, usize, bool), DataError> {
         Some(b'i') => Kind::Signed,
         Some(b'u') => Kind::Unsigned,
         Some(b'f') => Kind::Float,
+        Some(b'S') => Kind::Bytes,
+        Some(b'U') => Kind::Text,
         Some(b'O' | b'V' | b'[') => {
             return refuse(format!(
-                "dtype {descr} contains pickled Python objects or records, which are never read: save plain numbers"
+                "dtype {descr} contains pickled Python objects or records, which are never read: save plain numbers with \
+                 .astype(\"uint8\") or \"float32\", and texts with .astype(\"U\")"
             ));
         }
         _ => return refuse(format!("dtype {descr} holds no numbers: use uint8")),
     };
-    let size = code[1..].parse().unwrap_or(0);
+    let size: usize = code[1..].parse().unwrap_or(0);
+    if let Kind::Bytes | Kind::Text = kind {
+        let bytes = if kind == Kind::Text { size.saturating_mul(4) } else { size };
+        if !(1..=MAX_TEXT).contains(&bytes) {
+            return refuse(format!("dtype {descr}: texts of 1 to {MAX_LABEL} characters are read"));
+        }
+        return Ok((kind, bytes, order == ">"));
+    }
     let known: &[usize] = match kind {
         Kind::Bool => &[1],
         Kind::Signed | Kind::Unsigned => &[1, 2, 4, 8],
         Kind::Float => &[2, 4, 8],
+        Kind::Bytes | Kind::Text => &[],
     };
     if !known.contains(&size) {
         return refuse(format!("dtype {descr} is not supported: use uint8"));
@@ -416,6 +554,8 @@ impl Literal<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::form::Form;
+    use super::super::samples::Values;
     use super::*;
     use proptest::prelude::*;
 
@@ -452,15 +592,16 @@ mod tests {
     #[test]
     fn fortran_order_becomes_c_order() {
         // a[i, j, k] = 12 i + 4 j + k for shape (2, 3, 4), stored with i fastest.
-        let mut stored = Vec::new();
+        let mut stored = Filling::new("x", Form::Bytes, 24).unwrap();
         for k in 0..4 {
             for j in 0..3 {
                 for i in 0..2 {
-                    stored.push(12 * i + 4 * j + k);
+                    stored.push_bytes(&[12 * i + 4 * j + k]);
                 }
             }
         }
-        assert_eq!(to_c_order("x", &stored, &[2, 3, 4]).unwrap(), (0..24).collect::<Vec<u8>>());
+        stored.reorder_columns("x", 0, 2, &fortran_places(&[3, 4])).unwrap();
+        assert_eq!(stored.finish(), Values::Bytes((0..24).collect()));
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! NumPy archives: `arr_0`/`arr_1`, or `x_train`/`y_train`/`x_test`/`y_test` with a split of their own.
+//! NumPy archives, whose arrays are known by their names.
 //!
 //! Nothing is extracted to disk and nothing is unpickled. Before an entry is read, the archive must have few
 //! entries, none may overlap, and sizes must agree: compressed with the file, uncompressed with the array's header.
@@ -8,9 +8,12 @@ use std::io::{Read, Seek};
 use zip::ZipArchive;
 
 use super::DataError;
-use super::limits::{Bounded, Room, check_ratio, sample_shape};
+use super::arrays::{self, KNOWN};
+use super::form::{Filling, Seen};
+use super::kind::BITMAPS;
+use super::limits::{Bounded, Room, check_ratio};
 use super::npy::Array;
-use super::samples::{Labels, Parsed, Samples};
+use super::samples::{Parsed, Values};
 
 /// No data set has more arrays; every entry costs memory before it is looked at.
 const MAX_ENTRIES: usize = 256;
@@ -20,54 +23,82 @@ const MAX_UNPACKED: u128 = 20 << 30;
 /// Reads the archive of `length` bytes.
 ///
 /// # Errors
-/// Everything that is not an archive of the arrays named above, by archive and entry.
-pub(super) fn read<R: Read + Seek>(what: &str, file: R, length: u64) -> Result<Parsed, DataError> {
+/// Everything that is not an archive of samples and labels, by archive and entry.
+pub(super) fn read<R: Read + Seek>(
+    what: &str,
+    file: R,
+    length: u64,
+    notes: &mut Vec<String>,
+) -> Result<Parsed, DataError> {
     let mut archive = open(what, file)?;
-    let names = names(&archive);
-    let has = |name: &str| names.iter().any(|entry| entry.strip_suffix(".npy") == Some(name));
-    let mut room = Room::new();
-    let mut samples = |values: &str, labels: &str| -> Result<Samples, DataError> {
-        let (count, shape, rows) = read_array(what, &mut archive, length, values, |what, array, mut reader| {
-            let shape = sample_shape(what, &array.shape)?;
-            room.take(what, array.shape[0], array.count())?;
-            Ok((array.shape[0], shape, array.read_values(what, &mut reader)?))
-        })?;
-        let labels = read_array(what, &mut archive, length, labels, |what, array, mut reader| {
-            Ok(Labels::Integers(array.read_labels(what, &mut reader, count)?))
-        })?;
-        Ok(Samples { shape, rows, labels })
+    let entries = names(&archive);
+    let arrays: Vec<String> = entries.iter().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect();
+    let mut open = |name: &str, take: &mut arrays::Take<'_>| {
+        read_array(what, &mut archive, length, name, |what, array, reader| take(what, array, reader))
     };
-    if has("x_train") && has("y_train") && has("x_test") && has("y_test") {
-        return Ok(Parsed::Split { train: samples("x_train", "y_train")?, test: samples("x_test", "y_test")? });
+    if let Some(parsed) = arrays::read(what, &arrays, &mut open, notes)? {
+        return Ok(parsed);
     }
-    if has("arr_0") && has("arr_1") {
-        return Ok(Parsed::Whole(samples("arr_0", "arr_1")?));
+    if let Some(problem) = stranger(&entries, what) {
+        return Err(DataError::refused(what, problem));
     }
-    let shown = listed(&names);
-    Err(DataError::refused(
-        what,
-        format!("must hold arr_0 and arr_1, or x_train, y_train, x_test and y_test; it holds {shown}"),
-    ))
+    Err(DataError::refused(what, format!("must hold {KNOWN}; it holds {}", listed(&entries))))
 }
 
-/// Reads drawings without labels: the archive's only array, or `arr_0`. Gives their sizes and values.
+/// What an archive without arrays of known names is, and what to do with it.
+fn stranger(entries: &[String], what: &str) -> Option<String> {
+    let is = |name: &str| entries.iter().any(|entry| entry == name);
+    let ends = |end: &str| entries.iter().any(|entry| entry.to_ascii_lowercase().ends_with(end));
+    if ["train.npy", "valid.npy", "test.npy"].iter().all(|name| is(name)) {
+        return Some(format!(
+            "holds the strokes of Quick, Draw! drawings (as sketch-rnn takes them), not pictures: take the bitmaps, {BITMAPS}"
+        ));
+    }
+    let text = if is("[Content_Types].xml") || is("mimetype") {
+        "is a workbook or document (such as Excel's): save the sheet as CSV and give that"
+    } else if ends("data.pkl") {
+        "is a file of PyTorch, which holds a pickle and is never read: save the arrays with numpy.savez"
+    } else if is("model.weights.h5") || is("config.json") {
+        "is a model of Keras, not a dataset"
+    } else if [".png", ".jpg", ".jpeg", ".csv", ".parquet", "-ubyte", ".gz", ".npz"].iter().any(|end| ends(end)) {
+        return Some(format!(
+            "is a zip archive of other files: unpack it and give what is in it; it holds {}",
+            listed(entries)
+        ));
+    } else if !what.ends_with(".npz") && !ends(".npy") && !entries.is_empty() {
+        return Some(format!("is a zip archive without arrays of NumPy; it holds {}", listed(entries)));
+    } else {
+        return None;
+    };
+    Some(text.to_owned())
+}
+
+/// Reads drawings without labels: the archive's only array, or its samples by name. Gives their sizes and values.
 ///
 /// # Errors
 /// Everything that is not an archive of such an array, by archive and entry.
-pub(super) fn read_images<R: Read + Seek>(what: &str, file: R, length: u64) -> Result<(Vec<u64>, Vec<u8>), DataError> {
+pub(super) fn read_images<R: Read + Seek>(what: &str, file: R, length: u64) -> Result<(Vec<u64>, Values), DataError> {
     let mut archive = open(what, file)?;
-    let names = names(&archive);
-    let name = match &names[..] {
+    let entries = names(&archive);
+    let name = match &entries[..] {
         [only] => only.strip_suffix(".npy"),
-        several => several.iter().any(|name| name == "arr_0.npy").then_some("arr_0"),
+        several => several.iter().filter_map(|name| name.strip_suffix(".npy")).find(|name| arrays::are_samples(name)),
     };
     let Some(name) = name else {
-        let shown = listed(&names);
-        return Err(DataError::refused(what, format!("must hold one array, or arr_0; it holds {shown}")));
+        let shown = listed(&entries);
+        return Err(DataError::refused(what, format!("must hold one array, or arr_0 or x; it holds {shown}")));
     };
+    let mut seen = Seen::default();
     read_array(what, &mut archive, length, name, |what, array, mut reader| {
         Room::new().take(what, array.samples(), array.count())?;
-        Ok((array.shape.clone(), array.read_values(what, &mut reader)?))
+        array.see(what, &mut reader, array.samples(), &mut seen)
+    })?;
+    let form = seen.form();
+    read_array(what, &mut archive, length, name, |what, array, mut reader| {
+        Room::new().take_wide(what, array.samples(), array.count(), form.width())?;
+        let mut values = Filling::new(what, form, array.count())?;
+        array.read_values(what, &mut reader, array.samples(), &mut values)?;
+        Ok((array.shape.clone(), values.finish()))
     })
 }
 

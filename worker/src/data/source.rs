@@ -1,5 +1,7 @@
 //! How a source may be shown: a URL can carry secrets, so messages give it without user information and query.
 
+use std::path::PathBuf;
+
 use super::DataError;
 
 /// The source as messages name it: of a URL, only scheme, host and path.
@@ -32,6 +34,29 @@ pub(super) fn check(source: &str) -> Result<(), DataError> {
     Ok(())
 }
 
+/// The last part of a path or URL, which names a file.
+pub(super) fn file_name(source: &str) -> &str {
+    let path = match source.split_once("://") {
+        Some((_, rest)) => &rest[..rest.find(['?', '#']).unwrap_or(rest.len())],
+        None => source,
+    };
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// A path with the home folder for `~`, as a shell has it; without one, the path as it is.
+#[must_use]
+pub fn expand(source: &str) -> PathBuf {
+    let rest = match source.strip_prefix('~') {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest.trim_start_matches('/'),
+        _ => return PathBuf::from(source),
+    };
+    match std::env::home_dir().filter(|home| !home.as_os_str().is_empty()) {
+        Some(home) if rest.is_empty() => home,
+        Some(home) => home.join(rest),
+        None => PathBuf::from(source),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +71,28 @@ mod tests {
             ("data/what?.npz", "data/what?.npz"),
         ] {
             assert_eq!(shown(source), text);
+        }
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_folder_and_nothing_else() {
+        let home = std::env::home_dir().unwrap();
+        assert_eq!(expand("~"), home);
+        assert_eq!(expand("~/data/x.npz"), home.join("data/x.npz"));
+        assert_eq!(expand("~//x.npz"), home.join("x.npz"));
+        for other in ["data/~/x.npz", "/x.npz", "~x.npz", "x~"] {
+            assert_eq!(expand(other), PathBuf::from(other));
+        }
+    }
+
+    #[test]
+    fn a_file_has_its_name_from_a_path_or_an_address() {
+        for (source, name) in [
+            ("data/The Eiffel Tower.npy", "The Eiffel Tower.npy"),
+            ("cat.npy", "cat.npy"),
+            ("https://host/full/The%20Eiffel%20Tower.npy?generation=1#x", "The%20Eiffel%20Tower.npy"),
+        ] {
+            assert_eq!(file_name(source), name);
         }
     }
 

@@ -3,6 +3,8 @@
 //! Samples are cut into strips of [`STRIP`] features, and a bit tells for each strip of each sample whether any of its values is
 //! not 0. In images a strip is a block of two lines: drawings fill fewer of those than of strips of one.
 
+use super::Rows;
+
 /// Features of a half of a strip, which follow each other.
 pub(crate) const HALF: usize = 4;
 
@@ -22,7 +24,24 @@ pub(crate) struct Strips {
 
 impl Strips {
     /// Of the samples `rows`, which have the shape `shape`.
-    pub(crate) fn new(shape: &[u32], rows: &[u8]) -> Self {
+    pub(crate) fn new(shape: &[u32], rows: Rows<'_>) -> Self {
+        match rows {
+            Rows::Bytes(rows) => Self::of(shape, rows, |half| match half {
+                &[a, b, c, d] => u32::from_le_bytes([a, b, c, d]) != 0,
+                rest => rest.iter().any(|&value| value != 0),
+            }),
+            Rows::Floats(rows) => Self::of(shape, rows, |half| half.iter().any(|&value| value != [0; 4])),
+        }
+    }
+
+    /// `is_filled`: whether any value of a half is not 0.
+    fn of<T>(shape: &[u32], rows: &[T], is_filled: impl Fn(&[T]) -> bool) -> Self {
+        let is_filled = |sample: &[T], halves: &[u32; 2]| {
+            halves.iter().any(|&start| {
+                let rest = sample.get(start as usize..).unwrap_or_default();
+                is_filled(&rest[..rest.len().min(HALF)])
+            })
+        };
         let features = shape.iter().map(|&size| size as usize).product();
         let halves = halves(features, line(shape));
         let words = halves.len().div_ceil(u64::BITS as usize);
@@ -45,14 +64,6 @@ impl Strips {
     pub(crate) fn filled(&self, sample: usize) -> &[u64] {
         &self.filled[sample * self.words..][..self.words]
     }
-}
-
-/// Whether any value of a strip is not 0.
-fn is_filled(sample: &[u8], halves: &[u32; 2]) -> bool {
-    halves.iter().any(|&start| match sample.get(start as usize..).unwrap_or_default() {
-        [a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]) != 0,
-        rest => rest.iter().any(|&value| value != 0),
-    })
 }
 
 /// Features of a line of an image of this shape; one of a single dimension may be a square.
@@ -88,7 +99,7 @@ mod tests {
             [vec![28, 28], vec![784], vec![40, 32], vec![3, 4], vec![1], vec![19], vec![4, 4, 2], vec![2, 3, 8]]
         {
             let features = shape.iter().product::<u32>();
-            let strips = Strips::new(&shape, &[]);
+            let strips = Strips::new(&shape, Rows::Bytes(&[]));
             let halves = strips.halves().as_flattened();
             let mut all: Vec<u32> =
                 halves.iter().flat_map(|&half| half..half + 4).filter(|&at| at < features).collect();
@@ -101,9 +112,12 @@ mod tests {
     #[test]
     fn images_are_cut_into_blocks_of_two_lines() {
         for shape in [vec![28, 28], vec![784]] {
-            assert_eq!(Strips::new(&shape, &[]).halves()[..8], [0, 4, 8, 12, 16, 20, 24, 56].map(|at| [at, at + 28]));
+            assert_eq!(
+                Strips::new(&shape, Rows::Bytes(&[])).halves()[..8],
+                [0, 4, 8, 12, 16, 20, 24, 56].map(|at| [at, at + 28])
+            );
         }
-        assert_eq!(Strips::new(&[27, 28], &[]).halves()[..2], [[0, 4], [8, 12]]);
+        assert_eq!(Strips::new(&[27, 28], Rows::Bytes(&[])).halves()[..2], [[0, 4], [8, 12]]);
     }
 
     #[test]
@@ -113,7 +127,10 @@ mod tests {
             // Each sample has one value that is not 0.
             let mut rows = vec![0; features * features];
             (0..features).for_each(|at| rows[at * features + at] = 1 << (at % 8));
-            let strips = Strips::new(&shape, &rows);
+            let floats: Vec<[u8; 4]> =
+                rows.iter().map(|&value| (-f32::from(value) / 3.0 + 0.0).to_le_bytes()).collect();
+            let strips = Strips::new(&shape, Rows::Bytes(&rows));
+            assert_eq!(Strips::new(&shape, Rows::Floats(&floats)).filled, strips.filled);
             for sample in 0..features {
                 let holds = |half: u32| (half as usize..half as usize + HALF).contains(&sample);
                 for (strip, halves) in strips.halves().iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use besom_sweep::{JobConfig, Metric, MetricName, Objective};
+use besom_sweep::{Confusion, JobConfig, Metric, MetricName, Objective};
 use serde::{Deserialize, Serialize};
 
 /// A job to be trained.
@@ -71,15 +71,6 @@ pub enum Ending {
     Diverged,
     /// [`Control::Abort`].
     Aborted,
-}
-
-/// Predictions of a model over the test split.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confusion {
-    /// Number of classes.
-    pub classes: u32,
-    /// `classes` x `classes` counts, row by row: row is the target, column the prediction.
-    pub counts: Vec<u32>,
 }
 
 /// A trained job.

@@ -27,7 +27,7 @@ impl Score {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Targets<'a> {
     /// The class of each row, below `classes`.
-    pub(crate) labels: &'a [u8],
+    pub(crate) labels: &'a [u16],
     /// Label smoothing, in [0, 1).
     pub(crate) smoothing: f32,
     /// Classes.
@@ -171,7 +171,7 @@ pub(crate) fn argmax(values: &[f32]) -> usize {
 mod tests {
     use super::*;
 
-    fn score_of(logits: &[f32], labels: &[u8], classes: usize, smoothing: f32) -> Score {
+    fn score_of(logits: &[f32], labels: &[u16], classes: usize, smoothing: f32) -> Score {
         cross_entropy(&mut logits.to_vec(), &Targets { labels, smoothing, classes }, false)
     }
 
@@ -203,9 +203,9 @@ mod tests {
 
     #[test]
     fn more_classes_than_lanes_have_the_loss_and_gradient_of_the_formula() {
-        for (classes, rows) in [(15, 3), (16, 16), (17, 5), (37, 19)] {
+        for (classes, rows) in [(15, 3), (16, 16), (17, 5), (37, 19), (4_096, 3)] {
             let logits: Vec<f32> = (0..rows * classes).map(|i| ((i * 37 % 101) as f32 - 50.0) / 20.0).collect();
-            let labels: Vec<u8> = (0..rows).map(|row| (row * 7 % classes) as u8).collect();
+            let labels: Vec<u16> = (0..rows).map(|row| (row * 7 % classes) as u16).collect();
             let mut gradient = logits.clone();
             let score = cross_entropy(&mut gradient, &Targets { labels: &labels, smoothing: 0.1, classes }, true);
             let mut loss = 0.0;
@@ -232,7 +232,7 @@ mod tests {
         for smoothing in [0.0, 0.2] {
             // More rows than lanes.
             let logits: Vec<f32> = (0..19 * 3).map(|i| ((i * 37 % 23) as f32 - 11.0) / 7.0).collect();
-            let labels: Vec<u8> = (0..19).map(|row| row % 3).collect();
+            let labels: Vec<u16> = (0..19).map(|row| row % 3).collect();
             let mut gradient = logits.clone();
             cross_entropy(&mut gradient, &Targets { labels: &labels, smoothing, classes: 3 }, true);
             for i in 0..logits.len() {
@@ -260,7 +260,7 @@ mod tests {
     fn every_set_of_instructions_and_every_stride_gives_the_same_bits() {
         for (classes, rows) in [(1_usize, 3_usize), (2, 16), (10, 37), (40, 5)] {
             let z = |i: usize| ((i * 7919 % 1009) as f32 - 500.0) / 40.0;
-            let labels: Vec<u8> = (0..rows).map(|row| (row % classes) as u8).collect();
+            let labels: Vec<u16> = (0..rows).map(|row| (row % classes) as u16).collect();
             let targets = Targets { labels: &labels, smoothing: 0.1, classes };
             let mut expected: Vec<f32> = (0..rows * classes).map(z).collect();
             let mut scratch = vec![[0.0; LANES]; classes];

@@ -25,8 +25,8 @@ mod state;
 mod threads;
 mod trainer;
 
-pub use job::{Confusion, Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
-pub use model_file::{ModelError, ModelFile};
+pub use job::{Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
+pub use model_file::{InputScaling, ModelError, ModelFile};
 pub use predict::{Prediction, Predictor, sample_test};
 pub(crate) use threads::no_thread;
 pub use threads::set_single_threaded;

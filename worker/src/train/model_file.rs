@@ -4,21 +4,30 @@
 //! before a number is used, and whatever does not fit is refused by name. What is left is a multilayer perceptron whose
 //! layers fit each other. Nothing here computes: `predict` does.
 
-use besom_sweep::{Activation, Hyperparameters, Params};
+use besom_sweep::{Activation, Hyperparameters, Params, Scale};
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
 use super::job::TrainError;
 use super::layout::Layout;
-use crate::data::hex;
+use crate::data::{Scaling, hex};
 
 /// A multilayer perceptron as its file has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelFile {
     hyperparameters: Hyperparameters,
     dataset: String,
-    input_max: u8,
+    scaling: InputScaling,
     layers: Vec<Dense>,
+}
+
+/// How values of a source become inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InputScaling {
+    /// Whole numbers 0 to 255 over the largest one of the training split.
+    DivideBy(u8),
+    /// Other numbers by the statistics of the training split.
+    Floats(Scaling),
 }
 
 /// One layer, PyTorch's way.
@@ -73,20 +82,25 @@ impl ModelFile {
         if trainer != besom_sweep::TRAINER {
             return Err(ModelError::new(format!("trainer: `{trainer}` is not known to this build")));
         }
-        let input_max = said("input_max")?;
-        let input_max: u8 = input_max
-            .parse()
-            .ok()
-            .filter(|&max| max > 0)
-            .ok_or_else(|| ModelError::new(format!("input_max: `{input_max}` is not 1 to 255")))?;
-        let layers = layers(&file)?;
+        let scale = metadata.get("scale");
+        let inputs = file.names().into_iter().filter(|name| scale.is_some() && name.starts_with(INPUT)).count();
+        let layers = layers(&file, inputs)?;
+        let scaling = match scale {
+            None => {
+                let max = said("input_max")?;
+                let max = max.parse().ok().filter(|&max| max > 0);
+                let problem = || ModelError::new(format!("input_max: `{}` is not 1 to 255", metadata["input_max"]));
+                InputScaling::DivideBy(max.ok_or_else(problem)?)
+            }
+            Some(scale) => InputScaling::Floats(scaling(&file, scale, layers[0].inputs, inputs)?),
+        };
         let mut params = Params::new();
         params.insert("activation".to_owned(), said("activation")?.as_str().into());
         let widths: Vec<usize> = layers[..layers.len() - 1].iter().map(|layer| layer.outputs).collect();
         params.insert("hidden".to_owned(), widths.into());
         let hyperparameters =
             Hyperparameters::from_params(&params).map_err(|error| ModelError::new(error.to_string()))?;
-        Ok(Self { hyperparameters, dataset: said("dataset")?.clone(), input_max, layers })
+        Ok(Self { hyperparameters, dataset: said("dataset")?.clone(), scaling, layers })
     }
 
     /// Values of one sample.
@@ -112,10 +126,10 @@ impl ModelFile {
         self.hyperparameters.activation
     }
 
-    /// What inputs are divided by: the largest value of the training split.
+    /// How values of a source become its inputs.
     #[must_use]
-    pub fn input_max(&self) -> u8 {
-        self.input_max
+    pub fn scaling(&self) -> &InputScaling {
+        &self.scaling
     }
 
     /// Digest of the dataset that it was trained on.
@@ -150,9 +164,33 @@ impl ModelFile {
     }
 }
 
-/// `layers.0`, `layers.1` ... and nothing else, each fitting the one before.
-fn layers(file: &SafeTensors<'_>) -> Result<Vec<Dense>, ModelError> {
-    let count = file.len() / 2;
+/// What the names of statistics begin with.
+const INPUT: &str = "input.";
+
+/// The statistics that inputs of `features` values are scaled by; nothing else is called as they are.
+fn scaling(file: &SafeTensors<'_>, scale: &str, features: usize, tensors: usize) -> Result<Scaling, ModelError> {
+    let known = Scale::parse(scale).ok_or_else(|| ModelError::new(format!("scale: `{scale}` is not known")))?;
+    let mut found = 0;
+    let mut numbers = |name: &str| -> Result<Vec<f64>, ModelError> {
+        let Ok(tensor) = file.tensor(&format!("{INPUT}{name}")) else { return Ok(Vec::new()) };
+        found += 1;
+        if tensor.dtype() != Dtype::F64 || tensor.shape() != [features] {
+            let (dtype, shape) = (tensor.dtype(), tensor.shape());
+            let problem =
+                format!("`{INPUT}{name}` has dtype {dtype:?} and shape {shape:?}; F64 and [{features}] are meant");
+            return Err(ModelError::new(problem));
+        }
+        Ok(tensor.data().as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect())
+    };
+    let scaling = Scaling::new(known, features, numbers("shift")?, numbers("divisor")?);
+    let wrong = || ModelError::new(format!("the statistics of its inputs are not those of scale `{scale}`"));
+    scaling.filter(|_| found == tensors).ok_or_else(wrong)
+}
+
+/// `layers.0`, `layers.1` ... and nothing else but the `inputs` tensors of statistics, each fitting the one before.
+fn layers(file: &SafeTensors<'_>, inputs: usize) -> Result<Vec<Dense>, ModelError> {
+    let tensors = file.len() - inputs;
+    let count = tensors / 2;
     if count == 0 {
         return Err(ModelError::new("holds no layer"));
     }
@@ -172,11 +210,9 @@ fn layers(file: &SafeTensors<'_>) -> Result<Vec<Dense>, ModelError> {
         }
         layers.push(Dense { inputs, outputs, weight: weight.values, bias: bias.values });
     }
-    if file.len() != 2 * count {
-        return Err(ModelError::new(format!(
-            "holds {} tensors: a weight and a bias for each layer are meant",
-            file.len()
-        )));
+    if tensors != 2 * count {
+        let problem = format!("holds {tensors} tensors: a weight and a bias for each layer are meant");
+        return Err(ModelError::new(problem));
     }
     Ok(layers)
 }

@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use besom_sweep::Engine as EngineKind;
+use besom_sweep::{Confusion, Engine as EngineKind};
 
 use super::engine;
-use super::job::{Confusion, TrainError};
+use super::job::TrainError;
 use super::layout::Layout;
 use super::loss::argmax;
 use super::math::exp;
-use super::model_file::ModelFile;
+use super::model_file::{InputScaling, ModelFile};
 use super::threads::single_thread;
 use super::trainer::VALIDATION_BATCH;
 use crate::data::Dataset;
@@ -60,12 +60,22 @@ impl<'a> Predictor<'a> {
                 model.classes()
             )));
         }
-        if header.max != model.input_max() {
-            return Err(TrainError::impossible(format!(
-                "the model divides by {}, the data's largest training value is {}",
-                model.input_max(),
-                header.max
-            )));
+        match model.scaling() {
+            InputScaling::DivideBy(_) if data.scaling().is_some() => {
+                let problem = "the model was trained on whole numbers 0 to 255, the data are other numbers";
+                return Err(TrainError::impossible(problem));
+            }
+            InputScaling::DivideBy(max) if header.max != *max => {
+                return Err(TrainError::impossible(format!(
+                    "the model divides by {max}, the data's largest training value is {}",
+                    header.max
+                )));
+            }
+            InputScaling::Floats(scaling) if data.scaling() != Some(scaling) => {
+                let problem = "the model scales its inputs by other statistics than the data were scaled by";
+                return Err(TrainError::impossible(problem));
+            }
+            InputScaling::DivideBy(_) | InputScaling::Floats(_) => {}
         }
         let (layout, params) = model.flat()?;
         Ok(Self { model, engine, data, layout, params })
@@ -102,16 +112,16 @@ impl<'a> Predictor<'a> {
     pub fn confusion(&self) -> Result<Confusion, TrainError> {
         let (classes, train) = (self.classes(), self.data.header().train);
         let labels = &self.data.labels()[train as usize..];
-        let mut counts = vec![0; classes * classes];
+        let mut confusion = Confusion::new(classes as u32);
         let batches = 0..labels.len().div_ceil(VALIDATION_BATCH) as u32;
         self.each_batch(batches, |batch, logits| {
             let labels = &labels[batch as usize * VALIDATION_BATCH..];
             for (&label, logits) in labels.iter().zip(logits.chunks_exact(classes)) {
-                counts[usize::from(label) * classes + argmax(logits)] += 1;
+                confusion.add(usize::from(label), argmax(logits));
             }
             Ok(())
         })?;
-        Ok(Confusion { classes: classes as u32, counts })
+        Ok(confusion)
     }
 
     fn classes(&self) -> usize {

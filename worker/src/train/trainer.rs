@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use besom_sweep::{Hyperparameters, Objective};
+use besom_sweep::{Confusion, Hyperparameters, Objective};
 
 use super::engine::{self, Batch, Engine, Masks};
-use super::job::{Confusion, Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
+use super::job::{Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
 use super::layout::Layout;
 use super::loss::{Score, Targets, argmax, cross_entropy};
 use super::model::safetensors;
@@ -209,15 +209,15 @@ impl<'a> Training<'a> {
     /// Counts the predictions of `params` over the test split.
     fn confusion(&mut self, params: &[f32]) -> Result<Confusion, TrainError> {
         let classes = self.layout.classes();
-        let mut counts = vec![0; classes * classes];
+        let mut confusion = Confusion::new(classes as u32);
         let mut logits = Vec::new();
         for rows in test_rows(self.data).chunks(VALIDATION_BATCH) {
             self.engine.logits(params, rows, &mut logits)?;
             for (&row, logits) in rows.iter().zip(logits.chunks_exact(classes)) {
-                counts[usize::from(self.data.labels()[row as usize]) * classes + argmax(logits)] += 1;
+                confusion.add(usize::from(self.data.labels()[row as usize]), argmax(logits));
             }
         }
-        Ok(Confusion { classes: classes as u32, counts })
+        Ok(confusion)
     }
 
     /// What the full epochs so far amount to.

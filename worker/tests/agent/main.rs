@@ -39,7 +39,10 @@ async fn a_job_is_trained_and_its_result_delivered() {
             (sha256(&b"final".repeat(300_000)), sha256(&b"best".repeat(300_000)))
         );
         assert!(state.artifacts.contains_key(&done.final_model) && state.artifacts.contains_key(&done.best_model));
-        assert_eq!(done.confusion, Some(v1::Confusion { classes: 2, counts: vec![1, 0, 0, 1] }));
+        assert_eq!(
+            done.confusion,
+            Some(v1::Confusion { classes: 2, counts: vec![1, 0, 0, 1], ..v1::Confusion::default() })
+        );
         assert_eq!(done.seconds, 1.5);
         let mut all = state.reported_epochs(1);
         all.extend(epochs(&done.epochs));

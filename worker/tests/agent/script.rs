@@ -8,7 +8,7 @@ use besom_proto::v1;
 use besom_sweep::{Engine, Hyperparameters, JobConfig, Params};
 use besom_worker::agent::{Shutdown, WorkerConfig, WorkerError, WorkerEvent, run_with};
 use besom_worker::data::Dataset;
-use besom_worker::train::{Confusion, Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
+use besom_worker::train::{Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
 use besom_worker::{Mlp, Patience, Trainer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -51,7 +51,7 @@ impl Script {
 
 impl Trainer for Script {
     fn train(&self, job: &TrainJob<'_>, data: &Dataset, observer: &mut dyn Observer) -> Result<Trained, TrainError> {
-        assert_eq!(data.rows(), [1, 2, 3, 4, 5, 6], "the dataset that the job names");
+        assert_eq!(data.rows().bytes().unwrap(), [1, 2, 3, 4, 5, 6], "the dataset that the job names");
         let mut records = Vec::new();
         loop {
             match observer.control() {
@@ -116,7 +116,7 @@ pub(crate) fn record(epoch: u32) -> EpochRecord {
 
 fn trained(ending: Ending, records: Vec<EpochRecord>) -> Trained {
     let model = |name: &str| if ending == Ending::Aborted { Vec::new() } else { name.as_bytes().repeat(300_000) };
-    let confusion = Some(Confusion { classes: 2, counts: vec![1, 0, 0, 1] });
+    let confusion = Some(besom_sweep::Confusion::of_rows(2, &[1, 0, 0, 1]));
     Trained { ending, records, final_model: model("final"), best_model: model("best"), confusion, seconds: 1.5 }
 }
 

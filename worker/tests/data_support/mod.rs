@@ -13,16 +13,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 /// A spec of `source` with nothing else said.
 pub(crate) fn spec(source: &str) -> DatasetSpec {
-    DatasetSpec {
-        source: source.to_owned(),
-        test_fraction: None,
-        split_seed: 42,
-        classes: None,
-        sha256: None,
-        samples: None,
-        seed: None,
-        label_column: None,
-    }
+    DatasetSpec::new(source)
 }
 
 /// Loads `spec` with `folder` as home and base.

@@ -37,7 +37,7 @@ fn dataset(shape: &[u32], classes: u32, mut byte: impl FnMut(u32, bool) -> u32) 
         noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (noise >> 40) as u32
     };
-    let labels: Vec<u8> = (0..train + test).map(|_| (next() % classes) as u8).collect();
+    let labels: Vec<u16> = (0..train + test).map(|_| (next() % classes) as u16).collect();
     let mut rows: Vec<u8> = Vec::new();
     for &label in &labels {
         for feature in 0..features {
@@ -50,13 +50,40 @@ fn dataset(shape: &[u32], classes: u32, mut byte: impl FnMut(u32, bool) -> u32) 
         "features": features, "shape": shape, "classes": names, "train": train, "test": test, "max": max,
         "synthetic": true,
     });
+    if classes <= 255 {
+        let labels: Vec<u8> = labels.iter().map(|&label| label as u8).collect();
+        return artifact(1, &header, &[&rows, &labels]);
+    }
+    let labels: Vec<u8> = labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+    artifact(2, &header, &[&rows, &labels])
+}
+
+/// The same data with `float` of each byte in its place, which are not scaled.
+pub(crate) fn floats(data: &Dataset, float: impl Fn(f32) -> f32) -> Dataset {
+    scaled(data, float, "none", &[])
+}
+
+/// The same with the word that `scale` said and these statistics, whatever `float` makes.
+pub(crate) fn scaled(data: &Dataset, float: impl Fn(f32) -> f32, scale: &str, statistics: &[&[f64]]) -> Dataset {
+    let mut header = serde_json::to_value(data.header()).unwrap();
+    header["max"] = 0.into();
+    header["values"] = "floats".into();
+    header["scale"] = scale.into();
+    let bytes = data.rows().bytes().unwrap();
+    // There is no -0 in an artifact.
+    let rows: Vec<u8> = bytes.iter().flat_map(|&byte| (float(f32::from(byte)) + 0.0).to_le_bytes()).collect();
+    let labels: Vec<u8> = data.labels().iter().flat_map(|label| label.to_le_bytes()).collect();
+    let statistics: Vec<u8> = statistics.iter().copied().flatten().flat_map(|number| number.to_le_bytes()).collect();
+    artifact(2, &header, &[&statistics, &rows, &labels])
+}
+
+fn artifact(version: u32, header: &serde_json::Value, parts: &[&[u8]]) -> Dataset {
     let header = header.to_string();
     let mut artifact = b"besomdat".to_vec();
-    artifact.extend(1_u32.to_le_bytes());
+    artifact.extend(version.to_le_bytes());
     artifact.extend((header.len() as u32).to_le_bytes());
     artifact.extend(header.as_bytes());
-    artifact.extend(&rows);
-    artifact.extend(&labels);
+    parts.iter().for_each(|part| artifact.extend(*part));
     Dataset::from_artifact(artifact).unwrap()
 }
 

@@ -1,4 +1,5 @@
-//! What a worker may say: the bounds of every count, text and number that it sends, in one place.
+//! What a worker may say: the bounds of every count, text and number that it sends, in one place; those of a confusion
+//! matrix, which the worker has to know too, are those of [`besom_sweep::Confusion`].
 //!
 //! What takes the job to judge - which epochs may follow, which outcome its records bear out, how many classes there are -
 //! stands in `domain/claim.rs` and is compared in the transaction that writes it.
@@ -17,8 +18,6 @@ pub(super) const MAX_METRICS: usize = 64;
 pub(super) const MAX_TEXT: usize = 200;
 /// Characters of an error. A longer one is cut: its job must end whatever the text.
 pub(super) const MAX_ERROR: usize = 4_000;
-/// A confusion matrix of 255 classes fits; the dataset format has no more.
-pub(super) const MAX_CLASSES: u32 = 255;
 /// An acquire waits no longer on the server, to stay under the usual idle limits of what stands in between.
 pub(super) const MAX_WAIT_MS: u64 = 20_000;
 /// No attempt and no epoch takes a year.

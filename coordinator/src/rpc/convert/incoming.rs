@@ -5,10 +5,11 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use besom_proto::{BUILD, PROTOCOL_VERSION, v1};
+use besom_sweep::Lists;
 use tonic::Status;
 
 use super::super::status::invalid;
-use super::bounds::{self, MAX_CLASSES, MAX_EPOCHS, MAX_ERROR, MAX_METRICS, MAX_SLOTS, MAX_TEXT, MAX_WAIT_MS, seconds};
+use super::bounds::{self, MAX_EPOCHS, MAX_ERROR, MAX_METRICS, MAX_SLOTS, MAX_TEXT, MAX_WAIT_MS, seconds};
 use crate::artifacts::ArtifactKind;
 use crate::domain::{
     AttemptRef, Completion, Confusion, Digest, EpochRecord, Hindrance, JobId, JobOutcome, Key, Lease, NewWorker,
@@ -252,12 +253,8 @@ fn epoch(field: &str, given: v1::EpochRecord) -> Result<EpochRecord, Status> {
 }
 
 fn confusion(field: &str, given: v1::Confusion) -> Result<Confusion, Status> {
-    let wanted = u64::from(given.classes).pow(2);
-    if given.classes == 0 || given.classes > MAX_CLASSES || wanted != given.counts.len() as u64 {
-        let problem = format!("{} counts for {} classes", given.counts.len(), given.classes);
-        return Err(invalid(field, format!("{problem}; classes x classes, at most {MAX_CLASSES} classes")));
-    }
-    Ok(Confusion { classes: given.classes, counts: given.counts })
+    let v1::Confusion { classes, counts, gaps, by_class } = given;
+    Confusion::of_lists(classes, &Lists { counts, gaps, by_class }).map_err(|problem| invalid(field, problem))
 }
 
 fn uuid(field: &str, given: String) -> Result<String, Status> {
@@ -325,8 +322,8 @@ mod tests {
             ),
             (|job| job.final_model = "../etc".to_owned(), "jobs[0].final_model: not a SHA-256 in lower-case hex"),
             (
-                |job| job.confusion = Some(v1::Confusion { classes: 2, counts: vec![1] }),
-                "jobs[0].confusion: 1 counts for 2 classes; classes x classes, at most 255 classes",
+                |job| job.confusion = Some(v1::Confusion { classes: 2, counts: vec![1], ..Default::default() }),
+                "jobs[0].confusion: expected 4 counts of 2 classes, got 1",
             ),
             (
                 |job| job.epochs = vec![v1::EpochRecord { epoch: 1, loss: Some(f64::NAN), ..Default::default() }],

@@ -1,7 +1,7 @@
 //! From the domain to the wire.
 
 use besom_proto::v1;
-use besom_sweep::{Expansion, Goal, KeepModels, Objective, Params, SweepSpec};
+use besom_sweep::{Expansion, Goal, KeepModels, Lists, Objective, Params, SweepSpec};
 
 use crate::domain::utc;
 use crate::domain::{
@@ -36,6 +36,7 @@ pub(crate) fn plan(name: &str, spec: &SweepSpec, expansion: &Expansion) -> v1::P
 /// A sweep, without its text: callers that show it add it.
 pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
     let new = sweep.new;
+    let title = if new.title == new.name { String::new() } else { new.title };
     v1::Sweep {
         id: sweep.id.0,
         name: new.name,
@@ -57,6 +58,7 @@ pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
         text: String::new(),
         swept: new.swept,
         problem: sweep.problem.unwrap_or_default(),
+        title,
     }
 }
 
@@ -192,7 +194,8 @@ pub(crate) fn attempt_batch(rows: Vec<AttemptRow>) -> v1::AttemptBatch {
 }
 
 pub(crate) fn confusion(job: JobId, confusion: Confusion) -> v1::JobConfusion {
-    let confusion = v1::Confusion { classes: confusion.classes, counts: confusion.counts };
+    let Lists { counts, gaps, by_class } = confusion.lists();
+    let confusion = v1::Confusion { classes: confusion.classes, counts, gaps, by_class };
     v1::JobConfusion { job: job.0, confusion: Some(confusion) }
 }
 

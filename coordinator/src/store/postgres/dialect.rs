@@ -32,6 +32,7 @@ pub(super) const FIND_ARTIFACT: &str = include_str!("../sql/postgres/artifact_fi
 pub(super) const CLAIM_ARTIFACT: &str = include_str!("../sql/postgres/artifact_claim.sql");
 pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/postgres/artifacts_named.sql");
 pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/postgres/artifact_dropped.sql");
+pub(super) const CLASS_COUNTS_INSERT: &str = include_str!("../sql/postgres/class_counts_insert.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_insert.sql");
 pub(super) const HISTORY: &str = include_str!("../sql/postgres/history.sql");
 

@@ -3,7 +3,6 @@
 use std::{collections::HashSet, time::Duration};
 
 use besom_sweep::KeepModels;
-use serde_json::json;
 
 use super::{
     acquire::after,
@@ -20,7 +19,11 @@ use crate::{
         RetryDecision, RetryPolicy, Session, SweepId, Timestamp, WriteResult, after_hindrance, refuse_outcome,
         refuse_records, spread, summarize,
     },
-    store::{StoreError, failure::Failure, rows::Held},
+    store::{
+        StoreError,
+        failure::Failure,
+        rows::{self, Held},
+    },
 };
 
 const END_ATTEMPT: &str = include_str!("../sql/attempt_end.sql");
@@ -352,10 +355,10 @@ async fn accept(
         sqlx::query(CONFUSION)
             .bind(at.job.0)
             .bind(i64::from(confusion.classes))
-            .bind(json!(confusion.counts))
+            .bind(rows::stored_counts(confusion))
             .execute(&mut *conn)
             .await?;
-        statistics::count_classes(conn, at.job).await?;
+        statistics::count_classes(conn, at.job, confusion).await?;
     }
     Ok(())
 }

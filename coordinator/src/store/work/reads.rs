@@ -7,12 +7,12 @@ use super::{
     sweeps,
 };
 use crate::{
-    domain::{AttemptRef, AttemptRow, Confusion, EpochRecord, JobId, Progress, Run, SweepId},
+    domain::{AttemptRef, AttemptRow, Confusion, Counts, EpochRecord, JobId, Progress, Run, SweepId},
     store::{
         HistoryPlace, RunQuery, StoreError,
         failure::Failure,
         pages::{PAGE_BYTES, PAGE_RECORDS, Weight},
-        rows::{AttemptsRow, ConfusionRow, EpochRow, RunRow, RunningRow},
+        rows::{AttemptsRow, ClassCountsRow, ConfusionRow, EpochRow, RunRow, RunningRow},
     },
 };
 
@@ -24,6 +24,7 @@ const RUNS_AFTER: &str = include_str!("../sql/runs_after.sql");
 const HISTORY_REST: &str = include_str!("../sql/history_rest.sql");
 const ATTEMPTS: &str = include_str!("../sql/attempts.sql");
 const CONFUSIONS: &str = include_str!("../sql/confusions.sql");
+const CLASS_COUNTS: &str = include_str!("../sql/class_counts.sql");
 
 /// Which jobs of a sweep a page shows.
 #[derive(Debug, Clone, Copy)]
@@ -193,7 +194,17 @@ pub(super) async fn confusions(conn: &mut Conn, page: Page) -> Result<Vec<(JobId
         .bind(page.sweep.0)
         .bind(page.after())
         .bind(i64::from(page.limit))
-        .fetch_all(conn)
+        .fetch_all(&mut *conn)
         .await?;
-    Ok(rows.into_iter().map(ConfusionRow::into).collect())
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        let is_summed = row.is_summed();
+        let (job, mut confusion) = row.into();
+        if is_summed {
+            let classes: Vec<ClassCountsRow> = sqlx::query_as(CLASS_COUNTS).bind(job.0).fetch_all(&mut *conn).await?;
+            confusion.counts = Counts::Classes(classes.into_iter().map(ClassCountsRow::into).collect());
+        }
+        all.push((job, confusion));
+    }
+    Ok(all)
 }

@@ -4,25 +4,26 @@
 //! All of it is written under the lock of its sweep. The importance of hyperparameters, which takes all configurations,
 //! is worked out later: see `importance`.
 
-use serde_json::Value;
+use besom_sweep::MATRIX_CLASSES;
+use serde_json::{Value, json};
 
 use super::{
     dialect::{self, Conn},
     reads::{self, Page},
 };
 use crate::{
-    domain::{ConfigRun, ConfigStats, ConfigSums, Estimate, JobId, SweepId},
+    domain::{ClassCounts, ConfigRun, ConfigStats, ConfigSums, Confusion, Estimate, JobId, SweepId},
     store::{
         StoreError,
         failure::Failure,
-        rows::{ConfigRunRow, ConfigStatsRow},
+        rows::{ConfigRunRow, ConfigStatsRow, ConfusionRow},
     },
 };
 
 const RUNS: &str = include_str!("../sql/config_runs.sql");
 const SUMS: &str = include_str!("../sql/config_sums.sql");
 const STATS: &str = include_str!("../sql/config_stats.sql");
-const CLASS_COUNTS: &str = include_str!("../sql/class_counts_insert.sql");
+const CONFUSION_OF: &str = include_str!("../sql/confusion_of.sql");
 const UNSUMMED: &str = include_str!("../sql/sweep_unsummed.sql");
 const UNSUMMED_JOBS: &str = include_str!("../sql/unsummed_jobs.sql");
 const SUMMED: &str = include_str!("../sql/sweep_summed.sql");
@@ -59,9 +60,11 @@ pub(super) async fn sum_up(conn: &mut Conn, sweep: SweepId, job: JobId) -> Resul
 
 type Statement = sqlx::query::Query<'static, dialect::Db, <dialect::Db as sqlx::Database>::Arguments>;
 
-/// Counts by class what the job's confusion matrix holds, if it has one.
-pub(super) async fn count_classes(conn: &mut Conn, job: JobId) -> Result<(), Failure> {
-    sqlx::query(CLASS_COUNTS).bind(job.0).execute(conn).await?;
+/// Counts by class what the job's confusion matrix holds, unless that is done.
+pub(super) async fn count_classes(conn: &mut Conn, job: JobId, confusion: &Confusion) -> Result<(), Failure> {
+    let row = |class: ClassCounts| json!([class.support, class.predicted, class.correct]);
+    let rows: Vec<Value> = confusion.by_class().into_iter().map(row).collect();
+    sqlx::query(dialect::CLASS_COUNTS_INSERT).bind(job.0).bind(Value::Array(rows)).execute(conn).await?;
     Ok(())
 }
 
@@ -81,7 +84,13 @@ pub(super) async fn catch_up(conn: &mut Conn, limit: u32) -> Result<bool, Failur
         if earlier == 0 {
             sum_up(conn, sweep, JobId(job)).await?;
         }
-        count_classes(conn, JobId(job)).await?;
+        let stored: Option<ConfusionRow> = sqlx::query_as(CONFUSION_OF).bind(job).fetch_optional(&mut *conn).await?;
+        if let Some((job, confusion)) = stored.map(<(JobId, Confusion)>::from) {
+            // Of too many classes for a matrix the sums are all that there is.
+            if confusion.classes <= MATRIX_CLASSES {
+                count_classes(conn, job, &confusion).await?;
+            }
+        }
     }
     let last = jobs.last().map(|&(job, _)| job).filter(|_| jobs.len() == limit as usize);
     sqlx::query(SUMMED).bind(id).bind(last).execute(&mut *conn).await?;

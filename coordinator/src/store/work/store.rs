@@ -13,15 +13,15 @@ use super::{
     reads::{self, HistoryPage, Page},
     release,
     report::{self, Report},
-    session, statistics, sweeps,
+    retry, session, statistics, sweeps,
     transaction::Handle,
     workers,
 };
 use crate::{
     domain::{
         AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord, Importances, JobId,
-        Lease, NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId,
-        Timestamp, WorkerId, WorkerRow, WriteResult,
+        Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RetryPolicy, Run, Session, Settled, Sweep,
+        SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
     },
     store::{
         AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand, failure,
@@ -115,6 +115,19 @@ impl Store for Backend {
         self.handle()
             .run(Way::Write, "end waits for a dataset", None, digest, |conn, _, digest| {
                 Box::pin(sweeps::dataset_is_there(conn, digest))
+            })
+            .await
+    }
+
+    async fn retry_sweep(
+        &self,
+        sweep: SweepId,
+        job: Option<JobId>,
+        now: Option<Timestamp>,
+    ) -> Result<Retried, StoreError> {
+        self.handle()
+            .run(Way::Write, "retry sweep", now, (sweep, job), |conn, _, (sweep, job)| {
+                Box::pin(retry::retry(conn, *sweep, *job))
             })
             .await
     }

@@ -44,6 +44,7 @@ pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> R
         .bind(new.jobs_total.cast_signed())
         .bind(now.0)
         .bind(new.classes.map(i64::from))
+        .bind(Some(&new.title).filter(|title| **title != new.name))
         .execute(&mut *conn)
         .await?
         .rows_affected()
@@ -59,8 +60,13 @@ pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> R
         } else {
             "is another one:"
         };
+        // Two names may share a handle.
+        let other = match sweep.new.title == new.title {
+            true => String::new(),
+            false => format!(" (named {:?}, with the same handle as {:?})", sweep.new.title, new.title),
+        };
         let what = format!(
-            "sweep {:?} exists and {why} give this one a name of its own (name: in the file, or --name)",
+            "sweep {:?}{other} exists and {why} give this one a name of its own (name: in the file, or --name)",
             new.name
         );
         return Err(StoreError::AlreadyExists { what }.into());
@@ -78,13 +84,17 @@ fn same_source_with_other_bytes(old: &NewSweep, new: &NewSweep) -> bool {
 }
 
 pub(super) async fn find(conn: &mut Conn, name_or_number: &str) -> Result<Sweep, Failure> {
-    let row = match row_by_name(conn, name_or_number).await? {
-        Some(row) => Some(row),
-        None => match name_or_number.parse() {
-            Ok(number) => row_by_id(conn, SweepId(number)).await?,
-            Err(_) => None,
-        },
-    };
+    let mut row = row_by_name(conn, name_or_number).await?;
+    if row.is_none()
+        && let Ok(number) = name_or_number.parse()
+    {
+        row = row_by_id(conn, SweepId(number)).await?;
+    }
+    // A name that is no handle is found by the handle that is made from it.
+    let handle = besom_sweep::handle(name_or_number);
+    if row.is_none() && handle != name_or_number && !handle.is_empty() {
+        row = row_by_name(conn, &handle).await?;
+    }
     match row {
         Some(row) => with_counts(conn, row).await,
         None => {
@@ -191,10 +201,14 @@ pub(super) async fn command(
     };
     match (sweep.state, command) {
         (SweepState::Completed, SweepCommand::Pause) => return refused("completed", "paused"),
-        (SweepState::Completed, SweepCommand::Resume) => return refused("completed", "resumed"),
+        (SweepState::Completed, SweepCommand::Resume) => {
+            return refused("completed", "resumed; `besom retry` opens it");
+        }
         (SweepState::Completed, SweepCommand::Cancel) => return refused("completed", "cancelled"),
         (SweepState::Cancelled, SweepCommand::Pause) => return refused("cancelled", "paused"),
-        (SweepState::Cancelled, SweepCommand::Resume) => return refused("cancelled", "resumed"),
+        (SweepState::Cancelled, SweepCommand::Resume) => {
+            return refused("cancelled", "resumed; `besom retry` opens it");
+        }
         (SweepState::Active, SweepCommand::Resume)
         | (SweepState::Paused, SweepCommand::Pause)
         | (SweepState::Cancelled, SweepCommand::Cancel) => {}

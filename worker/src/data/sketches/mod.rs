@@ -13,7 +13,7 @@ use besom_sweep::DatasetSpec;
 
 use super::DataError;
 use super::limits::{Room, reserve};
-use super::samples::{Labels, Parsed, Samples};
+use super::samples::{Labels, Parsed, Samples, Values};
 use raster::{PIXELS, SIDE};
 use templates::CLASSES;
 
@@ -31,13 +31,21 @@ pub(super) fn samples(spec: &DatasetSpec) -> Result<Parsed, DataError> {
     Room::new().take(SOURCE, count, count.saturating_mul(PIXELS as u64))?;
     let seed = spec.seed.unwrap_or(0);
     let mut rows = reserve(SOURCE, count * PIXELS as u64)?;
-    let mut labels = Vec::with_capacity(count as usize);
     for index in 0..count {
-        let class = index % CLASSES.len() as u64;
-        rows.extend_from_slice(&draw::draw(seed, index, CLASSES[class as usize].variants));
-        labels.push(class as i64);
+        rows.extend_from_slice(&draw::draw(seed, index, CLASSES[class_of(index)].variants));
     }
-    Ok(Parsed::Whole(Samples { shape: vec![SIDE as u32, SIDE as u32], rows, labels: Labels::Integers(labels) }))
+    let shape = vec![SIDE as u32, SIDE as u32];
+    Ok(Parsed::Whole(Samples { shape, values: Values::Bytes(rows), labels: labels(spec) }))
+}
+
+/// The labels of those samples.
+pub(super) fn labels(spec: &DatasetSpec) -> Labels {
+    let count = spec.samples.unwrap_or(DEFAULT_SAMPLES);
+    Labels::Integers((0..count).map(|index| class_of(index) as i64).collect())
+}
+
+fn class_of(index: u64) -> usize {
+    (index % CLASSES.len() as u64) as usize
 }
 
 /// The names of the classes in label order.

@@ -10,7 +10,7 @@ use candle_nn::{Linear, Module};
 
 use super::ops::{Activate, Assign, InputProduct, KnownGradient, Mask, read};
 use super::{Batch, Engine, Masks};
-use crate::data::Dataset;
+use crate::data::{Dataset, Rows};
 use crate::train::job::TrainError;
 use crate::train::layout::Layout;
 use crate::train::loss::{Score, Targets, cross_entropy};
@@ -39,7 +39,7 @@ impl<'a> CandleEngine<'a> {
 
 impl Engine for CandleEngine<'_> {
     fn loss_gradient(&mut self, params: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) -> Result<Score, TrainError> {
-        let labels: Vec<u8> = batch.rows.iter().map(|&row| self.data.labels()[row as usize]).collect();
+        let labels: Vec<u16> = batch.rows.iter().map(|&row| self.data.labels()[row as usize]).collect();
         let x = gather(self.data, batch.rows);
         self.model.loss_gradient(params, x, &labels, batch.masks, gradient).map_err(failed)
     }
@@ -99,7 +99,7 @@ impl Perceptron {
         &self,
         params: &[f32],
         x: Vec<f32>,
-        labels: &[u8],
+        labels: &[u16],
         masks: &Masks,
         gradient: &mut [f32],
     ) -> candle_core::Result<Score> {
@@ -124,14 +124,15 @@ impl Perceptron {
     }
 }
 
-/// The rows as `f32`, times one over the training maximum.
+/// The rows as the network reads them: bytes times one over the training maximum.
 fn gather(data: &Dataset, rows: &[u32]) -> Vec<f32> {
-    let features = data.header().features as usize;
     let scale = 1.0 / f32::from(data.header().max);
-    let mut values = Vec::with_capacity(rows.len() * features);
+    let mut values = Vec::with_capacity(rows.len() * data.header().features as usize);
     for &row in rows {
-        let bytes = &data.rows()[row as usize * features..][..features];
-        values.extend(bytes.iter().map(|&byte| f32::from(byte) * scale));
+        match data.row(row as usize) {
+            Rows::Bytes(bytes) => values.extend(bytes.iter().map(|&byte| f32::from(byte) * scale)),
+            Rows::Floats(floats) => values.extend(floats.iter().map(|&value| f32::from_le_bytes(value))),
+        }
     }
     values
 }

@@ -45,7 +45,7 @@ pub(crate) struct NativeEngine<'a> {
     layers: Vec<Layer>,
     /// The chunk's rows of the dataset.
     inputs: Inputs,
-    labels: Vec<u8>,
+    labels: Vec<u16>,
     /// Scratch of the loss.
     classes: Vec<[f32; LANES]>,
 }
@@ -214,7 +214,7 @@ impl NativeEngine<'_> {
         score
     }
 
-    /// Scales the pixels of `rows` and gathers their labels.
+    /// Gathers `rows` as the network reads them, and their labels.
     fn read(&mut self, rows: &[u32]) {
         let scale = 1.0 / f32::from(self.data.header().max);
         gather(self.isa, self.data.rows(), self.data.strips(), rows, scale, &mut self.inputs);

@@ -61,9 +61,9 @@ impl<'a> Ahead<'a> {
     #[inline(never)]
     fn begin(&mut self) {
         if let (Some(data), Some((&row, rest))) = (self.data, self.rows.split_first()) {
-            let (row, features) = (row as usize, data.header().features as usize);
+            let row = row as usize;
             self.rows = rest;
-            self.left = &data.rows()[row * features..][..features];
+            self.left = data.row(row).memory();
             prefetch(data.strips().filled(row));
         }
     }

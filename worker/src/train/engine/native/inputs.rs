@@ -3,7 +3,7 @@
 //! [`gather`] turns what [`Strips`] tells of each sample into what the products of [`super::first`] ask: which rows are there in
 //! a strip. What is left out decides about time and the sign of zeros, never about another finite result.
 
-use crate::data::{STRIP, Strips};
+use crate::data::{HALF, Rows, STRIP, Strips};
 use crate::train::simd::{Aligned, Samples, Simd, dispatched};
 
 /// Bits of a word.
@@ -82,11 +82,11 @@ impl Inputs {
     /// Takes the numbers `x` as they are.
     #[cfg(test)]
     pub(super) fn set(&mut self, x: &[Vec<f32>]) {
-        use crate::data::HALF;
         let isa = crate::train::simd::Isa::detect();
         // Rows without a 0, and then their numbers.
         let ones = vec![1; self.features];
-        gather(isa, &ones, &Strips::new(&[self.features as u32], &ones), &vec![0; x.len()], 1.0, self);
+        let ones = Rows::Bytes(&ones);
+        gather(isa, ones, &Strips::new(&[self.features as u32], ones), &vec![0; x.len()], 1.0, self);
         for strip in self.strips.iter().chain(&self.rest) {
             let values = &mut self.values.as_chunks_mut::<STRIP>().0[strip.begin as usize..];
             for (x, values) in x.iter().zip(values) {
@@ -156,12 +156,13 @@ fn positions(mut bits: u64) -> impl Iterator<Item = usize> {
 }
 
 dispatched!(
-    /// Fills `inputs` with the rows `rows` of `bytes`, which are cut into `strips`, as numbers times `scale`.
-    pub(super) fn gather(bytes: &[u8], strips: &Strips, rows: &[u32], scale: f32, inputs: &mut Inputs) = gather_with
+    /// Fills `inputs` with the rows `rows` of `all`, which are cut into `strips`: floats as they are, bytes as numbers times
+    /// `scale`.
+    pub(super) fn gather(all: Rows<'_>, strips: &Strips, rows: &[u32], scale: f32, inputs: &mut Inputs) = gather_with
 );
 
 #[inline(always)]
-fn gather_with<S: Simd>(_s: S, bytes: &[u8], strips: &Strips, rows: &[u32], scale: f32, inputs: &mut Inputs) {
+fn gather_with<S: Simd>(_s: S, all: Rows<'_>, strips: &Strips, rows: &[u32], scale: f32, inputs: &mut Inputs) {
     inputs.count = rows.len();
     // Few rows need a small part of a square.
     match rows.len() {
@@ -170,7 +171,10 @@ fn gather_with<S: Simd>(_s: S, bytes: &[u8], strips: &Strips, rows: &[u32], scal
         17..=32 => list::<32>(strips, rows, inputs),
         _ => list::<MOST_ROWS>(strips, rows, inputs),
     }
-    pack(bytes, rows, scale, inputs);
+    match all {
+        Rows::Bytes(bytes) => pack(bytes, rows, scale, inputs),
+        Rows::Floats(floats) => pack_floats(floats, rows, inputs),
+    }
 }
 
 /// Notes the rows of each strip, of at most `SIDE` rows, and sorts the strips by how many they are.
@@ -239,7 +243,7 @@ fn turn_bits<const SIDE: usize>(words: &mut [u64; WORD]) {
     }
 }
 
-/// Writes the numbers.
+/// Writes bytes as numbers.
 #[inline(always)]
 fn pack(bytes: &[u8], rows: &[u32], scale: f32, inputs: &mut Inputs) {
     let samples = Samples::new(bytes, inputs.features, rows);
@@ -257,6 +261,25 @@ fn pack(bytes: &[u8], rows: &[u32], scale: f32, inputs: &mut Inputs) {
             let sample = &bytes[rows[row] as usize * inputs.features..][..inputs.features];
             let sample = &sample[strip.halves[0] as usize..];
             *values = std::array::from_fn(|at| sample.get(at).map_or(0.0, |&byte| f32::from(byte) * scale));
+        }
+    }
+}
+
+/// Writes floats, whose two halves of a strip need not lie beside each other.
+#[inline(always)]
+fn pack_floats(floats: &[[u8; 4]], rows: &[u32], inputs: &mut Inputs) {
+    let values = inputs.values.as_chunks_mut::<STRIP>().0;
+    for strip in inputs.sorted.iter().chain(&inputs.rest) {
+        let values = &mut values[strip.begin as usize..][..strip.count()];
+        for (values, row) in values.iter_mut().zip(positions(strip.rows)) {
+            let sample = &floats[rows[row] as usize * inputs.features..][..inputs.features];
+            for (&half, values) in strip.halves.iter().zip(values.as_chunks_mut::<HALF>().0) {
+                let sample = sample.get(half as usize..).unwrap_or_default();
+                *values = match sample.first_chunk::<HALF>() {
+                    Some(half) => half.map(f32::from_le_bytes),
+                    None => std::array::from_fn(|at| sample.get(at).map_or(0.0, |&value| f32::from_le_bytes(value))),
+                };
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::data::Strips;
+use crate::data::{Rows as Values, Strips};
 use crate::train::engine::candle::CandleEngine;
 use crate::train::engine::traces::follow;
 use crate::train::optimizer::descend;
@@ -212,17 +212,19 @@ fn check_first_layer(shape: &[u32], n: usize, outputs: usize, filled: f32, seed:
     let (weights, bias) = (vector(features * outputs, next), vector(outputs, next));
     let (delta, before) = (rows(n, outputs, next), vector(features * outputs, next));
     let expected = plain_product_in(&first_order(shape), &x, &weights, &bias, relu);
-    let strips = Strips::new(shape, &bytes);
+    let floats: Vec<[u8; 4]> = bytes.iter().map(|&byte| (f32::from(byte) * scale).to_le_bytes()).collect();
+    let strips = Strips::new(shape, Values::Bytes(&bytes));
     let begun = plain_gradient(&x, &delta, &vec![0.0; before.len()], outputs);
     let gone_on = plain_gradient(&x, &delta, &before, outputs);
     let moved = |gradient: &[f32]| weights.iter().zip(gradient).map(|(w, g)| w - g * 0.3).collect::<Vec<f32>>();
-    for isa in Isa::all() {
+    let kinds = [Values::Bytes(&bytes), Values::Floats(&floats)];
+    for (isa, values) in Isa::all().into_iter().flat_map(|isa| kinds.map(|values| (isa, values))) {
         let mut inputs = Inputs::new(inputs::MOST_ROWS, features, &strips);
         // After other rows, more and fewer, of which nothing may be left.
         for others in [inputs::MOST_ROWS, 1, 20] {
-            gather(isa, &bytes, &strips, &vec![1; others], scale, &mut inputs);
+            gather(isa, values, &strips, &vec![1; others], scale, &mut inputs);
         }
-        gather(isa, &bytes, &strips, &chosen, scale, &mut inputs);
+        gather(isa, values, &strips, &chosen, scale, &mut inputs);
         // What is there must be written over.
         let mut out = rows(n, outputs, &mut || 9.0);
         let factors = FirstFactors { inputs: &inputs, weights: &weights, bias: &bias, outputs, relu };
@@ -250,7 +252,8 @@ fn numbers_that_are_not_finite_reach_the_rows_and_strips_that_are_filled_and_no_
     // Rows with their first and with their second strip filled take turns.
     let filled = |row: usize, feature: usize| (row + feature / 8).is_multiple_of(2);
     let bytes: Vec<u8> = (0..9 * 16).map(|at| if filled(at / 16, at % 16) { 3 } else { 0 }).collect();
-    let strips = Strips::new(&[4, 4], &bytes);
+    let values = Values::Bytes(&bytes);
+    let strips = Strips::new(&[4, 4], values);
     let mut delta = rows(9, 3, &mut numbers(5));
     delta.padded_mut(0)[0] = f32::INFINITY;
     delta.padded_mut(1)[1] = f32::NEG_INFINITY;
@@ -262,7 +265,7 @@ fn numbers_that_are_not_finite_reach_the_rows_and_strips_that_are_filled_and_no_
             let mut inputs = Inputs::new(9, 16, &strips);
             let mut gradient = vec![0.0; 16 * 3];
             for (chunk, samples) in (0..9).collect::<Vec<u32>>().chunks(company).enumerate() {
-                gather(isa, &bytes, &strips, samples, 1.0, &mut inputs);
+                gather(isa, values, &strips, samples, 1.0, &mut inputs);
                 let factors =
                     FirstFactors { inputs: &inputs, weights: &weights, bias: &[0.5; 3], outputs: 3, relu: false };
                 let mut out = rows(company, 3, &mut || 9.0);
@@ -297,15 +300,18 @@ struct Case {
     params: Params,
     /// Of a sample, with most values 0 if it has two dimensions.
     shape: Vec<u32>,
+    /// Whether the data are floats, some below 0, instead of bytes.
+    floats: bool,
     seed: i64,
 }
 
 impl Case {
     fn data(&self) -> Dataset {
-        match self.shape[..] {
+        let bytes = match self.shape[..] {
             [features] => train_support::data(features, 4),
             _ => train_support::drawings(&self.shape, 4),
-        }
+        };
+        if self.floats { train_support::floats(&bytes, |byte| byte / 97.0 * (1.3 - byte / 64.0)) } else { bytes }
     }
 
     fn layout(&self) -> Layout {
@@ -320,13 +326,13 @@ fn cases() -> impl Strategy<Value = Case> {
     let options = (activation, chance(0.3), chance(0.1), chance(1e-3));
     let line = (3_u32..40).prop_map(|features| vec![features]);
     let image = (2_u32..8, 1_u32..9).prop_map(|(height, width)| vec![height * 2, width * 4]);
-    (hidden, 1_usize..130, options, prop_oneof![line, image], 0_i64..1000).prop_map(
-        |(hidden, batch, (activation, dropout, smoothing, l2), shape, seed)| {
+    (hidden, 1_usize..130, options, prop_oneof![line, image], any::<bool>(), 0_i64..1000).prop_map(
+        |(hidden, batch, (activation, dropout, smoothing, l2), shape, floats, seed)| {
             let params = json!({
                 "activation": activation, "dropout": dropout, "label_smoothing": smoothing, "l2": l2, "l1": l2 / 2.0,
             });
             let serde_json::Value::Object(params) = params else { unreachable!() };
-            Case { hidden, batch, params, shape, seed }
+            Case { hidden, batch, params, shape, floats, seed }
         },
     )
 }
