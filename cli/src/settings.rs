@@ -190,6 +190,14 @@ impl Settings {
     }
 }
 
+/// The URL of a store with the home folder for a `~`: no shell expands it in a file or behind `sqlite:`.
+fn expanded(url: &str) -> String {
+    match url.strip_prefix("sqlite:") {
+        Some(path) if path.starts_with('~') => format!("sqlite:{}", besom_worker::data::expand(path).display()),
+        _ => url.to_owned(),
+    }
+}
+
 /// A remark that is worth making once, however often a command asks for its settings.
 fn say_once(text: &str) {
     static SAID: Once = Once::new();
@@ -201,14 +209,6 @@ fn asks_no_coordinator(named: &str, url: &str) -> anyhow::Error {
         "{named}: `besom sql` asks the store itself and cannot ask the coordinator at {url}; run it on the coordinator's machine, \
          or name the store with --store: the URL of the Postgres that the coordinator uses, or sqlite:PATH on this machine"
     ))
-}
-
-/// The URL of a store with the home folder for a `~`: no shell expands it in a file or behind `sqlite:`.
-fn expanded(url: &str) -> String {
-    match url.strip_prefix("sqlite:") {
-        Some(path) if path.starts_with('~') => format!("sqlite:{}", besom_worker::data::expand(path).display()),
-        _ => url.to_owned(),
-    }
 }
 
 /// `--slots`.

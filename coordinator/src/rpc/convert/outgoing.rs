@@ -57,8 +57,8 @@ pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
         created_at: utc(sweep.created_at),
         text: String::new(),
         swept: new.swept,
-        problem: sweep.problem.unwrap_or_default(),
         title,
+        problem: sweep.problem.unwrap_or_default(),
     }
 }
 

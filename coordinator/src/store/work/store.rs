@@ -111,14 +111,6 @@ impl Store for Backend {
             .await
     }
 
-    async fn dataset_is_there(&self, digest: Digest) -> Result<u64, StoreError> {
-        self.handle()
-            .run(Way::Write, "end waits for a dataset", None, digest, |conn, _, digest| {
-                Box::pin(sweeps::dataset_is_there(conn, digest))
-            })
-            .await
-    }
-
     async fn retry_sweep(
         &self,
         sweep: SweepId,
@@ -128,6 +120,14 @@ impl Store for Backend {
         self.handle()
             .run(Way::Write, "retry sweep", now, (sweep, job), |conn, _, (sweep, job)| {
                 Box::pin(retry::retry(conn, *sweep, *job))
+            })
+            .await
+    }
+
+    async fn dataset_is_there(&self, digest: Digest) -> Result<u64, StoreError> {
+        self.handle()
+            .run(Way::Write, "end waits for a dataset", None, digest, |conn, _, digest| {
+                Box::pin(sweeps::dataset_is_there(conn, digest))
             })
             .await
     }
