@@ -107,8 +107,13 @@ async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_jso
     if !as_json {
         say_if_nobody_trains(&mut client, sweep).await?;
     }
-    let mut view =
-        View { live: if as_json { None } else { Live::on_terminal() }, as_json, pace: Pace::new(), last: None };
+    let mut view = View {
+        waits: None,
+        live: if as_json { None } else { Live::on_terminal() },
+        as_json,
+        pace: Pace::new(),
+        last: None,
+    };
     let last = end_of(&mut client, sweep, |progress| view.show(progress)).await?;
     if let Some(live) = &mut view.live {
         live.clear();

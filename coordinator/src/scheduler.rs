@@ -355,6 +355,7 @@ mod tests {
             build: word(),
             trainer_version,
             device: word(),
+            gone_after: Duration::from_secs(60),
         };
         let session = scheduler.store.register_worker(worker, None).await.unwrap();
         let closing = CancellationToken::new();
