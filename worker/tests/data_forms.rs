@@ -77,7 +77,7 @@ fn jpeg(grey: u8, side: u8) -> Vec<u8> {
         (0..length).rev().for_each(|bit| bits.push(if stored >> bit & 1 == 1 { '1' } else { '0' }));
         bits.push('0');
     }
-    while bits.len() % 8 != 0 {
+    while !bits.len().is_multiple_of(8) {
         bits.push('1');
     }
     for byte in bits.as_bytes().chunks(8) {
@@ -386,7 +386,8 @@ async fn row_numbers_are_left_out_with_a_note() {
     write(folder.path(), "plain.csv", lines("label,a", &|_| String::new(), "").as_bytes());
     let plain = load_in(folder.path(), &spec("plain.csv")).await.unwrap();
     assert!(plain.notes.is_empty(), "{:?}", plain.notes);
-    let cases: [(&str, &dyn Fn(usize) -> String, &str); 8] = [
+    type Cell<'c> = &'c dyn Fn(usize) -> String;
+    let cases: [(&str, Cell<'_>, &str); 8] = [
         (",label,a", &|i| format!("{i},"), "column 0 (without a name)"),
         ("Unnamed: 0,label,a", &|i| format!("{},", i * 3), "`Unnamed: 0`"),
         ("index,label,a", &|i| format!("{},", 500 - i), "`index`"),

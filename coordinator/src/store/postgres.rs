@@ -16,6 +16,7 @@ use super::{
     StoreError, failure, migrations,
     open::{OpenError, hide_password, unknown_parameter},
     trouble::{of_postgres, plain},
+    way::Way,
 };
 use crate::{domain::Digest, full_disk::FullDisk};
 
@@ -259,7 +260,7 @@ mod tests {
     use super::*;
     use crate::artifacts::{ArtifactError, ArtifactKind, ArtifactStore, NewUpload, PostgresArtifacts, Sender};
     use crate::domain::Digest;
-    use crate::store::{Store, way::Way};
+    use crate::store::Store;
 
     /// Passes connections on to `server`. What was connected before a change of `host` stays connected and says nothing
     /// more, as after a failover that the network does not tell anybody of.
