@@ -58,10 +58,36 @@ fn png(pixels: &[u8], width: u32) -> Vec<u8> {
     file
 }
 
-fn jpeg(grey: u8, side: u16) -> Vec<u8> {
-    let mut file = Vec::new();
-    let pixels = vec![grey; usize::from(side) * usize::from(side)];
-    jpeg_encoder::Encoder::new(&mut file, 95).encode(&pixels, side, side, jpeg_encoder::ColorType::Luma).unwrap();
+/// A grey JPEG of one colour, whose side is a multiple of 8: blocks that have a mean and nothing else.
+fn jpeg(grey: u8, side: u8) -> Vec<u8> {
+    let mut file = b"\xff\xd8\xff\xdb\0\x43\0".to_vec();
+    // Divided by 8, the mean of a block less 128 is what is stored.
+    file.extend_from_slice(&[8; 64]);
+    file.extend_from_slice(&[0xff, 0xc0, 0, 11, 8, 0, side, 0, side, 1, 1, 0x11, 0]);
+    // Means: codes of four bits for the nine lengths of a number. Details: one code of one bit, for none.
+    file.extend_from_slice(b"\xff\xc4\0\x1c\0\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x02\x03\x04\x05\x06\x07\x08");
+    file.extend_from_slice(b"\xff\xc4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    file.extend_from_slice(b"\xff\xda\0\x08\x01\x01\0\0\x3f\0");
+    let mut bits = String::new();
+    for block in 0..u32::from(side / 8).pow(2) {
+        let mean = if block == 0 { i32::from(grey) - 128 } else { 0 };
+        let length = 32 - mean.unsigned_abs().leading_zeros();
+        bits += &format!("{length:04b}");
+        let stored = if mean < 0 { mean + (1 << length) - 1 } else { mean };
+        (0..length).rev().for_each(|bit| bits.push(if stored >> bit & 1 == 1 { '1' } else { '0' }));
+        bits.push('0');
+    }
+    while bits.len() % 8 != 0 {
+        bits.push('1');
+    }
+    for byte in bits.as_bytes().chunks(8) {
+        let byte = byte.iter().fold(0, |byte, &bit| byte << 1 | (bit - b'0'));
+        file.push(byte);
+        if byte == 0xff {
+            file.push(0);
+        }
+    }
+    file.extend_from_slice(b"\xff\xd9");
     file
 }
 

@@ -128,6 +128,10 @@ fn answer(path: &str, address: SocketAddr) -> Vec<u8> {
         "/cut.npz" => with(format!("200 OK\r\nContent-Length: {}", body.len() + 100), &body),
         "/huge.npz" => with("200 OK\r\nContent-Length: 99999999999".to_owned(), &body),
         "/page.npz" => with("200 OK\r\nContent-Length: 6".to_owned(), b"<html>"),
+        "/full/The%20Eiffel%20Tower.npy" | "/full/cat.npy" => {
+            let body = ten_samples();
+            with(format!("200 OK\r\nContent-Length: {}", body.len()), &body)
+        }
         "/plain.npz" => redirect(format!("http://me:secret@localhost:{port}/data.npz?secret")),
         "/nowhere.npz" => with("302 Found\r\nContent-Length: 0".to_owned(), b""),
         "/busy.npz" => with("503 Service Unavailable\r\nContent-Length: 0".to_owned(), b""),
@@ -137,6 +141,26 @@ fn answer(path: &str, address: SocketAddr) -> Vec<u8> {
             None => with("404 Not Found\r\nContent-Length: 0".to_owned(), b""),
         },
     }
+}
+
+#[tokio::test]
+async fn a_list_of_addresses_and_paths_is_one_class_each() {
+    let Some(server) = server("a_list_of_addresses_and_paths_is_one_class_each").await else { return };
+    std::fs::write(server.home.path().join("dog.npy"), ten_samples()).unwrap();
+    let of = |more: &str| DatasetSpec {
+        more_sources: vec![server.url("full/cat.npy"), more.to_owned()],
+        per_class: Some(4),
+        ..spec(&server.url("full/The%20Eiffel%20Tower.npy?generation=secret"))
+    };
+    let loaded = server.load(&of("dog.npy"), true).await.unwrap();
+    let header = loaded.dataset.header();
+    assert_eq!(header.classes, ["The Eiffel Tower", "cat", "dog"]);
+    assert_eq!((header.train + header.test, loaded.source_sha256), (12, None));
+    let error = chain(&server.load(&of("mouse.npy"), true).await.unwrap_err());
+    assert!(error.contains("mouse.npy: no such file") && !error.contains("secret"), "{error}");
+    let page = server.url("page.npz");
+    let error = chain(&server.load(&of(&page), true).await.unwrap_err());
+    assert!(error.contains(&format!("{page}: is a web page")) && !error.contains("secret"), "{error}");
 }
 
 #[tokio::test]
