@@ -36,7 +36,7 @@ pub(crate) const SHOWN: u64 = 50;
 /// No such sweep, or the coordinator stays away.
 pub(crate) async fn watch(client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
     let interrupted = signals::first_signal("")?;
-    interrupted.run_until_cancelled(to_the_end(client, sweep, as_json)).await.unwrap_or(Ok(Exit::Failed))
+    interrupted.run_until_cancelled(to_the_end(client, sweep, as_json)).await.unwrap_or(Ok(Exit::Interrupted))
 }
 
 /// Waits for the end of the sweep, or until `timeout`, and prints how it ended. The first signal ends the waiting.
@@ -61,7 +61,7 @@ pub(crate) async fn wait(
         }
     };
     match interrupted.run_until_cancelled(bounded).await {
-        None => Ok(Exit::Failed),
+        None => Ok(Exit::Interrupted),
         Some(Err(timeout)) => {
             say(format_args!("sweep {sweep} has not ended within {} s", timeout.as_secs_f64()));
             Ok(Exit::Failed)
@@ -107,8 +107,13 @@ async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_jso
     if !as_json {
         say_if_nobody_trains(&mut client, sweep).await?;
     }
-    let mut view =
-        View { live: if as_json { None } else { Live::on_terminal() }, as_json, pace: Pace::new(), last: None };
+    let mut view = View {
+        waits: None,
+        live: if as_json { None } else { Live::on_terminal() },
+        as_json,
+        pace: Pace::new(),
+        last: None,
+    };
     let last = end_of(&mut client, sweep, |progress| view.show(progress)).await?;
     if let Some(live) = &mut view.live {
         live.clear();
@@ -124,8 +129,8 @@ async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_jso
 
 /// A person who sees no progress should know why.
 async fn say_if_nobody_trains(client: &mut SweepServiceClient<Channel>, sweep: &str) -> anyhow::Result<()> {
-    let workers = client.list_workers(ListWorkersRequest {}).await.map_err(refused)?.into_inner().workers;
-    if workers.iter().any(|worker| !worker.left) {
+    let workers = client.list_workers(ListWorkersRequest::default()).await.map_err(refused)?.into_inner().workers;
+    if workers.iter().any(|worker| !worker.left && !worker.gone) {
         return Ok(());
     }
     let sweep = client.get_sweep(SweepRef { sweep: sweep.to_owned() }).await.map_err(refused)?.into_inner();
@@ -204,6 +209,8 @@ pub(crate) async fn follow(
 }
 
 struct View {
+    /// What the sweep waits for, as it was said last.
+    waits: Option<String>,
     live: Option<Live>,
     as_json: bool,
     pace: Pace,
@@ -217,6 +224,11 @@ impl View {
         }
         let left = self.pace.left(progress.epochs_done, progress.epochs_total, Instant::now());
         let Some(sweep) = &progress.sweep else { return Ok(()) };
+        let waits = state::waits(sweep);
+        if waits != self.waits {
+            waits.iter().for_each(say);
+            self.waits = waits;
+        }
         if let Some(live) = &mut self.live {
             let lines: Vec<String> = progress.running.iter().map(|job| running(job, sweep)).collect();
             live.jobs(&lines);

@@ -236,6 +236,7 @@ mod tests {
             build: word(),
             trainer_version,
             device: word(),
+            gone_after: TTL,
         };
         let session = store.register_worker(worker, None).await.unwrap();
         let lease_ttl = Duration::from_micros(1);

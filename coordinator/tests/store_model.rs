@@ -7,12 +7,16 @@
 
 mod store_support;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use besom_coordinator::{
     domain::{
-        AttemptOutcome, AttemptRef, ConfigRun, ConfigSums, Directive, EpochRecord, JobId, JobOutcome, JobState,
-        RetryDecision, RetryPolicy, Run, SweepId, SweepState, Timestamp, WorkerId, WriteResult, spread,
+        AttemptOutcome, AttemptRef, ConfigRun, ConfigSums, Directive, EpochRecord, Hindrance, JobId, JobOutcome,
+        JobState, RetryDecision, RetryPolicy, Run, SweepId, SweepState, Timestamp, WorkerId, WriteResult,
+        after_hindrance, spread,
     },
     store::{AcquireRequest, StoreError, SweepCommand},
 };
@@ -47,6 +51,8 @@ struct Job {
     not_before: i64,
     failures: u32,
     losses: u32,
+    hindrances: u32,
+    hindered_by: Option<Hindrance>,
     objective: Option<f64>,
 }
 
@@ -141,7 +147,11 @@ impl Model {
             return held;
         }
         let mut given = Vec::new();
-        for (id, job) in &mut self.jobs {
+        let waits = |job: &&Job| {
+            job.state == JobState::Queued && job.hindered_by == Some(Hindrance::Artifact) && job.not_before > now
+        };
+        let waiting: BTreeSet<SweepId> = self.jobs.values().filter(waits).map(|job| job.sweep).collect();
+        for (id, job) in self.jobs.iter_mut().filter(|(_, job)| !waiting.contains(&job.sweep)) {
             let wanted = wish.sweep.is_none_or(|sweep| sweep == job.sweep);
             let ready = job.state == JobState::Queued && job.not_before <= now;
             if wanted && ready && self.sweeps[&job.sweep] == SweepState::Active && given.len() < wish.slots.len() {
@@ -193,6 +203,7 @@ impl Model {
             JobOutcome::Stopped => (AttemptOutcome::Stopped, JobState::Stopped),
             JobOutcome::Diverged => (AttemptOutcome::Diverged, JobState::Diverged),
             JobOutcome::Failed { .. } => (AttemptOutcome::Failed, JobState::Failed),
+            JobOutcome::Hindered { .. } => (AttemptOutcome::Released, JobState::Queued),
         };
         if !self.runs(at) {
             return Answer::Written(self.stale(at, ended));
@@ -207,6 +218,13 @@ impl Model {
             let failures = self.job(at).failures;
             let decision = POLICY.after_failure(failures, *retryable, spread(at));
             self.set_back(at, decision, now);
+        } else if let JobOutcome::Hindered { by, .. } = outcome {
+            self.keep(at, records);
+            let job = self.job(at);
+            let times = job.hindrances + 1;
+            self.set_back(at, RetryDecision::Again(after_hindrance(*by, times, spread(at))), now);
+            let job = self.job(at);
+            (job.hindrances, job.hindered_by) = (times, Some(*by));
         } else {
             self.keep(at, records);
             let last = self.epochs[&at].values().last().and_then(|record| record.val_accuracy);
@@ -223,6 +241,7 @@ impl Model {
         let job = self.job(at);
         match decision {
             RetryDecision::Again(wait) => {
+                (job.hindrances, job.hindered_by) = (0, None);
                 job.state = JobState::Queued;
                 job.not_before = now + wait.as_micros() as i64;
             }
@@ -373,6 +392,10 @@ fn choose(dice: &mut Dice, model: &Model, worker: WorkerId, wishes: &mut Vec<Acq
             let outcome = match dice.roll(8) {
                 0 => JobOutcome::Stopped,
                 1 => JobOutcome::Diverged,
+                4 => JobOutcome::Hindered {
+                    problem: "no".to_owned(),
+                    by: Hindrance::ALL[dice.roll(Hindrance::ALL.len())],
+                },
                 2..4 => JobOutcome::Failed { error: "no".to_owned(), retryable: dice.roll(4) > 0 },
                 _ => JobOutcome::Succeeded,
             };
@@ -481,6 +504,8 @@ async fn run(seed: u64) {
                     not_before: 0,
                     failures: 0,
                     losses: 0,
+                    hindrances: 0,
+                    hindered_by: None,
                     objective: None,
                 };
                 model.jobs.insert(run.job, job);

@@ -131,6 +131,8 @@ pub(crate) struct Sweep<'a> {
     dataset_source: String,
     synthetic: bool,
     swept: &'a [String],
+    /// What keeps its jobs from being trained.
+    problem: Option<&'a str>,
 }
 
 impl<'a> From<&'a v1::Sweep> for Sweep<'a> {
@@ -158,6 +160,7 @@ impl<'a> From<&'a v1::Sweep> for Sweep<'a> {
             dataset_source: crate::sweep_file::shown(&sweep.dataset_source),
             synthetic: crate::sweep_file::is_synthetic(&sweep.dataset_source),
             swept: &sweep.swept,
+            problem: (!sweep.problem.is_empty()).then_some(sweep.problem.as_str()),
         }
     }
 }
@@ -204,7 +207,7 @@ impl<'a> From<&'a v1::Worker> for Worker<'a> {
         Self {
             worker: &worker.name,
             worker_id: worker.id,
-            state: if worker.left { "left" } else { "present" },
+            state: state::worker(worker),
             host: &worker.host,
             slots: worker.slots,
             running: worker.running,

@@ -87,10 +87,10 @@ fn epochs(run: &Run, swept: &[String]) -> String {
     }
 }
 
-/// The state, with the reason of a failure.
+/// The state, with the reason of a failure, or for which a job is in the queue again.
 fn with_error(run: &Run) -> String {
     match (&run.error, run.state()) {
-        (Some(error), JobState::Failed) => format!("failed: {error}"),
+        (Some(error), JobState::Failed | JobState::Queued) => format!("{}: {error}", state::job(run.state)),
         _ => state::job(run.state).to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! The words of states, as SQL and people see them, and texts about a sweep as a whole.
 
-use besom_proto::v1::{Goal, JobCounts, JobState, Sweep, SweepState};
+use besom_proto::v1::{Goal, JobCounts, JobState, Sweep, SweepState, Worker};
 
 /// `queued`, `running`, `succeeded`, ...; `unknown` for a state of a later build.
 pub(crate) fn job(state: i32) -> &'static str {
@@ -25,6 +25,21 @@ pub(crate) fn sweep(state: i32) -> &'static str {
         Ok(SweepState::Cancelled) => "cancelled",
         Ok(SweepState::Unspecified) | Err(_) => "unknown",
     }
+}
+
+/// `present`, `gone` or `left`, as in the view `worker_status`.
+pub(crate) fn worker(worker: &Worker) -> &'static str {
+    match (worker.left, worker.gone) {
+        (true, _) => "left",
+        (false, true) => "gone",
+        (false, false) => "present",
+    }
+}
+
+/// What keeps the jobs of the sweep from being trained, in a sentence; `None` where nothing is known to.
+pub(crate) fn waits(sweep: &Sweep) -> Option<String> {
+    (!sweep.problem.is_empty())
+        .then(|| format!("sweep {} waits: {}", super::table::cut(sweep.name.clone()), sweep.problem))
 }
 
 /// `maximize` or `minimize`.

@@ -37,7 +37,11 @@ pub(crate) fn print(sweeps: &[Sweep], as_json: bool) -> anyhow::Result<()> {
         ]);
         table.row(cells);
     }
-    output::line(table.render())
+    output::line(table.render())?;
+    for waits in sweeps.iter().filter_map(state::waits) {
+        output::line(waits)?;
+    }
+    Ok(())
 }
 
 /// Prints where one sweep stands.
@@ -50,5 +54,6 @@ pub(crate) fn print_one(sweep: &Sweep, as_json: bool) -> anyhow::Result<()> {
     }
     let counts = sweep.counts.unwrap_or_default();
     let name = state::title(sweep);
-    output::line(format_args!("{name}: {}, {}", state::sweep(sweep.state), state::counts(&counts)))
+    output::line(format_args!("{name}: {}, {}", state::sweep(sweep.state), state::counts(&counts)))?;
+    state::waits(sweep).map_or(Ok(()), output::line)
 }

@@ -1,5 +1,7 @@
 //! Sweeps, their jobs and the workers, as the store gives and takes them.
 
+use std::time::Duration;
+
 use besom_sweep::{KeepModels, Metric, Objective, Params};
 
 use super::{AttemptRef, Digest, EpochRecord, JobId, JobState, SweepId, Timestamp};
@@ -143,6 +145,8 @@ pub struct Sweep {
     pub jobs_created: u64,
     /// By state.
     pub counts: JobCounts,
+    /// What keeps its jobs from being trained, and what to do about it; `None`: nothing that is known.
+    pub problem: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -247,6 +251,8 @@ pub struct NewWorker {
     pub trainer_version: u32,
     /// `cpu`.
     pub device: String,
+    /// After how long without a call it counts as gone.
+    pub gone_after: Duration,
 }
 
 /// A worker as stored.
@@ -264,4 +270,6 @@ pub struct WorkerRow {
     pub last_seen_ms_ago: u64,
     /// It said goodbye.
     pub left: bool,
+    /// It did not, and has not called for [`NewWorker::gone_after`].
+    pub gone: bool,
 }

@@ -45,6 +45,7 @@ pub(super) async fn create(
     let new = new_sweep(&draft, dataset)?;
     refuse_dataset(artifacts, &new.dataset).await?;
     let digest = new.dataset.clone();
+    scheduler.dataset_is_there(digest.clone()).await.map_err(status::of_store)?;
     let (sweep, created) = match bounded(scheduler.store.create_sweep(new, None)).await {
         Ok(made) => made,
         Err(StoreError::AlreadyExists { what }) => return Err(taken(scheduler, draft, digest, what).await),

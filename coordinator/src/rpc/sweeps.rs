@@ -123,9 +123,9 @@ impl SweepService for Sweeps {
 
     async fn list_workers(
         &self,
-        _: Request<v1::ListWorkersRequest>,
+        request: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
-        let workers = bounded(self.scheduler.store.workers()).await.map_err(status::of_read)?;
+        let workers = bounded(self.scheduler.store.workers(request.into_inner().all)).await.map_err(status::of_read)?;
         Ok(Response::new(v1::ListWorkersResponse { workers: workers.into_iter().map(convert::worker_row).collect() }))
     }
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use besom_coordinator::domain::{
-    AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances, JobId, Lease,
-    NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RetryPolicy, Run, Session, Settled, Sweep, SweepId,
+    AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord, Importances, JobId,
+    Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RetryPolicy, Run, Session, Settled, Sweep, SweepId,
     Timestamp, WorkerId, WorkerRow, WriteResult,
 };
 use besom_coordinator::store::{
@@ -64,6 +64,7 @@ passed_on! {
     fn command_sweep(sweep: SweepId, command: SweepCommand, now: Now) -> Sweep;
     fn retry_sweep(sweep: SweepId, job: After, now: Now) -> Retried;
     fn known(session: Session) -> ();
+    fn dataset_is_there(digest: Digest) -> u64;
     fn register_worker(worker: NewWorker, now: Now) -> Session;
     fn acquire(request: AcquireRequest, now: Now) -> Acquired;
     fn queues() -> Vec<Queue>;
@@ -82,7 +83,7 @@ passed_on! {
     fn catch_up(limit: u32) -> bool;
     fn note_seen(workers: Vec<(WorkerId, Duration)>) -> ();
     fn forget_workers(now: Now) -> u64;
-    fn workers() -> Vec<WorkerRow>;
+    fn workers(all: bool) -> Vec<WorkerRow>;
     fn ping() -> ();
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
         text: String::new(),
         swept: new.swept,
         title,
+        problem: sweep.problem.unwrap_or_default(),
     }
 }
 
@@ -128,6 +129,7 @@ pub(crate) fn worker_row(row: WorkerRow) -> v1::Worker {
         last_seen_at: utc(row.last_seen_at),
         last_seen_ms_ago: row.last_seen_ms_ago,
         left: row.left,
+        gone: row.gone,
     }
 }
 

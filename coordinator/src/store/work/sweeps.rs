@@ -4,7 +4,7 @@ use tracing::warn;
 
 use super::dialect::{self, Conn};
 use crate::{
-    domain::{JobCounts, NewSweep, Queue, Sweep, SweepId, SweepState, Timestamp},
+    domain::{Digest, JobCounts, NewSweep, Queue, Sweep, SweepId, SweepState, Timestamp},
     store::{
         StoreError, SweepCommand,
         failure::Failure,
@@ -21,6 +21,8 @@ const QUEUES: &str = dialect::QUEUES;
 const SET_STATE: &str = include_str!("../sql/sweep_set_state.sql");
 const COMPLETE: &str = include_str!("../sql/sweep_complete.sql");
 const CANCEL_JOBS: &str = include_str!("../sql/sweep_cancel_jobs.sql");
+const OF_DATASET: &str = include_str!("../sql/sweeps_of_dataset.sql");
+const HINDRANCES_END: &str = include_str!("../sql/hindrances_end.sql");
 const CANCEL_ATTEMPTS: &str = include_str!("../sql/sweep_cancel_attempts.sql");
 
 pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> Result<(Sweep, bool), Failure> {
@@ -134,7 +136,35 @@ pub(super) async fn list(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
         let counts = totals.get(&row.id).map_or_else(JobCounts::default, |total| total.counts);
         row.with(counts)
     };
-    Ok(readable(sweeps.into_iter().map(with)))
+    let mut sweeps = readable(sweeps.into_iter().map(with));
+    for sweep in &mut sweeps {
+        sweep.problem = problem(conn, sweep).await?;
+    }
+    Ok(sweeps)
+}
+
+/// What keeps the jobs of a sweep from being trained.
+pub(super) async fn problem(conn: &mut Conn, sweep: &Sweep) -> Result<Option<String>, Failure> {
+    if sweep.state.is_final() {
+        return Ok(None);
+    }
+    let problem: Option<Option<String>> =
+        sqlx::query_scalar(dialect::HINDRANCE).bind(sweep.id.0).fetch_optional(conn).await?;
+    Ok(problem.flatten())
+}
+
+/// The dataset is in the store: ends the waits for it, and says of how many jobs.
+pub(super) async fn dataset_is_there(conn: &mut Conn, digest: &Digest) -> Result<u64, Failure> {
+    let sweeps: Vec<i64> = sqlx::query_scalar(OF_DATASET).bind(digest.as_str()).fetch_all(&mut *conn).await?;
+    // All sweeps are locked before the first job, as everywhere.
+    for &sweep in &sweeps {
+        dialect::lock_sweep(conn, SweepId(sweep)).await?;
+    }
+    let mut jobs = 0;
+    for sweep in sweeps {
+        jobs += sqlx::query(HINDRANCES_END).bind(sweep).execute(&mut *conn).await?.rows_affected();
+    }
+    Ok(jobs)
 }
 
 /// One damaged sweep must not hide the others.
@@ -223,7 +253,9 @@ async fn set_state(
 
 async fn with_counts(conn: &mut Conn, row: SweepRow) -> Result<Sweep, Failure> {
     let totals = totals(conn, SweepId(row.id)).await?;
-    Ok(row.with(totals.counts)?)
+    let mut sweep = row.with(totals.counts)?;
+    sweep.problem = problem(conn, &sweep).await?;
+    Ok(sweep)
 }
 
 async fn row_by_id(conn: &mut Conn, id: SweepId) -> Result<Option<SweepRow>, Failure> {
