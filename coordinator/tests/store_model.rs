@@ -114,6 +114,7 @@ impl Model {
             let wanted = found.sweep == sweep && job.is_none_or(|job| job == *id);
             if wanted && matches!(found.state, JobState::Failed | JobState::Cancelled) {
                 (found.state, found.not_before, found.failures, found.losses) = (JobState::Queued, 0, 0, 0);
+                (found.hindrances, found.hindered_by) = (0, None);
                 retried += 1;
             }
         }
