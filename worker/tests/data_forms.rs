@@ -77,7 +77,7 @@ fn jpeg(grey: u8, side: u8) -> Vec<u8> {
         (0..length).rev().for_each(|bit| bits.push(if stored >> bit & 1 == 1 { '1' } else { '0' }));
         bits.push('0');
     }
-    while bits.len() % 8 != 0 {
+    while !bits.len().is_multiple_of(8) {
         bits.push('1');
     }
     for byte in bits.as_bytes().chunks(8) {
