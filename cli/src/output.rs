@@ -12,6 +12,8 @@ use std::{
 
 use indicatif::MultiProgress;
 
+use crate::signals;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -21,6 +23,8 @@ pub(crate) enum Exit {
     Failed,
     /// Code 2: wrong arguments or a wrong sweep file.
     Usage,
+    /// Code 130 or 143: a signal ended it before it was done.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -29,6 +33,7 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::Interrupted => signals::exit_code(),
         })
     }
 }
@@ -82,9 +87,26 @@ pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// One remark for a person, on stderr. A closed stderr is nobody's problem. It may quote a file or another process, so
-/// control characters are shown as `?`.
+/// control characters are shown as `?`; the numbers of system errors, which help nobody, are left out.
 pub(crate) fn say(text: impl fmt::Display) {
-    stderr_bytes(format!("{}\n", printable(&text.to_string())).as_bytes());
+    stderr_bytes(format!("{}\n", without_numbers(printable(&text.to_string()))).as_bytes());
+}
+
+/// `text` without the numbers that stand behind the words of system errors: "Permission denied (os error 13)".
+fn without_numbers(mut text: String) -> String {
+    const BEFORE: &str = " (os error ";
+    let mut from = 0;
+    while let Some(found) = text[from..].find(BEFORE) {
+        let start = from + found;
+        let digits = &text[start + BEFORE.len()..];
+        let length = digits.bytes().take_while(u8::is_ascii_digit).count();
+        if length > 0 && digits[length..].starts_with(')') {
+            text.replace_range(start..=start + BEFORE.len() + length, "");
+        } else {
+            from = start + BEFORE.len();
+        }
+    }
+    text
 }
 
 static LIVE: OnceLock<MultiProgress> = OnceLock::new();
@@ -121,6 +143,22 @@ pub(crate) fn finish(result: anyhow::Result<Exit>) -> Exit {
         Err(error) => {
             say(format_args!("besom: {error:#}"));
             if error.chain().any(|cause| cause.is::<UsageError>()) { Exit::Usage } else { Exit::Failed }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_system_errors_are_left_out() {
+        for (text, shown) in [
+            ("a.csv: No such file or directory (os error 2)", "a.csv: No such file or directory"),
+            ("(os error 2) x (os error 13): y (os error 5)", "(os error 2) x: y"),
+            ("a (os error x) (os error 7", "a (os error x) (os error 7"),
+        ] {
+            assert_eq!(without_numbers(text.to_owned()), shown);
         }
     }
 }

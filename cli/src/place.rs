@@ -152,7 +152,7 @@ impl Place {
         let shutdown = CancellationToken::new();
         let server = tokio::spawn(serve(coordinator, listener, shutdown.clone()));
         if let Some(lock) = &opened.lock {
-            lock.set_address(&url).context("the store's lock file")?;
+            lock.set_address(&url).with_context(|| lock.path().display().to_string())?;
         }
         self.address.set(&url);
         self.host = Some(Host { shutdown, server, opened });

@@ -158,7 +158,7 @@ impl Sheet {
                 rows.len(),
                 MOST_PROBABILITIES / each
             );
-            return Err(TrainError { retryable: false, message });
+            return Err(TrainError { retryable: false, surroundings: false, message });
         }
         let mut drawings: Vec<Drawing> = rows
             .iter()

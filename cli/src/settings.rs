@@ -2,12 +2,12 @@
 //!
 //! Nothing else in the program reads an environment variable, but for `BESOM_LOG`, which logging reads.
 
-use std::{ffi::OsString, fmt, fs, io, path::PathBuf};
+use std::{ffi::OsString, fmt, fs, io, path::PathBuf, sync::Once};
 
 use anyhow::Context;
 use serde::Deserialize;
 
-use crate::output::usage;
+use crate::output::{say, usage};
 
 /// Where a worker looks for a coordinator that nobody named.
 pub(crate) const DEFAULT_COORDINATOR: &str = "http://127.0.0.1:7070";
@@ -106,8 +106,16 @@ impl Settings {
             (&self.environment.coordinator, &self.environment.store),
             (&self.file.coordinator, &self.file.store),
         ];
-        for (coordinator, store) in sources {
+        for (index, (coordinator, store)) in sources.into_iter().enumerate() {
             if let Some(url) = coordinator {
+                if store.is_some() {
+                    say_once(match index {
+                        1 => "BESOM_COORDINATOR counts here, and BESOM_STORE does not; --store names a store",
+                        _ => {
+                            "config.toml names a coordinator and a store: the coordinator counts here; --store names a store"
+                        }
+                    });
+                }
                 return Ok(Target::Coordinator(url.clone()));
             }
             if let Some(url) = store {
@@ -117,7 +125,44 @@ impl Settings {
         Ok(Target::Store(self.local_store()))
     }
 
-    /// The store that `run`, `coordinator` and `sql` open, whatever coordinator is named elsewhere.
+    /// The store that `run` opens, whatever coordinator is named elsewhere.
+    pub(crate) fn store_of_run(&self, flag: Option<&str>) -> String {
+        let store = self.store(flag);
+        if flag.is_none() && self.environment.coordinator.is_some() {
+            let set = if self.environment.store.is_some() { "BESOM_STORE counts here, and " } else { "" };
+            say_once(&format!(
+                "{set}BESOM_COORDINATOR does not count for `besom run`, which trains on this machine; `besom submit` hands a sweep \
+                 to a coordinator"
+            ));
+        }
+        store
+    }
+
+    /// The store that `sql` asks.
+    ///
+    /// # Errors
+    /// A coordinator is named and no store: `sql` cannot ask that, and any other store would be the wrong one.
+    pub(crate) fn store_of_sql(&self, flag: Option<&str>, coordinator: Option<&str>) -> anyhow::Result<String> {
+        if let Some(url) = coordinator {
+            return Err(asks_no_coordinator("--coordinator", url));
+        }
+        if flag.is_some() {
+            return Ok(self.store(flag));
+        }
+        match (&self.environment.store, &self.environment.coordinator) {
+            (Some(_), Some(_)) => {
+                say_once("BESOM_STORE counts here, and BESOM_COORDINATOR does not: `besom sql` asks a store")
+            }
+            (None, Some(url)) => return Err(asks_no_coordinator("BESOM_COORDINATOR", url)),
+            (Some(_), None) | (None, None) => {}
+        }
+        match (&self.environment.store, &self.file.store, &self.file.coordinator) {
+            (None, None, Some(url)) => Err(asks_no_coordinator("coordinator in config.toml", url)),
+            _ => Ok(self.store(None)),
+        }
+    }
+
+    /// The store that a coordinator serves, and the others open.
     pub(crate) fn store(&self, flag: Option<&str>) -> String {
         let named = flag.or(self.environment.store.as_deref()).or(self.file.store.as_deref());
         named.map_or_else(|| self.local_store(), expanded)
@@ -151,6 +196,19 @@ fn expanded(url: &str) -> String {
         Some(path) if path.starts_with('~') => format!("sqlite:{}", besom_worker::data::expand(path).display()),
         _ => url.to_owned(),
     }
+}
+
+/// A remark that is worth making once, however often a command asks for its settings.
+fn say_once(text: &str) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| say(text));
+}
+
+fn asks_no_coordinator(named: &str, url: &str) -> anyhow::Error {
+    usage(format_args!(
+        "{named}: `besom sql` asks the store itself and cannot ask the coordinator at {url}; run it on the coordinator's machine, \
+         or name the store with --store: the URL of the Postgres that the coordinator uses, or sqlite:PATH on this machine"
+    ))
 }
 
 /// `--slots`.
@@ -244,6 +302,24 @@ mod tests {
         assert_eq!(target(flags(Some("http://b:2"), None)), Target::Coordinator("http://b:2".into()));
         assert_eq!(target(flags(None, None)), Target::Coordinator("http://a:1".into()));
         assert!(settings.target(&flags(Some("http://b:2"), Some("sqlite:x"))).is_err());
+    }
+
+    #[test]
+    fn sql_asks_a_store_and_never_another_one_than_the_named_coordinators() {
+        let of = |variables: &[(&str, &str)], file: Option<&str>, flag: Option<&str>| {
+            settings(variables, file).unwrap().store_of_sql(flag, None)
+        };
+        let coordinator = ("BESOM_COORDINATOR", "http://hub:7070");
+        let refused = of(&[coordinator], None, None).unwrap_err().to_string();
+        assert!(refused.starts_with("BESOM_COORDINATOR: ") && refused.contains("http://hub:7070"), "{refused}");
+        assert!(refused.contains("--store") && refused.contains("Postgres"), "{refused}");
+        let refused = of(&[], Some("coordinator = 'http://hub:7070'"), None).unwrap_err().to_string();
+        assert!(refused.starts_with("coordinator in config.toml: "), "{refused}");
+        assert_eq!(of(&[coordinator], None, Some("sqlite:x")).unwrap(), "sqlite:x");
+        assert_eq!(of(&[coordinator, ("BESOM_STORE", "sqlite:y")], None, None).unwrap(), "sqlite:y");
+        let file = "coordinator = 'http://hub:7070'\nstore = 'sqlite:z'";
+        assert_eq!(of(&[], Some(file), None).unwrap(), "sqlite:z");
+        assert!(settings(&[], None).unwrap().store_of_sql(None, Some("http://hub:7070")).is_err());
     }
 
     #[test]

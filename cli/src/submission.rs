@@ -84,7 +84,7 @@ async fn look_up(
     dataset: &str,
     status: Status,
 ) -> anyhow::Result<Sweep> {
-    let name = &file.name;
+    let name = file.name.handle();
     // A coordinator that answered has done what it will do; one that did not may still be at work.
     let answered = status.code() == Code::ResourceExhausted;
     let error = refused(status);
@@ -92,7 +92,7 @@ async fn look_up(
     let end = Instant::now() + LOOKING_UP;
     let missing = loop {
         let left = end.saturating_duration_since(Instant::now());
-        let missing = match tokio::time::timeout(left, sweeps.get_sweep(SweepRef { sweep: name.clone() })).await {
+        let missing = match tokio::time::timeout(left, sweeps.get_sweep(SweepRef { sweep: name.to_owned() })).await {
             Ok(Ok(found)) => {
                 let found = found.into_inner();
                 if found.text != file.text || found.dataset != dataset {

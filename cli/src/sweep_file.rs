@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use besom_sweep::{DatasetSpec, Engine, Expansion, SweepSpec};
+use besom_sweep::{DatasetSpec, Engine, Expansion, SpecErrors, SweepName, SweepSpec};
 
 use crate::output::usage;
 
@@ -25,7 +25,7 @@ pub(crate) struct SweepFile {
     /// Its points and jobs.
     pub(crate) expansion: Expansion,
     /// The name that the sweep will have: `--name`, the file's own, or its stem.
-    pub(crate) name: String,
+    pub(crate) name: SweepName,
     /// The file's stem.
     pub(crate) stem: String,
     /// `--name`, or empty.
@@ -67,10 +67,10 @@ impl FileArgs {
     pub(crate) fn read(&self) -> anyhow::Result<SweepFile> {
         let path = &self.file;
         let (text, spec) = parse(path)?;
-        let expansion = Expansion::new(&spec, self.engine).map_err(|error| wrong(path, &error))?;
+        let expansion = Expansion::of_file(&text, &spec, self.engine).map_err(|errors| wrong_file(path, &errors))?;
         let stem = path.file_stem().map_or_else(|| "sweep".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        let name = self.name.as_ref().or(spec.name.as_ref()).unwrap_or(&stem).clone();
-        besom_sweep::check_name(&name).map_err(|problem| match self.name {
+        let name = self.name.as_ref().or(spec.name.as_ref()).unwrap_or(&stem);
+        let name = SweepName::new(name).map_err(|problem| match self.name {
             Some(_) => usage(format_args!("--name: {problem}")),
             None => wrong(path, &format_args!("name: {problem}; --name gives another")),
         })?;
@@ -87,19 +87,35 @@ impl FileArgs {
     }
 }
 
+/// A name with its handle, where that is another word.
+pub(crate) fn with_handle(name: &SweepName) -> String {
+    match name.title() == name.handle() {
+        true => name.title().to_owned(),
+        false => format!("{} [{}]", name.title(), name.handle()),
+    }
+}
+
 /// Reads and checks a sweep file without working out its points.
 ///
 /// # Errors
 /// As for [`FileArgs::read`].
 pub(crate) fn parse(path: &Path) -> anyhow::Result<(String, SweepSpec)> {
     let text = read_text(path).map_err(|problem| wrong(path, &problem))?;
-    let spec = besom_sweep::parse(&text).map_err(|error| wrong(path, &error))?;
+    let spec = besom_sweep::parse(&text).map_err(|errors| wrong_file(path, &errors))?;
     Ok((text, spec))
 }
 
 /// What a relative dataset path in the file at `path` is relative to.
 pub(crate) fn folder(path: &Path) -> PathBuf {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
+
+/// All that is wrong with the file: one line where it is one error, else a line for each below a heading.
+fn wrong_file(path: &Path, errors: &SpecErrors) -> anyhow::Error {
+    match errors.count() {
+        1 => wrong(path, errors),
+        count => wrong(path, &format_args!("{count} errors\n  {}", errors.to_string().replace('\n', "\n  "))),
+    }
 }
 
 fn wrong(path: &Path, problem: &dyn std::fmt::Display) -> anyhow::Error {

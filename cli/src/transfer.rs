@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use besom_worker::transfer::{Caller, Party, TransferError};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::{connect::refused, output::say};
 
@@ -36,7 +36,11 @@ impl Party for Person {
     fn away(&mut self, status: &Status) -> bool {
         self.away += 1;
         if self.away == 1 {
-            say(format_args!("{}: the coordinator does not answer ({}); trying again", self.what, status.message()));
+            let problem = match status.code() {
+                Code::ResourceExhausted => status.message().to_owned(),
+                _ => format!("the coordinator does not answer ({})", status.message()),
+            };
+            say(format_args!("{}: {problem}; trying again", self.what));
         }
         self.away < AWAY
     }
@@ -63,6 +67,8 @@ impl Party for Person {
 pub(crate) fn given_up(error: TransferError) -> anyhow::Error {
     match error {
         TransferError::Refused(status) | TransferError::Away(status) => refused(status),
-        stuck @ (TransferError::Stuck { .. } | TransferError::Damaged { .. }) => stuck.into(),
+        other @ (TransferError::Stuck { .. } | TransferError::Damaged { .. } | TransferError::Memory { .. }) => {
+            other.into()
+        }
     }
 }

@@ -15,15 +15,18 @@ use crate::{
     render::{
         json,
         live::{self, Live, Pace},
+        number,
         results::{self, Order},
         slots::describe,
-        state,
+        state, sweeps,
     },
     signals,
 };
 
 /// How long a coordinator may be away while somebody watches.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A coordinator that is well sends progress more often than this.
+const SILENCE: Duration = Duration::from_secs(60);
 /// The table at the end shows at most so many runs; `besom best` shows the others.
 pub(crate) const SHOWN: u64 = 50;
 
@@ -33,24 +36,60 @@ pub(crate) const SHOWN: u64 = 50;
 /// No such sweep, or the coordinator stays away.
 pub(crate) async fn watch(client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
     let interrupted = signals::first_signal("")?;
-    interrupted.run_until_cancelled(to_the_end(client, sweep, as_json)).await.unwrap_or(Ok(Exit::Failed))
+    interrupted.run_until_cancelled(to_the_end(client, sweep, as_json)).await.unwrap_or(Ok(Exit::Interrupted))
 }
 
-async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
-    if !as_json {
+/// Waits for the end of the sweep, or until `timeout`, and prints how it ended. The first signal ends the waiting.
+///
+/// # Errors
+/// No such sweep, or the coordinator stays away.
+pub(crate) async fn wait(
+    mut client: SweepServiceClient<Channel>,
+    sweep: &str,
+    timeout: Option<Duration>,
+    as_json: bool,
+) -> anyhow::Result<Exit> {
+    let interrupted = signals::first_signal("")?;
+    let waiting = async {
         say_if_nobody_trains(&mut client, sweep).await?;
+        end_of(&mut client, sweep, |_| Ok(())).await
+    };
+    let bounded = async {
+        match timeout {
+            Some(timeout) => tokio::time::timeout(timeout, waiting).await.map_err(|_| timeout),
+            None => Ok(waiting.await),
+        }
+    };
+    match interrupted.run_until_cancelled(bounded).await {
+        None => Ok(Exit::Interrupted),
+        Some(Err(timeout)) => {
+            say(format_args!("sweep {sweep} has not ended within {} s", timeout.as_secs_f64()));
+            Ok(Exit::Failed)
+        }
+        Some(Ok(ended)) => {
+            let ended = ended?;
+            sweeps::print_one(&ended, as_json)?;
+            say_what_retry_does(&ended);
+            Ok(exit(&ended))
+        }
     }
-    let mut view =
-        View { live: if as_json { None } else { Live::on_terminal() }, as_json, pace: Pace::new(), last: None };
+}
+
+/// Passes each progress to `seen` until the sweep ends, however often the coordinator is away for a while.
+async fn end_of(
+    client: &mut SweepServiceClient<Channel>,
+    sweep: &str,
+    mut seen: impl FnMut(&SweepProgress) -> anyhow::Result<()>,
+) -> anyhow::Result<Sweep> {
     let mut away_since: Option<Instant> = None;
-    let last = loop {
-        match follow(&mut client, sweep, |progress| {
+    loop {
+        match follow(client, sweep, |progress| {
             away_since = None;
-            view.show(progress)
+            seen(progress)
         })
         .await
         {
-            Ok(Some(last)) => break last,
+            Ok(Some(last)) => return Ok(last),
             Ok(None) => {}
             Err(error) if is_away(&error) => {
                 let since = *away_since.get_or_insert_with(Instant::now);
@@ -61,7 +100,21 @@ async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_jso
             Err(error) => return Err(error),
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
+    if !as_json {
+        say_if_nobody_trains(&mut client, sweep).await?;
+    }
+    let mut view = View {
+        waits: None,
+        live: if as_json { None } else { Live::on_terminal() },
+        as_json,
+        pace: Pace::new(),
+        last: None,
     };
+    let last = end_of(&mut client, sweep, |progress| view.show(progress)).await?;
     if let Some(live) = &mut view.live {
         live.clear();
     }
@@ -70,14 +123,14 @@ async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_jso
     }
     let results = results::fetch(client, &last.name, Order::BestFirst, Some(SHOWN)).await?;
     results.print(false)?;
-    say_if_cancelled(&last);
+    say_what_retry_does(&last);
     Ok(exit(&last))
 }
 
 /// A person who sees no progress should know why.
 async fn say_if_nobody_trains(client: &mut SweepServiceClient<Channel>, sweep: &str) -> anyhow::Result<()> {
-    let workers = client.list_workers(ListWorkersRequest {}).await.map_err(refused)?.into_inner().workers;
-    if workers.iter().any(|worker| !worker.left) {
+    let workers = client.list_workers(ListWorkersRequest::default()).await.map_err(refused)?.into_inner().workers;
+    if workers.iter().any(|worker| !worker.left && !worker.gone) {
         return Ok(());
     }
     let sweep = client.get_sweep(SweepRef { sweep: sweep.to_owned() }).await.map_err(refused)?.into_inner();
@@ -89,13 +142,20 @@ async fn say_if_nobody_trains(client: &mut SweepServiceClient<Channel>, sweep: &
     Ok(())
 }
 
-/// A cancelled sweep stays cancelled: says what to do about it.
-pub(crate) fn say_if_cancelled(sweep: &Sweep) {
-    if sweep.state() == SweepState::Cancelled {
-        say(format_args!(
-            "sweep {} was cancelled and stays so: `--name` makes another sweep of the same file",
-            sweep.name
-        ));
+/// Says of an ended sweep how its failed and cancelled jobs are trained all the same.
+pub(crate) fn say_what_retry_does(sweep: &Sweep) {
+    let (name, counts) = (&sweep.name, sweep.counts.unwrap_or_default());
+    match (sweep.state(), counts.failed) {
+        (SweepState::Cancelled, _) => {
+            say(format_args!(
+                "sweep {name} is cancelled; `besom retry {name}` puts its unfinished jobs back into the queue"
+            ));
+        }
+        (SweepState::Completed, failed @ 1..) => say(format_args!(
+            "{} failed; `besom retry {name}` puts what failed back into the queue",
+            number::plural(failed, "job")
+        )),
+        _ => {}
     }
 }
 
@@ -135,16 +195,22 @@ pub(crate) async fn follow(
         _ => refused(status),
     };
     let mut stream = client.watch_sweep(SweepRef { sweep: sweep.to_owned() }).await.map_err(away)?.into_inner();
-    while let Some(progress) = stream.message().await.map_err(away)? {
+    loop {
+        // Something is sent every few seconds, whether or not anything changes.
+        let Ok(message) = tokio::time::timeout(SILENCE, stream.message()).await else {
+            return Err(Away(format!("it has said nothing for {} s", SILENCE.as_secs())).into());
+        };
+        let Some(progress) = message.map_err(away)? else { return Ok(None) };
         seen(&progress)?;
         if let Some(sweep) = progress.sweep.filter(state::is_final) {
             return Ok(Some(sweep));
         }
     }
-    Ok(None)
 }
 
 struct View {
+    /// What the sweep waits for, as it was said last.
+    waits: Option<String>,
     live: Option<Live>,
     as_json: bool,
     pace: Pace,
@@ -158,6 +224,11 @@ impl View {
         }
         let left = self.pace.left(progress.epochs_done, progress.epochs_total, Instant::now());
         let Some(sweep) = &progress.sweep else { return Ok(()) };
+        let waits = state::waits(sweep);
+        if waits != self.waits {
+            waits.iter().for_each(say);
+            self.waits = waits;
+        }
         if let Some(live) = &mut self.live {
             let lines: Vec<String> = progress.running.iter().map(|job| running(job, sweep)).collect();
             live.jobs(&lines);

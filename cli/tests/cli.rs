@@ -1,5 +1,6 @@
 //! The command line as a person or a script uses it: arguments, exit codes, outputs, and sweeps on the local store.
 
+mod editing;
 mod support;
 
 use std::{
@@ -12,12 +13,13 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 19] = [
+const SUBCOMMANDS: [&str; 22] = [
     "run",
     "coordinator",
     "worker",
     "submit",
     "watch",
+    "wait",
     "sweeps",
     "runs",
     "best",
@@ -27,6 +29,8 @@ const SUBCOMMANDS: [&str; 19] = [
     "pause",
     "resume",
     "cancel",
+    "retry",
+    "clone",
     "dataset",
     "predict",
     "export",
@@ -91,9 +95,9 @@ fn a_statement_may_begin_with_a_comment() {
     let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
     home.besom([Path::new("submit"), &file]).expect(0);
     let rows = home.besom(["sql", "--format", "csv", "-- one\nSELECT 1 AS n"]).expect(0);
-    assert_eq!(rows.stdout, "n\r\n1\r\n");
+    assert_eq!(rows.stdout, "n\n1\n");
     let rows = home.besom(["sql", "-- one\nSELECT 1 AS n", "--format", "csv"]).expect(0);
-    assert_eq!(rows.stdout, "n\r\n1\r\n");
+    assert_eq!(rows.stdout, "n\n1\n");
 }
 
 #[test]
@@ -154,7 +158,7 @@ fn after_a_run_the_database_file_alone_holds_everything() {
     let copy = Home::new();
     std::fs::copy(home.path().join("besom.db"), copy.path().join("besom.db")).unwrap();
     let count = copy.besom(["sql", "--format", "csv", "SELECT count(*) AS runs FROM runs"]).expect(0);
-    assert_eq!(count.stdout, "runs\r\n2\r\n");
+    assert_eq!(count.stdout, "runs\n2\n");
 }
 
 #[test]
@@ -171,7 +175,7 @@ fn a_sweep_is_run_once_and_shown_again() {
     assert_eq!(again.stdout, first.stdout, "the same table");
     assert_eq!(finished(&again.stderr), 0, "nothing is trained again: {again}");
     let attempts = home.besom(["sql", "SELECT count(*) AS n FROM attempts", "--format", "csv"]).expect(0);
-    assert_eq!(attempts.stdout, "n\r\n3\r\n");
+    assert_eq!(attempts.stdout, "n\n3\n");
 }
 
 #[test]
@@ -215,7 +219,7 @@ fn results_read_the_same_as_table_json_and_csv() {
     // The statement that `run` suggests works as it stands.
     let statement = suggestion.split_once("besom sql \"").and_then(|(_, rest)| rest.split_once('"')).unwrap().0;
     let rows = home.besom(["sql", statement, "--format", "csv"]).expect(0).stdout;
-    assert_eq!(rows.split("\r\n").count(), 5, "a header, three rates and the last line's end: {rows:?}");
+    assert_eq!(rows.split("\n").count(), 5, "a header, three rates and the last line's end: {rows:?}");
 }
 
 #[test]
@@ -229,7 +233,7 @@ fn a_statement_that_writes_or_is_wrong_is_refused() {
         assert!(ended.stdout.is_empty() && ended.stderr.starts_with("besom: "), "{ended}");
     }
     let rows = home.besom(["sql", "SELECT count(*) AS n FROM jobs", "--format", "csv"]).expect(0);
-    assert_eq!(rows.stdout, "n\r\n1\r\n");
+    assert_eq!(rows.stdout, "n\n1\n");
 }
 
 #[test]
@@ -284,16 +288,23 @@ fn a_sweep_is_paused_resumed_and_cancelled() {
     home.besom(["resume", "tiny"]).expect(1);
     let ended = home.besom([Path::new("run"), &file]).expect(1);
     assert!(ended.stdout.contains("cancelled, 2 cancelled"), "{ended}");
-    ended.says("--name");
+    ended.says("besom retry tiny");
     home.besom(["pause", "tiiny"]).expect(1).says("tiny");
 }
 
 #[test]
 fn a_store_that_is_not_there_is_said_to_be_missing() {
     let home = Home::new();
-    for command in
-        [&["sweeps"][..], &["best", "x"], &["workers"], &["watch", "x"], &["sql", "SELECT 1"], &["pause", "x"]]
-    {
+    for command in [
+        &["sweeps"][..],
+        &["best", "x"],
+        &["workers"],
+        &["watch", "x"],
+        &["wait", "x"],
+        &["sql", "SELECT 1"],
+        &["pause", "x"],
+        &["retry", "x"],
+    ] {
         let ended = home.besom(command).expect(1);
         assert!(ended.stderr.contains("besom.db") && ended.stderr.contains("run or submit a sweep first"), "{ended}");
     }
@@ -328,7 +339,7 @@ fn an_interrupted_run_goes_on_where_it_was() {
     let file = home.write("long.yaml", &tiny_sweep("long", 4, 100));
     let run = home.start([Path::new("run"), Path::new("--slots"), Path::new("1"), &file]);
     run.wait_for("job ");
-    let ended = run.terminate().expect(1).says("goes on with sweep long");
+    let ended = run.terminate().expect(143).says("goes on with sweep long");
     assert!(ended.stdout.is_empty(), "{ended}");
     let progress = home.besom(["sweeps", "--json"]).expect(0).json();
     assert_eq!((&progress[0]["state"], &progress[0]["running"]), (&"active".into(), &0.into()));
@@ -390,7 +401,7 @@ fn a_second_signal_ends_a_worker_at_once() {
     worker.signal("TERM");
     worker.wait_for("draining");
     let second = Instant::now();
-    worker.terminate().expect(1).says("besom: stopped");
+    worker.terminate().expect(143).says("besom: stopped");
     assert!(second.elapsed() < Duration::from_secs(3), "{:?}", second.elapsed());
 }
 
@@ -536,4 +547,80 @@ fn completions_are_made_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(home.besom(["completions", shell]).expect(0).stdout.contains("besom"));
     }
+}
+
+#[test]
+fn a_coordinator_on_loopback_says_how_others_reach_it() {
+    let home = Home::new();
+    let (coordinator, _) = home.coordinator::<&str>([]);
+    let line = coordinator.wait_for("only this machine reaches it");
+    assert!(line.contains("--listen 0.0.0.0:") && line.contains("--insecure"), "{line}");
+    coordinator.terminate().expect(0);
+    home.besom(["coordinator", "--listen", "0.0.0.0:0"]).expect(2).says("add --insecure if you trust the network");
+}
+
+#[test]
+fn where_a_store_and_a_coordinator_are_set_it_is_said_which_one_counts() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
+    let (coordinator, url) = home.coordinator::<&str>([]);
+    home.besom(["submit", file.to_str().unwrap(), "--coordinator", &url]).expect(0);
+    let store = home.store();
+    let both = Home::new().with_variable("BESOM_COORDINATOR", &url).with_variable("BESOM_STORE", &store);
+    let listed = both.besom(["sweeps"]).expect(0);
+    assert!(listed.stdout.contains("tiny"), "{listed}");
+    assert_eq!(listed.stderr.matches("BESOM_COORDINATOR counts here, and BESOM_STORE does not").count(), 1, "{listed}");
+    both.besom(["sql", "SELECT name FROM sweeps"])
+        .expect(0)
+        .says("BESOM_STORE counts here, and BESOM_COORDINATOR does not");
+    // A flag is what the person means.
+    let flagged = both.besom(["sweeps", "--store", &store]).expect(0);
+    assert!(flagged.stderr.is_empty(), "{flagged}");
+    let only = Home::new().with_variable("BESOM_COORDINATOR", &url);
+    only.besom(["sql", "SELECT 1"]).expect(2).says(&url).says("or name the store with --store");
+    only.besom(["sql", "SELECT 1", "--coordinator", &url])
+        .expect(2)
+        .says("--coordinator: `besom sql` asks the store itself");
+    coordinator.terminate().expect(0);
+}
+
+#[test]
+fn errors_of_the_system_name_the_file_and_the_cause_in_words() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
+    let (missing, folder) = (home.path().join("missing"), home.path().join("folder"));
+    let (below, config) = (file.join("below"), folder.join("config.toml"));
+    std::fs::create_dir_all(&config).unwrap();
+    home.besom([Path::new("run"), &file]).expect(0);
+    let words = |path: &Path| path.to_str().unwrap().to_owned();
+    let inside = |path: &Path, name: &str| words(&path.join(name));
+    let cases: Vec<(Vec<String>, &Path)> = vec![
+        (vec!["run".into(), inside(&missing, "x.yaml")], &missing),
+        (vec!["submit".into(), words(&folder)], &folder),
+        (vec!["dataset".into(), "inspect".into(), inside(&missing, "x.npz")], &missing),
+        (vec!["dataset".into(), "inspect".into(), words(&below)], &below),
+        (vec!["plot".into(), "tiny".into(), "--out".into(), words(&below)], &below),
+        (vec!["report".into(), "tiny".into(), "--out".into(), inside(&missing, "x.html")], &missing),
+        (vec!["export".into(), "runs".into(), "tiny".into(), "--out".into(), inside(&missing, "x.csv")], &missing),
+        (vec!["export".into(), "model".into(), "tiny".into(), "--out".into(), words(&below)], &below),
+        (vec!["predict".into(), "tiny".into(), "--out".into(), inside(&missing, "x.svg")], &missing),
+        (vec!["predict".into(), "tiny".into(), "--input".into(), inside(&missing, "x.png")], &missing),
+        (vec!["sql".into(), "SELECT 1".into(), "--store".into(), format!("sqlite:{}", words(&below))], &below),
+        (vec!["sweeps".into(), "--store".into(), format!("sqlite:{}", inside(&missing, "x.db"))], &missing),
+        (
+            ["coordinator", "--listen", "127.0.0.1:0", "--store", &format!("sqlite:{}", inside(&below, "x.db"))]
+                .map(str::to_owned)
+                .to_vec(),
+            &below,
+        ),
+    ];
+    for (args, names) in cases {
+        let ended = home.besom(&args);
+        assert!(matches!(ended.code(), Some(1 | 2)), "{ended}");
+        assert!(ended.stderr.contains(names.to_str().unwrap()), "{ended}");
+        assert!(!ended.stderr.contains("os error"), "{ended}");
+    }
+    let broken = Home::new().with_variable("BESOM_HOME", folder.to_str().unwrap());
+    let ended = broken.besom(["sweeps"]).expect(1).says(config.to_str().unwrap());
+    assert!(ended.stderr.contains("irectory") && !ended.stderr.contains("os error"), "{ended}");
 }

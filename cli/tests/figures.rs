@@ -112,6 +112,85 @@ fn two_hyperparameters_make_a_heat_map_and_more_make_parallel_coordinates() {
 }
 
 #[test]
+fn a_large_grid_shows_its_best_runs_and_what_sets_them_apart() {
+    let home = Home::new();
+    let parameters = [
+        "optimizer: {values: [sgd, adam]}",
+        "learning_rate: {values: [0.001, 0.01, 0.03]}",
+        "batch_size: {values: [16, 64]}",
+        "l2: {values: [0.0, 0.001]}",
+        "epochs: {value: 2}",
+    ];
+    run(&home, &sweep("large", "grid", &parameters, &[]));
+    plot(&home, "large", "out", &[]);
+    let curves = texts(home.path().join("out/curves.svg"));
+    assert_says(
+        &curves,
+        &["best 5 of 24 runs", "19 others", "averaged over the rest", "best: job ", "the best run with"],
+    );
+    assert!(!curves.iter().any(|text| text.contains("middle 80 %")), "no bands: {curves:#?}");
+    let runs = home.besom(["runs", "large", "--json"]).expect(0).json();
+    let mut runs: Vec<_> = runs.as_array().unwrap().clone();
+    let accuracy = |run: &serde_json::Value| run["final_val_accuracy"].as_f64().unwrap();
+    runs.sort_by(|a, b| accuracy(b).total_cmp(&accuracy(a)).then(a["job"].as_u64().cmp(&b["job"].as_u64())));
+    let parallel = texts(home.path().join("out/parallel.svg"));
+    for run in &runs[..5] {
+        assert_says(&curves, &[&format!("job {}", run["job"])]);
+        assert_says(&parallel, &[&format!("{:.4}  job {}", accuracy(run), run["job"])]);
+    }
+    // What differs between the five stands beside each, by name; what does not is said once.
+    let named = |what: &str| parallel.iter().filter(|text| text.contains(what)).count();
+    for name in ["optimizer", "learning_rate", "batch_size"] {
+        let values: Vec<_> = runs[..5].iter().map(|run| run[name].to_string()).collect();
+        let times = if values.iter().all(|value| *value == values[0]) { 1 } else { 5 };
+        assert_eq!(named(&format!("{name} ")), times, "{name} of {values:?} in {parallel:#?}");
+    }
+    assert!(!parallel.iter().any(|text| text.contains('…')), "nothing is cut: {parallel:#?}");
+    let text = home.besom(["plot", "large", "--term"]).expect(0).stdout;
+    assert!(text.contains("the best of 24 runs") && text.contains("a job "), "{text}");
+}
+
+/// A table with a class for each name, which a column each tells apart.
+fn table(names: &[&str]) -> String {
+    let header: Vec<String> = (0..names.len()).map(|column| format!("p{column}")).collect();
+    let row = |n: usize| {
+        let class = n % names.len();
+        let pixels = (0..names.len()).map(|column| if column == class { 200 + n % 50 } else { n % 40 });
+        format!("{},{}\n", names[class], pixels.map(|pixel| pixel.to_string()).collect::<Vec<_>>().join(","))
+    };
+    format!("label,{}\n{}", header.join(","), (0..60 * names.len()).map(row).collect::<String>())
+}
+
+#[test]
+fn names_of_any_script_are_drawn_in_letters_that_the_font_has() {
+    let home = Home::new();
+    let names = ["長城", "常城", "고양이", "แมว", "बिल्ली", "ねこ", "Кошка", "سور", "Café", "🐱 cat"];
+    let file = home.write("scripts.csv", &table(&names));
+    let text = sweep("scripts", "grid", &["learning_rate: {values: [0.1, 0.2]}", "epochs: {value: 3}"], &[]);
+    let text = text.replace("{source: 'builtin:sketches', samples: 300}", &format!("{{source: '{}'}}", file.display()));
+    run(&home, &text);
+    let path = |name: &str| home.path().join(name).display().to_string();
+    for (name, args) in [("sheet", &["--samples", "60"][..]), ("confusion", &["--report"])] {
+        for kind in ["svg", "png"] {
+            let ended = home.besom([&["predict", "scripts", "--out", &path(&format!("{name}.{kind}"))], args].concat());
+            let ended = ended.expect(0);
+            assert!(!ended.stderr.contains("No fonts"), "a letter is left out: {ended}");
+        }
+        let drawn = texts(path(&format!("{name}.svg")).into());
+        // Two names of one sound are told apart by their labels.
+        assert_says(&drawn, &["Chang Cheng (", "goyangi", "Кошка", "سور", "Café", "cat"]);
+        let lacking = |c: char| matches!(c, '\u{900}'..='\u{97f}' | '\u{e00}'..='\u{e7f}' | '\u{3040}'..='\u{d7ff}');
+        assert!(!drawn.iter().any(|text| text.contains(lacking)), "{drawn:#?}");
+        let svg = fs::read_to_string(path(&format!("{name}.svg"))).unwrap();
+        assert!(svg.contains("<title>고양이</title>"), "the name's own letters are its tooltip");
+    }
+    let page = path("page.html");
+    home.besom(["report", "scripts", "--out", &page]).expect(0);
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains(">goyangi<") && page.contains("고양이</td>"), "the figure, and the table with its labels");
+}
+
+#[test]
 fn a_run_draws_at_its_end_and_says_where_unless_told_not_to() {
     let home = Home::new();
     let file = home.write("tiny.yaml", &tiny_sweep("tiny", 2, 1));

@@ -124,7 +124,7 @@ async fn expansion_of(scheduler: &Scheduler, sweep: &Sweep) -> Result<Expansion,
     let turn = scheduler.expansions.own_turn().await;
     spawn_blocking(move || {
         let _turn = turn;
-        let spec = besom_sweep::parse(&new.text).map_err(|error| error.to_string())?;
+        let spec = besom_sweep::parse(&new.text).map_err(|errors| errors.to_string().replace('\n', "; "))?;
         let engine = match &new.engine {
             Some(word) => Some(Engine::parse(word).ok_or_else(|| format!("unknown engine {word}"))?),
             None => None,
@@ -180,6 +180,7 @@ mod tests {
         let dataset = Digest::parse(&"0".repeat(64)).unwrap();
         let new = NewSweep {
             name: name.to_owned(),
+            title: name.to_owned(),
             digest: expansion.sweep_digest(dataset.as_str()),
             text: text.to_owned(),
             method: spec.method.as_str().to_owned(),

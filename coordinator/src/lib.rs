@@ -12,6 +12,7 @@ pub mod domain;
 mod expander;
 mod expansions;
 mod failed_sync;
+mod full_disk;
 mod in_process;
 mod keeper;
 mod listener;

@@ -206,6 +206,7 @@ mod tests {
         let digest = "0".repeat(64);
         let new = NewSweep {
             name: "x".to_owned(),
+            title: "x".to_owned(),
             digest: digest.clone(),
             text: text.to_owned(),
             method: spec.method.as_str().to_owned(),
@@ -235,6 +236,7 @@ mod tests {
             build: word(),
             trainer_version,
             device: word(),
+            gone_after: TTL,
         };
         let session = store.register_worker(worker, None).await.unwrap();
         let lease_ttl = Duration::from_micros(1);

@@ -10,11 +10,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::config::CoordinatorConfig;
 use crate::domain::{
-    Assignment, Completion, Directive, JobOutcome, Lease, Session, Settled, Sweep, SweepId, WriteResult,
+    Assignment, Completion, Digest, Directive, JobId, JobOutcome, Lease, Retried, Session, Settled, Sweep, SweepId,
+    WriteResult,
 };
 use crate::expansions::Expansions;
 use crate::queue::{Found, POLL, QueueWatch};
@@ -170,18 +171,31 @@ impl Scheduler {
 
     /// Ends one attempt.
     pub(crate) async fn complete(&self, session: Session, completion: Completion) -> Result<WriteResult, StoreError> {
-        let (at, failure) = (completion.lease.at, failure(&completion.outcome));
+        let (at, told) = (completion.lease.at, Told::of(&completion.outcome));
         let result = bounded(self.store.complete(session, completion, self.config.retry, None)).await?;
         self.queue.called(session.worker);
         if result == WriteResult::Accepted {
-            match failure {
-                Some(error) => info!(job.id = %at.job, job.attempt = at.attempt, error, "attempt failed"),
-                None => info!(job.id = %at.job, job.attempt = at.attempt, "job completed"),
+            match told {
+                Told::Hindered(problem) => {
+                    warn!(job.id = %at.job, job.attempt = at.attempt, problem, "job given back; it waits and is tried again");
+                }
+                Told::Failed(error) => info!(job.id = %at.job, job.attempt = at.attempt, error, "attempt failed"),
+                Told::Ended => info!(job.id = %at.job, job.attempt = at.attempt, "job completed"),
             }
             // A failed job may be in the queue again; its `not_before` is seen by polling.
             self.ended.notify_waiters();
         }
         Ok(result)
+    }
+
+    /// The dataset is stored: whoever waits for it goes on.
+    pub(crate) async fn dataset_is_there(&self, digest: Digest) -> Result<(), StoreError> {
+        let jobs = bounded(self.store.dataset_is_there(digest.clone())).await?;
+        if jobs > 0 {
+            info!(artifact = %digest, jobs, "the dataset is in the store again; the jobs that waited for it go on");
+            self.jobs_queued();
+        }
+        Ok(())
     }
 
     /// Gives jobs back to the queue, answers in the order of the attempts.
@@ -225,6 +239,18 @@ impl Scheduler {
         Ok(after)
     }
 
+    /// Puts failed and cancelled jobs back into the queue: all of the sweep's, or one.
+    pub(crate) async fn retry(&self, sweep: &str, job: Option<JobId>) -> Result<Retried, StoreError> {
+        let found = bounded(self.store.find_sweep(sweep)).await?;
+        let retried = bounded(self.store.retry_sweep(found.id, job, None)).await?;
+        info!(sweep.id = %found.id, sweep.name = found.new.name, jobs = retried.jobs, "jobs retried");
+        self.jobs_queued();
+        if retried.sweep.jobs_created < retried.sweep.new.jobs_total {
+            self.unexpanded.notify_one();
+        }
+        Ok(retried)
+    }
+
     /// No name is a number, so a number always finds its sweep.
     async fn sweep_by_id(&self, sweep: SweepId) -> Result<Sweep, StoreError> {
         bounded(self.store.find_sweep(&sweep.to_string())).await
@@ -254,10 +280,20 @@ fn notice(found: &Found, version: u32) -> Option<String> {
     })
 }
 
-fn failure(outcome: &JobOutcome) -> Option<String> {
-    match outcome {
-        JobOutcome::Failed { error, .. } => Some(error.clone()),
-        JobOutcome::Succeeded | JobOutcome::Stopped | JobOutcome::Diverged => None,
+/// What the log says of the end of an attempt.
+enum Told {
+    Ended,
+    Failed(String),
+    Hindered(String),
+}
+
+impl Told {
+    fn of(outcome: &JobOutcome) -> Self {
+        match outcome {
+            JobOutcome::Failed { error, .. } => Self::Failed(error.clone()),
+            JobOutcome::Hindered { problem, .. } => Self::Hindered(problem.clone()),
+            JobOutcome::Succeeded | JobOutcome::Stopped | JobOutcome::Diverged => Self::Ended,
+        }
     }
 }
 
@@ -283,6 +319,7 @@ mod tests {
         let expansion = Expansion::new(&spec, None).unwrap();
         let new = NewSweep {
             name: "x".to_owned(),
+            title: "x".to_owned(),
             digest: "0".repeat(64),
             text: text.to_owned(),
             method: spec.method.as_str().to_owned(),
@@ -318,6 +355,7 @@ mod tests {
             build: word(),
             trainer_version,
             device: word(),
+            gone_after: Duration::from_secs(60),
         };
         let session = scheduler.store.register_worker(worker, None).await.unwrap();
         let closing = CancellationToken::new();

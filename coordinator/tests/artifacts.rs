@@ -515,10 +515,11 @@ async fn a_file_that_no_row_names_is_not_relied_on() {
 }
 
 #[tokio::test]
-async fn a_damaged_row_is_an_error_in_the_stream() {
+async fn a_damaged_row_is_an_error_in_the_stream_and_healed_by_the_next_put() {
     let setup = postgres().await;
-    let bytes = content(2 * ROW, 11);
-    put(&*setup.opened.artifacts, &bytes).await.unwrap();
+    let (artifacts, bytes) = (&*setup.opened.artifacts, content(2 * ROW, 11));
+    let name = digest(&bytes);
+    put(artifacts, &bytes).await.unwrap();
     let StoreUrl::Postgres(url) = &setup.url else { panic!("{:?}", setup.url) };
     let pool = sqlx::PgPool::connect(url).await.unwrap();
     for damage in [
@@ -526,8 +527,17 @@ async fn a_damaged_row_is_an_error_in_the_stream() {
         "DELETE FROM artifact_chunks WHERE seq = 1",
     ] {
         sqlx::query(damage).execute(&pool).await.unwrap();
-        let result = get(&*setup.opened.artifacts, &digest(&bytes)).await;
+        let reading = open_read_only(&setup.url).await.unwrap();
+        let result = get(&*reading.artifacts, &name).await;
         assert!(matches!(result, Err(ArtifactError::Mismatch { .. })), "{damage}");
+        assert_eq!(size(artifacts, &name).await, Some(bytes.len() as u64), "who only reads notes nothing");
+        let result = get(artifacts, &name).await;
+        assert!(matches!(result, Err(ArtifactError::Mismatch { .. })), "{damage}");
+        assert_eq!(size(artifacts, &name).await, None, "it counts as missing");
+        assert!(matches!(get(artifacts, &name).await, Err(ArtifactError::NotFound(_))), "{damage}");
+        let (one, other) = tokio::join!(put(artifacts, &bytes), put(artifacts, &bytes));
+        one.and(other).unwrap();
+        assert!(get(artifacts, &name).await.unwrap() == bytes, "{damage}");
     }
 }
 
@@ -646,6 +656,51 @@ async fn who_only_reads_leaves_a_damaged_file_where_it_is() {
     let reading = open_read_only(&setup.url).await.unwrap();
     assert!(matches!(get(&*reading.artifacts, &digest(&bytes)).await, Err(ArtifactError::Mismatch { .. })));
     assert!(file.exists());
+}
+
+#[tokio::test]
+async fn two_stores_in_one_folder_do_not_share_their_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = content(CHUNK, 31);
+    let name = digest(&bytes);
+    let url = |file: &str| StoreUrl::Sqlite(dir.path().join(file));
+    let (besom, other) = (open(&url("besom.db")).await.unwrap(), open(&url("other.db")).await.unwrap());
+    for opened in [&besom, &other] {
+        put(&*opened.artifacts, &bytes).await.unwrap();
+    }
+    for folder in ["artifacts", "other.db.artifacts"] {
+        assert!(dir.path().join(folder).join(&name.as_str()[..2]).join(name.as_str()).is_file(), "{folder}");
+    }
+    std::fs::remove_dir_all(dir.path().join("artifacts")).unwrap();
+    assert!(get(&*other.artifacts, &name).await.unwrap() == bytes);
+    let reading = open_read_only(&url("other.db")).await.unwrap();
+    assert!(get(&*reading.artifacts, &name).await.unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_store_takes_its_files_out_of_a_folder_that_it_shared_with_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mine, others) = (content(CHUNK, 32), content(CHUNK, 33));
+    let url = StoreUrl::Sqlite(dir.path().join("other.db"));
+    let opened = open(&url).await.unwrap();
+    put(&*opened.artifacts, &mine).await.unwrap();
+    opened.close().await;
+    // As an earlier build left it, with a file of another store beside it.
+    let shared = dir.path().join("artifacts");
+    std::fs::rename(dir.path().join("other.db.artifacts"), &shared).unwrap();
+    let foreign = digest(&others);
+    let place = shared.join(&foreign.as_str()[..2]);
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::write(place.join(foreign.as_str()), &others).unwrap();
+    let reading = open_read_only(&url).await.unwrap();
+    assert!(
+        get(&*reading.artifacts, &digest(&mine)).await.unwrap() == mine,
+        "who only reads finds them where they are"
+    );
+    let opened = open(&url).await.unwrap();
+    std::fs::remove_dir_all(&shared).unwrap();
+    assert!(get(&*opened.artifacts, &digest(&mine)).await.unwrap() == mine);
+    assert!(matches!(get(&*opened.artifacts, &foreign).await, Err(ArtifactError::NotFound(_))));
 }
 
 /// The last run that named an artifact drops it while somebody stores it anew.

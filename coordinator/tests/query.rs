@@ -187,20 +187,21 @@ async fn reading_goes_on_while_a_coordinator_writes(filled: Filled) {
                 build: "besom".to_owned(),
                 trainer_version: 1,
                 device: "cpu".to_owned(),
+                gone_after: std::time::Duration::from_secs(60),
             };
             store.register_worker(worker, None).await.unwrap();
         }
     });
     let mut seen = 0;
     while !writer.is_finished() {
-        let Cell::Integer(count) = scalar(&filled.url, "SELECT count(*) FROM worker_status").await else {
+        let Cell::Integer(count) = scalar(&filled.url, "SELECT count(*) FROM workers").await else {
             panic!("a count is an integer")
         };
         assert!(count >= seen);
         seen = count;
     }
     writer.await.unwrap();
-    assert_eq!(scalar(&filled.url, "SELECT count(*) FROM worker_status").await, Cell::Integer(102));
+    assert_eq!(scalar(&filled.url, "SELECT count(*) FROM workers").await, Cell::Integer(102));
 }
 
 async fn reading_needs_no_coordinator(filled: Filled) {

@@ -12,7 +12,8 @@ use besom_coordinator::{
     domain::{Completion, Confusion},
     store::{
         Store,
-        open::{OpenError, StoreUrl, open},
+        lock::LockFile,
+        open::{OpenError, StoreUrl, open, open_read_only},
         postgres::PostgresStore,
         sqlite::SqliteStore,
     },
@@ -284,6 +285,60 @@ async fn runs_that_ended_before_the_migration_have_their_statistics_soon_after_a
         assert_eq!(bench.store.config_stats(sweep.id, None, 9).await.unwrap(), before);
         assert_eq!(bench.query("SELECT * FROM per_class ORDER BY job, class").await, classes);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sqlite_store_that_another_process_is_making_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("besom.db");
+    let url = StoreUrl::Sqlite(path.clone());
+    // Nobody makes it: that is told at once.
+    let error = open_read_only(&url).await.map(|_| ()).unwrap_err();
+    assert!(matches!(error, OpenError::NotFound { .. }), "{error}");
+    let lock = LockFile::take(&path).unwrap();
+    let reader = tokio::spawn({
+        let url = url.clone();
+        async move { open_read_only(&url).await.map(|_| ()) }
+    });
+    tokio::task::yield_now().await;
+    let store = SqliteStore::open(&path).await.unwrap();
+    reader.await.unwrap().unwrap();
+    store.close().await;
+
+    // Half a migration is no store of an older build, as long as somebody is at it.
+    let mut conn = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let (waiting, asked) = (tokio::spawn(async move { open_read_only(&url).await.map(|_| ()) }), path.clone());
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished());
+    drop(lock);
+    let error = waiting.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("lacks migration") && error.contains(asked.to_str().unwrap()), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgres_store_that_another_process_is_making_is_waited_for() {
+    let database = database().await;
+    let url = StoreUrl::Postgres(database.url.clone());
+    PostgresStore::open(&database.url).await.unwrap().close().await;
+    let mut maker = sqlx::PgConnection::connect(&database.url).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE kept AS SELECT * FROM _sqlx_migrations").execute(&mut maker).await.unwrap();
+    let last = "DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM kept)";
+    sqlx::query(last).execute(&mut maker).await.unwrap();
+    let error = open_read_only(&url).await.map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("lacks migration"), "nobody is at it: {error}");
+    // What whoever applies migrations holds meanwhile.
+    sqlx::query("SELECT pg_advisory_lock(7)").execute(&mut maker).await.unwrap();
+    let waiting = tokio::spawn(async move { open_read_only(&url).await.map(|_| ()) });
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished());
+    let rest = "INSERT INTO _sqlx_migrations SELECT * FROM kept WHERE version = (SELECT max(version) FROM kept)";
+    sqlx::query(rest).execute(&mut maker).await.unwrap();
+    sqlx::query("SELECT pg_advisory_unlock(7)").execute(&mut maker).await.unwrap();
+    waiting.await.unwrap().unwrap();
 }
 
 /// Brings a database to where a build left it that knew the first `last` migrations.

@@ -7,12 +7,16 @@
 
 mod store_support;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use besom_coordinator::{
     domain::{
-        AttemptOutcome, AttemptRef, ConfigRun, ConfigSums, Directive, EpochRecord, JobId, JobOutcome, JobState,
-        RetryDecision, RetryPolicy, Run, SweepId, SweepState, Timestamp, WorkerId, WriteResult, spread,
+        AttemptOutcome, AttemptRef, ConfigRun, ConfigSums, Directive, EpochRecord, Hindrance, JobId, JobOutcome,
+        JobState, RetryDecision, RetryPolicy, Run, SweepId, SweepState, Timestamp, WorkerId, WriteResult,
+        after_hindrance, spread,
     },
     store::{AcquireRequest, StoreError, SweepCommand},
 };
@@ -47,6 +51,8 @@ struct Job {
     not_before: i64,
     failures: u32,
     losses: u32,
+    hindrances: u32,
+    hindered_by: Option<Hindrance>,
     objective: Option<f64>,
 }
 
@@ -59,6 +65,7 @@ enum Step {
     Release(AttemptRef),
     Expire(u32),
     Command(SweepId, SweepCommand),
+    Retry(SweepId, Option<JobId>),
 }
 
 /// An answer, as far as it is compared.
@@ -69,6 +76,7 @@ enum Answer {
     Written(WriteResult),
     Settled(Vec<(AttemptRef, JobState)>),
     Sweep(SweepState),
+    Retried(SweepState, u64),
     Refused,
 }
 
@@ -90,7 +98,33 @@ impl Model {
             Step::Release(at) => Answer::Written(self.release(*at, now)),
             Step::Expire(limit) => Answer::Settled(self.expire(*limit, now)),
             Step::Command(sweep, command) => self.command(*sweep, *command),
+            Step::Retry(sweep, job) => self.retry(*sweep, *job),
         }
+    }
+
+    fn retry(&mut self, sweep: SweepId, job: Option<JobId>) -> Answer {
+        if let Some(job) = job {
+            let state = self.jobs[&job].state;
+            if matches!(state, JobState::Succeeded | JobState::Stopped | JobState::Diverged) {
+                return Answer::Refused;
+            }
+        }
+        let mut retried = 0;
+        for (id, found) in &mut self.jobs {
+            let wanted = found.sweep == sweep && job.is_none_or(|job| job == *id);
+            if wanted && matches!(found.state, JobState::Failed | JobState::Cancelled) {
+                (found.state, found.not_before, found.failures, found.losses) = (JobState::Queued, 0, 0, 0);
+                retried += 1;
+            }
+        }
+        let state = self.sweeps[&sweep];
+        if state.is_final() && retried == 0 {
+            return Answer::Refused;
+        }
+        if state.is_final() {
+            self.sweeps.insert(sweep, SweepState::Active);
+        }
+        Answer::Retried(self.sweeps[&sweep], retried)
     }
 
     fn runs(&self, at: AttemptRef) -> bool {
@@ -113,7 +147,11 @@ impl Model {
             return held;
         }
         let mut given = Vec::new();
-        for (id, job) in &mut self.jobs {
+        let waits = |job: &&Job| {
+            job.state == JobState::Queued && job.hindered_by == Some(Hindrance::Artifact) && job.not_before > now
+        };
+        let waiting: BTreeSet<SweepId> = self.jobs.values().filter(waits).map(|job| job.sweep).collect();
+        for (id, job) in self.jobs.iter_mut().filter(|(_, job)| !waiting.contains(&job.sweep)) {
             let wanted = wish.sweep.is_none_or(|sweep| sweep == job.sweep);
             let ready = job.state == JobState::Queued && job.not_before <= now;
             if wanted && ready && self.sweeps[&job.sweep] == SweepState::Active && given.len() < wish.slots.len() {
@@ -165,6 +203,7 @@ impl Model {
             JobOutcome::Stopped => (AttemptOutcome::Stopped, JobState::Stopped),
             JobOutcome::Diverged => (AttemptOutcome::Diverged, JobState::Diverged),
             JobOutcome::Failed { .. } => (AttemptOutcome::Failed, JobState::Failed),
+            JobOutcome::Hindered { .. } => (AttemptOutcome::Released, JobState::Queued),
         };
         if !self.runs(at) {
             return Answer::Written(self.stale(at, ended));
@@ -179,6 +218,13 @@ impl Model {
             let failures = self.job(at).failures;
             let decision = POLICY.after_failure(failures, *retryable, spread(at));
             self.set_back(at, decision, now);
+        } else if let JobOutcome::Hindered { by, .. } = outcome {
+            self.keep(at, records);
+            let job = self.job(at);
+            let times = job.hindrances + 1;
+            self.set_back(at, RetryDecision::Again(after_hindrance(*by, times, spread(at))), now);
+            let job = self.job(at);
+            (job.hindrances, job.hindered_by) = (times, Some(*by));
         } else {
             self.keep(at, records);
             let last = self.epochs[&at].values().last().and_then(|record| record.val_accuracy);
@@ -195,6 +241,7 @@ impl Model {
         let job = self.job(at);
         match decision {
             RetryDecision::Again(wait) => {
+                (job.hindrances, job.hindered_by) = (0, None);
                 job.state = JobState::Queued;
                 job.not_before = now + wait.as_micros() as i64;
             }
@@ -300,6 +347,10 @@ async fn apply(bench: &Bench, worker: WorkerId, step: &Step, now: i64) -> Answer
             let answer = store.command_sweep(sweep, command, now).await;
             answer.map_or_else(refused, |sweep| Answer::Sweep(sweep.state))
         }
+        Step::Retry(sweep, job) => {
+            let answer = store.retry_sweep(sweep, job, now).await;
+            answer.map_or_else(refused, |retried| Answer::Retried(retried.sweep.state, retried.jobs))
+        }
     }
 }
 
@@ -341,6 +392,10 @@ fn choose(dice: &mut Dice, model: &Model, worker: WorkerId, wishes: &mut Vec<Acq
             let outcome = match dice.roll(8) {
                 0 => JobOutcome::Stopped,
                 1 => JobOutcome::Diverged,
+                4 => JobOutcome::Hindered {
+                    problem: "no".to_owned(),
+                    by: Hindrance::ALL[dice.roll(Hindrance::ALL.len())],
+                },
                 2..4 => JobOutcome::Failed { error: "no".to_owned(), retryable: dice.roll(4) > 0 },
                 _ => JobOutcome::Succeeded,
             };
@@ -351,7 +406,12 @@ fn choose(dice: &mut Dice, model: &Model, worker: WorkerId, wishes: &mut Vec<Acq
             Step::Complete(at, outcome, vec![last])
         }
         75..83 => Step::Release(pick(dice)),
-        83..95 => Step::Expire(1 + dice.roll(4) as u32),
+        83..93 => Step::Expire(1 + dice.roll(4) as u32),
+        93..95 => {
+            let sweep = sweep(dice);
+            let jobs: Vec<JobId> = model.jobs.iter().filter(|(_, job)| job.sweep == sweep).map(|(id, _)| *id).collect();
+            Step::Retry(sweep, (dice.roll(3) == 0).then(|| jobs[dice.roll(jobs.len())]))
+        }
         95..97 => Step::Command(sweep(dice), SweepCommand::Pause),
         97..99 => Step::Command(sweep(dice), SweepCommand::Resume),
         _ => Step::Command(sweep(dice), SweepCommand::Cancel),
@@ -382,6 +442,10 @@ async fn compare(bench: &Bench, model: &Model, seed: u64) {
     for sweep in bench.store.list_sweeps().await.unwrap() {
         assert_eq!(sweep.state, model.sweeps[&sweep.id], "seed {seed}, sweep {}", sweep.id);
         let runs = bench.runs(sweep.id).await;
+        let count = |state| runs.iter().filter(|run| run.state == state).count() as u64;
+        let kept = [sweep.counts.queued, sweep.counts.running, sweep.counts.failed, sweep.counts.cancelled];
+        let states = [JobState::Queued, JobState::Running, JobState::Failed, JobState::Cancelled];
+        assert_eq!(kept, states.map(count), "seed {seed}, sweep {}", sweep.id);
         // Each job is a configuration of its own here.
         let sums =
             runs.iter().map(|run| (run.job, ConfigSums::of(&[of_config(run)]))).filter(|(_, sums)| !sums.is_empty());
@@ -440,6 +504,8 @@ async fn run(seed: u64) {
                     not_before: 0,
                     failures: 0,
                     losses: 0,
+                    hindrances: 0,
+                    hindered_by: None,
                     objective: None,
                 };
                 model.jobs.insert(run.job, job);

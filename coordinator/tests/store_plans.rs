@@ -77,11 +77,19 @@ fn cases() -> Vec<Case> {
     let postgres = |file, args| Case { file, only: Some(Database::Postgres), args, sqlite: &[] };
     vec![
         // Handing out.
-        both("queues", vec![later()], &["INDEX jobs_queued (sweep_id=?"]),
+        both(
+            "queues",
+            vec![later()],
+            &["INDEX jobs_queued (sweep_id=?", "jobs_hindered (sweep_id=? AND not_before>?)"],
+        ),
         sqlite(
             "jobs_take",
             vec![int(1), int(1), sweep(), later(), later(), json("[0, 1, 2, 3]")],
-            &["SEARCH j USING INDEX jobs_queued (sweep_id=?)", "SEARCH jobs USING INTEGER PRIMARY KEY"],
+            &[
+                "SEARCH j USING INDEX jobs_queued (sweep_id=?)",
+                "jobs_hindered (sweep_id=? AND not_before>?)",
+                "SEARCH jobs USING INTEGER PRIMARY KEY",
+            ],
         ),
         postgres("sweeps_ready", vec![int(1), ("bigint", "NULL".to_owned()), later(), json("{\"3\": 1}")]),
         postgres(
@@ -163,7 +171,9 @@ fn cases() -> Vec<Case> {
         ),
         both("class_counts", vec![int(first)], &["SEARCH c USING PRIMARY KEY (job_id=?)"]),
         both("config_stats", vec![sweep(), int(first + 5_000), int(100)], &["(sweep_id=? AND job_id>?)"]),
-        both("workers", vec![int(0)], &["jobs_of_worker (worker_id=?)"]),
+        both("workers", vec![int(0), int(1)], &["jobs_of_worker (worker_id=?)"]),
+        both("hindrance", vec![sweep()], &["INDEX jobs_hindered (sweep_id=?"]),
+        both("hindrances_end", vec![sweep()], &["SEARCH jobs USING INDEX jobs_"]),
     ]
 }
 

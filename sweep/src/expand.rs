@@ -5,13 +5,14 @@
 
 use std::collections::HashSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::axes::{self, Axes, Dropped};
 use crate::canonical::{canonical, sha256};
+use crate::errors::{Faults, SpecErrors};
 use crate::hyperparameters::table;
 use crate::spec::Method;
-use crate::{Engine, Hyperparameters, JobConfig, SpecError, SweepSpec};
+use crate::{Engine, Hyperparameters, JobConfig, Params, SpecError, SweepSpec, parse};
 
 /// The most jobs (and points) that one sweep may have.
 pub(crate) const MAX_JOBS: u64 = 1_000_000;
@@ -60,14 +61,30 @@ impl Expansion {
     /// Works out the points of `spec`. `engine` is the command line's choice and beats the file's.
     ///
     /// # Errors
-    /// More than [`Expansion::MAX_JOBS`] points or jobs, or more than one way to bound the gradient.
-    pub fn new(spec: &SweepSpec, engine: Option<Engine>) -> Result<Self, SpecError> {
-        one_clipping(spec)?;
-        let listed = axes::count(spec).filter(|count| *count <= MAX_JOBS).ok_or_else(|| SpecError {
-            line: None,
-            key: "parameters".to_owned(),
-            problem: format!("more than {MAX_JOBS} points; list fewer values"),
-        })?;
+    /// More than [`Expansion::MAX_JOBS`] points or jobs, or more than one way to bound the gradient. The errors have no
+    /// lines: [`Expansion::of_file`] knows them.
+    pub fn new(spec: &SweepSpec, engine: Option<Engine>) -> Result<Self, SpecErrors> {
+        Self::work_out(spec, engine).map_err(|errors| {
+            let mut faults = Faults::default();
+            errors.into_iter().for_each(|error| faults.add(error));
+            faults.into_errors().expect("at least one error")
+        })
+    }
+
+    /// As [`Expansion::new`]; `text` is the file that `spec` was read from.
+    ///
+    /// # Errors
+    /// As [`Expansion::new`], each with its line.
+    pub fn of_file(text: &str, spec: &SweepSpec, engine: Option<Engine>) -> Result<Self, SpecErrors> {
+        Self::work_out(spec, engine).map_err(|errors| parse::locate(text, errors).expect("at least one error"))
+    }
+
+    fn work_out(spec: &SweepSpec, engine: Option<Engine>) -> Result<Self, Vec<SpecError>> {
+        let refusals = refusals(spec);
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+        let listed = axes::count(spec).expect("the refusals bound it");
         let axes = Axes::new(spec);
         let mut notes = Vec::new();
         let distinct = distinct(&axes, listed, &mut notes);
@@ -82,14 +99,14 @@ impl Expansion {
         let wanted = points.checked_mul(spec.seeds.len() as u64);
         let jobs = wanted.unwrap_or(u64::MAX).min(spec.run_cap.unwrap_or(u64::MAX));
         if jobs > MAX_JOBS {
-            return Err(SpecError {
+            return Err(vec![SpecError {
                 line: None,
                 key: "besom.seeds".to_owned(),
                 problem: format!(
                     "{points} points with {} seeds are more than {MAX_JOBS} jobs; set run_cap or fewer seeds",
                     spec.seeds.len()
                 ),
-            });
+            }]);
         }
         let jobs_cut = wanted.unwrap_or(u64::MAX) - jobs;
         if jobs_cut > 0 {
@@ -172,19 +189,31 @@ impl Expansion {
     }
 }
 
-/// Refuses what might combine into a point with two ways to bound the gradient, which Keras refuses too.
-fn one_clipping(spec: &SweepSpec) -> Result<(), SpecError> {
-    let bounds = |name: &str| {
-        let swept = spec.parameters.iter().filter(|parameter| parameter.name == name).flat_map(|p| &p.values);
-        swept.chain(spec.base.get(name)).chain(spec.model.get(name)).any(|bound| bound.as_f64() != Some(0.0))
-    };
-    match table::CLIPPING.iter().filter(|name| bounds(name)).nth(1) {
-        Some(second) => {
-            let problem = table::ONE_CLIPPING.to_owned();
-            Err(SpecError { line: None, key: format!("parameters.{second}"), problem })
-        }
-        None => Ok(()),
+/// What no expansion of the file would make sense of, although each of its values is right by itself.
+pub(crate) fn refusals(spec: &SweepSpec) -> Vec<SpecError> {
+    let mut refusals = Vec::new();
+    refusals.extend(two_clippings(spec));
+    if axes::count(spec).is_none_or(|count| count > MAX_JOBS) {
+        let problem = format!("more than {MAX_JOBS} points; list fewer values");
+        refusals.push(SpecError { line: None, key: "parameters".to_owned(), problem });
     }
+    refusals
+}
+
+/// What might combine into a point with two ways to bound the gradient, which Keras refuses too.
+fn two_clippings(spec: &SweepSpec) -> Option<SpecError> {
+    let place = |name: &str| {
+        let swept = spec.parameters.iter().find(|parameter| parameter.name == name);
+        let bounds = |values: &[Value]| values.iter().any(|bound| bound.as_f64() != Some(0.0));
+        let bound = |params: &Params| params.get(name).is_some_and(|bound| bounds(std::slice::from_ref(bound)));
+        if swept.is_some_and(|parameter| bounds(&parameter.values)) {
+            return Some("parameters");
+        }
+        let blocks = [("besom.base", &spec.base), ("besom.model", &spec.model)];
+        blocks.into_iter().find(|(_, params)| bound(params)).map(|(block, _)| block)
+    };
+    let (block, second) = table::CLIPPING.iter().filter_map(|name| Some((place(name)?, name))).nth(1)?;
+    Some(SpecError { line: None, key: format!("{block}.{second}"), problem: table::ONE_CLIPPING.to_owned() })
 }
 
 /// The first of equal points, or `None` where all differ; notes say what was dropped.

@@ -7,8 +7,12 @@ mod axes;
 mod canonical;
 mod config;
 mod confusion;
+mod differences;
+mod edit;
+mod errors;
 mod expand;
 mod hyperparameters;
+mod name;
 mod parse;
 mod spec;
 mod words;
@@ -16,11 +20,15 @@ mod yaml;
 
 pub use config::{ConfigError, Engine, JobConfig, TRAINER, TRAINER_VERSION};
 pub use confusion::{ClassCounts, Confusion, Counts, Lists, MATRIX_CLASSES, MAX_CLASSES};
+pub use differences::{Meaning, differences};
+pub use edit::{Edit, EditError, Edited, edit};
+pub use errors::SpecErrors;
 pub use expand::{Expansion, Plan, PlannedJob};
 pub use hyperparameters::{
     Activation, Clipping, EarlyStopping, Hyperparameters, Initializer, Optimizer, Params, Schedule,
 };
-pub use parse::{check_name, parse};
+pub use name::{SweepName, handle};
+pub use parse::parse;
 pub use spec::{
     DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, Scale, SpecError, SweepSpec,
 };

@@ -1,19 +1,25 @@
-//! From the text of a sweep file to a [`SweepSpec`]; everything unknown or impossible is refused here.
+//! From the text of a sweep file to a [`SweepSpec`]; everything unknown or impossible is refused here, all of it at once.
 //!
-//! Each refusal has its line, the full name of its key and, for an unknown word, the nearest known one. Words of W&B's
+//! A value that cannot be read is noted, and reading goes on; what would only follow from it is not noted as well. Each
+//! refusal has its line, the full name of its key and, for an unknown word, the nearest known one. Words of W&B's
 //! that this build does not honour are refused by name, never ignored: a key without effect would be a silent lie.
 
 mod besom;
 mod dataset;
+mod foreign;
 mod parameters;
 mod section;
 
 use serde_json::Value;
 
+use crate::errors::{Faults, SpecErrors};
+use crate::hyperparameters::table;
 use crate::spec::{Goal, Method, Metric, MetricName};
-use crate::words::{hint, shorten};
-use crate::{SpecError, SweepSpec, yaml};
+use crate::words::hint;
+use crate::{SpecError, SweepName, SweepSpec, expand, yaml};
 use section::{Item, Section};
+
+pub(crate) use section::to_json;
 
 const KEYS: [&str; 9] =
     ["apiVersion", "kind", "name", "description", "method", "metric", "run_cap", "parameters", "besom"];
@@ -51,48 +57,99 @@ const LATER_METHODS: [&str; 11] = [
 /// Reads and checks a sweep file (YAML or JSON).
 ///
 /// # Errors
-/// The first thing wrong, with its line and, for an unknown word, the nearest known one.
-pub fn parse(text: &str) -> Result<SweepSpec, SpecError> {
+/// Everything that is wrong, each with its line and, for an unknown word, the nearest known one. What is no YAML, and what
+/// is another tool's file, is told alone.
+pub fn parse(text: &str) -> Result<SweepSpec, SpecErrors> {
     let root = yaml::read(text)?;
-    let file = Section::root(&root)?;
-    file.check_keys(&KEYS, &REFUSED)?;
+    let mut file = Section::root(&root)?;
+    foreign::refuse(&file)?;
+    let mut faults = Faults::default();
+    let spec = read(&mut file, &mut faults);
+    match (spec, faults.into_errors()) {
+        (_, Some(errors)) => Err(errors),
+        (Some(spec), None) => Ok(spec),
+        (None, None) => unreachable!("what could not be read was noted"),
+    }
+}
 
-    if let Some(item) = file.get("kind")
-        && item.text()? != "sweep"
-    {
-        return Err(item.refuse(format!("must be sweep, not {}", item.node.describe())));
+/// Reads what can be read; `None` where a part is missing that nothing can stand in for.
+fn read(file: &mut Section<'_>, faults: &mut Faults) -> Option<SweepSpec> {
+    file.check_keys(&KEYS, &REFUSED, faults);
+    if let Some(item) = file.get("kind") {
+        faults.take(kind(&item));
     }
     if let Some(item) = file.get("apiVersion") {
-        item.scalar()?;
+        faults.take(item.scalar());
     }
-    let name = file.get("name").map(|item| name(&item)).transpose()?;
-    let description = file.get("description").map(|item| item.text().map(str::to_owned)).transpose()?;
-    let method_item = file.require("method", "say `method: grid` or `method: one_at_a_time`")?;
-    let method = method(&method_item)?;
+    let name = faults.or_default(file.get("name").map(|item| name(&item)).transpose());
+    let description = file.get("description").map(|item| item.text().map(str::to_owned)).transpose();
+    let description = faults.or_default(description);
+    let method_item = file.require("method", "say `method: grid` or `method: one_at_a_time`", faults);
+    let method = method_item.as_ref().and_then(|item| faults.take(method(item)));
     let metric = match file.get("metric") {
-        Some(item) => metric(&item)?,
-        None => Metric { name: MetricName::ValAccuracy, goal: Goal::Maximize },
+        Some(item) => metric(&item, faults),
+        None => Some(Metric { name: MetricName::ValAccuracy, goal: Goal::Maximize }),
     };
-    let run_cap = file.get("run_cap").map(|item| item.integer(1, u64::MAX)).transpose()?;
-    let parameters = file.require("parameters", "name at least one hyperparameter with its values")?;
-    let parameters = parameters::read(&parameters)?;
-    let besom = file.require("besom", "besom.dataset.source says where the data come from")?;
-    let besom = besom::read(&besom, method, &method_item, &parameters)?;
-    Ok(SweepSpec {
+    let run_cap = faults.or_default(file.get("run_cap").map(|item| item.integer(1, u64::MAX)).transpose());
+    let parameters = file.require("parameters", "name at least one hyperparameter with its values", faults);
+    let parameters = parameters.map(|item| parameters::read(&item, faults)).unwrap_or_default();
+    let method_line = method_item.as_ref().map(Item::line);
+    let besom = file.require("besom", "besom.dataset.source says where the data come from", faults);
+    let besom = besom.and_then(|item| besom::read(&item, method.zip(method_line), &parameters, faults))?;
+    let spec = SweepSpec {
         name,
         description,
-        method,
-        metric,
+        method: method?,
+        metric: metric?,
         objective: besom.objective,
-        parameters: parameters.into_iter().map(|parameter| parameter.spec).collect(),
+        parameters: parameters.list.into_iter().map(|parameter| parameter.spec).collect(),
         base: besom.base,
         model: besom.model,
-        dataset: besom.dataset,
+        dataset: besom.dataset?,
         seeds: besom.seeds,
         run_cap,
         keep_models: besom.keep_models,
         engine: besom.engine,
-    })
+    };
+    if faults.count() > 0 {
+        // Told by the expansion where nothing else is wrong.
+        expand::refusals(&spec).into_iter().for_each(|error| faults.add(located(error, file.entries)));
+    }
+    Some(spec)
+}
+
+/// The errors of a file that was read, each with the line of its key or of the block where the key would stand.
+pub(crate) fn locate(text: &str, errors: Vec<SpecError>) -> Option<SpecErrors> {
+    let mut faults = Faults::default();
+    let root = yaml::read(text);
+    let entries = match &root {
+        Ok(yaml::Node { kind: yaml::Kind::Map(entries), .. }) => entries.as_slice(),
+        _ => &[],
+    };
+    errors.into_iter().for_each(|error| faults.add(located(error, entries)));
+    faults.into_errors()
+}
+
+fn located(error: SpecError, mut entries: &[yaml::Entry]) -> SpecError {
+    let mut line = error.line;
+    for word in error.key.split('.') {
+        let is_meant =
+            |entry: &&yaml::Entry| entry.key == word || table::find(&entry.key).is_some_and(|row| row.name == word);
+        let Some(entry) = entries.iter().find(is_meant) else { break };
+        line = Some(entry.line);
+        entries = match &entry.value.kind {
+            yaml::Kind::Map(below) => below,
+            _ => break,
+        };
+    }
+    SpecError { line, ..error }
+}
+
+fn kind(item: &Item<'_>) -> Result<(), SpecError> {
+    match item.text()? {
+        "sweep" => Ok(()),
+        _ => Err(item.refuse(format!("must be sweep, not {}", item.node.describe()))),
+    }
 }
 
 fn name(item: &Item<'_>) -> Result<String, SpecError> {
@@ -100,28 +157,11 @@ fn name(item: &Item<'_>) -> Result<String, SpecError> {
         Value::String(text) => text,
         other => other.to_string(),
     };
-    check_name(&written).map_err(|problem| item.refuse(problem))?;
+    let name = SweepName::new(&written).map_err(|problem| item.refuse(problem))?;
     if !matches!(item.node.kind, yaml::Kind::Text(_)) {
         return Err(item.refuse(format!("must be text; put {written} in quotes")));
     }
-    Ok(written)
-}
-
-/// Whether a sweep can be called this, wherever the name comes from: the file, its stem or the command line.
-///
-/// # Errors
-/// What a name is made of.
-pub fn check_name(name: &str) -> Result<(), String> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    // A leading dot hides files, a leading hyphen looks like a flag.
-    if name.is_empty() || name.len() > 100 || name.starts_with(['.', '-']) || !name.chars().all(allowed) {
-        let problem = "must be 1 to 100 letters, digits, dots, underscores and hyphens, no dot or hyphen first";
-        return Err(format!("{problem}, not \"{}\"", shorten(name)));
-    }
-    if name.chars().all(|c| c.is_ascii_digit()) {
-        return Err("must not be a number: sweeps are called by name or by number".to_owned());
-    }
-    Ok(())
+    Ok(name.title().to_owned())
 }
 
 fn method(item: &Item<'_>) -> Result<Method, SpecError> {
@@ -156,33 +196,44 @@ fn goal(item: &Item<'_>) -> Result<Goal, SpecError> {
     })
 }
 
-fn metric(item: &Item<'_>) -> Result<Metric, SpecError> {
-    let section = item.section()?;
+fn metric(item: &Item<'_>, faults: &mut Faults) -> Option<Metric> {
+    let mut section = faults.take(item.section())?;
     let later = "not supported yet; supported: name, goal";
-    section.check_keys(&["name", "goal"], &[("target", later), ("impute", later), ("impute_while_running", later)])?;
-    let name_item = section.require("name", "say which of loss, accuracy, val_loss, val_accuracy")?;
-    let word = name_item.text()?;
-    let name = MetricName::parse(word).ok_or_else(|| {
-        let known = ["loss", "accuracy", "val_loss", "val_accuracy"];
-        let plain = word.strip_prefix("best_").or_else(|| word.strip_prefix("final_")).unwrap_or(word);
-        name_item.refuse(match known.contains(&plain) {
-            true => format!("unknown metric {word}; write {plain} and say `objective: best` or `final` under besom"),
-            false => format!("unknown metric {}; {}", name_item.node.describe(), hint(unabbreviated(word), &known)),
-        })
-    })?;
+    let refused = [("target", later), ("impute", later), ("impute_while_running", later)];
+    section.check_keys(&["name", "goal"], &refused, faults);
+    let name_item = section.require("name", "say which of loss, accuracy, val_loss, val_accuracy", faults);
+    let name = name_item.as_ref().and_then(|item| faults.take(metric_name(item)));
     let goal_item = section.get("goal");
     let goal = match &goal_item {
         // The default of W&B's.
-        None => Goal::Minimize,
-        Some(item) => goal(item)?,
+        None => Some(Goal::Minimize),
+        Some(item) => faults.take(goal(item)),
     };
-    if matches!(name, MetricName::Accuracy | MetricName::ValAccuracy) && goal != Goal::Maximize {
-        let at = goal_item.unwrap_or(name_item);
-        return Err(SpecError {
-            line: Some(at.line()),
-            key: "metric.goal".to_owned(),
-            problem: format!("{word} needs `goal: maximize` (without a goal it is minimize, as in W&B)"),
-        });
+    let metric = Metric { name: name?, goal: goal? };
+    let wanted = match metric.name {
+        MetricName::Accuracy | MetricName::ValAccuracy => Goal::Maximize,
+        MetricName::Loss | MetricName::ValLoss => Goal::Minimize,
+    };
+    if metric.goal != wanted {
+        let word = metric.name.as_str();
+        let problem = match wanted {
+            Goal::Maximize => format!("{word} needs `goal: maximize` (without a goal it is minimize, as in W&B)"),
+            Goal::Minimize => format!("{word} needs `goal: minimize`: the largest loss would rank first"),
+        };
+        let line = goal_item.or(name_item).map(|item| item.line());
+        faults.add(SpecError { line, key: "metric.goal".to_owned(), problem });
     }
-    Ok(Metric { name, goal })
+    Some(metric)
+}
+
+fn metric_name(item: &Item<'_>) -> Result<MetricName, SpecError> {
+    let word = item.text()?;
+    MetricName::parse(word).ok_or_else(|| {
+        let known = ["loss", "accuracy", "val_loss", "val_accuracy"];
+        let plain = word.strip_prefix("best_").or_else(|| word.strip_prefix("final_")).unwrap_or(word);
+        item.refuse(match known.contains(&plain) {
+            true => format!("unknown metric {word}; write {plain} and say `objective: best` or `final` under besom"),
+            false => format!("unknown metric {}; {}", item.node.describe(), hint(unabbreviated(word), &known)),
+        })
+    })
 }

@@ -1,12 +1,15 @@
 //! YAML as a tree that knows its lines.
 //!
 //! The only file that knows the YAML library. Hostile text is refused here: size, depth, number of nodes and aliases
-//! are bounded well above any real sweep file, duplicate keys and several documents are errors.
+//! are bounded well above any real sweep file, and several documents are an error. A key that stands twice is kept twice:
+//! whoever reads the mapping refuses it together with all else that is wrong.
+
+use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
-use serde_saphyr::{Error, Spanned};
+use serde_saphyr::{Error, Location, Spanned};
 
 use crate::SpecError;
 use crate::words::shorten;
@@ -18,6 +21,8 @@ pub(crate) const MAX_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
     pub(crate) line: u32,
+    /// The bytes of a scalar or an alias; of a list or a mapping, those that it begins with.
+    pub(crate) bytes: Range<usize>,
     pub(crate) kind: Kind,
 }
 
@@ -38,6 +43,8 @@ pub(crate) enum Kind {
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) line: u32,
+    /// The bytes of the key.
+    pub(crate) bytes: Range<usize>,
     pub(crate) value: Node,
 }
 
@@ -57,7 +64,7 @@ pub(crate) fn read(text: &str) -> Result<Node, SpecError> {
             max_documents: 1,
             max_merge_keys: 100,
         },
-        duplicate_keys: DuplicateKeyPolicy::Error,
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
         merge_keys: MergeKeyPolicy::Merge,
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: 10_000,
@@ -88,7 +95,6 @@ fn refusal(text: &str, error: &serde_saphyr::Error) -> SpecError {
         return SpecError { line: Some(line), key: String::new(), problem };
     }
     let problem = match error.without_snippet() {
-        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key {} stands here twice", shorten(key)),
         Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => "a sweep file is one YAML document".to_owned(),
         // The library's message without its own place (the line stands in front of ours) and on one line.
         other => {
@@ -117,7 +123,19 @@ fn tab_indents(text: &str, number: u32) -> bool {
 
 fn node(spanned: Spanned<Kind>) -> Node {
     // `referenced`: for an alias, the line where it is used, which is the line to change.
-    Node { line: u32::try_from(spanned.referenced.line()).unwrap_or(u32::MAX), kind: spanned.value }
+    let at = spanned.referenced;
+    Node { line: line(&at), bytes: bytes(&at), kind: spanned.value }
+}
+
+fn line(at: &Location) -> u32 {
+    u32::try_from(at.line()).unwrap_or(u32::MAX)
+}
+
+fn bytes(at: &Location) -> Range<usize> {
+    let span = at.span();
+    let start = span.byte_offset().and_then(|start| usize::try_from(start).ok()).unwrap_or(0);
+    let length = span.byte_len().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    start..start.saturating_add(length)
 }
 
 impl Node {
@@ -194,8 +212,8 @@ impl<'de> Visitor<'de> for KindVisitor {
         let mut map = Vec::new();
         while let Some(key) = entries.next_key::<Spanned<String>>()? {
             let value = node(entries.next_value::<Spanned<Kind>>()?);
-            let line = u32::try_from(key.referenced.line()).unwrap_or(u32::MAX);
-            map.push(Entry { key: key.value, line, value });
+            let at = key.referenced;
+            map.push(Entry { key: key.value, line: line(&at), bytes: bytes(&at), value });
         }
         Ok(Kind::Map(map))
     }
@@ -246,9 +264,7 @@ mod tests {
         };
         let many = format!("a: [{}]", "1,".repeat(300_000));
         let long = " ".repeat(MAX_BYTES + 1);
-        for text in
-            [deep.as_str(), &bomb, &many, &long, "a: 1\na: 2", "a: 1\n---\nb: 2", "a: *nowhere", "a: [1", "a: !x 1"]
-        {
+        for text in [deep.as_str(), &bomb, &many, &long, "a: 1\n---\nb: 2", "a: *nowhere", "a: [1", "a: !x 1"] {
             let error = read(text).unwrap_err();
             assert!(!error.problem.contains('\n'), "{error}");
             assert!(!error.problem.contains(['{', '(', '=']), "{error}");
@@ -256,8 +272,20 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_key_names_its_line() {
-        let error = read("a: 1\nb: 2\na: 3\n").unwrap_err();
-        assert_eq!(error.line, Some(3), "{error}");
+    fn a_key_that_stands_twice_is_kept_twice() {
+        let Kind::Map(entries) = read("a: 1\nb: 2\na: 3\n").unwrap().kind else { panic!("not a mapping") };
+        let keys: Vec<_> = entries.iter().map(|entry| (entry.key.as_str(), entry.line)).collect();
+        assert_eq!(keys, [("a", 1), ("b", 2), ("a", 3)]);
+    }
+
+    #[test]
+    fn every_scalar_and_key_knows_its_bytes() {
+        let text = "é: 1\nb: [x, 'y z']\nc:\n  d: >-\n    long\n";
+        let Kind::Map(entries) = read(text).unwrap().kind else { panic!("not a mapping") };
+        assert_eq!((&text[entries[0].bytes.clone()], &text[entries[0].value.bytes.clone()]), ("é", "1"));
+        let Kind::List(items) = &entries[1].value.kind else { panic!("not a list") };
+        assert_eq!((&text[items[0].bytes.clone()], &text[items[1].bytes.clone()]), ("x", "'y z'"));
+        assert_eq!(&text[entries[1].value.bytes.clone()], "[");
+        assert_eq!(&text[entries[2].bytes.clone()], "c");
     }
 }

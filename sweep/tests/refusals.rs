@@ -18,7 +18,7 @@ besom:
 /// A piece of [`FILE`], what a person wrote in its place, and the start and a later part of the message.
 const CASES: &[(&str, &str, &str, &str)] = &[
     // The file as a whole.
-    ("name: t", "name: t\nname: u", "line 2: ", "the key name stands here twice"),
+    ("name: t", "name: t\nname: u", "line 2: name: ", "stands here twice, first in line 1"),
     ("besom:", "---\nbesom:", "line 7: ", "a sweep file is one YAML document"),
     ("name: t", "name: [t", "line ", "not valid YAML"),
     ("method: grid", "\tmethod: grid", "line 2: ", "a tab indents this line"),
@@ -32,7 +32,8 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     // Keys of the file.
     ("name: t", "nmae: t", "line 1: nmae: ", "unknown key; did you mean name?"),
     ("name: t", "zebra: t", "line 1: zebra: ", "unknown key; known: apiVersion, kind, name"),
-    ("name: t", "name: a b", "line 1: name: ", "no dot or hyphen first, not \"a b\""),
+    ("name: t", "name: a/b", "line 1: name: ", "no dot or hyphen first, not \"a/b\""),
+    ("name: t", "name: \"!\"", "line 1: name: ", "must hold a letter or a digit"),
     ("name: t", "name: -t", "line 1: name: ", "no dot or hyphen first"),
     ("name: t", "name: .t", "line 1: name: ", "no dot or hyphen first"),
     ("name: t", "name: ../x", "line 1: name: ", "letters, digits"),
@@ -73,6 +74,8 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("val_accuracy,", "f1,", "line 3: metric.name: ", "known: loss, accuracy, val_loss, val_accuracy"),
     ("val_accuracy,", "best_val_accuracy,", "line 3: metric.name: ", "write val_accuracy and say `objective: best`"),
     ("name: val_accuracy, ", "", "line 3: metric.name: ", "missing"),
+    ("val_accuracy,", "val_loss,", "line 3: metric.goal: ", "val_loss needs `goal: minimize`: the largest loss"),
+    ("val_accuracy,", "loss,", "line 3: metric.goal: ", "loss needs `goal: minimize`"),
     ("goal: maximize", "goal: maximize, target: 0.9", "line 3: metric.target: ", "not supported yet"),
     ("goal: maximize", "goal: maximize, impute: worst", "line 3: metric.impute: ", "not supported yet"),
     ("{name: val_accuracy, goal: maximize}", "val_accuracy", "line 3: metric: ", "must be a mapping"),
@@ -80,10 +83,17 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("batch_size:", "batchsize:", "line 6: parameters.batchsize: ", "did you mean batch_size?"),
     ("batch_size:", "zebra:", "line 6: parameters.zebra: ", "unknown hyperparameter; known: optimizer, learning_rate"),
     ("batch_size:", "use_ema:", "line 6: parameters.use_ema: ", "not supported yet"),
-    ("batch_size:", "amsgrd:", "line 6: parameters.amsgrd: ", "did you mean amsgrad?"),
+    ("batch_size: {values: [8, 32]}", "amsgrd: {value: true}", "line 6: parameters.amsgrd: ", "did you mean amsgrad?"),
     ("batch_size:", "clipnrm:", "line 6: parameters.clipnrm: ", "did you mean clipnorm?"),
     ("batch_size:", "lr_schedule:", "line 6: parameters.lr_schedule: ", "is `schedule: cosine`"),
-    ("batch_size:", "seed:", "line 6: parameters.seed: ", "besom.seeds"),
+    ("batch_size:", "seed:", "line 9: besom.seeds: ", "parameters.seed (line 6) lists 8, 32; keep one of the two"),
+    ("batch_size:", "random_state:", "line 6: parameters.random_state: ", "besom.seeds, or under parameters.seed"),
+    (
+        "besom:",
+        "  batch_size: {value: 3}\nbesom:",
+        "line 7: parameters.batch_size: ",
+        "stands here twice, first in line 6",
+    ),
     ("batch_size:", "units:", "line 6: parameters.units: ", "hidden: [32, 32]"),
     ("besom:", "  batch: {value: 3}\nbesom:", "line 7: parameters.batch: ", "the same as batch_size in line 6"),
     (
@@ -132,8 +142,8 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     (
         "{values: [8, 32]}",
         "{distribution: q_uniform, min: 1, max: 9, q: 2}",
-        "line 6: parameters.batch_size.q: ",
-        "not supported yet",
+        "line 6: parameters.batch_size.distribution: ",
+        "q_uniform is not supported yet",
     ),
     (
         "{values: [8, 32]}",
@@ -173,7 +183,6 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("batch_size: {values: [8, 32]}", "nesterov: {value: yes}", "line 6: parameters.nesterov.value: ", "true or false"),
     ("batch_size: {values: [8, 32]}", "activation: {value: rleu}", "line 6: parameters.activation.value: ", "relu"),
     // Base.
-    ("grid", "one_at_a_time", "line 2: besom.base.optimizer: ", "missing; with one_at_a_time each parameter"),
     ("seeds: 2", "base: {batch_size: 8}", "line 9: besom.base: ", "goes with method one_at_a_time only"),
     // Model.
     ("hidden: [32, 32]", "batch: 8", "line 10: besom.model.batch: ", "stands under parameters too (line 6)"),
@@ -258,8 +267,15 @@ fn a_file_without_its_parts_is_refused() {
         ("", "the file is empty"),
         ("# only a comment\n", "the file is empty"),
         ("- a\n- b\n", "line 1: a sweep file is a mapping (name, method, parameters, besom), not a list of 2"),
-        ("method: grid\n", "line 1: parameters: missing; name at least one hyperparameter with its values"),
-        ("method: grid\nparameters: {}\n", "line 2: parameters: must name at least one hyperparameter with its values"),
+        (
+            "method: grid\n",
+            "line 1: parameters: missing; name at least one hyperparameter with its values\n\
+             line 1: besom: missing; besom.dataset.source says where the data come from",
+        ),
+        (
+            "method: grid\nparameters: {}\nbesom: {dataset: {source: x}}",
+            "line 2: parameters: must name at least one hyperparameter with its values",
+        ),
         (
             "method: grid\nparameters: {epochs: {value: 1}}\n",
             "line 1: besom: missing; besom.dataset.source says where the data come from",
@@ -291,4 +307,136 @@ fn a_base_has_exactly_the_swept_parameters() {
     // A base need not be among the values, and may repeat a constant.
     parse(&text.replace("seeds: 2", "base: {optimizer: adadelta, batch: 64}")).expect("a base of its own");
     parse(&constant.replace("batch_size: 9", "batch_size: 8")).expect("the constant again");
+}
+
+/// What is wrong with it, a line each.
+fn errors(text: &str) -> Vec<String> {
+    let errors = parse(text).expect_err("a wrong file");
+    errors.errors().iter().map(ToString::to_string).collect()
+}
+
+fn starts(found: &[String]) -> Vec<&str> {
+    found.iter().map(|error| error.split(": ").next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn all_errors_are_told_at_once_each_with_its_line_and_the_nearest_word() {
+    let found = errors(
+        "method: grid
+parameters:
+  learning_rate: {values: [0.1, 0.2]}
+  lr_scheduler: {values: [cosine]}
+  batchsize: {values: [16]}
+  optimiser: {values: [adam]}
+metric: {name: val_acc, goal: maximize}
+besom:
+  dataset: {source: \"builtin:sketches\", samples: 500}
+",
+    );
+    assert_eq!(
+        found,
+        [
+            "line 4: parameters.lr_scheduler: unknown hyperparameter; the course of the learning rate is `schedule: cosine`",
+            "line 5: parameters.batchsize: unknown hyperparameter; did you mean batch_size?",
+            "line 6: parameters.optimiser: unknown hyperparameter; did you mean optimizer?",
+            "line 7: metric.name: unknown metric \"val_acc\"; did you mean val_accuracy?",
+        ]
+    );
+}
+
+#[test]
+fn every_block_of_a_wrong_file_has_its_say() {
+    let found = errors(
+        "name: a/b
+method: gird
+project: mine
+metric: {name: lss, goal: up}
+run_cap: 0
+parameters:
+  epochs: {values: [0, 3, x]}
+  momentum: {distribution: normal, mu: 0, sigma: 1}
+  dropout: {min: 0.1, max: 0.5}
+  hidden: [32]
+  batch_size: {value: 1, values: [2]}
+besom:
+  dataset: {source: s3://a/b, test_fraction: 2, classes: [a, a]}
+  model: {activation: rleu, l3: 0.1, epochs: 3}
+  seeds: [1, 1, -4]
+  objective: last
+",
+    );
+    let keys: Vec<_> = found.iter().filter_map(|error| error.split(": ").nth(1)).collect();
+    assert_eq!(
+        keys,
+        [
+            "name",
+            "method",
+            "project",
+            "metric.name",
+            "metric.goal",
+            "run_cap",
+            "parameters.epochs.values",
+            "parameters.epochs.values",
+            "parameters.momentum.distribution",
+            "parameters.dropout.min",
+            "parameters.dropout.max",
+            "parameters.hidden",
+            "parameters.batch_size",
+            "besom.dataset.source",
+            "besom.dataset.test_fraction",
+            "besom.dataset.classes",
+            "besom.model.activation",
+            "besom.model.l3",
+            "besom.model.epochs",
+            "besom.seeds",
+            "besom.seeds",
+            "besom.objective",
+        ],
+        "{found:#?}"
+    );
+    assert_eq!(starts(&found)[..3], ["line 1", "line 2", "line 3"]);
+}
+
+#[test]
+fn the_values_of_a_misspelt_hyperparameter_are_checked_in_the_same_round() {
+    let text =
+        FILE.replace("batch_size: {values: [8, 32]}", "batchsize: {distribution: q_uniform, min: 8, max: 32, q: 8}");
+    let found = errors(&text.replace("hidden: [32, 32]", "hiden: 32"));
+    let keys: Vec<_> = found.iter().filter_map(|error| error.split(": ").nth(1)).collect();
+    assert_eq!(
+        keys,
+        ["parameters.batchsize", "parameters.batchsize.distribution", "besom.model.hiden", "besom.model.hiden"],
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn what_only_follows_from_another_error_is_not_told() {
+    let one_at_a_time = FILE.replace("grid", "one_at_a_time");
+    for text in [
+        // The key that is missing stands there, misspelt.
+        FILE.replace("method:", "methd:"),
+        FILE.replace("  dataset:", "  datset:"),
+        FILE.replace("source:", "sorce:"),
+        // The base of a parameter that is misspelt, and a base that is misspelt.
+        one_at_a_time.replace("batch_size:", "batchsize:").replace("seeds: 2", "base: {optimizer: sgd, batch_size: 8}"),
+        one_at_a_time.replace("seeds: 2", "base: {optimizer: sgd, batchsize: 8}"),
+        // A method that is not known may have a base.
+        FILE.replace("grid", "gird").replace("seeds: 2", "base: {optimizer: sgd, batch_size: 8}"),
+        // The keys of a distribution that is not supported.
+        FILE.replace("{values: [8, 32]}", "{distribution: q_normal, mu: 0, sigma: 1, q: 2}"),
+    ] {
+        assert_eq!(errors(&text).len(), 1, "{text}{:#?}", errors(&text));
+    }
+    let missing = errors(&one_at_a_time);
+    let part = "missing; with one_at_a_time each parameter with several values";
+    assert!(missing.len() == 2 && missing.iter().all(|error| error.contains(part)), "{missing:?}");
+}
+
+#[test]
+fn of_a_thousand_errors_fifty_are_listed_and_the_others_counted() {
+    let wrong: Vec<_> = (0..1000).map(|index| format!("  wrong{index}: {{value: 1}}\n")).collect();
+    let errors = parse(&FILE.replace("besom:", &format!("{}besom:", wrong.concat()))).expect_err("wrong");
+    assert_eq!((errors.errors().len(), errors.count()), (50, 1000));
+    assert!(errors.to_string().ends_with("\nand 950 more"), "{errors}");
 }

@@ -265,6 +265,34 @@ besom:
 }
 
 #[test]
+fn a_seed_among_the_parameters_is_the_seeds_of_the_sweep() {
+    let with = |seed: &str, more: &str| {
+        SMALL.replace("  batch_size", &format!("  seed: {seed}\n  batch_size")).replace("npz}", &format!("npz}}{more}"))
+    };
+    for (written, seeds) in
+        [("{value: 3}", vec![3]), ("{values: [5, 1]}", vec![5, 1]), ("{min: 2, max: 4}", vec![2, 3, 4])]
+    {
+        let read = spec(&with(written, ""));
+        assert_eq!(read.seeds, seeds, "{written}");
+        assert_eq!(read.parameters.len(), 2, "a seed is no hyperparameter");
+    }
+    assert_eq!(spec(&with("{values: [1, 2]}", "\n  seeds: 2")).seeds, [1, 2], "both say the same");
+    let digest = |text: &str| expand(text).sweep_digest("d");
+    assert_eq!(digest(&with("{values: [1, 2]}", "")), digest(&with("{values: [1, 2]}", "\n  seeds: 2")));
+    let refused = |text: String| parse(&text).expect_err("refused").to_string();
+    assert_eq!(
+        refused(with("{values: [1, 3]}", "\n  seeds: 2")),
+        "line 9: besom.seeds: means the seeds 1, 2, but parameters.seed (line 5) lists 1, 3; keep one of the two"
+    );
+    assert_eq!(refused(with("{values: [7, 7]}", "")), "line 5: parameters.seed: seed 7 stands here twice");
+    assert!(refused(with("{value: -1}", "")).starts_with("line 5: parameters.seed.value: must be an integer from 0"));
+    assert!(refused(with("3", "")).contains("write `seed: {value: ...}`"));
+    let alone = "method: grid\nparameters: {seed: {values: [4, 9]}}\nbesom: {dataset: {source: x}}";
+    let expansion = expand(alone);
+    assert_eq!((expansion.plan().points, expansion.job(1, "d").seed), (1, 9));
+}
+
+#[test]
 fn run_cap_cuts_jobs_in_their_order_of_work() {
     let expansion = expand(&SMALL.replace("method", "run_cap: 5\nmethod").replace("besom:", "besom:\n  seeds: 2"));
     let plan = expansion.plan();
@@ -314,7 +342,7 @@ fn a_grid_too_large_to_count_is_refused_at_once() {
         names.iter().map(|name| format!("  {name}: {{values: [{}]}}\n", values.join(","))).collect();
     let text = format!("method: grid\nparameters:\n{}besom: {{dataset: {{source: x}}}}\n", parameters.concat());
     let error = Expansion::new(&spec(&text), None).expect_err("10^30 points");
-    assert_eq!(error.problem, "more than 1000000 points; list fewer values");
+    assert_eq!(error.to_string(), "parameters: more than 1000000 points; list fewer values");
 }
 
 #[test]
@@ -416,12 +444,18 @@ besom: {dataset: {source: x}}
 fn only_one_way_to_bound_the_gradient_may_be_set() {
     let text = |parameters: &str| format!("method: grid\nparameters:\n{parameters}besom: {{dataset: {{source: x}}}}\n");
     let both = text("  clipnorm: {values: [0, 1]}\n  global_clipnorm: {values: [0, 2]}\n");
-    let error = Expansion::new(&spec(&both), None).expect_err("a point would have two");
-    assert_eq!(error.problem, "only one of clipnorm, clipvalue and global_clipnorm may be above 0");
+    let error = Expansion::of_file(&both, &spec(&both), None).expect_err("a point would have two");
+    let problem = "only one of clipnorm, clipvalue and global_clipnorm may be above 0";
+    assert_eq!(error.to_string(), format!("line 4: parameters.global_clipnorm: {problem}"));
+    // Also where one of the two stands in another block, and together with what else is wrong.
+    let split =
+        both.replace("  global_clipnorm: {values: [0, 2]}\n", "").replace("x}", "x}, model: {clipvalue: 1}, seeds: 0");
+    let errors = parse(&split).expect_err("no seeds").to_string();
+    assert!(errors.contains("besom.model.clipvalue: only one") && errors.contains("besom.seeds: must be"), "{errors}");
     let one = expand(&text("  clipnorm: {values: [0, 1]}\n  global_clipnorm: {value: 0}\n"));
     assert_eq!((one.point(0).clipping, one.point(1).clipping), (Clipping::None, Clipping::Norm(1.0)));
     let Value::Object(two) = json!({"clipvalue": 1.0, "global_clipnorm": 1.0}) else { unreachable!() };
-    assert_eq!(Hyperparameters::from_params(&two).expect_err("two").problem, error.problem);
+    assert_eq!(Hyperparameters::from_params(&two).expect_err("two").problem, problem);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! a result, it stays until the coordinator acknowledged it, however long the coordinator is away: the store compares the
 //! number of the lease, so a result that comes too late does no harm, and one that comes in time saves the work.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use besom_proto::v1;
@@ -20,6 +20,7 @@ use crate::agent::{
 };
 use crate::assignment::{Assignment, AttemptRef, Unfit, confusion};
 use crate::data::{Dataset, DatasetCache};
+use crate::hindrance::{Hindrance, Trouble};
 use crate::slot::{Trainer, Training};
 use crate::train::{Ending, TrainError, Trained};
 use crate::transfer::{Artifacts, Caller, Party, TransferError};
@@ -33,6 +34,8 @@ pub(crate) const UPLOADS: usize = 2;
 
 /// What all attempts of a worker share.
 pub(crate) struct Bench {
+    /// The worker's, for people.
+    pub(crate) name: String,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) link: Arc<Link>,
     pub(crate) events: Events,
@@ -62,6 +65,8 @@ pub(crate) struct Left {
     pub(crate) release: Option<AttemptRef>,
     /// Its thread still runs, and nobody knows for how long.
     pub(crate) hangs: bool,
+    /// This machine kept it from being executed, and would keep the next one.
+    pub(crate) hindered: bool,
 }
 
 /// How an attempt ends, before the coordinator knows.
@@ -77,13 +82,26 @@ impl Attempt {
         let pulse = Arc::<Pulse>::default();
         let end = match self.execute(&pulse).await {
             Ok(end) => end,
-            Err(error) => {
+            Err(trouble) => {
                 let mut completion = self.completion(v1::Outcome::Failed);
-                completion.error = error.message;
-                completion.retryable = error.retryable;
+                match trouble {
+                    Trouble::Failed(error) => {
+                        completion.error = error.message;
+                        completion.retryable = error.retryable;
+                    }
+                    Trouble::Hindered(Hindrance { by, problem }) => {
+                        completion.error = problem;
+                        completion.retryable = true;
+                        completion.hindrance = by.into();
+                    }
+                }
                 completion.seconds = (self.bench.ledger.now() - started).as_secs_f64();
                 End::Result(Box::new(completion))
             }
+        };
+        let hindered = match &end {
+            End::Result(completion) => completion.hindrance() == v1::Hindrance::Machine,
+            End::Dropped(_) => false,
         };
         let given_up = matches!(end, End::Dropped(DropReason::Released | DropReason::Fenced));
         let release = given_up.then_some(self.at);
@@ -92,10 +110,15 @@ impl Attempt {
             End::Dropped(reason) => (reason.as_str(), why(reason)),
         };
         self.bench.ledger.remove(self.at);
-        tracing::info!(job.id = self.at.job, job.attempt = self.at.attempt, outcome, error, "attempt ended");
+        match outcome {
+            "released" if error.is_some() => {
+                tracing::warn!(job.id = self.at.job, job.attempt = self.at.attempt, error, "job given back");
+            }
+            _ => tracing::info!(job.id = self.at.job, job.attempt = self.at.attempt, outcome, error, "attempt ended"),
+        }
         let (slot, job) = (self.slot, self.at.job);
         (self.bench.events)(WorkerEvent::Ended { slot, job, outcome, error });
-        Left { slot, release, hangs: pulse.is_given_up() }
+        Left { slot, release, hangs: pulse.is_given_up(), hindered }
     }
 
     fn completion(&self, outcome: v1::Outcome) -> v1::Completion {
@@ -104,17 +127,18 @@ impl Attempt {
     }
 
     /// Fetches, trains and stores the models.
-    async fn execute(&self, pulse: &Arc<Pulse>) -> Result<End, TrainError> {
+    async fn execute(&self, pulse: &Arc<Pulse>) -> Result<End, Trouble> {
         let assignment = match &self.assignment {
             Ok(assignment) => Arc::new(assignment.clone()),
-            Err(unfit) => return Err(TrainError { retryable: unfit.damaged, message: unfit.to_string() }),
+            Err(unfit) if unfit.damaged => return Err(TrainError::passing(unfit.to_string()).into()),
+            Err(unfit) => return Err(TrainError::impossible(unfit.to_string()).into()),
         };
         let prepared = tokio::select! {
             biased;
             () = self.signal.until_dropped() => None,
             data = self.prepare(&assignment.config.dataset) => Some(data?),
         };
-        let Some(data) = prepared else { return self.dropped() };
+        let Some(data) = prepared else { return Ok(self.dropped()?) };
         let hyperparameters = &assignment.config.hyperparameters;
         (self.bench.events)(WorkerEvent::Started {
             slot: self.slot,
@@ -138,42 +162,51 @@ impl Attempt {
         };
         let trained = training.run().await;
         if self.signal.dropped().is_some() {
-            return self.dropped();
+            return Ok(self.dropped()?);
         }
-        let trained = trained?;
+        let trained = trained.map_err(|error| Hindrance::of_training(&self.bench.name, error))?;
         let outcome = match trained.ending {
             Ending::Succeeded => v1::Outcome::Succeeded,
             Ending::Stopped => v1::Outcome::Stopped,
             Ending::Diverged => v1::Outcome::Diverged,
             Ending::Aborted => {
-                return Err(TrainError { retryable: true, message: "the trainer ended without being told".into() });
+                return Err(TrainError::passing("the trainer ended without being told").into());
             }
         };
         self.bench.ledger.enter(self.at, Phase::Uploading);
         tokio::select! {
             biased;
-            () = self.signal.until_dropped() => self.dropped(),
-            completion = self.finish(outcome, trained, assignment.keep_models) => completion.map(Box::new).map(End::Result),
+            () = self.signal.until_dropped() => Ok(self.dropped()?),
+            completion = self.finish(outcome, trained, assignment.keep_models) => Ok(End::Result(Box::new(completion?))),
         }
     }
 
     fn dropped(&self) -> Result<End, TrainError> {
         match self.signal.dropped().expect("asked after the signal said so") {
             // The lease still holds, so the job hears why it has no result.
-            DropReason::Refused => Err(TrainError {
-                retryable: true,
-                message: "the coordinator refused the attempt's epoch records; the worker's log says why".to_owned(),
-            }),
+            DropReason::Refused => Err(TrainError::passing(
+                "the coordinator refused the attempt's epoch records; the worker's log says why",
+            )),
             reason => Ok(End::Dropped(reason)),
         }
     }
 
-    async fn prepare(&self, digest: &str) -> Result<Arc<Dataset>, TrainError> {
+    async fn prepare(&self, digest: &str) -> Result<Arc<Dataset>, Trouble> {
         self.bench.ledger.until_confirmed(self.at).await;
-        self.bench.datasets.get(digest, || self.fetch(digest)).await.map_err(|error| TrainError {
+        let hindrance = OnceLock::new();
+        let fetch = || async {
+            self.fetch(digest).await.inspect_err(|error| {
+                if let Some(why) = Hindrance::of_dataset(&self.bench.name, digest, error) {
+                    // Only this one fetch sets it.
+                    let _ = hindrance.set(why);
+                }
+            })
+        };
+        let data = self.bench.datasets.get(digest, fetch).await;
+        data.map_err(|error| match hindrance.into_inner() {
+            Some(hindrance) => Trouble::Hindered(hindrance),
             // Another machine may have the bytes, and bytes that arrived wrong may arrive right.
-            retryable: true,
-            message: chain(&error),
+            None => TrainError::passing(chain(&error)).into(),
         })
     }
 
@@ -190,7 +223,7 @@ impl Attempt {
         outcome: v1::Outcome,
         trained: Trained,
         keep: KeepModels,
-    ) -> Result<v1::Completion, TrainError> {
+    ) -> Result<v1::Completion, Trouble> {
         let mut completion = self.completion(outcome);
         completion.confusion = trained.confusion.map(confusion);
         completion.seconds = trained.seconds;
@@ -209,7 +242,7 @@ impl Attempt {
     }
 
     /// Stores one model and answers its digest; empty for a model that is none. An absent coordinator is waited for.
-    async fn upload(&self, model: &[u8]) -> Result<String, TrainError> {
+    async fn upload(&self, model: &[u8]) -> Result<String, Trouble> {
         if model.is_empty() {
             return Ok(String::new());
         }
@@ -219,7 +252,7 @@ impl Attempt {
             .artifacts
             .put(&mut worker, v1::ArtifactKind::Model, model)
             .await
-            .map_err(|error| TrainError { retryable: true, message: format!("failed to store the model: {error}") })
+            .map_err(|error| Hindrance::of_model(&self.bench.name, &error))
     }
 
     /// Repeats the completion until it is answered; tells how the attempt ended.
@@ -258,7 +291,7 @@ impl Attempt {
                     failures += 1;
                     tokio::time::sleep(delay(failures, spread())).await;
                 }
-                Err(Refusal::Other(status)) => match self.refused(&completion, &status) {
+                Err(Refusal::Other(status)) => match self.refused(&completion, &status).await {
                     Some(failed) => (completion, refusals) = (failed, 0),
                     None => return ("failed", Some(status.message().to_owned())),
                 },
@@ -266,9 +299,9 @@ impl Attempt {
         }
     }
 
-    /// A result that the coordinator does not take becomes a failure with its words; a failure that it does not take is
-    /// left to the end of the lease.
-    fn refused(&self, completion: &v1::Completion, status: &Status) -> Option<v1::Completion> {
+    /// A result that the coordinator does not take becomes a failure with its words, unless it is refused because its models
+    /// are gone from the store; a failure that it does not take is left to the end of the lease.
+    async fn refused(&self, completion: &v1::Completion, status: &Status) -> Option<v1::Completion> {
         tracing::error!(
             job.id = self.at.job,
             job.attempt = self.at.attempt,
@@ -282,13 +315,34 @@ impl Attempt {
         failed.error = format!("the coordinator refused the result: {}", status.message());
         failed.retryable = true;
         failed.seconds = completion.seconds;
+        if self.has_lost_a_model(completion).await {
+            let hindrance = Hindrance::machine(&self.bench.name, "a model of the result is gone from the store");
+            failed.error = format!("{}; the job is trained again", hindrance.problem);
+            failed.hindrance = hindrance.by.into();
+        }
         Some(failed)
+    }
+
+    /// Whether a model that was stored is no longer there. A result may wait for its coordinator longer than a model stays that
+    /// nothing names.
+    async fn has_lost_a_model(&self, completion: &v1::Completion) -> bool {
+        let models = [&completion.final_model, &completion.best_model];
+        for digest in models.into_iter().filter(|digest| !digest.is_empty()) {
+            let mut worker = Worker { link: &self.bench.link, session: None, refusals: 0 };
+            if self.bench.artifacts.has(&mut worker, digest).await == Some(false) {
+                return true;
+            }
+        }
+        false
     }
 
     fn settled(&self, completion: &v1::Completion, response: &v1::CompleteResponse) -> (&'static str, Option<String>) {
         let at = v1::AttemptRef::from(self.at);
         match response.jobs.iter().find(|job| job.attempt == Some(at)).map(v1::JobResult::result) {
             Some(v1::Result::Accepted) => match completion.outcome() {
+                v1::Outcome::Failed if completion.hindrance() != v1::Hindrance::Unspecified => {
+                    (DropReason::Released.as_str(), Some(completion.error.clone()))
+                }
                 v1::Outcome::Succeeded => ("succeeded", None),
                 v1::Outcome::Stopped => ("stopped", None),
                 v1::Outcome::Diverged => ("diverged", None),

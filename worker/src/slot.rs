@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 use crate::agent::{Events, Ledger, Signal, WorkerEvent};
 use crate::assignment::{Assignment, AttemptRef};
 use crate::data::Dataset;
-use crate::train::{Control, EpochRecord, Observer, TrainError, TrainJob, Trained, train};
+use crate::network::plain;
+use crate::train::{Control, EpochRecord, Observer, TrainError, TrainJob, Trained, no_thread, train};
 use crate::watchdog::{Patience, Pulse};
 
 /// Trains one job on the calling thread. The product has one, [`Mlp`]; tests script their own.
@@ -27,7 +28,7 @@ pub struct Mlp;
 impl Trainer for Mlp {
     fn train(&self, job: &TrainJob<'_>, data: &Dataset, observer: &mut dyn Observer) -> Result<Trained, TrainError> {
         let mut trained = train(std::slice::from_ref(job), data, observer)?;
-        trained.pop().ok_or_else(|| TrainError { retryable: false, message: "the trainer gave no result".into() })
+        trained.pop().ok_or_else(|| TrainError::impossible("the trainer gave no result"))
     }
 }
 
@@ -48,7 +49,7 @@ pub(crate) struct Training {
 impl Training {
     /// Trains on a thread of its own and returns when that thread has ended, or hangs: it is then left alone.
     pub(crate) async fn run(self) -> Result<Trained, TrainError> {
-        let retry = |message: String| TrainError { retryable: true, message };
+        let retry = |message: String| TrainError::passing(message);
         let (sender, receiver) = oneshot::channel();
         let (pulse, patience) = (Arc::clone(&self.pulse), self.patience);
         let body = move || {
@@ -58,7 +59,7 @@ impl Training {
             let _ = sender.send(result);
         };
         let thread = std::thread::Builder::new().name("slot".into()).spawn(body);
-        let thread = thread.map_err(|error| retry(format!("failed to start a thread: {error}")))?;
+        let thread = thread.map_err(|error| no_thread(&plain(&error)))?;
         let result = tokio::select! {
             biased;
             result = receiver => result.unwrap_or_else(|_gone| Err(retry("the trainer's thread ended".to_owned()))),

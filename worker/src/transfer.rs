@@ -79,6 +79,12 @@ pub enum TransferError {
         /// What ended the last try.
         cause: String,
     },
+    /// This machine has no room in its memory for it.
+    #[error("{size} bytes do not fit in the memory that is free")]
+    Memory {
+        /// In bytes.
+        size: u64,
+    },
     /// Other bytes than the digest's arrived, time after time.
     #[error("the bytes arrived damaged {times} times: {cause}")]
     Damaged {
@@ -98,6 +104,8 @@ enum Failure {
     Damaged(Status),
     Unknown(Status),
     Refused(Status),
+    /// No room in memory.
+    Memory,
 }
 
 impl Failure {
@@ -173,6 +181,12 @@ impl Artifacts {
         Ok(download.bytes)
     }
 
+    /// Whether the artifact of this digest is stored; `None` where nobody says.
+    pub async fn has(&self, party: &mut impl Party, digest: &str) -> Option<bool> {
+        let caller = party.caller().await;
+        self.stat(caller, digest, "").await.ok().map(|stat| stat.present)
+    }
+
     async fn stat(&self, caller: Caller, digest: &str, upload: &str) -> Result<v1::StatResponse, Failure> {
         let Caller { worker, store, secret } = caller;
         let (digest, upload) = (digest.to_owned(), upload.to_owned());
@@ -237,6 +251,7 @@ async fn persist(
             }
             Failure::Refused(status) if !party.refused(&status) => return Err(TransferError::Refused(status)),
             Failure::Refused(_) => {}
+            Failure::Memory => return Err(TransferError::Memory { size }),
         }
         failures += 1;
         tokio::time::sleep(delay(failures, spread())).await;
@@ -331,7 +346,8 @@ impl Transfer for Download {
         if self.bytes.len() as u64 > self.size {
             return self.verify();
         }
-        self.bytes.reserve(usize::try_from((self.size - self.bytes.len() as u64).min(AT_ONCE)).unwrap_or(0));
+        let at_once = usize::try_from((self.size - self.bytes.len() as u64).min(AT_ONCE)).unwrap_or(0);
+        self.bytes.try_reserve(at_once).map_err(|_| Failure::Memory)?;
         let Caller { worker, store, secret } = caller;
         let (digest, offset) = (self.digest.clone(), self.bytes.len() as u64);
         let request = v1::GetRequest { digest, offset, worker, store, secret };
@@ -347,6 +363,7 @@ impl Transfer for Download {
             match tokio::time::timeout_at(pace.deadline().into(), pieces.message()).await {
                 Ok(Ok(Some(part))) => {
                     pace.add(part.chunk.len(), Instant::now());
+                    self.bytes.try_reserve(part.chunk.len()).map_err(|_| Failure::Memory)?;
                     self.bytes.extend_from_slice(&part.chunk);
                     if self.bytes.len() as u64 > self.size {
                         return self.verify();

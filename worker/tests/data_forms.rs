@@ -386,7 +386,8 @@ async fn row_numbers_are_left_out_with_a_note() {
     write(folder.path(), "plain.csv", lines("label,a", &|_| String::new(), "").as_bytes());
     let plain = load_in(folder.path(), &spec("plain.csv")).await.unwrap();
     assert!(plain.notes.is_empty(), "{:?}", plain.notes);
-    let cases: [(&str, &dyn Fn(usize) -> String, &str); 8] = [
+    type Cell<'c> = &'c dyn Fn(usize) -> String;
+    let cases: [(&str, Cell<'_>, &str); 8] = [
         (",label,a", &|i| format!("{i},"), "column 0 (without a name)"),
         ("Unnamed: 0,label,a", &|i| format!("{},", i * 3), "`Unnamed: 0`"),
         ("index,label,a", &|i| format!("{},", 500 - i), "`index`"),

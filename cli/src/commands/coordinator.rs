@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context;
 use besom_coordinator::{CoordinatorConfig, store::open::StoreUrl};
 use tokio::net::TcpListener;
+use tracing::warn;
 
 use crate::{
     connect,
@@ -39,7 +40,7 @@ pub(super) struct Args {
 }
 
 /// A number with the unit ms, s, m or h; seconds without one.
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let unit = match &text[digits..] {
         "ms" => 0.001,
@@ -83,21 +84,55 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         drop(bind(&addresses, &listen).await?);
     }
     let Some(opened) = signal.run_until_cancelled(connect::open_or_wait(&url)).await else {
-        return Ok(Exit::Failed);
+        return Ok(Exit::Interrupted);
     };
     let opened = opened?;
     let listener = bind(&addresses, &listen).await?;
     let address = listener.local_addr()?;
     let coordinator = connect::start(&opened, config)?;
     if let Some(lock) = &opened.lock {
-        lock.set_address(&format!("http://{}", reachable(address))).context("the store's lock file")?;
+        lock.set_address(&format!("http://{}", reachable(address)))
+            .with_context(|| lock.path().display().to_string())?;
     }
     output::say(format_args!("besom coordinator is listening on http://{address}, store {url}"));
+    if address.ip().is_loopback() {
+        output::say(format_args!(
+            "only this machine reaches it; `besom coordinator --listen 0.0.0.0:{} --insecure` listens to others as well, on a \
+             network that you trust",
+            address.port()
+        ));
+    } else {
+        warn!(
+            "nothing is encrypted and nobody is asked who they are (--insecure): whoever reaches {address} reads and changes \
+             everything; use it on a network that you trust"
+        );
+        output::say(format_args!(
+            "other machines join with `besom worker --coordinator http://{}`",
+            authority(address, &host_name())
+        ));
+    }
     let served = coordinator.serve(listener, signal).await;
     coordinator.stop().await;
     opened.close().await;
     served.context("the server ended")?;
     Ok(Exit::Success)
+}
+
+/// How other machines name a listener: an unspecified address by the name of this machine.
+fn authority(address: SocketAddr, host: &str) -> String {
+    match address.ip().is_unspecified() {
+        true => format!("{host}:{}", address.port()),
+        false => address.to_string(),
+    }
+}
+
+/// As this machine calls itself; others may know it by another name.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "THIS-MACHINE".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 async fn bind(addresses: &[SocketAddr], listen: &str) -> anyhow::Result<TcpListener> {
@@ -112,8 +147,8 @@ async fn resolve(listen: &str, insecure: bool) -> anyhow::Result<Vec<SocketAddr>
         .collect();
     if !insecure && addresses.iter().any(|address| !address.ip().is_loopback()) {
         return Err(usage(format_args!(
-            "--listen {listen}: reachable from other machines, and nothing is encrypted nor anybody asked who they \
-             are; say --insecure where the network is trusted"
+            "--listen {listen}: other machines reach this address, but nothing is encrypted and nobody is asked who they \
+             are; add --insecure if you trust the network"
         )));
     }
     Ok(addresses)
@@ -143,6 +178,13 @@ mod tests {
         for text in ["", "s", "soon", "30 s", "-1s", "0s", "25h", "1.2.3s"] {
             assert!(parse_time(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn other_machines_are_told_a_name_where_there_is_no_address() {
+        assert_eq!(authority("0.0.0.0:7070".parse().unwrap(), "hub"), "hub:7070");
+        assert_eq!(authority("[::]:7070".parse().unwrap(), "hub"), "hub:7070");
+        assert_eq!(authority("10.0.0.1:7070".parse().unwrap(), "hub"), "10.0.0.1:7070");
     }
 
     #[tokio::test]

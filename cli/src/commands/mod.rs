@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod best;
+mod clone;
 mod completions;
 mod coordinator;
 mod dataset;
@@ -8,12 +9,14 @@ mod export;
 mod plot;
 mod predict;
 mod report;
+mod retry;
 mod run;
 mod runs;
 mod sql;
 mod steer;
 mod submit;
 mod sweeps;
+mod wait;
 mod watch;
 mod worker;
 mod workers;
@@ -48,6 +51,8 @@ enum Command {
     Submit(submit::Args),
     /// Follow a sweep until it ends
     Watch(watch::Args),
+    /// Wait until a sweep ends, without showing it
+    Wait(wait::Args),
     /// List the sweeps
     Sweeps(sweeps::Args),
     /// List the runs of a sweep, by job
@@ -66,6 +71,10 @@ enum Command {
     Resume(steer::Args),
     /// End a sweep: its unfinished jobs are cancelled
     Cancel(steer::Args),
+    /// Put the failed and cancelled jobs of a sweep back into the queue
+    Retry(retry::Args),
+    /// Write the file of a sweep with other values, as a new file to edit
+    Clone(clone::Args),
     /// Look at datasets, or fetch them ahead of time
     Dataset(dataset::Args),
     /// Show what trained models say of drawings that they have never seen, or of your own
@@ -99,6 +108,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Worker(args) => worker::run(args, &settings).await,
         Command::Submit(args) => submit::run(args, &settings).await,
         Command::Watch(args) => watch::run(args, &settings).await,
+        Command::Wait(args) => wait::run(args, &settings).await,
         Command::Sweeps(args) => sweeps::run(args, &settings).await,
         Command::Runs(args) => runs::run(args, &settings).await,
         Command::Best(args) => best::run(args, &settings).await,
@@ -108,6 +118,8 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Pause(args) => steer::run(steer::Steer::Pause, args, &settings).await,
         Command::Resume(args) => steer::run(steer::Steer::Resume, args, &settings).await,
         Command::Cancel(args) => steer::run(steer::Steer::Cancel, args, &settings).await,
+        Command::Retry(args) => retry::run(args, &settings).await,
+        Command::Clone(args) => clone::run(args, &settings).await,
         Command::Dataset(args) => dataset::run(args, &settings).await,
         Command::Predict(args) => predict::run(args, &settings).await,
         Command::Export(args) => export::run(args, &settings).await,

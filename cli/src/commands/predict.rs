@@ -132,7 +132,7 @@ fn show(
 fn table(sheet: &Sheet) -> Table {
     let mut header = vec!["drawing".to_owned()];
     for model in &sheet.models {
-        let of = if sheet.models.len() > 1 { format!("{}:", model.job) } else { String::new() };
+        let of = if sheet.models.len() > 1 { format!("job {}: ", model.job) } else { String::new() };
         header.extend([format!("{of}class"), format!("{of}confidence")]);
     }
     let mut table = Table::new(header);

@@ -67,16 +67,16 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         return Ok(Exit::Success);
     }
     let interrupted = signals::first_signal("giving the jobs back; the sweep stays active (again: stop at once)")?;
-    let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
+    let url = connect::parse_store(&settings.store_of_run(args.store.as_deref()))?;
     // Before the store: a dataset that cannot be had leaves none behind.
     let load = dataset::load(&file.spec.dataset, &file.folder, settings, args.allow_private_hosts);
     let Some(data) = interrupted.run_until_cancelled(load).await.transpose()? else {
-        return Ok(Exit::Failed);
+        return Ok(Exit::Interrupted);
     };
     let notes = dataset::notes(&file.spec, &data.dataset);
     notes.iter().for_each(|note| say(format_args!("note: {note}")));
     let Some(place) = interrupted.run_until_cancelled(Place::take(url)).await.transpose()? else {
-        return Ok(Exit::Failed);
+        return Ok(Exit::Interrupted);
     };
     if let Some(holder) = place.holder() {
         say(format_args!("the store is served by another process at {holder}: working there"));
@@ -102,7 +102,7 @@ impl Session {
         let (artifacts, sweeps) = (Artifacts::new(channel.clone()), connect::sweeps(channel));
         let submitted = submission::submit(artifacts, sweeps, &self.file, &data);
         let Some(sweep) = self.interrupted.run_until_cancelled(submitted).await.transpose()? else {
-            return Ok(Exit::Failed);
+            return Ok(Exit::Interrupted);
         };
         // The workers read it from the store's artifacts, as every worker does.
         drop(data);
@@ -120,7 +120,7 @@ impl Session {
                     self.args.file.file.display(),
                     sweep.name
                 ));
-                Ok(Exit::Failed)
+                Ok(Exit::Interrupted)
             }
         }
     }
@@ -131,6 +131,7 @@ impl Session {
         let board = Arc::new(Slots::new(slots, sweep));
         let config = WorkerConfig {
             name: None,
+            coordinator: "this machine".to_owned(),
             slots,
             home: settings.home.clone(),
             sweep: Some(sweep.id),
@@ -206,7 +207,7 @@ impl Session {
         let limit = (!self.args.file.json).then_some(SHOWN);
         let results = results::fetch(client.clone(), &sweep.name, Order::BestFirst, limit).await?;
         results.print(self.args.file.json)?;
-        watching::say_if_cancelled(sweep);
+        watching::say_what_retry_does(sweep);
         self.notes.iter().for_each(|note| say(format_args!("note: {note}")));
         if !self.args.no_figures {
             // What was trained is stored: a figure that cannot be drawn does not make the sweep a failure.

@@ -20,20 +20,23 @@ pub(super) struct Args {
     /// The store: sqlite:PATH or postgres://... [env: BESOM_STORE] [default: sqlite:$BESOM_HOME/besom.db]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
+    /// Taken so that the answer says how to reach the store.
+    #[arg(long, value_name = "URL", hide = true)]
+    coordinator: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     /// For people
     Table,
-    /// RFC 4180 with a header line; NULL is empty
+    /// RFC 4180 with a header line and line feeds; NULL is empty
     Csv,
     /// A list of objects
     Json,
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
+    let url = connect::parse_store(&settings.store_of_sql(args.store.as_deref(), args.coordinator.as_deref())?)?;
     let result = query(&url, &args.statement).await?;
     match args.format {
         Format::Table => output::line(table(&result)?)?,

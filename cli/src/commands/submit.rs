@@ -51,7 +51,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         watching::watch(connection.sweeps(), &sweep.name, args.file.json).await?
     } else {
         sweeps::print_one(&sweep, args.file.json)?;
-        watching::say_if_cancelled(&sweep);
+        watching::say_what_retry_does(&sweep);
         Exit::Success
     };
     if connection.is_alone() && !state::is_final(&sweep) {

@@ -7,12 +7,15 @@ use besom_proto::v1::ListWorkersRequest;
 use crate::{
     connect::{self, Access, Connection},
     output::{self, Exit},
-    render::{json, number, table::Table},
+    render::{json, number, state, table::Table},
     settings::{Settings, Where},
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Also list those that last called more than a day ago, if they ever held a job
+    #[arg(long)]
+    all: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -22,7 +25,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let answer = connection.sweeps().list_workers(ListWorkersRequest {}).await.map_err(connect::refused)?;
+    let answer =
+        connection.sweeps().list_workers(ListWorkersRequest { all: args.all }).await.map_err(connect::refused)?;
     let workers = answer.into_inner().workers;
     if args.json {
         json::print(&workers.iter().map(json::Worker::from).collect::<Vec<_>>())?;
@@ -32,7 +36,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
             table.row([
                 worker.id.to_string(),
                 worker.name.clone(),
-                if worker.left { "left" } else { "present" }.to_owned(),
+                state::worker(worker).to_owned(),
                 worker.host.clone(),
                 worker.slots.to_string(),
                 worker.running.to_string(),

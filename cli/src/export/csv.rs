@@ -1,4 +1,4 @@
-//! CSV, RFC 4180. Null is empty; floats are the shortest text that reads back as the same number.
+//! CSV, RFC 4180 but for the ends of lines, which are line feeds. Null is empty; floats are the shortest text that reads back as the same number.
 //!
 //! A spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a formula, and a cell may
 //! hold what a worker wrote: such a cell gets an apostrophe in front, unless it is a number.
@@ -13,7 +13,7 @@ pub(super) struct Csv(csv::Writer<Buffer>);
 
 impl Csv {
     pub(super) fn new(columns: &[Column], buffer: Buffer) -> anyhow::Result<Self> {
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(buffer);
+        let mut writer = csv::WriterBuilder::new().from_writer(buffer);
         writer.write_record(columns.iter().map(|column| column.name))?;
         Ok(Self(writer))
     }

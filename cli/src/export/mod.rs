@@ -19,7 +19,7 @@ pub(crate) use rows::{Cell, Column, HISTORY, RUNS, history, run};
 /// How a file is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// RFC 4180 with a header line; safe to open in a spreadsheet
+    /// RFC 4180 with a header line and line feeds; safe to open in a spreadsheet
     Csv,
     /// One JSON object a line
     Jsonl,

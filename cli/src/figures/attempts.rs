@@ -20,12 +20,13 @@ pub(super) enum End {
     Failed,
     Lost,
     GivenBack,
+    Cancelled,
     Running,
 }
 
 impl End {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Done, Self::Diverged, Self::Failed, Self::Lost, Self::GivenBack, Self::Running];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Done, Self::Diverged, Self::Failed, Self::Lost, Self::GivenBack, Self::Cancelled, Self::Running];
 
     pub(super) fn of(attempt: &Attempt) -> Self {
         match attempt.outcome.as_deref() {
@@ -33,7 +34,8 @@ impl End {
             Some("diverged") => Self::Diverged,
             Some("failed") => Self::Failed,
             Some("lost") => Self::Lost,
-            // Released, cancelled, and what a later build may say.
+            Some("cancelled") => Self::Cancelled,
+            // Released, and what a later build may say.
             Some(_) => Self::GivenBack,
             None => Self::Running,
         }

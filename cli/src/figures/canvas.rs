@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::{
-    raster,
+    letters, raster,
     style::{Color, FAMILIES, WHITE},
 };
 use kuva::{
@@ -84,15 +84,30 @@ impl Canvas {
 
     #[allow(clippy::too_many_arguments, reason = "the three above name them")]
     fn turned(&mut self, x: f64, y: f64, text: &str, size: u32, align: Align, color: Color, turn: Option<f64>) {
+        let text = clean(text);
+        let drawn = letters::drawn(&text);
         // The crate sets mathematics between dollars.
-        let content = clean(text).replace('$', "\\$");
+        let content = drawn.replace('$', "\\$");
         let anchor = match align {
             Align::Start => TextAnchor::Start,
             Align::Middle => TextAnchor::Middle,
             Align::End => TextAnchor::End,
         };
         let color = Some(paint(color));
+        let is_own = drawn == text;
+        if !is_own {
+            // The class keeps the crate from styling it as a part of an interactive figure.
+            let attributes = Some("class=\"latin\"".to_owned());
+            self.scene.add(Primitive::GroupStart {
+                transform: None,
+                title: Some(text.clone()),
+                extra_attrs: attributes,
+            });
+        }
         self.scene.add(Primitive::Text { x, y, content, size, anchor, rotate: turn, bold: false, color });
+        if !is_own {
+            self.scene.add(Primitive::GroupEnd);
+        }
     }
 
     pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: Stroke) {
@@ -251,9 +266,10 @@ fn paint(color: Color) -> Paint {
     Paint::Rgb(color.0, color.1, color.2)
 }
 
-/// Control characters have no place in XML, line feeds none in a label.
+/// Control characters and two that are none have no place in XML, line feeds none in a label.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let has_place = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    text.chars().map(|c| if has_place(c) { c } else { ' ' }).collect()
 }
 
 fn escape(text: &str) -> String {
@@ -291,6 +307,23 @@ mod tests {
         let title = tree.descendants().find(|n| n.has_tag_name("title")).and_then(|n| n.text());
         assert_eq!(title, Some("a < b & c"));
         assert_eq!(tree.root_element().attribute("viewBox"), Some("0 0 200 100"));
+    }
+
+    #[test]
+    fn letters_that_the_font_lacks_are_drawn_as_latin_ones_and_kept_as_a_tooltip() {
+        let mut canvas = Canvas::new(200.0, 100.0, "");
+        canvas.text(10.0, 20.0, "猫 < 犬\u{ffff}", 12, Align::Start, INK);
+        canvas.slanted(10.0, 20.0, "кошка", 12, INK);
+        let svg = canvas.svg();
+        let tree = resvg::usvg::roxmltree::Document::parse(&svg).unwrap();
+        let of = |name: &str| -> Vec<&str> {
+            let nodes = tree.descendants().filter(|node| node.has_tag_name(name));
+            nodes.filter_map(|node| node.text()).map(str::trim).filter(|text| !text.is_empty()).collect()
+        };
+        assert_eq!(of("text"), ["Mao < Quan", "кошка"]);
+        assert_eq!(of("title"), ["猫 < 犬"]);
+        assert_eq!(of("style"), Vec::<&str>::new());
+        canvas.png().unwrap();
     }
 
     #[test]

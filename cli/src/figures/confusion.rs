@@ -5,6 +5,7 @@
 
 use super::{
     canvas::{Align, Canvas, Stroke},
+    letters,
     style::{self, BLUE, Color, HEADING, INK, LABEL, RULE, SMALL, SOFT, TITLE, VERMILLION, WHITE},
 };
 use crate::{
@@ -64,7 +65,8 @@ impl<'a> Panel<'a> {
         let all = report.classes.len();
         let classes = report.most_confused(if all > SHOWN_CLASSES { WORST } else { all });
         let cell = (MATRIX / classes.len().max(1) as f64).floor().clamp(SMALLEST, CELL);
-        let names: Vec<String> = classes.iter().map(|&class| style::fit(&report.classes[class], SMALL, NAME)).collect();
+        let drawn = letters::distinct(&report.classes);
+        let names: Vec<String> = classes.iter().map(|&class| style::fit(&drawn[class], SMALL, NAME)).collect();
         let longest = names.iter().map(|name| style::width(name, SMALL)).fold(0.0, f64::max);
         Self { report, classes, names, longest, cell }
     }

@@ -1,4 +1,5 @@
-//! (a) Validation accuracy and loss by epoch: a pair of panels for each swept hyperparameter, a line for each value.
+//! (a) Validation accuracy and loss by epoch: a pair of panels for each swept hyperparameter, a line for each value; in a
+//! large grid a pair for the runs as well.
 
 use super::{
     axis::Scale,
@@ -7,8 +8,8 @@ use super::{
     lines::{Band, Kind, Line},
     page::{MARGIN, Page, heading},
     panel::{self, Panel},
-    rows::{Entry, Row, is_many, rows, shown},
-    style::{self, BLUE, Color, INK, LABEL, SMALL, SOFT, VERMILLION, fit},
+    rows::{Entry, Row, is_many, rows, shown, thin},
+    style::{self, BLUE, Color, INK, LABEL, SMALL, SOFT, VERMILLION, fit, listed},
 };
 
 const PANEL: f64 = 350.0;
@@ -21,6 +22,10 @@ const BELOW: f64 = 50.0;
 const ENTRY: f64 = 19.0;
 const REMARK: f64 = 14.0;
 const FIRST_ENTRY: f64 = 24.0;
+/// From the key's left edge to its texts.
+const TEXT: f64 = 38.0;
+/// Lines of text below an entry, at most.
+const ABOUT: usize = 6;
 /// Of more lines than this the highest losses may leave the panel, which a few would flatten: so many stay inside.
 const CROWD: usize = 50;
 const LOSSES: f64 = 0.98;
@@ -64,23 +69,36 @@ fn width() -> f64 {
 /// Of both metrics, over all rows, so that panels can be compared. Diverged lines may leave them: they would flatten
 /// all others.
 pub(super) fn scales(rows: &[Row]) -> (Scale, Scale) {
-    let all = || rows.iter().flat_map(|row| row.lines.iter().map(move |entry| (is_many(row), &entry.line)));
-    let steady = all().any(|(_, line)| matches!(line.kind, Kind::Finished | Kind::Running));
-    let drawn = || all().filter(|(_, line)| !steady || line.kind != Kind::Diverged);
-    // Many lines are drawn without their bands.
-    let ends = |many: bool, band: &Band| if many { [band.mean; 3] } else { [band.low, band.mean, band.high] };
+    let drawn = drawn(rows);
+    let ends = |banded: bool, band: &Band| if banded { [band.low, band.mean, band.high] } else { [band.mean; 3] };
     let numbers = |metric: fn(&Line) -> &[Option<Band>]| -> Vec<f64> {
-        drawn().flat_map(|(many, line)| metric(line).iter().flatten().flat_map(move |band| ends(many, band))).collect()
+        let of = |(banded, line): &(bool, &Line)| {
+            let banded = *banded;
+            metric(line).iter().flatten().flat_map(move |band| ends(banded, band)).collect::<Vec<_>>()
+        };
+        drawn.iter().flat_map(of).collect()
     };
     let (accuracy, mut loss) = (numbers(|line| &line.val_accuracy), numbers(|line| &line.val_loss));
-    if drawn().count() > CROWD {
+    if drawn.len() > CROWD {
         loss.sort_by(f64::total_cmp);
         loss.truncate((loss.len() as f64 * LOSSES).ceil() as usize);
     }
     (Scale::shares(&accuracy, 0.05), Scale::around(&loss, 0.05).clamped(0.0, f64::INFINITY))
 }
 
+/// The lines that the panels are made for, and whether each has a band: without diverged ones, if there are others.
+fn drawn(rows: &[Row]) -> Vec<(bool, &Line)> {
+    let of = |row: &'_ Row| row.has_bands && !is_many(row);
+    let all = || rows.iter().flat_map(move |row| row.lines.iter().map(move |entry| (of(row), entry)));
+    let steady = all().any(|(_, entry)| matches!(entry.line.kind, Kind::Finished | Kind::Running));
+    all()
+        .flat_map(|(banded, entry)| std::iter::once(&entry.line).chain(&entry.best).map(move |line| (banded, line)))
+        .filter(|(_, line)| !steady || line.kind != Kind::Diverged)
+        .collect()
+}
+
 fn notes(data: &SweepData, rows: &[Row]) -> Vec<String> {
+    let values = || rows.iter().filter(|row| row.what == "value");
     let lines = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
     let mut notes = Vec::new();
     if lines().any(|line| line.runs > 1) {
@@ -89,8 +107,16 @@ fn notes(data: &SweepData, rows: &[Row]) -> Vec<String> {
         } else {
             ("over all runs with the value", "holds the middle 80 % of them")
         };
-        let band = if rows.iter().all(is_many) { String::new() } else { format!(", its band {band}") };
-        notes.push(format!("A line is the mean {mean}{band}."));
+        let has_bands = values().any(|row| row.has_bands && !is_many(row));
+        let band = if has_bands { format!(", its band {band}") } else { String::new() };
+        let what = if values().count() < rows.len() { "A value's line" } else { "A line" };
+        notes.push(format!("{what} is the mean {mean}{band}."));
+    }
+    if rows.iter().flat_map(|row| &row.lines).any(|entry| entry.best.is_some()) {
+        notes.push(
+            "The thin line of the same colour and dash is the best run with the value, by its last val_accuracy."
+                .to_owned(),
+        );
     }
     if lines().any(|line| line.prolonged) {
         notes.push("Runs that ended early count with their last epoch in the epochs after it.".to_owned());
@@ -104,14 +130,18 @@ fn notes(data: &SweepData, rows: &[Row]) -> Vec<String> {
             2 * data.stride
         ));
     }
-    if rows.iter().any(is_many) {
-        notes.push("Thin lines are all values; those with the best last val_accuracy stand out.".to_owned());
+    let of_many = |what: &str| rows.iter().any(|row| row.what == what && is_many(row));
+    let many = [("run", "runs"), ("value", "values")].iter().filter(|(what, _)| of_many(what));
+    let many: Vec<&str> = many.map(|(_, word)| *word).collect();
+    if !many.is_empty() {
+        let many = many.join(" or all ");
+        notes.push(format!("Faint lines are all {many}; those with the best last val_accuracy stand out."));
     }
-    let every = rows.iter().map(|row| style::thinned(row.lines.len())).max().unwrap_or(1);
+    let every = rows.iter().map(|row| style::thinned(row.all)).max().unwrap_or(1);
     if every > 1 {
-        notes.push(format!("One thin line in {every} is drawn."));
+        notes.push(format!("One faint line in {every} is drawn."));
     }
-    if lines().count() > CROWD {
+    if drawn(rows).len() > CROWD {
         notes.push("The highest 2 % of the losses are beyond the panel.".to_owned());
     }
     notes
@@ -128,14 +158,14 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
     for (at, panel) in panels.iter().enumerate() {
         canvas.within(panel.x, panel.y - 2.0, panel.width + 3.0, panel.height + 4.0, |canvas| {
             if is_many(row) {
-                let every = style::thinned(row.lines.len());
-                let opacity = (60.0 * every as f64 / row.lines.len() as f64).clamp(0.06, 0.5);
-                for entry in row.lines.iter().step_by(every) {
+                let thin = thin(row);
+                let opacity = (60.0 / thin.len() as f64).clamp(0.06, 0.5);
+                for entry in thin.iter().map(|place| &row.lines[*place]) {
                     let color = if entry.line.kind == Kind::Diverged { VERMILLION } else { BLUE };
                     let stroke = Stroke::new(color, 0.8).faint(opacity);
                     curve(canvas, panel, &entry.line, &metric(&entry.line, at), stroke);
                 }
-            } else {
+            } else if row.has_bands {
                 let opacity = match row.lines.len() {
                     0..=3 => 0.12,
                     4 | 5 => 0.09,
@@ -153,21 +183,34 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
             }
             for look in order {
                 let (place, color, dash) = looks[look];
-                let points = metric(&row.lines[place].line, at);
+                let entry = &row.lines[place];
+                let points = metric(&entry.line, at);
+                let best = entry.best.as_ref().map(|best| (best, metric(best, at)));
                 let stroke = Stroke::new(color, 2.0).dashed(dash);
                 match points[..] {
                     [Some(band)] if is_lone(panel) => {
                         let x = place_of(panel, 1.0, look, looks.len());
-                        canvas.line((x, panel.inside_y(band.low)), (x, panel.inside_y(band.high)), stroke.faint(0.4));
+                        if row.has_bands {
+                            let ends = (panel.inside_y(band.low), panel.inside_y(band.high));
+                            canvas.line((x, ends.0), (x, ends.1), stroke.faint(0.4));
+                        }
                         canvas.dot(x, panel.inside_y(band.mean), 4.0, color, 1.0);
+                        if let Some((_, [Some(best)])) = best.as_ref().map(|(best, points)| (best, &points[..])) {
+                            canvas.ring(x, panel.inside_y(best.mean), 3.0, Stroke::new(color, 1.2));
+                        }
                     }
-                    _ => curve(canvas, panel, &row.lines[place].line, &points, stroke),
+                    _ => {
+                        if let Some((best, points)) = best {
+                            curve(canvas, panel, best, &points, Stroke { width: 0.9, ..stroke });
+                        }
+                        curve(canvas, panel, &entry.line, &points, stroke);
+                    }
                 }
             }
         });
         // Above everything, and over the panel's edge where the line left it.
         let places: Vec<(usize, Color)> = if is_many(row) {
-            (0..row.lines.len()).step_by(style::thinned(row.lines.len())).map(|place| (place, VERMILLION)).collect()
+            thin(row).into_iter().map(|place| (place, VERMILLION)).collect()
         } else {
             looks.iter().map(|(place, color, _)| (*place, *color)).collect()
         };
@@ -243,22 +286,31 @@ fn pieces(points: &[Option<Band>]) -> Vec<(usize, Vec<Band>)> {
 
 fn key_height(row: &Row) -> f64 {
     let looks = looks(row);
-    let remarks: usize = looks.iter().map(|(at, ..)| row.lines[*at].line.remarks().len()).sum();
+    let below = looks.iter().map(|(at, ..)| &row.lines[*at]);
+    let below: usize = below.map(|entry| about(entry).len() + entry.line.remarks().len()).sum();
     let others = if is_many(row) { 2.0 * ENTRY } else { 0.0 };
-    FIRST_ENTRY + looks.len() as f64 * ENTRY + remarks as f64 * REMARK + others
+    FIRST_ENTRY + looks.len() as f64 * ENTRY + below as f64 * REMARK + others
+}
+
+/// The lines of text below an entry's name.
+fn about(entry: &Entry) -> Vec<String> {
+    listed(&entry.about, SMALL, KEY - TEXT, ABOUT)
 }
 
 /// Beside the panels: what each line is, and where it ended.
 fn key(canvas: &mut Canvas, row: &Row, x: f64, y: f64) {
     let right = x + KEY;
-    let text = x + 38.0;
-    let title =
-        if is_many(row) { format!("best {} of {}", looks(row).len(), row.lines.len()) } else { "value".to_owned() };
+    let text = x + TEXT;
+    let title = match (is_many(row), row.what) {
+        (true, what) => format!("best {} of {} {what}s", looks(row).len(), row.all),
+        (false, what) => what.to_owned(),
+    };
     canvas.text(x, y + 9.0, &title, SMALL, Align::Start, SOFT);
     canvas.text(right, y + 9.0, "last val_accuracy", SMALL, Align::End, SOFT);
     let mut y = y + FIRST_ENTRY + 4.0;
     for (at, color, dash) in looks(row) {
-        let Entry { name, line } = &row.lines[at];
+        let entry = &row.lines[at];
+        let (name, line) = (&entry.name, &entry.line);
         canvas.line((x, y - 4.0), (x + 30.0, y - 4.0), Stroke::new(color, 2.0).dashed(dash));
         if line.kind == Kind::Diverged {
             canvas.cross(x + 30.0, y - 4.0, 4.0, Stroke::new(color, 1.8));
@@ -266,6 +318,10 @@ fn key(canvas: &mut Canvas, row: &Row, x: f64, y: f64) {
         let last = line.last_accuracy().map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
         canvas.text(text, y, &fit(name, LABEL, right - text - 60.0), LABEL, Align::Start, INK);
         canvas.text(right, y, &last, LABEL, Align::End, INK);
+        for about in about(entry) {
+            y += REMARK;
+            canvas.text(text, y, &about, SMALL, Align::Start, SOFT);
+        }
         for remark in line.remarks() {
             y += REMARK;
             canvas.text(text, y, &remark, SMALL, Align::Start, VERMILLION);
@@ -273,9 +329,8 @@ fn key(canvas: &mut Canvas, row: &Row, x: f64, y: f64) {
         y += ENTRY;
     }
     if is_many(row) {
-        let diverged = row.lines.iter().filter(|entry| entry.line.kind == Kind::Diverged).count();
-        let others = row.lines.len() - looks(row).len() - diverged;
-        for (count, what, color) in [(others, "others", BLUE), (diverged, "diverged", VERMILLION)] {
+        let others = row.all - looks(row).len() - row.diverged;
+        for (count, what, color) in [(others, "others", BLUE), (row.diverged, "diverged", VERMILLION)] {
             if count > 0 {
                 canvas.line((x, y - 4.0), (x + 30.0, y - 4.0), Stroke::new(color, 0.8).faint(0.6));
                 canvas.text(text, y, &format!("{count} {what}"), LABEL, Align::Start, SOFT);

@@ -55,6 +55,8 @@ const WIDEST: f64 = 100.0;
 /// One job.
 #[derive(Debug, Clone)]
 pub(super) struct Run {
+    pub(super) job: i64,
+    pub(super) seed: i64,
     pub(super) state: JobState,
     /// Which value of each parameter it has; `None` where its point has no such parameter.
     pub(super) values: Values,
@@ -112,6 +114,8 @@ impl SweepData {
             .iter()
             .zip(&params)
             .map(|(run, params)| Run {
+                job: run.job,
+                seed: run.seed,
                 state: run.state(),
                 values: data.values(params),
                 epochs: Vec::new(),

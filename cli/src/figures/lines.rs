@@ -3,6 +3,7 @@
 //! With one at a time a line is the mean over the seeds and its band goes from the lowest to the highest of them. In a
 //! grid it is the mean over all other hyperparameters and seeds and its band holds the middle 80 % of the runs. Runs
 //! that diverged or have not ended are counted beside a line that others make, and make it alone where there are none.
+//! Of a large grid single runs have lines of their own too: see `rows`.
 
 use besom_proto::v1::JobState;
 
@@ -71,6 +72,11 @@ pub(super) fn of(data: &SweepData, parameter: usize) -> Vec<Line> {
 pub(super) fn of_all(data: &SweepData) -> Vec<Line> {
     let runs: Vec<&Run> = data.runs.iter().collect();
     vec![line(data, 0, &runs, true)]
+}
+
+/// One run's own line.
+pub(super) fn of_run(data: &SweepData, run: &Run) -> Line {
+    line(data, 0, &[run], true)
 }
 
 fn line(data: &SweepData, value: usize, runs: &[&Run], whole_range: bool) -> Line {
@@ -167,14 +173,19 @@ impl Line {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use besom_proto::v1::Sweep;
     use serde_json::json;
 
     use super::*;
     use crate::figures::data::tests::{epochs, params};
 
-    fn data(text: &str, method: &str, swept: &[&str], runs: &[(&str, JobState, &[f64])]) -> SweepData {
+    pub(in crate::figures) fn data(
+        text: &str,
+        method: &str,
+        swept: &[&str],
+        runs: &[(&str, JobState, &[f64])],
+    ) -> SweepData {
         let sweep = Sweep {
             text: text.to_owned(),
             method: method.to_owned(),
@@ -186,7 +197,10 @@ mod tests {
         data.runs = runs
             .iter()
             .zip(&all)
-            .map(|((_, state, accuracies), params)| Run {
+            .zip(1..)
+            .map(|(((_, state, accuracies), params), job)| Run {
+                job,
+                seed: 0,
                 state: *state,
                 values: data.values(params),
                 epochs: epochs(accuracies),

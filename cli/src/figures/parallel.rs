@@ -4,17 +4,26 @@ use super::{
     axis::Scale,
     canvas::{Align, Canvas, Stroke},
     data::{Config, SweepData},
-    heatmap,
+    differences, heatmap,
     page::{MARGIN, Page},
     panel::apart,
-    style::{self, BEST, INK, LABEL, SMALL, SOFT, VERMILLION, WHITE, fit, sequential, width},
+    style::{self, BEST, INK, LABEL, SMALL, SOFT, VERMILLION, WHITE, fit, listed, sequential, width},
 };
 
 const HEIGHT: f64 = 360.0;
 const ABOVE: f64 = 42.0;
 const BELOW: f64 = 46.0;
 const LEAST_GAP: f64 = 130.0;
-const KEY: f64 = 210.0;
+/// From the last axis to the key, and the key.
+const BESIDE: f64 = 96.0;
+const KEY: f64 = 250.0;
+/// From the key's left edge to its texts.
+const TEXT: f64 = 38.0;
+const LINE: f64 = 14.0;
+/// Lines of what sets a configuration apart, at most.
+const ABOUT: usize = 6;
+/// The bar of colours is no shorter.
+const LEAST_BAR: f64 = 120.0;
 /// How much of the room between values the configurations of one value are spread over.
 const SPREAD: f64 = 0.5;
 
@@ -33,11 +42,17 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     let page = Page::new(
         data,
         "final validation accuracy, all hyperparameters",
-        left + gap * axes as f64 + 70.0 + KEY + MARGIN,
+        left + gap * axes as f64 + BESIDE + KEY + MARGIN,
         &notes(data),
     );
     let lost = data.configs.iter().any(|config| config.accuracy.is_none());
-    let mut canvas = page.canvas(ABOVE + HEIGHT + if lost { BELOW } else { 20.0 });
+    let mut order: Vec<usize> = (0..data.configs.len()).collect();
+    order.sort_by(|a, b| mean(&data.configs[*a]).total_cmp(&mean(&data.configs[*b])).then(b.cmp(a)));
+    let best: Vec<usize> =
+        order.iter().rev().copied().filter(|at| data.configs[*at].accuracy.is_some()).take(BEST).collect();
+    let key = Key::new(data, &best);
+    let body = (HEIGHT + if lost { BELOW } else { 20.0 }).max(key.height() + LEAST_BAR + 20.0);
+    let mut canvas = page.canvas(ABOVE + body);
     let top = page.top() + ABOVE;
     let bottom = top + HEIGHT;
     let x = |axis: usize| left + axis as f64 * gap;
@@ -55,8 +70,6 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         points.push((x(axes), end));
         points
     };
-    let mut order: Vec<usize> = (0..data.configs.len()).collect();
-    order.sort_by(|a, b| mean(&data.configs[*a]).total_cmp(&mean(&data.configs[*b])).then(b.cmp(a)));
     let many = data.configs.len();
     let opacity = (60.0 / many as f64).clamp(0.22, 0.85);
     let thin = if many > 60 { 0.9 } else { 1.5 };
@@ -68,8 +81,6 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         };
         canvas.polyline(&line(*at), stroke);
     }
-    let best: Vec<usize> =
-        order.iter().rev().copied().filter(|at| data.configs[*at].accuracy.is_some()).take(BEST).collect();
     for (rank, at) in best.iter().enumerate().rev() {
         let (color, dash) = style::line(rank);
         canvas.polyline(&line(*at), Stroke::new(WHITE, 4.0).faint(0.8));
@@ -79,8 +90,9 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
         parameter_axis(&mut canvas, data, axis, x(axis), top, gap);
     }
     result_axis(&mut canvas, up, x(axes), top, lost, nowhere);
-    key(&mut canvas, data, &best, x(axes) + 96.0, top);
-    heatmap::color_bar(&mut canvas, colors, x(axes) + 96.0, top + 190.0, HEIGHT - 190.0);
+    key.draw(&mut canvas, data, x(axes) + BESIDE, top);
+    let bar = (HEIGHT - key.height()).max(LEAST_BAR);
+    heatmap::color_bar(&mut canvas, colors, x(axes) + BESIDE, top + key.height(), bar);
     Some(canvas)
 }
 
@@ -177,23 +189,56 @@ fn result_axis(canvas: &mut Canvas, up: Scale, x: f64, top: f64, lost: bool, now
     }
 }
 
-fn key(canvas: &mut Canvas, data: &SweepData, best: &[usize], x: f64, top: f64) {
-    let title = format!("best {} of {} configurations", best.len(), data.configs.len());
-    canvas.text(x, top - 22.0, &title, SMALL, Align::Start, SOFT);
-    for (rank, at) in best.iter().enumerate() {
-        let config = &data.configs[*at];
-        let y = top - 2.0 + rank as f64 * 34.0;
-        let (color, dash) = style::line(rank);
-        canvas.line((x, y - 4.0), (x + 30.0, y - 4.0), Stroke::new(color, 2.2).dashed(dash));
-        let Some(estimate) = config.accuracy else { continue };
-        let text = format!("{:.4}  job {}", estimate.mean, config.job);
-        canvas.text(x + 38.0, y, &text, LABEL, Align::Start, INK);
-        let values: Vec<String> = data
-            .parameters
-            .iter()
-            .zip(&config.values)
-            .filter_map(|(parameter, value)| Some(parameter.text((*value)?)))
-            .collect();
-        canvas.text(x + 38.0, y + 14.0, &fit(&values.join(", "), SMALL, KEY - 60.0), SMALL, Align::Start, SOFT);
+/// The best configurations, each with what sets it apart from the others.
+struct Key<'a> {
+    best: Vec<(&'a Config, Vec<String>)>,
+    /// What all of them have, if anything.
+    shared: Vec<String>,
+}
+
+impl<'a> Key<'a> {
+    fn new(data: &'a SweepData, best: &[usize]) -> Self {
+        let best: Vec<&Config> = best.iter().map(|at| &data.configs[*at]).collect();
+        let points: Vec<_> = best.iter().map(|config| &config.values).collect();
+        let differences = differences::of(&data.parameters, &points);
+        let lines = |items: &Vec<String>| listed(items, SMALL, KEY - TEXT, ABOUT);
+        Self {
+            best: best.into_iter().zip(differences.each.iter().map(lines)).collect(),
+            shared: lines(&differences.shared),
+        }
+    }
+
+    /// With the air below it.
+    fn height(&self) -> f64 {
+        let lines: usize = self.best.iter().map(|(_, lines)| lines.len()).sum();
+        let shared = if self.shared.is_empty() { 0.0 } else { 20.0 + self.shared.len() as f64 * LINE };
+        self.best.len() as f64 * 20.0 + lines as f64 * LINE + shared + 24.0
+    }
+
+    fn draw(&self, canvas: &mut Canvas, data: &SweepData, x: f64, top: f64) {
+        let title = format!("best {} of {} configurations", self.best.len(), data.configs.len());
+        canvas.text(x, top - 22.0, &title, SMALL, Align::Start, SOFT);
+        let mut y = top - 2.0;
+        let below = |canvas: &mut Canvas, y: &mut f64, lines: &[String]| {
+            for line in lines {
+                canvas.text(x + TEXT, *y, line, SMALL, Align::Start, SOFT);
+                *y += LINE;
+            }
+        };
+        for (rank, (config, lines)) in self.best.iter().enumerate() {
+            let (color, dash) = style::line(rank);
+            canvas.line((x, y - 4.0), (x + 30.0, y - 4.0), Stroke::new(color, 2.2).dashed(dash));
+            let mean = config.accuracy.map_or(0.0, |estimate| estimate.mean);
+            let text = format!("{mean:.4}  job {}", config.job);
+            canvas.text(x + TEXT, y, &text, LABEL, Align::Start, INK);
+            y += LINE;
+            below(canvas, &mut y, lines);
+            y += 20.0 - LINE;
+        }
+        if !self.shared.is_empty() {
+            canvas.text(x + TEXT, y, &format!("all {} with", self.best.len()), LABEL, Align::Start, INK);
+            y += LINE;
+            below(canvas, &mut y, &self.shared);
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 use super::{
     canvas::{Align, Canvas},
+    letters,
     style::{self, BLUE, Color, HEADING, INK, PALE, SMALL, SOFT, TITLE, VERMILLION},
 };
 use crate::{
@@ -46,9 +47,10 @@ pub(super) fn draw(sheet: &Sheet) -> Canvas {
         let y = MARGIN + f64::from(TITLE) + 8.0 + (n as f64 + 0.8) * line;
         canvas.text(MARGIN, y, &style::fit(text, SMALL, room), SMALL, Align::Start, SOFT);
     }
+    let names = letters::distinct(&sheet.classes);
     for (place, drawing) in sheet.drawings.iter().enumerate() {
         let x = MARGIN + (place % across) as f64 * PITCH;
-        cell(&mut canvas, sheet, drawing, x, top + (place / across) as f64 * pitch);
+        cell(&mut canvas, (sheet, &names), drawing, x, top + (place / across) as f64 * pitch);
     }
     canvas
 }
@@ -63,11 +65,11 @@ fn heading(sheet: &Sheet) -> Vec<String> {
     lines
 }
 
-fn cell(canvas: &mut Canvas, sheet: &Sheet, drawing: &Drawing, x: f64, y: f64) {
+fn cell(canvas: &mut Canvas, (sheet, names): (&Sheet, &[String]), drawing: &Drawing, x: f64, y: f64) {
     picture(canvas, &drawing.picture.at_most(PICTURE as usize), x, y);
     let mut y = y + PICTURE;
     let name = match drawing.target {
-        Some(target) => sheet.classes[target].clone(),
+        Some(target) => names[target].clone(),
         None => format!("drawing {}", drawing.sample),
     };
     canvas.text(x, y + 17.0, &style::fit(&name, HEADING, PITCH - 12.0), HEADING, Align::Start, INK);
@@ -78,14 +80,14 @@ fn cell(canvas: &mut Canvas, sheet: &Sheet, drawing: &Drawing, x: f64, y: f64) {
             Some(false) => ("✗ ", VERMILLION, VERMILLION),
             None => ("", INK, BLUE),
         };
-        let job = if sheet.models.len() > 1 { format!("{}  ", model.job) } else { String::new() };
+        let job = if sheet.models.len() > 1 { format!("job {}  ", model.job) } else { String::new() };
         let base = y + 13.0;
         let mut start = x;
         for (part, color) in [(job.as_str(), SOFT), (mark, text)] {
             canvas.text(start, base, part.trim_end(), SMALL, Align::Start, color);
             start += style::width(part, SMALL);
         }
-        let class = style::fit(&sheet.classes[guess.class], SMALL, x + PICTURE + 6.0 - start);
+        let class = style::fit(&names[guess.class], SMALL, x + PITCH - 8.0 - start);
         canvas.text(start, base, &class, SMALL, Align::Start, text);
         let (top, full) = (base + 7.0, PICTURE - SHARE);
         canvas.rect(x, top, full, BAR, PALE, 1.0);

@@ -3,14 +3,9 @@
 //! Colours are those of Okabe and Ito without the yellow, which white paper swallows, and a colour never speaks alone:
 //! a dash, a marker or a word says the same. Texts are measured with the font that PNGs are drawn with.
 
-use std::sync::LazyLock;
+pub(super) use super::letters::width;
 
-use skrifa::{
-    FontRef, MetadataProvider,
-    instance::{LocationRef, Size},
-};
-
-/// DejaVu Sans, whole: PNGs need no font of the machine, and no name of a hyperparameter is left without letters.
+/// DejaVu Sans, whole: PNGs need no font of the machine. What letters it lacks, `letters` writes in those that it has.
 pub(super) const FONT: &[u8] = include_bytes!("../../fonts/DejaVuSans.ttf");
 /// What an SVG asks its reader for; whichever it has, none is wider than the first.
 pub(super) const FAMILIES: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
@@ -87,17 +82,6 @@ pub(super) fn ink_on(paper: Color) -> Color {
     if lightness > 125.0 { Color(0, 0, 0) } else { WHITE }
 }
 
-/// How wide `text` is at `size`.
-pub(super) fn width(text: &str, size: u32) -> f64 {
-    static FACE: LazyLock<Option<FontRef<'static>>> = LazyLock::new(|| FontRef::new(FONT).ok());
-    // A glyph that the font lacks comes from elsewhere: a square is assumed.
-    let square = text.chars().count() as f64 * f64::from(size);
-    let Some(face) = &*FACE else { return square };
-    let (characters, metrics) = (face.charmap(), face.glyph_metrics(Size::new(size as f32), LocationRef::default()));
-    let advance = |c: char| characters.map(c).and_then(|glyph| metrics.advance_width(glyph));
-    text.chars().map(|c| advance(c).map_or(f64::from(size), f64::from)).sum()
-}
-
 /// `text`, or so much of its beginning and end that it is no wider than `room`, with an ellipsis between.
 pub(super) fn fit(text: &str, size: u32, room: f64) -> String {
     if width(text, size) <= room {
@@ -132,6 +116,29 @@ pub(super) fn wrap(text: &str, size: u32, room: f64) -> Vec<String> {
     lines
 }
 
+/// `items` with commas between them, in lines of at most `room`, broken between items only. Where that makes more than `most`
+/// lines, the last one says how many items are left out.
+pub(super) fn listed(items: &[String], size: u32, room: f64, most: usize) -> Vec<String> {
+    let mut lines: Vec<(String, usize)> = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        let comma = if at + 1 < items.len() { "," } else { "" };
+        let item = format!("{}{comma}", fit(item, size, room - width(",", size)));
+        match lines.last_mut() {
+            Some((line, count)) if width(&format!("{line} {item}"), size) <= room => {
+                line.push(' ');
+                line.push_str(&item);
+                *count += 1;
+            }
+            _ => lines.push((item, 1)),
+        }
+    }
+    if lines.len() > most {
+        let left: usize = lines.drain(most.saturating_sub(1)..).map(|(_, count)| count).sum();
+        lines.push((format!("and {left} more"), left));
+    }
+    lines.into_iter().map(|(line, _)| line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +159,20 @@ mod tests {
         assert_eq!([fit("ab", 12, 1.0), fit("a", 12, 1.0)], ["…", "…"]);
         let huge = "x".repeat(1 << 16);
         assert!(width(&fit(&huge, 12, 120.0), 12) > 110.0, "as many letters as fit");
+    }
+
+    #[test]
+    fn a_list_is_broken_between_its_items_and_says_what_it_leaves_out() {
+        let items: Vec<String> = (0..9).map(|n| format!("dropout 0.{n}")).collect();
+        let room = width("dropout 0.1, dropout 0.2,", 11) + 1.0;
+        let lines = listed(&items, 11, room, 9);
+        assert_eq!(
+            (lines.len(), lines[0].as_str(), lines[4].as_str()),
+            (5, "dropout 0.0, dropout 0.1,", "dropout 0.8")
+        );
+        let few = listed(&items, 11, room, 2);
+        assert_eq!(few, ["dropout 0.0, dropout 0.1,", "and 7 more"]);
+        assert_eq!(listed(&[], 11, room, 2), Vec::<String>::new());
     }
 
     #[test]

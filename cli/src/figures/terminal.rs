@@ -8,10 +8,10 @@ use super::{
     canvas::{Align, Canvas, Stroke},
     curves,
     data::SweepData,
-    lines::{Band, Kind, Line},
+    lines::{Band, Line},
     panel::Panel,
     rows::{self, Row},
-    style::{self, Color, MANY},
+    style::{self, Color},
 };
 use crate::render::{number, state};
 
@@ -149,7 +149,9 @@ fn key(row: &Row, columns: usize, colored: bool) -> Vec<String> {
         let remarks = if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) };
         let color = style::line(look).0;
         let letter = console::Style::new().true_color(color.0, color.1, color.2).force_styling(colored);
-        let of = console::truncate_str(&entry.name, columns / 2, "…");
+        let about = if entry.about.is_empty() { String::new() } else { format!(": {}", entry.about.join(", ")) };
+        let name_and_about = format!("{}{about}", entry.name);
+        let of = console::truncate_str(&name_and_about, columns / 2, "…");
         let text = format!("  {} {of}  {last}{remarks}", letter.apply_to(name(look)));
         match lines.last_mut() {
             Some(line) if console::measure_text_width(line) + console::measure_text_width(&text) <= columns => {
@@ -158,9 +160,9 @@ fn key(row: &Row, columns: usize, colored: bool) -> Vec<String> {
             _ => lines.push(text),
         }
     }
-    if row.lines.len() > MANY {
-        let diverged = row.lines.iter().filter(|entry| entry.line.kind == Kind::Diverged).count();
-        lines.push(format!("  the best of {}, by last val_accuracy; {diverged} diverged", row.lines.len()));
+    if rows::is_many(row) {
+        let (what, diverged) = (row.what, row.diverged);
+        lines.push(format!("  the best of {} {what}s, by last val_accuracy; {diverged} diverged", row.all));
     }
     lines
 }

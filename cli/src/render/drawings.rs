@@ -51,7 +51,7 @@ fn lines(sheet: &Sheet, drawing: &Drawing, width: usize, colours: bool) -> Vec<S
             Some(false) => ("✗ ", Style::new().red()),
             None => ("", Style::new()),
         };
-        let job = if sheet.models.len() > 1 { format!("{} ", model.job) } else { String::new() };
+        let job = if sheet.models.len() > 1 { format!("job {} ", model.job) } else { String::new() };
         let (start, end) = (format!("{job}{mark}"), format!(" {}", percent(guess.confidence())));
         let room = width.saturating_sub(measure_text_width(&start) + measure_text_width(&end));
         let class = truncate_str(&sheet.classes[guess.class], room, "…");
@@ -162,7 +162,7 @@ mod tests {
     fn a_wrong_guess_is_marked_and_long_names_make_room_for_the_confidence() {
         let text = sheet(&example(2), Some(20), false);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[3..5], ["12 ✓ ant 75 %", "13 ✗ The Great… 75 %"]);
+        assert_eq!(lines[3..5], ["job 12 ✓ ant 75 %", "job 13 ✗ The G… 75 %"]);
         assert!(text.lines().all(|line| measure_text_width(line) <= 20), "{text}");
     }
 

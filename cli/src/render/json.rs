@@ -111,6 +111,7 @@ fn raw(text: &str) -> Option<&RawValue> {
 #[derive(Debug, Serialize)]
 pub(crate) struct Sweep<'a> {
     sweep: &'a str,
+    title: &'a str,
     sweep_id: i64,
     state: &'static str,
     jobs_total: u64,
@@ -130,6 +131,8 @@ pub(crate) struct Sweep<'a> {
     dataset_source: String,
     synthetic: bool,
     swept: &'a [String],
+    /// What keeps its jobs from being trained.
+    problem: Option<&'a str>,
 }
 
 impl<'a> From<&'a v1::Sweep> for Sweep<'a> {
@@ -137,6 +140,7 @@ impl<'a> From<&'a v1::Sweep> for Sweep<'a> {
         let counts = sweep.counts.unwrap_or_default();
         Self {
             sweep: &sweep.name,
+            title: state::given_name(sweep),
             sweep_id: sweep.id,
             state: state::sweep(sweep.state),
             jobs_total: sweep.jobs_total,
@@ -156,6 +160,7 @@ impl<'a> From<&'a v1::Sweep> for Sweep<'a> {
             dataset_source: crate::sweep_file::shown(&sweep.dataset_source),
             synthetic: crate::sweep_file::is_synthetic(&sweep.dataset_source),
             swept: &sweep.swept,
+            problem: (!sweep.problem.is_empty()).then_some(sweep.problem.as_str()),
         }
     }
 }
@@ -202,7 +207,7 @@ impl<'a> From<&'a v1::Worker> for Worker<'a> {
         Self {
             worker: &worker.name,
             worker_id: worker.id,
-            state: if worker.left { "left" } else { "present" },
+            state: state::worker(worker),
             host: &worker.host,
             slots: worker.slots,
             running: worker.running,

@@ -16,6 +16,7 @@ const SHOWN: u64 = 100;
 #[derive(Serialize)]
 struct Plan<'a> {
     name: &'a str,
+    handle: &'a str,
     method: &'static str,
     metric: &'static str,
     goal: &'static str,
@@ -44,7 +45,8 @@ pub(crate) fn print(file: &SweepFile, data: Glimpse, as_json: bool) -> anyhow::R
     let points: Vec<Params> = first_points(file).iter().map(Hyperparameters::to_params).collect();
     if as_json {
         json::print(&Plan {
-            name: &file.name,
+            name: file.name.title(),
+            handle: file.name.handle(),
             method: file.spec.method.as_str(),
             metric: file.spec.metric.name.as_str(),
             goal: file.spec.metric.goal.as_str(),
@@ -103,7 +105,7 @@ pub(crate) fn heading(file: &SweepFile) -> String {
     };
     format!(
         "{}: {}, {} x {} = {}{cut}",
-        file.name,
+        sweep_file::with_handle(&file.name),
         file.spec.method.as_str(),
         number::plural(plan.points, "point"),
         number::plural(file.spec.seeds.len() as u64, "seed"),

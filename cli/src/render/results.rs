@@ -70,11 +70,14 @@ impl Results {
         let counts = self.sweep.counts.unwrap_or_default();
         let (title, state) = (state::title(&self.sweep), state::sweep(self.sweep.state));
         let heading = format!("{title}: {state}, {}", state::counts(&counts));
+        let waits = state::waits(&self.sweep);
         if as_json {
             output::say(heading);
+            waits.into_iter().for_each(output::say);
             return json::print(&self.runs.iter().map(json::Run::from).collect::<Vec<_>>());
         }
         output::line(heading)?;
+        waits.map_or(Ok(()), output::line)?;
         let table = runs::table(&self.runs, self.order, &self.sweep.swept, &self.sweep.metric);
         match output::stdout_width() {
             None => output::line(table.render())?,

@@ -10,7 +10,7 @@ const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
 
 /// The columns that a narrow terminal does without, the first at first; what runs are ranked by and what was swept stays.
 pub(crate) fn expendable(runs: &[Run], swept: &[String], metric: &str) -> Vec<&'static str> {
-    let mut columns = vec!["rank", "seconds", "epochs"];
+    let mut columns = vec!["rank", "seconds", trained(swept)];
     if metric.ends_with("val_accuracy") {
         let by_final = runs.iter().all(|run| run.objective.is_none() || run.objective == run.final_val_accuracy);
         columns.push(if by_final { "best_val_accuracy" } else { "final_val_accuracy" });
@@ -34,7 +34,7 @@ pub(crate) fn table(runs: &[Run], order: Order, swept: &[String], metric: &str) 
     header.extend(more.iter().map(|name| name.as_str()));
     header.extend(seeds.then_some("seed"));
     header.extend(objective);
-    header.extend(["best_val_accuracy", "final_val_accuracy", "epochs", "seconds", "state"]);
+    header.extend(["best_val_accuracy", "final_val_accuracy", trained(swept), "seconds", "state"]);
     let mut table = Table::new(header);
     let mut rank = Ranks::default();
     for run in runs {
@@ -47,7 +47,7 @@ pub(crate) fn table(runs: &[Run], order: Order, swept: &[String], metric: &str) 
         cells.extend(seeds.then(|| run.seed.to_string()));
         cells.extend(objective.map(|_| number::metric(run.objective)));
         cells.extend([number::metric(run.best_val_accuracy), number::metric(run.final_val_accuracy)]);
-        cells.extend([epochs(run), number::seconds(run.seconds), with_error(run)]);
+        cells.extend([epochs(run, swept), number::seconds(run.seconds), with_error(run)]);
         table.row(cells);
     }
     table
@@ -73,18 +73,24 @@ impl Ranks {
     }
 }
 
-/// `25`, or `7/25` where the run ended or stands before its last epoch.
-fn epochs(run: &Run) -> String {
+/// The column of the epochs that were trained. Where `epochs` is swept, that is the column of those asked for.
+fn trained(swept: &[String]) -> &'static str {
+    if swept.iter().any(|name| name == "epochs") { "epochs_done" } else { "epochs" }
+}
+
+/// `25`, or `7/25` where the run ended or stands before its last epoch; of swept epochs, only those that were trained.
+fn epochs(run: &Run, swept: &[String]) -> String {
     match run.epochs_done {
+        done if trained(swept) == "epochs_done" => done.map_or_else(|| "-".to_owned(), |done| done.to_string()),
         Some(done) if done != run.epochs => format!("{done}/{}", run.epochs),
         _ => run.epochs.to_string(),
     }
 }
 
-/// The state, with the reason of a failure.
+/// The state, with the reason of a failure, or for which a job is in the queue again.
 fn with_error(run: &Run) -> String {
     match (&run.error, run.state()) {
-        (Some(error), JobState::Failed) => format!("failed: {error}"),
+        (Some(error), JobState::Failed | JobState::Queued) => format!("{}: {error}", state::job(run.state)),
         _ => state::job(run.state).to_owned(),
     }
 }
@@ -144,6 +150,21 @@ mod tests {
         assert_eq!((lines[2][0], lines[3][0], lines[4][0]), ("1", "3", "-"));
         let last = text.lines().nth(4).unwrap();
         assert!(last.contains(" 1/3 ") && last.ends_with("  failed: no such class"), "{text}");
+    }
+
+    #[test]
+    fn swept_epochs_and_trained_ones_have_a_column_each() {
+        let mut runs = vec![run(1, JobState::Succeeded, Some(0.9)), run(2, JobState::Queued, None)];
+        runs[0].params = r#"{"epochs":5}"#.into();
+        runs[1].epochs_done = None;
+        let text = table(&runs, Order::Job, &["epochs".into()], "val_accuracy").render();
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        let column = |line: usize, name: &str| lines[line][lines[0].iter().position(|cell| *cell == name).unwrap()];
+        assert_eq!((column(1, "epochs"), column(1, "epochs_done"), column(2, "epochs_done")), ("5", "3", "-"));
+        let mut names = lines[0].clone();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), lines[0].len(), "no two columns share a name: {text}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use besom_worker::train::EpochRecord;
 
 use super::{
     live::{self, Live, Pace},
-    number,
+    number, state,
     table::cut,
 };
 use crate::output;
@@ -130,7 +130,7 @@ impl Slots {
         inner.ended.retain(|job, _| progress.running.iter().any(|running| running.job == *job));
         inner.progress = Some(progress.clone());
         let waits = inner.why_waiting();
-        let news = waits.is_some() && inner.waits.is_none();
+        let news = waits.is_some() && inner.waits != waits;
         inner.waits.clone_from(&waits);
         inner.draw();
         let on_terminal = inner.live.is_some();
@@ -189,12 +189,16 @@ impl Inner {
         progress.epochs_done.saturating_add(ahead.sum()).min(progress.epochs_total)
     }
 
-    /// All slots are idle and no job is queued, but some are running elsewhere.
+    /// All slots are idle, and either something keeps the jobs from being trained, or none is queued but some are running
+    /// elsewhere.
     fn why_waiting(&self) -> Option<String> {
         let progress = self.progress.as_ref()?;
+        let idle = self.running.iter().all(Option::is_none);
+        if let Some(waits) = progress.sweep.as_ref().and_then(state::waits) {
+            return idle.then_some(waits);
+        }
         let queued = progress.sweep.as_ref()?.counts?.queued;
         let elsewhere = progress.running.iter().filter(|run| !self.begun.contains(&run.job)).count() as u64;
-        let idle = self.running.iter().all(Option::is_none);
         (idle && queued == 0 && elsewhere > 0).then(|| {
             let jobs = number::plural(elsewhere, "job");
             format!("waiting for the leases of {jobs} whose worker is gone or busy")
@@ -256,6 +260,17 @@ mod tests {
         assert_eq!(slots.lock().epochs_done(), 15, "an ended job counts in full");
         slots.progress(&progress(3, &[(9, 5)], 15));
         assert_eq!(slots.lock().epochs_done(), 15, "and not twice");
+    }
+
+    #[test]
+    fn slots_that_wait_for_something_that_is_missing_say_so() {
+        let slots = Slots::new(1, &Sweep::default());
+        let mut waiting = progress(1, &[], 5);
+        let sweep = waiting.sweep.as_mut().unwrap();
+        (sweep.name, sweep.problem) = ("digits".to_owned(), "no dataset; submit the file again".to_owned());
+        slots.progress(&waiting);
+        let waits = slots.lock().waits.clone().unwrap();
+        assert_eq!(waits, "sweep digits waits: no dataset; submit the file again");
     }
 
     #[test]

@@ -10,12 +10,12 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{json, number};
 
-/// RFC 4180: a header line, CRLF, quotes where needed. NULL is empty.
+/// RFC 4180 but for the ends of lines, which are line feeds: a header line, quotes where needed. NULL is empty.
 ///
 /// # Errors
 /// None in practice: it writes to memory.
 pub(crate) fn csv(result: &QueryResult) -> anyhow::Result<Vec<u8>> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     writer.write_record(&result.columns)?;
     for row in &result.rows {
         writer.write_record(row.iter().map(|cell| match cell {
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn csv_quotes_where_needed_and_leaves_null_empty() {
         let text = String::from_utf8(csv(&result()).unwrap()).unwrap();
-        assert_eq!(text, "b,a,c\r\n\"x,\"\"y\"\"\",0.1,\r\n00ff,7,true\r\n");
+        assert_eq!(text, "b,a,c\n\"x,\"\"y\"\"\",0.1,\n00ff,7,true\n");
     }
 
     #[test]

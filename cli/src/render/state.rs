@@ -1,6 +1,6 @@
 //! The words of states, as SQL and people see them, and texts about a sweep as a whole.
 
-use besom_proto::v1::{Goal, JobCounts, JobState, Sweep, SweepState};
+use besom_proto::v1::{Goal, JobCounts, JobState, Sweep, SweepState, Worker};
 
 /// `queued`, `running`, `succeeded`, ...; `unknown` for a state of a later build.
 pub(crate) fn job(state: i32) -> &'static str {
@@ -25,6 +25,21 @@ pub(crate) fn sweep(state: i32) -> &'static str {
         Ok(SweepState::Cancelled) => "cancelled",
         Ok(SweepState::Unspecified) | Err(_) => "unknown",
     }
+}
+
+/// `present`, `gone` or `left`, as in the view `worker_status`.
+pub(crate) fn worker(worker: &Worker) -> &'static str {
+    match (worker.left, worker.gone) {
+        (true, _) => "left",
+        (false, true) => "gone",
+        (false, false) => "present",
+    }
+}
+
+/// What keeps the jobs of the sweep from being trained, in a sentence; `None` where nothing is known to.
+pub(crate) fn waits(sweep: &Sweep) -> Option<String> {
+    (!sweep.problem.is_empty())
+        .then(|| format!("sweep {} waits: {}", super::table::cut(sweep.name.clone()), sweep.problem))
 }
 
 /// `maximize` or `minimize`.
@@ -63,8 +78,15 @@ pub(crate) fn counts(counts: &JobCounts) -> String {
     if parts.is_empty() { "no jobs".to_owned() } else { parts.join(", ") }
 }
 
-/// The sweep's name, said to be on synthetic data where it is.
+/// The sweep's name as it was given.
+pub(crate) fn given_name(sweep: &Sweep) -> &str {
+    if sweep.title.is_empty() { &sweep.name } else { &sweep.title }
+}
+
+/// The sweep's name, with its handle where that is another word, said to be on synthetic data where it is.
 pub(crate) fn title(sweep: &Sweep) -> String {
     let synthetic = if crate::sweep_file::is_synthetic(&sweep.dataset_source) { " (synthetic data)" } else { "" };
-    format!("{}{synthetic}", super::table::cut(sweep.name.clone()))
+    let name = super::table::cut(given_name(sweep).to_owned());
+    let handle = if sweep.title.is_empty() { String::new() } else { format!(" [{}]", sweep.name) };
+    format!("{name}{handle}{synthetic}")
 }

@@ -16,14 +16,17 @@ pub(crate) fn print(sweeps: &[Sweep], as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return json::print(&sweeps.iter().map(json::Sweep::from).collect::<Vec<_>>());
     }
-    let mut table =
-        Table::new(["sweep_id", "sweep", "state", "jobs_total", "done", "running", "diverged", "failed", "dataset"]);
+    let named = sweeps.iter().any(|sweep| !sweep.title.is_empty());
+    let mut header = vec!["sweep_id", "sweep"];
+    header.extend(named.then_some("title"));
+    header.extend(["state", "jobs_total", "done", "running", "diverged", "failed", "dataset"]);
+    let mut table = Table::new(header);
     for sweep in sweeps {
         let counts = sweep.counts.unwrap_or_default();
         let synthetic = if is_synthetic(&sweep.dataset_source) { " (synthetic)" } else { "" };
-        table.row([
-            sweep.id.to_string(),
-            sweep.name.clone(),
+        let mut cells = vec![sweep.id.to_string(), sweep.name.clone()];
+        cells.extend(named.then(|| state::given_name(sweep).to_owned()));
+        cells.extend([
             state::sweep(sweep.state).to_owned(),
             sweep.jobs_total.to_string(),
             state::final_jobs(&counts).to_string(),
@@ -32,8 +35,13 @@ pub(crate) fn print(sweeps: &[Sweep], as_json: bool) -> anyhow::Result<()> {
             counts.failed.to_string(),
             format!("{}{synthetic}", shown(&sweep.dataset_source)),
         ]);
+        table.row(cells);
     }
-    output::line(table.render())
+    output::line(table.render())?;
+    for waits in sweeps.iter().filter_map(state::waits) {
+        output::line(waits)?;
+    }
+    Ok(())
 }
 
 /// Prints where one sweep stands.
@@ -46,5 +54,6 @@ pub(crate) fn print_one(sweep: &Sweep, as_json: bool) -> anyhow::Result<()> {
     }
     let counts = sweep.counts.unwrap_or_default();
     let name = state::title(sweep);
-    output::line(format_args!("{name}: {}, {}", state::sweep(sweep.state), state::counts(&counts)))
+    output::line(format_args!("{name}: {}, {}", state::sweep(sweep.state), state::counts(&counts)))?;
+    state::waits(sweep).map_or(Ok(()), output::line)
 }

@@ -44,7 +44,8 @@ impl Gathered {
         while let Some(batch) = stats.message().await.map_err(refused)? {
             configs.extend(batch.configs);
         }
-        let mut workers = client.list_workers(ListWorkersRequest {}).await.map_err(refused)?.into_inner().workers;
+        let mut workers =
+            client.list_workers(ListWorkersRequest::default()).await.map_err(refused)?.into_inner().workers;
         workers.retain(|worker| figures.attempts().iter().any(|attempt| attempt.worker == worker.name));
         let models = Models::fetch(connection, settings, &results, asked).await?;
         Ok(Self { results, figures, configs, workers, models })

@@ -82,7 +82,7 @@ impl Page {
         };
         Ok(Self {
             style: include_str!("../../templates/report.css"),
-            name: printable(&sweep.name),
+            name: printable(state::given_name(sweep)),
             description: printable(spec.and_then(|spec| spec.description.as_deref()).unwrap_or_default()),
             state: state::sweep(sweep.state),
             synthetic: sweep_file::is_synthetic(&sweep.dataset_source),
@@ -192,8 +192,8 @@ fn about(figure: Figure) -> &'static str {
         Figure::Curves => "Validation accuracy and loss by epoch, a pair of panels for each swept hyperparameter.",
         Figure::Effects => "Validation accuracy after the last epoch against each hyperparameter.",
         Figure::Heatmap => "Validation accuracy after the last epoch in every cell; the best one is framed.",
-        Figure::Parallel => "A line for each configuration; the best ones stand out.",
+        Figure::Parallel => "A line for each configuration; the best ones stand out, each with what sets it apart.",
         Figure::Importance => "How much each hyperparameter matters for the objective.",
-        Figure::Timeline => "Which worker and slot ran which job when; lost attempts are crossed out.",
+        Figure::Timeline => "Which worker and slot ran which job when, and how each attempt ended.",
     }
 }

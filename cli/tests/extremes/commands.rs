@@ -103,7 +103,7 @@ fn odd_numbers_and_texts_hide_nothing(world: &World) {
     rows::odd_jobs(world);
     queries(world);
     readers(world, "odd");
-    assert_eq!(count(&world.shows(["export", "runs", "odd"]).stdout.replace("\r\n", "\n")), rows::JOBS);
+    assert_eq!(count(&world.shows(["export", "runs", "odd"]).stdout), rows::JOBS);
     let runs = world.shows(["runs", "odd", "--json"]).json();
     assert_eq!(runs.as_array().unwrap().len(), rows::JOBS);
     let table = world.shows(["runs", "odd"]).stdout;

@@ -94,6 +94,7 @@ pub(crate) fn odd_jobs(world: &World) {
             "slot",
             "failures",
             "losses",
+            "hindrances",
             "best_epoch",
             "epochs_done",
             "seed",
@@ -141,7 +142,8 @@ pub(crate) fn odd_jobs(world: &World) {
         max = i64::MAX
     ));
     let mut columns =
-        "slots = 9223372036854775807, trainer_version = -1, registered_at = 0, last_seen_at = 9223372036854775807"
+        "slots = 9223372036854775807, trainer_version = -1, registered_at = 0, last_seen_at = 9223372036854775807, \
+         gone_after = -9223372036854775807"
             .to_owned();
     columns.push_str(&format!(", {}", set(&["name", "host", "build", "device"], &format!("'{}'", texts()[1]))));
     world.execute(&format!("UPDATE workers SET {columns}"));

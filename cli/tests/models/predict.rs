@@ -77,7 +77,7 @@ fn several_models_guess_side_by_side_and_the_same_one_once() {
         assert_eq!(guesses(one)[0], guesses(two)[1]);
     }
     let text = home.besom(["predict", "tiny", "--models", &models]).expect(0).stdout;
-    assert!(text.contains(&format!("\n{best} ✓ ")) || text.contains(&format!("\n{best} ✗ ")), "{text}");
+    assert!(text.contains(&format!("\njob {best} ✓ ")) || text.contains(&format!("\njob {best} ✗ ")), "{text}");
 }
 
 #[test]

@@ -38,6 +38,11 @@ impl Home {
         self
     }
 
+    /// The value of a variable that its commands have.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// Every command from here on runs in this network namespace.
     pub(crate) fn in_namespace(mut self, name: &str) -> Self {
         self.namespace = Some(name.to_owned());

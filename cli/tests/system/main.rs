@@ -13,4 +13,6 @@ mod repeats;
 mod replaced;
 #[path = "../support/mod.rs"]
 mod support;
+mod surroundings;
+mod two_hosts;
 mod world;

@@ -50,9 +50,9 @@ pub(crate) fn sweep_file(home: &Home) -> PathBuf {
     home.write("drawings.yaml", SWEEP)
 }
 
-/// Asks this home's store, which must answer; lines end as in Unix, not as in CSV.
+/// Asks this home's store, which must answer.
 pub(crate) fn sql(home: &Home, query: &str) -> String {
-    home.besom(["sql", "--format", "csv", query]).expect(0).stdout.replace("\r\n", "\n")
+    home.besom(["sql", "--format", "csv", query]).expect(0).stdout
 }
 
 /// Waits until the query answers at least one row. A store that is not there yet has none.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test and says where")]
 
 mod descriptors;
+mod full_disk;
 mod links;
 mod submission;
 #[path = "../support/mod.rs"]

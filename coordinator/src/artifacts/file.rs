@@ -26,10 +26,11 @@ use tracing::warn;
 use super::{
     ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, Stored, UNNAMED,
     durable::sync_folder,
+    heed,
     spool::{Place, Spool, Unfinished},
     verify::Verifier,
 };
-use crate::{domain::Digest, store::sqlite::SqliteArtifactIndex};
+use crate::{domain::Digest, full_disk::FullDisk, store::sqlite::SqliteArtifactIndex};
 
 /// The folder of unfinished files.
 const UNFINISHED: &str = "unfinished";
@@ -47,13 +48,15 @@ pub struct FileArtifacts {
     spool: Arc<Spool>,
     /// Held while a file and its row come or go together.
     names: Mutex<()>,
+    disk: FullDisk,
 }
 
 impl FileArtifacts {
     /// The artifacts in `dir`, which is made when it is first needed. Without an index they can only be read.
     pub fn new(dir: PathBuf, index: Option<SqliteArtifactIndex>) -> Self {
         let spool = Arc::new(Spool::new(Place::Folder(dir.join(UNFINISHED))));
-        Self { dir, index, spool, names: Mutex::new(()) }
+        let disk = FullDisk::of_folder(dir.parent().unwrap_or(&dir));
+        Self { dir, index, spool, names: Mutex::new(()), disk }
     }
 
     /// Removes what killed processes left unfinished. The caller holds the database's lock, so nobody else is writing.
@@ -100,6 +103,16 @@ impl FileArtifacts {
             Some(stored) if self.file_size(digest).await? == Some(stored.size) => Ok(Some(stored)),
             Some(_) | None => Ok(None),
         }
+    }
+
+    async fn write(
+        &self,
+        upload: &NewUpload,
+        chunks: BoxStream<'static, Result<Bytes, io::Error>>,
+    ) -> Result<(), ArtifactError> {
+        let mut file = self.spool.collect(upload, chunks).await?;
+        let file = blocking(move || file.sync().map(|()| file)).await?;
+        self.name(upload, file).await
     }
 
     /// Gives a complete file its name and its row.
@@ -194,9 +207,9 @@ impl ArtifactStore for FileArtifacts {
             }
         }
         // A file that no row names is written anew: a process that died may have left its name, but not on the disk.
-        let mut file = self.spool.collect(&upload, chunks).await?;
-        let file = blocking(move || file.sync().map(|()| file)).await?;
-        self.name(&upload, file).await
+        let written = self.write(&upload, chunks).await;
+        heed(&self.disk, upload.size, &written);
+        written
     }
 
     async fn get(&self, digest: &Digest, offset: u64) -> Result<(u64, Chunks), ArtifactError> {

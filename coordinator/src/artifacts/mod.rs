@@ -20,6 +20,7 @@ use futures_util::stream::BoxStream;
 pub use self::{file::FileArtifacts, postgres::PostgresArtifacts};
 use crate::{
     domain::{Digest, WorkerId},
+    full_disk::{FullDisk, is_no_space},
     store::StoreError,
 };
 
@@ -148,6 +149,20 @@ pub enum ArtifactError {
 impl ArtifactError {
     fn read_only() -> Self {
         Self::Store(StoreError::InvalidState { what: "the store is open for reading only".to_owned() })
+    }
+}
+
+/// What a disk with artifacts is written for.
+const UPLOAD: &str = "upload";
+
+/// Tells of a disk that had no room for an upload of this size, or has some again.
+fn heed<T>(disk: &FullDisk, size: u64, stored: &Result<T, ArtifactError>) {
+    match stored {
+        Ok(_) => disk.room(UPLOAD),
+        Err(ArtifactError::Io(error)) if is_no_space(error) => {
+            disk.full(UPLOAD, format_args!("an artifact needs {} MiB", size.div_ceil(1 << 20)), error);
+        }
+        Err(_) => {}
     }
 }
 

@@ -18,14 +18,16 @@ use futures_util::{
 };
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::{sync::Semaphore, task::spawn_blocking};
+use tracing::warn;
 
 use super::{
-    ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, Stored, UNNAMED,
+    ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, Stored, UNNAMED, heed,
     spool::{Place, Spool},
     verify::Verifier,
 };
 use crate::{
     domain::Digest,
+    full_disk::FullDisk,
     store::postgres::{PostgresArtifactIndex, store_error},
 };
 
@@ -44,6 +46,8 @@ pub struct PostgresArtifacts {
 }
 
 struct Uploads {
+    /// Where uploads are collected.
+    disk: FullDisk,
     spool: Arc<Spool>,
     writers: Arc<Semaphore>,
 }
@@ -51,8 +55,11 @@ struct Uploads {
 impl PostgresArtifacts {
     /// The artifacts of the store behind `pool`.
     pub fn new(pool: PgPool, index: PostgresArtifactIndex) -> Self {
-        let uploads =
-            Uploads { spool: Arc::new(Spool::new(Place::Nameless)), writers: Arc::new(Semaphore::new(WRITERS)) };
+        let uploads = Uploads {
+            disk: FullDisk::of_folder(&std::env::temp_dir()),
+            spool: Arc::new(Spool::new(Place::Nameless)),
+            writers: Arc::new(Semaphore::new(WRITERS)),
+        };
         Self { pool, index, uploads: Some(uploads) }
     }
 
@@ -95,7 +102,9 @@ impl ArtifactStore for PostgresArtifacts {
         if let Some(row) = self.index.claim(&upload.digest).await? {
             return row.accept(&upload);
         }
-        let file = uploads.spool.collect(&upload, chunks).await?;
+        let collected = uploads.spool.collect(&upload, chunks).await;
+        heed(&uploads.disk, upload.size, &collected);
+        let file = collected?;
         let (pool, limit, writers) = (self.pool.clone(), self.index.limit(), uploads.writers.clone());
         let task = tokio::spawn(async move {
             let _writer = writers.acquire_owned().await.map_err(io::Error::other)?;
@@ -117,6 +126,7 @@ impl ArtifactStore for PostgresArtifacts {
         let reader = Reader {
             pool: self.pool.clone(),
             index: self.index.clone(),
+            notes: self.uploads.is_some(),
             digest: digest.clone(),
             at: offset,
             size,
@@ -158,6 +168,13 @@ async fn transact(
     mut file: File,
 ) -> Result<(), ArtifactError> {
     let mut transaction = within(limit, connection.begin()).await?;
+    // What is damaged makes room. Whoever puts the same bytes at the same time waits here, or at the row.
+    let damaged = sqlx::query(
+        "DELETE FROM artifact_chunks c USING artifacts a
+         WHERE a.digest = c.digest AND a.digest = $1 AND a.damaged_at IS NOT NULL",
+    )
+    .bind(upload.digest.as_str());
+    within(limit, damaged.execute(&mut *transaction)).await?;
     // Nothing is visible before the commit. From here on nobody drops the bytes that are found stored below.
     let note = sqlx::query_as(PostgresArtifactIndex::NOTE)
         .bind(upload.digest.as_str())
@@ -193,6 +210,8 @@ async fn transact(
 struct Reader {
     pool: PgPool,
     index: PostgresArtifactIndex,
+    /// Whether to note damage; who only reads must not.
+    notes: bool,
     digest: Digest,
     at: u64,
     size: u64,
@@ -202,7 +221,22 @@ struct Reader {
 }
 
 impl Reader {
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>, ArtifactError> {
+    /// The next piece. Damage is noted, so that the artifact counts as missing and whoever has the right bytes can put them.
+    async fn next(self) -> Result<Option<(Bytes, Self)>, ArtifactError> {
+        let (index, digest, notes) = (self.index.clone(), self.digest.clone(), self.notes);
+        let piece = self.piece().await;
+        if let Err(ArtifactError::Mismatch { problem, .. }) = &piece
+            && notes
+        {
+            warn!(artifact = %digest, problem, "a stored artifact is damaged; it counts as missing until it is put again");
+            if let Err(error) = index.note_damage(&digest).await {
+                warn!(artifact = %digest, %error, "the damage could not be noted");
+            }
+        }
+        piece
+    }
+
+    async fn piece(mut self) -> Result<Option<(Bytes, Self)>, ArtifactError> {
         if self.ended {
             return Ok(None);
         }

@@ -55,6 +55,28 @@ impl JobState {
     }
 }
 
+/// What keeps a job from being trained that is no fault of the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hindrance {
+    /// The sweep's dataset is missing or damaged in the store: every worker that has no copy finds the same.
+    Artifact,
+    /// The machine of one worker lacks memory or threads, or is not reached by the data: another worker may do better.
+    Machine,
+}
+
+impl Hindrance {
+    /// Every hindrance.
+    pub const ALL: [Self; 2] = [Self::Artifact, Self::Machine];
+
+    /// The word in the table `jobs`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Artifact => "artifact",
+            Self::Machine => "machine",
+        }
+    }
+}
+
 /// How one attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttemptOutcome {
@@ -68,7 +90,7 @@ pub enum AttemptOutcome {
     Failed,
     /// The lease ran out.
     Lost,
-    /// The worker gave the job back.
+    /// The worker gave the job back: it was stopped, or something kept it from training the job.
     Released,
     /// The sweep was cancelled meanwhile.
     Cancelled,
@@ -154,6 +176,13 @@ pub enum JobOutcome {
         error: String,
         /// Whether another attempt could do better.
         retryable: bool,
+    },
+    /// Its surroundings kept it from being trained, which costs the job nothing: it returns to the queue and waits there.
+    Hindered {
+        /// What is missing, and what brings it back; at most 4,000 characters are kept.
+        problem: String,
+        /// Whom the same would happen to.
+        by: Hindrance,
     },
 }
 

@@ -85,7 +85,7 @@ pub fn refuse_outcome(terms: Terms, outcome: &JobOutcome, records: &[EpochRecord
                 None => Some("expected a record of the epoch in which the job diverged, got none".to_owned()),
             }
         }
-        JobOutcome::Succeeded | JobOutcome::Stopped | JobOutcome::Failed { .. } => None,
+        JobOutcome::Succeeded | JobOutcome::Stopped | JobOutcome::Failed { .. } | JobOutcome::Hindered { .. } => None,
     }
 }
 

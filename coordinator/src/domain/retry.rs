@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::AttemptRef;
+use super::{AttemptRef, Hindrance};
 
 /// Limits on what one job may cost, counted apart: a failure is the job's own fault more often than a loss is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,16 @@ impl RetryPolicy {
     }
 }
 
+/// How long a job waits that was given back `times` times in a row (from 1) for no fault of its own. A dataset that is stored
+/// again ends the wait, so the longest one may be long: nothing else but that brings the dataset back.
+pub fn after_hindrance(by: Hindrance, times: u32, spread: f64) -> Duration {
+    let longest = match by {
+        Hindrance::Artifact => 600.0,
+        Hindrance::Machine => 60.0,
+    };
+    doubling(times, spread, longest)
+}
+
 /// The randomness of an attempt's delay, in [0, 1): spread evenly over jobs, yet the same wherever it is worked out.
 pub fn spread(at: AttemptRef) -> f64 {
     // The finaliser of SplitMix64: every bit of its input changes every bit of its output.
@@ -53,10 +63,15 @@ pub fn spread(at: AttemptRef) -> f64 {
     f64::from(u32::try_from((bits ^ (bits >> 31)) >> 32).expect("32 bits are left")) / 4_294_967_296.0
 }
 
-/// Doubles from 1 s to a minute, of which up to half is left to chance so that jobs lost together do not return together.
 fn again(times: u32, spread: f64) -> RetryDecision {
-    let full = f64::from(1u32 << times.saturating_sub(1).min(6)).min(60.0);
-    RetryDecision::Again(Duration::from_secs_f64(full * (0.5 + 0.5 * spread.clamp(0.0, 1.0))))
+    RetryDecision::Again(doubling(times, spread, 60.0))
+}
+
+/// Doubles from 1 s to `longest` seconds, of which up to half is left to chance so that jobs lost together do not return
+/// together.
+fn doubling(times: u32, spread: f64, longest: f64) -> Duration {
+    let full = f64::from(1u32 << times.saturating_sub(1).min(16)).min(longest);
+    Duration::from_secs_f64(full * (0.5 + 0.5 * spread.clamp(0.0, 1.0)))
 }
 
 #[cfg(test)]
@@ -90,6 +105,15 @@ mod tests {
             let from = f64::from(tenth) / 10.0;
             let within = spreads.iter().filter(|&&value| value >= from && value < from + 0.1).count();
             assert!((2..=25).contains(&within), "{within} of 100 in the tenth from {from}");
+        }
+    }
+
+    #[test]
+    fn waits_for_the_surroundings_grow_and_stay_bounded() {
+        for (by, longest) in [(Hindrance::Machine, 60.0), (Hindrance::Artifact, 600.0)] {
+            let waits: Vec<f64> = (1..90).map(|times| after_hindrance(by, times, 0.999).as_secs_f64()).collect();
+            assert!(waits[0] <= 1.0 && waits.is_sorted(), "{waits:?}");
+            assert!(waits.iter().all(|wait| *wait <= longest) && waits[88] > 0.9 * longest, "{waits:?}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Sweeps, their jobs and the workers, as the store gives and takes them.
 
+use std::time::Duration;
+
 use besom_sweep::{KeepModels, Metric, Objective, Params};
 
 use super::{AttemptRef, Digest, EpochRecord, JobId, JobState, SweepId, Timestamp};
@@ -45,8 +47,10 @@ impl SweepState {
 /// What a sweep is made of. Its jobs follow in batches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewSweep {
-    /// Unique.
+    /// The handle: unique, of a few ASCII characters; see `SweepName`.
     pub name: String,
+    /// The name as it was given; the handle where it is one.
+    pub title: String,
     /// What the sweep means: see `Expansion::sweep_digest`. The same name with another digest is refused.
     pub digest: String,
     /// The file, as it stands.
@@ -141,8 +145,19 @@ pub struct Sweep {
     pub jobs_created: u64,
     /// By state.
     pub counts: JobCounts,
+    /// What keeps its jobs from being trained, and what to do about it; `None`: nothing that is known.
+    pub problem: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A sweep some of whose jobs returned to the queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retried {
+    /// As it is now.
+    pub sweep: Sweep,
+    /// How many jobs returned.
+    pub jobs: u64,
 }
 
 /// What a person watching sees.
@@ -236,6 +251,8 @@ pub struct NewWorker {
     pub trainer_version: u32,
     /// `cpu`.
     pub device: String,
+    /// After how long without a call it counts as gone.
+    pub gone_after: Duration,
 }
 
 /// A worker as stored.
@@ -253,4 +270,6 @@ pub struct WorkerRow {
     pub last_seen_ms_ago: u64,
     /// It said goodbye.
     pub left: bool,
+    /// It did not, and has not called for [`NewWorker::gone_after`].
+    pub gone: bool,
 }

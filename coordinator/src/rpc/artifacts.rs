@@ -113,7 +113,8 @@ impl ArtifactService for Artifacts {
         let request = request.into_inner();
         let digest = convert::digest("digest", &request.digest)?;
         self.sender(request.worker, &request.store, &request.secret).await?;
-        let (_, stored) = self.artifacts.get(&digest, request.offset).await.map_err(status::of_artifact)?;
+        let (_, stored) =
+            self.artifacts.get(&digest, request.offset).await.map_err(|error| of_reading(&digest, error))?;
         let mut download = Outgoing { digest: digest.clone(), offset: request.offset, sent: 0 };
         let parts = stored.map(move |chunk| match chunk {
             Ok(chunk) => {
@@ -125,9 +126,23 @@ impl ArtifactService for Artifacts {
                 error!(artifact = %digest, problem, "artifact damaged in storage");
                 Err(Status::data_loss(format!("artifact {digest}: damaged in the coordinator's storage")))
             }
-            Err(error) => Err(status::of_artifact(error)),
+            Err(error) => Err(of_reading(&digest, error)),
         });
         Ok(Response::new(parts.boxed()))
+    }
+}
+
+/// As [`status::of_artifact`], of bytes that are read: what no other try can read is damaged, whatever the bytes are.
+fn of_reading(digest: &Digest, error: ArtifactError) -> Status {
+    use io::ErrorKind::{IsADirectory, NotADirectory, PermissionDenied};
+    match error {
+        ArtifactError::Io(source) if matches!(source.kind(), IsADirectory | NotADirectory | PermissionDenied) => {
+            error!(artifact = %digest, error = %source, "an artifact cannot be read");
+            Status::data_loss(format!(
+                "artifact {digest}: cannot be read in the coordinator's storage; its log says why"
+            ))
+        }
+        error => status::of_artifact(error),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use besom_proto::v1;
-use besom_sweep::{Engine, Expansion, MAX_CLASSES, SweepSpec, TRAINER_VERSION};
+use besom_sweep::{Engine, Expansion, MAX_CLASSES, Meaning, SweepName, SweepSpec, TRAINER_VERSION, differences};
 use tokio::task::spawn_blocking;
 use tonic::Status;
 use tracing::info;
@@ -20,7 +20,7 @@ const MAX_FILE: usize = 1024 * 1024;
 
 /// A checked request.
 struct Draft {
-    name: String,
+    name: SweepName,
     text: String,
     spec: SweepSpec,
     engine: Option<Engine>,
@@ -37,20 +37,50 @@ pub(super) async fn create(
     convert::text("text", request.text.clone(), MAX_FILE)?;
     let (dataset, validate_only) = (request.dataset.clone(), request.validate_only);
     let draft = in_turn(scheduler, request).await?;
-    let plan = convert::plan(&draft.name, &draft.spec, &draft.expansion);
+    let plan = convert::plan(draft.name.title(), &draft.spec, &draft.expansion);
     if validate_only {
         return Ok(v1::CreateSweepResponse { plan: Some(plan), sweep: None, created: false });
     }
     let dataset = dataset.ok_or_else(|| status::invalid("dataset", "missing; store the dataset first"))?;
     let new = new_sweep(&draft, dataset)?;
     refuse_dataset(artifacts, &new.dataset).await?;
-    let (sweep, created) = bounded(scheduler.store.create_sweep(new, None)).await.map_err(status::of_store)?;
+    let digest = new.dataset.clone();
+    scheduler.dataset_is_there(digest.clone()).await.map_err(status::of_store)?;
+    let (sweep, created) = match bounded(scheduler.store.create_sweep(new, None)).await {
+        Ok(made) => made,
+        Err(StoreError::AlreadyExists { what }) => return Err(taken(scheduler, draft, digest, what).await),
+        Err(error) => return Err(status::of_store(error)),
+    };
     if created {
         info!(sweep.id = %sweep.id, sweep.name = sweep.new.name, jobs = sweep.new.jobs_total, "sweep created");
     }
     let sweep = first_jobs(scheduler, sweep, draft.expansion).await.map_err(status::of_store)?;
     let sweep = v1::Sweep { text: sweep.new.text.clone(), ..convert::sweep(sweep) };
     Ok(v1::CreateSweepResponse { plan: Some(plan), sweep: Some(sweep), created })
+}
+
+/// The answer where the name belongs to another sweep: what differs between the two, where that can be told.
+async fn taken(scheduler: &Scheduler, draft: Draft, dataset: Digest, what: String) -> Status {
+    let differs = match bounded(scheduler.store.find_sweep(draft.name.handle())).await {
+        // A file may list many values, and other calls of this thread should not wait for it.
+        Ok(other) => spawn_blocking(move || what_differs(&other, &draft, &dataset)).await.unwrap_or_default(),
+        // That the name is taken is what there is to say.
+        Err(_) => Vec::new(),
+    };
+    let mut lines = vec![what];
+    lines.extend(differs.into_iter().map(|difference| format!("  {difference}")));
+    if lines.len() > 1 {
+        lines[0] += "; what differs (before -> now):";
+    }
+    Status::already_exists(status::fitting(lines.iter().map(String::as_str)))
+}
+
+fn what_differs(other: &Sweep, draft: &Draft, dataset: &Digest) -> Vec<String> {
+    let Ok(spec) = besom_sweep::parse(&other.new.text) else { return Vec::new() };
+    let engine = other.new.engine.as_deref().and_then(Engine::parse);
+    let before = Meaning { text: &other.new.text, spec: &spec, engine, dataset: other.new.dataset.as_str() };
+    let (text, spec, engine) = (draft.text.as_str(), &draft.spec, draft.engine);
+    differences(&before, &Meaning { text, spec, engine, dataset: dataset.as_str() })
 }
 
 /// Refuses a digest under which no dataset is stored.
@@ -90,8 +120,9 @@ fn draft(request: v1::CreateSweepRequest) -> Result<Draft, Status> {
         (_, Some(name)) => ("name", name.clone()),
         (_, None) => ("name", request.name),
     };
-    besom_sweep::check_name(&name).map_err(|problem| status::invalid(field, problem))?;
-    let expansion = Arc::new(Expansion::new(&spec, engine).map_err(|error| status::of_spec(&error))?);
+    let name = SweepName::new(&name).map_err(|problem| status::invalid(field, problem))?;
+    let expansion = Expansion::of_file(&request.text, &spec, engine).map_err(|error| status::of_spec(&error))?;
+    let expansion = Arc::new(expansion);
     Ok(Draft { name, text: request.text, spec, engine, expansion })
 }
 
@@ -120,7 +151,8 @@ fn new_sweep(draft: &Draft, dataset: v1::DatasetRef) -> Result<NewSweep, Status>
 fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String, classes: Option<u32>) -> NewSweep {
     let Draft { name, text, spec, engine, expansion } = draft;
     NewSweep {
-        name: name.clone(),
+        name: name.handle().to_owned(),
+        title: name.title().to_owned(),
         digest: expansion.sweep_digest(dataset.as_str()),
         text: text.clone(),
         method: spec.method.as_str().to_owned(),

@@ -3,17 +3,13 @@
 //! Codes follow what the caller can do; messages are for people and hold no SQL, paths or secrets. No call answers
 //! ABORTED for a stale attempt: every call about attempts takes several jobs and answers each of them by itself.
 
-use std::{
-    fmt::Display,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::fmt::Display;
 
-use besom_sweep::SpecError;
+use besom_sweep::SpecErrors;
 use tonic::Status;
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
-use crate::{artifacts::ArtifactError, store::StoreError};
+use crate::{artifacts::ArtifactError, full_disk::is_no_space, store::StoreError};
 
 /// The one reason for INTERNAL.
 pub(super) const DAMAGED: &str = "the database is damaged or besom has a bug; the coordinator's log says where";
@@ -24,8 +20,28 @@ pub(super) fn invalid(field: impl Display, problem: impl Display) -> Status {
 }
 
 /// The answer to a sweep file that is refused.
-pub(super) fn of_spec(error: &SpecError) -> Status {
-    Status::invalid_argument(error.to_string())
+pub(super) fn of_spec(errors: &SpecErrors) -> Status {
+    Status::invalid_argument(fitting(errors.to_string().lines()))
+}
+
+/// A message travels in a header, whose size clients bound: the lines that fit, and how many do not.
+pub(super) fn fitting<'l>(lines: impl IntoIterator<Item = &'l str>) -> String {
+    const MOST: usize = 4_000;
+    let (mut text, mut left_out) = (String::new(), 0);
+    for line in lines {
+        if left_out > 0 || text.len() + line.len() > MOST {
+            left_out += 1;
+            continue;
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(line);
+    }
+    match left_out {
+        0 => text,
+        _ => format!("{text}\n({left_out} more lines)"),
+    }
 }
 
 /// The answer to what the store said. Damage is logged here and nowhere else.
@@ -40,12 +56,8 @@ pub(super) fn of_store(error: StoreError) -> Status {
             debug!(error = %source, "the database is not available");
             Status::unavailable(error.to_string())
         }
-        StoreError::Full(source) => {
-            if FULL.may_warn(Instant::now()) {
-                warn!(error = %source, "the disk of the store is full; nothing is written until there is room");
-            }
-            Status::resource_exhausted(error.to_string())
-        }
+        // The store itself tells the log, once a minute.
+        StoreError::Full(_) => Status::resource_exhausted(error.to_string()),
         StoreError::Corrupt { .. } => {
             error!(%error, "the database is damaged or this build has a bug");
             Status::internal(DAMAGED)
@@ -65,26 +77,6 @@ pub(super) fn of_read(error: StoreError) -> Status {
     }
 }
 
-/// Reads still work on a full disk, so the reaper does not notice it, and every worker asks again and again.
-static FULL: Throttle = Throttle(Mutex::new(None));
-
-/// How long a full disk is not mentioned again.
-const QUIET: Duration = Duration::from_secs(60);
-
-/// The last warning.
-struct Throttle(Mutex<Option<Instant>>);
-
-impl Throttle {
-    fn may_warn(&self, now: Instant) -> bool {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = last.is_none_or(|last| now.saturating_duration_since(last) >= QUIET);
-        if may {
-            *last = Some(now);
-        }
-        may
-    }
-}
-
 /// The answer to what the artifact store said.
 pub(super) fn of_artifact(error: ArtifactError) -> Status {
     match error {
@@ -96,14 +88,12 @@ pub(super) fn of_artifact(error: ArtifactError) -> Status {
         // Both broke off, and may go on. RESOURCE_EXHAUSTED would say that there is no room at all: whoever sends would wait
         // without end for a disk to be freed.
         ArtifactError::Superseded(_) | ArtifactError::Crowded(_) => Status::aborted(error.to_string()),
+        ArtifactError::Io(source) if is_no_space(&source) => Status::resource_exhausted(
+            "artifact storage: no space is left on the coordinator's disk; free some there, and all goes on by itself",
+        ),
         ArtifactError::Io(source) => {
             error!(error = %source, "the artifact storage fails");
-            match source.kind() {
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    Status::resource_exhausted("artifact storage: no space left")
-                }
-                _ => Status::unavailable("artifact storage: a read or write failed; the coordinator's log says why"),
-            }
+            Status::unavailable("artifact storage: a read or write failed; the coordinator's log says why")
         }
         ArtifactError::Store(source) => of_store(source),
     }
@@ -142,13 +132,5 @@ mod tests {
         assert!(crowded.message().contains("too many uploads are unfinished here"), "{}", crowded.message());
         let full = of_artifact(std::io::Error::from(std::io::ErrorKind::StorageFull).into());
         assert_eq!(full.code(), Code::ResourceExhausted);
-    }
-
-    #[test]
-    fn a_full_disk_is_told_once_a_minute() {
-        let (throttle, start) = (Throttle(Mutex::new(None)), Instant::now());
-        assert!(throttle.may_warn(start));
-        assert!(!throttle.may_warn(start + QUIET / 2));
-        assert!(throttle.may_warn(start + QUIET));
     }
 }

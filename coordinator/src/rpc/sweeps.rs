@@ -15,8 +15,8 @@ use crate::domain::{JobId, Sweep};
 use crate::scheduler::{Scheduler, bounded};
 use crate::store::{RunQuery, SweepCommand, pages::is_full};
 
-/// A name or a number has no more bytes.
-const MAX_REF: usize = 200;
+/// A name has no more bytes, in whatever script, and a number has fewer.
+const MAX_REF: usize = 500;
 
 /// The service.
 pub(crate) struct Sweeps {
@@ -85,6 +85,18 @@ impl SweepService for Sweeps {
         self.command(request, SweepCommand::Cancel).await
     }
 
+    async fn retry_sweep(
+        &self,
+        request: Request<v1::RetrySweepRequest>,
+    ) -> Result<Response<v1::RetrySweepResponse>, Status> {
+        let v1::RetrySweepRequest { sweep, job } = request.into_inner();
+        let name = convert::text("sweep", sweep, MAX_REF)?;
+        let span = debug_span!("rpc.retry_sweep", sweep.name = name);
+        let job = (job != 0).then_some(JobId(job));
+        let retried = self.scheduler.retry(&name, job).instrument(span).await.map_err(status::of_store)?;
+        Ok(Response::new(v1::RetrySweepResponse { sweep: Some(convert::sweep(retried.sweep)), jobs: retried.jobs }))
+    }
+
     async fn list_runs(&self, request: Request<v1::ListRunsRequest>) -> Result<Response<v1::ListRunsResponse>, Status> {
         let v1::ListRunsRequest { sweep, best_first, limit, offset } = request.into_inner();
         let limit = convert::limit(limit)?;
@@ -111,9 +123,9 @@ impl SweepService for Sweeps {
 
     async fn list_workers(
         &self,
-        _: Request<v1::ListWorkersRequest>,
+        request: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
-        let workers = bounded(self.scheduler.store.workers()).await.map_err(status::of_read)?;
+        let workers = bounded(self.scheduler.store.workers(request.into_inner().all)).await.map_err(status::of_read)?;
         Ok(Response::new(v1::ListWorkersResponse { workers: workers.into_iter().map(convert::worker_row).collect() }))
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct Workers {
 #[tonic::async_trait]
 impl WorkerService for Workers {
     async fn register(&self, request: Request<v1::RegisterRequest>) -> Result<Response<v1::RegisterResponse>, Status> {
-        let new = convert::new_worker(request.into_inner())?;
+        let new = convert::new_worker(request.into_inner(), self.scheduler.config.lease_ttl)?;
         let (name, host, slots, build) = (new.name.clone(), new.host.clone(), new.slots, new.build.clone());
         let session = bounded(self.scheduler.store.register_worker(new, None)).await.map_err(status::of_store)?;
         info!(worker.id = %session.worker, name, host, slots, build, "worker registered");

@@ -71,6 +71,11 @@ pub(super) fn answer(error: sqlx::Error, class: Class, operation: &'static str) 
     }
 }
 
+/// What the database says, without codes.
+pub(super) fn words(error: &sqlx::Error) -> String {
+    plain(error)
+}
+
 /// The same failure for another caller that shared the transaction.
 pub(super) fn again(error: &StoreError) -> StoreError {
     let source = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);

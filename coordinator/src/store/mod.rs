@@ -24,9 +24,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Assignment, AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances, JobId,
-    Lease, NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
-    WorkerId, WorkerRow, WriteResult,
+    Assignment, AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord,
+    Importances, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RetryPolicy, Run, Session,
+    Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
 };
 
 /// Why the store did not do it. Variants follow what the caller will do next.
@@ -191,6 +191,24 @@ pub trait Store: Send + Sync + 'static {
         now: Option<Timestamp>,
     ) -> Result<Sweep, StoreError>;
 
+    /// Puts the failed and cancelled jobs of a sweep, or one of them, back into the queue, with their counts of failures and
+    /// of lost leases at 0; their attempts stay, and the next one has the next number. An ended sweep is active again; a
+    /// paused one stays paused. Repeating it is fine: where a sweep is open and nothing of it has failed, nothing happens.
+    ///
+    /// # Errors
+    /// `InvalidState` for a job that succeeded, stopped or diverged, and for an ended sweep that has no other jobs.
+    /// `NotFound` for a job of another sweep.
+    async fn retry_sweep(
+        &self,
+        sweep: SweepId,
+        job: Option<JobId>,
+        now: Option<Timestamp>,
+    ) -> Result<Retried, StoreError>;
+
+    /// The dataset is stored, perhaps once more: jobs that were given back for want of it need not wait any longer. Says how
+    /// many there were.
+    async fn dataset_is_there(&self, digest: Digest) -> Result<u64, StoreError>;
+
     /// A new worker, or the one of the same instance, with what it tells now. What it answers is known to the store and
     /// this worker alone.
     ///
@@ -205,7 +223,8 @@ pub trait Store: Send + Sync + 'static {
     async fn known(&self, session: Session) -> Result<(), StoreError>;
 
     /// Picks queued jobs of active sweeps and leases them, in one statement or one immediate transaction: sweep by
-    /// sweep, job by job, only those of the worker's trainer version, only those whose `not_before` has passed.
+    /// sweep, job by job, only those of the worker's trainer version, only those whose `not_before` has passed, and none of
+    /// a sweep while one of its jobs waits for the sweep's dataset.
     /// Repeated with the same request id: the leases of that request that still run, and nothing new if there are any.
     ///
     /// # Errors
@@ -230,7 +249,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Ends an attempt: its remaining records, the job's result columns (worked out by [`crate::domain::summarize`] from
     /// the stored records), confusion matrix, models, and, when it was the last job, its sweep. A failed attempt with
-    /// attempts left goes back to the queue. The same outcome for the same attempt again is `Accepted`.
+    /// attempts left goes back to the queue, and one that was hindered by its surroundings does so at no cost, after a wait
+    /// that grows from one time to the next. The same outcome for the same attempt again is `Accepted`.
     ///
     /// # Errors
     /// `NotFound` if the session is not known. `InvalidState` if the records do not follow the stored ones or do not bear
@@ -317,8 +337,8 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets workers that never held a job and have not called for a day; says how many.
     async fn forget_workers(&self, now: Option<Timestamp>) -> Result<u64, StoreError>;
 
-    /// Workers that called within the last day, by id.
-    async fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
+    /// Workers that called within the last day, by id; `all`: also those that ever held a job.
+    async fn workers(&self, all: bool) -> Result<Vec<WorkerRow>, StoreError>;
 
     /// Asks the database for nothing: whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;

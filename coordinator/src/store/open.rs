@@ -7,15 +7,25 @@ use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use tokio::task::spawn_blocking;
 
-use super::{Store, lock::LockFile, postgres::PostgresStore, sqlite::SqliteStore};
+use super::{
+    Store, StoreError,
+    lock::{Holder, LockFile, read_lock},
+    postgres::PostgresStore,
+    sqlite::SqliteStore,
+};
 use crate::artifacts::{ArtifactStore, FileArtifacts, PostgresArtifacts};
 
 /// What closing a store may take: folding the largest write-ahead log into its file takes a moment.
-const CLOSING: std::time::Duration = std::time::Duration::from_secs(5);
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// How long somebody who reads waits for whoever makes the store: migrations of a large store take longer than of an empty one.
+const MAKING: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where the mounted file systems are listed; other systems than Linux have no such file and are not checked.
 const MOUNTS: &str = "/proc/self/mounts";
@@ -124,11 +134,11 @@ pub async fn open(url: &StoreUrl) -> Result<Opened, OpenError> {
                 .await
                 .map_err(|error| OpenError::Unavailable { store: url.to_string(), problem: error.to_string() })??;
             let store = SqliteStore::open(path).await?;
-            let artifacts = FileArtifacts::new(artifacts_folder(path), Some(store.artifact_index()));
-            artifacts
-                .sweep_unfinished()
-                .await
-                .map_err(|source| OpenError::Io { path: artifacts_folder(path), source })?;
+            let folder = artifacts_folder(path);
+            let io = |source| OpenError::Io { path: folder.clone(), source };
+            adopt(path, &folder, &store).await?;
+            let artifacts = FileArtifacts::new(folder.clone(), Some(store.artifact_index()));
+            artifacts.sweep_unfinished().await.map_err(io)?;
             Ok(Opened { store: Arc::new(store), artifacts: Arc::new(artifacts), lock: Some(lock) })
         }
         StoreUrl::Postgres(url) => {
@@ -139,28 +149,119 @@ pub async fn open(url: &StoreUrl) -> Result<Opened, OpenError> {
     }
 }
 
-/// Opens an existing store for reading, beside a coordinator or without one. It changes nothing and needs no lock.
+/// Opens an existing store for reading, beside a coordinator or without one. It changes nothing and needs no lock. A store that
+/// another process is making, or brings to this build's migrations, is waited for.
 ///
 /// # Errors
 /// `NotFound` if there is no database or no store in it; the others as they say.
 pub async fn open_read_only(url: &StoreUrl) -> Result<Opened, OpenError> {
     match url {
         StoreUrl::Sqlite(path) => {
+            until_made(url).await;
             let store = SqliteStore::open_read_only(path).await?;
-            let artifacts = FileArtifacts::new(artifacts_folder(path), None);
+            let artifacts = FileArtifacts::new(readable_artifacts(path), None);
             Ok(Opened { store: Arc::new(store), artifacts: Arc::new(artifacts), lock: None })
         }
-        StoreUrl::Postgres(url) => {
-            let store = PostgresStore::open_read_only(url).await?;
+        StoreUrl::Postgres(server) => {
+            until_made(url).await;
+            let store = PostgresStore::open_read_only(server).await?;
             let artifacts = PostgresArtifacts::read_only(store.pool().clone(), store.artifact_index());
             Ok(Opened { store: Arc::new(store), artifacts: Arc::new(artifacts), lock: None })
         }
     }
 }
 
-/// Beside the database.
+/// Waits, for a while, until nobody else is about to make the store or to change its tables: half of that is no store yet.
+pub(super) async fn until_made(url: &StoreUrl) {
+    let deadline = Instant::now() + MAKING;
+    loop {
+        let made = match url {
+            StoreUrl::Sqlite(path) => SqliteStore::check_made(path).await,
+            StoreUrl::Postgres(url) => PostgresStore::check_made(url).await,
+        };
+        // Any other error is for whoever opens the store. A file that is just being made may be locked for a moment.
+        let may_come = matches!(made, Err(OpenError::NotFound { .. } | OpenError::Unavailable { .. }));
+        if !may_come || Instant::now() >= deadline {
+            return;
+        }
+        let is_being_made = match url {
+            // Who serves has made it before.
+            StoreUrl::Sqlite(path) => matches!(read_lock(path), Ok(Some(Holder { address: None, .. }))),
+            StoreUrl::Postgres(url) => PostgresStore::is_being_made(url).await,
+        };
+        if !is_being_made {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The name of the database that has its artifacts in a folder without its name.
+const DEFAULT_NAME: &str = "besom.db";
+
+/// Beside the database, and its alone: two databases in one folder would otherwise remove each other's files.
 fn artifacts_folder(database: &Path) -> PathBuf {
+    let database = behind_links(database);
+    let folder = folder_of(&database);
+    match database.file_name() {
+        Some(name) if name != DEFAULT_NAME => {
+            let mut name = name.to_owned();
+            name.push(".artifacts");
+            folder.join(name)
+        }
+        _ => folder.join("artifacts"),
+    }
+}
+
+/// Where earlier builds kept the artifacts of every database of that folder.
+fn shared_artifacts(database: &Path) -> PathBuf {
     folder_of(&behind_links(database)).join("artifacts")
+}
+
+/// The folder to read from: who only reads moves nothing.
+fn readable_artifacts(database: &Path) -> PathBuf {
+    let own = artifacts_folder(database);
+    if own.is_dir() { own } else { shared_artifacts(database) }
+}
+
+/// Gives a database that is opened for the first time by this build a folder of its own, with its files of the folder that it
+/// shared with others. They stay there as well, since nobody knows who else names them.
+async fn adopt(database: &Path, own: &Path, store: &SqliteStore) -> Result<(), OpenError> {
+    let shared = shared_artifacts(database);
+    if own.is_dir() || own == shared || !shared.is_dir() {
+        return Ok(());
+    }
+    let unavailable = |error: StoreError| OpenError::Unavailable {
+        store: StoreUrl::Sqlite(database.to_owned()).to_string(),
+        problem: error.to_string(),
+    };
+    let digests = store.artifact_index().with_prefix("").await.map_err(unavailable)?;
+    if digests.is_empty() {
+        return Ok(());
+    }
+    let own = own.to_owned();
+    let moved = spawn_blocking(move || {
+        // Whole or not at all: a folder that is there is taken for a complete one.
+        let making = own.with_extension("artifacts-unfinished");
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Io { path, source }
+        };
+        for digest in digests {
+            let place = Path::new(&digest.as_str()[..2]).join(digest.as_str());
+            let (from, to) = (shared.join(&place), making.join(&place));
+            if !from.is_file() || to.is_file() {
+                continue;
+            }
+            fs::create_dir_all(folder_of(&to)).map_err(io(&making))?;
+            fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop)).map_err(io(&to))?;
+        }
+        fs::create_dir_all(&making).and_then(|()| fs::rename(&making, &own)).map_err(io(&own))
+    });
+    moved.await.map_err(|error| OpenError::Unavailable {
+        store: StoreUrl::Sqlite(database.to_owned()).to_string(),
+        problem: error.to_string(),
+    })?
 }
 
 /// The file that the path leads to, where it exists. SQLite keeps its own files beside that one, too.
@@ -339,7 +440,7 @@ fn refuse_other_names(database: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn folder_of(database: &Path) -> PathBuf {
+pub(super) fn folder_of(database: &Path) -> PathBuf {
     match database.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),

@@ -16,7 +16,9 @@ use super::{
     StoreError, failure, migrations,
     open::{OpenError, hide_password, unknown_parameter},
     trouble::{of_postgres, plain},
+    way::Way,
 };
+use crate::{domain::Digest, full_disk::FullDisk};
 
 mod dialect;
 // The same files serve both databases; see their module's documentation.
@@ -29,6 +31,8 @@ use dialect::Clock;
 pub use work::ArtifactIndex as PostgresArtifactIndex;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+
+const DAMAGED: &str = include_str!("sql/postgres/artifact_damaged.sql");
 
 /// As `server_version_num` has it.
 const OLDEST_POSTGRES: i32 = 150_000;
@@ -81,7 +85,7 @@ impl PostgresStore {
         conn.close().await.map_err(unavailable)?;
         let (writer, reader) =
             (pool(options.clone(), WRITERS, ACQUIRE_TIMEOUT), pool(options, READERS, READER_PATIENCE));
-        Ok(Self::with(Some(writer), reader, LIMIT))
+        Ok(Self::with(Some(writer), reader, LIMIT, &hide_password(url)))
     }
 
     /// Connects for reading. Changes nothing.
@@ -89,6 +93,15 @@ impl PostgresStore {
     /// # Errors
     /// `NotFound` if there is no store in the database; `Newer` as for [`PostgresStore::open`].
     pub async fn open_read_only(url: &str) -> Result<Self, OpenError> {
+        Self::check_made(url).await?;
+        Ok(Self::with(None, pool(options(url)?, READERS, ACQUIRE_TIMEOUT), LIMIT, &hide_password(url)))
+    }
+
+    /// Whether there is a store of this build's migrations.
+    ///
+    /// # Errors
+    /// As for [`PostgresStore::open_read_only`].
+    pub(super) async fn check_made(url: &str) -> Result<(), OpenError> {
         let unavailable = |error| of_postgres(url, &error);
         let options = options(url)?;
         let mut conn = connect(url, &options, ACQUIRE_TIMEOUT).await?;
@@ -107,13 +120,24 @@ impl PostgresStore {
                 .await
                 .map_err(unavailable)?;
         conn.close().await.map_err(unavailable)?;
-        migrations::check(&MIGRATIONS, &applied, &hide_password(url))?;
-        Ok(Self::with(None, pool(options, READERS, ACQUIRE_TIMEOUT), LIMIT))
+        migrations::check(&MIGRATIONS, &applied, &hide_password(url))
     }
 
-    fn with(writer: Option<PgPool>, reader: PgPool, limit: Duration) -> Self {
+    /// Whether another process applies migrations right now: only that takes an advisory lock in the database.
+    pub(super) async fn is_being_made(url: &str) -> bool {
+        let held = async {
+            let mut conn = connect(url, &options(url)?, ACQUIRE_TIMEOUT).await?;
+            let held = "SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                        WHERE l.locktype = 'advisory' AND d.datname = current_database())";
+            sqlx::query_scalar(held).fetch_one(&mut conn).await.map_err(|error| of_postgres(url, &error))
+        };
+        held.await.unwrap_or(false)
+    }
+
+    fn with(writer: Option<PgPool>, reader: PgPool, limit: Duration, server: &str) -> Self {
         let duty = writer.as_ref().unwrap_or(&reader).clone();
-        let handle = Handle { writer, reader, duty, clock: Clock, limit, weighing: Arc::default() };
+        let disk = Arc::new(FullDisk::of_server(&format!("the server of {server}")));
+        let handle = Handle { writer, reader, duty, clock: Clock, limit, weighing: Arc::default(), disk };
         Self { lanes: handle.writer.is_some().then(|| Lanes::new(&handle)), handle }
     }
 
@@ -137,6 +161,21 @@ impl PostgresStore {
 }
 
 impl PostgresArtifactIndex {
+    /// Notes that the stored bytes are not those of the digest: from now on they count as missing.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn note_damage(&self, digest: &Digest) -> Result<(), StoreError> {
+        self.handle
+            .run(Way::Write, "note a damaged artifact", None, digest.clone(), |conn, now, digest| {
+                Box::pin(async move {
+                    sqlx::query(DAMAGED).bind(digest.as_str()).bind(now.0).execute(conn).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// How long the database is waited for.
     pub(crate) fn limit(&self) -> Duration {
         self.handle.limit
@@ -221,7 +260,7 @@ mod tests {
     use super::*;
     use crate::artifacts::{ArtifactError, ArtifactKind, ArtifactStore, NewUpload, PostgresArtifacts, Sender};
     use crate::domain::Digest;
-    use crate::store::{Store, way::Way};
+    use crate::store::Store;
 
     /// Passes connections on to `server`. What was connected before a change of `host` stays connected and says nothing
     /// more, as after a failover that the network does not tell anybody of.
@@ -258,7 +297,7 @@ mod tests {
         let database = besom_testkit::postgres::database().await;
         PostgresStore::open(&database.url).await.unwrap();
         let (pool, failover, _proxy) = behind_failover(&database.url).await;
-        let store = PostgresStore::with(Some(pool.clone()), pool.clone(), Duration::from_secs(4));
+        let store = PostgresStore::with(Some(pool.clone()), pool.clone(), Duration::from_secs(4), "test");
         let artifacts = Arc::new(PostgresArtifacts::new(pool, store.artifact_index()));
         let bytes = Bytes::from_static(b"a model");
         let hex: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -299,7 +338,7 @@ mod tests {
     async fn a_server_that_falls_silent_does_not_keep_its_connections() {
         let database = besom_testkit::postgres::database().await;
         let (pool, failover, _proxy) = behind_failover(&database.url).await;
-        let store = Arc::new(PostgresStore::with(Some(pool.clone()), pool, Duration::from_secs(8)));
+        let store = Arc::new(PostgresStore::with(Some(pool.clone()), pool, Duration::from_secs(8), "test"));
         let mut transactions = JoinSet::new();
         for _ in 0..WRITERS {
             let store = store.clone();

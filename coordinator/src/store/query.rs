@@ -9,7 +9,7 @@ mod sqlite;
 
 use std::fmt;
 
-use super::open::{OpenError, StoreUrl};
+use super::open::{OpenError, StoreUrl, until_made};
 
 /// What people ask for; named where a name is not found.
 const VIEWS: &str = "runs, best_runs, history, sweep_progress, worker_status";
@@ -86,6 +86,7 @@ pub async fn query(url: &StoreUrl, sql: &str) -> Result<QueryResult, QueryError>
     if sql.contains('\0') {
         return Err(QueryError::Refused("the statement contains a NUL character".to_owned()));
     }
+    until_made(url).await;
     match url {
         StoreUrl::Sqlite(path) => sqlite::query(path, sql).await,
         StoreUrl::Postgres(url) => postgres::query(url, sql).await,

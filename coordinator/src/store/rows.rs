@@ -4,7 +4,7 @@
 //! parse, never a default. What is only shown is more forgiving, since one odd value must not hide the rows beside it: a
 //! number beyond its range becomes the end of the range, and JSON that does not parse is left out with a warning.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use besom_sweep::{Goal, KeepModels, MATRIX_CLASSES, MAX_CLASSES, Metric, MetricName, Objective, Params};
 use serde::{
@@ -22,6 +22,9 @@ use crate::domain::{
     NewSweep, NewWorker, Queue, Run, RunningJob, Session, Spread, Sweep, SweepId, SweepState, Terms, Timestamp,
     WorkerId, WorkerRow,
 };
+
+/// After how long a worker counts as gone that registered before that was kept, as in the view `worker_status`.
+const GONE_AFTER: Duration = Duration::from_secs(60);
 
 /// Where a value stood, for the error.
 #[derive(Clone, Copy)]
@@ -119,6 +122,7 @@ impl TryFrom<AtRow> for AttemptRef {
 pub(super) struct SweepRow {
     pub(super) id: i64,
     pub(super) name: String,
+    title: Option<String>,
     digest: String,
     pub(super) text: String,
     method: String,
@@ -148,6 +152,7 @@ impl SweepRow {
             state: place.word("state", &self.state, SweepState::parse)?,
             jobs_created: place.number("jobs_created", self.jobs_created)?,
             counts,
+            problem: None,
             created_at: Timestamp(self.created_at),
             new: NewSweep {
                 metric: place.metric(&self.metric, &self.goal)?,
@@ -157,6 +162,7 @@ impl SweepRow {
                 jobs_total: place.number("jobs_total", self.jobs_total)?,
                 trainer_version: capped(self.trainer_version),
                 classes: self.classes.map(capped),
+                title: self.title.unwrap_or_else(|| self.name.clone()),
                 name: self.name,
                 digest: self.digest,
                 text: self.text,
@@ -168,6 +174,15 @@ impl SweepRow {
             },
         })
     }
+}
+
+/// See sql/sweep_retry_totals.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct RetryRow {
+    pub(super) state: String,
+    pub(super) jobs: i64,
+    pub(super) epochs: i64,
+    pub(super) epoch_seconds: f64,
 }
 
 /// See sql/sweep_counts.sql.
@@ -363,6 +378,7 @@ pub(super) struct HeldRow {
     sweep_id: i64,
     failures: i64,
     losses: i64,
+    hindrances: i64,
     error: Option<String>,
     epochs: i64,
     may_end_early: bool,
@@ -380,6 +396,8 @@ pub(super) struct Held {
     pub(super) sweep: SweepId,
     pub(super) failures: u32,
     pub(super) losses: u32,
+    /// Times in a row that the job was given back for no fault of its own.
+    pub(super) hindrances: u32,
     pub(super) error: Option<String>,
     pub(super) terms: Terms,
     pub(super) metric: Metric,
@@ -397,6 +415,7 @@ impl TryFrom<HeldRow> for Held {
             sweep: SweepId(row.sweep_id),
             failures: place.number("failures", row.failures)?,
             losses: place.number("losses", row.losses)?,
+            hindrances: capped(row.hindrances),
             error: row.error,
             terms: Terms {
                 epochs: place.number("epochs", row.epochs)?,
@@ -887,6 +906,8 @@ pub(super) struct ImportanceStanding {
     pub(super) ended_at: Option<i64>,
     unsummed_after: Option<i64>,
     pub(super) importance_at: Option<i64>,
+    /// How often the sweep was opened again.
+    pub(super) reopened: i64,
     weighed_runs: i64,
     succeeded: i64,
     stopped: i64,
@@ -919,18 +940,23 @@ pub(super) struct WorkersRow {
     device: String,
     last_seen_at: i64,
     left_at: Option<i64>,
+    gone_after: Option<i64>,
     running: i64,
 }
 
 impl WorkersRow {
     /// As seen at `now`.
     pub(super) fn at(self, now: Timestamp) -> WorkerRow {
+        let silent = Duration::from_micros(now.0.saturating_sub(self.last_seen_at).max(0).unsigned_abs());
+        let gone_after =
+            self.gone_after.map_or(GONE_AFTER, |micros| Duration::from_micros(micros.max(0).unsigned_abs()));
         WorkerRow {
             id: WorkerId(self.id),
             running: capped(self.running),
             last_seen_at: Timestamp(self.last_seen_at),
-            last_seen_ms_ago: now.0.saturating_sub(self.last_seen_at).max(0).unsigned_abs() / 1000,
+            last_seen_ms_ago: u64::try_from(silent.as_millis()).unwrap_or(u64::MAX),
             left: self.left_at.is_some(),
+            gone: self.left_at.is_none() && silent > gone_after,
             new: NewWorker {
                 slots: capped(self.slots),
                 trainer_version: capped(self.trainer_version),
@@ -939,6 +965,7 @@ impl WorkersRow {
                 host: self.host,
                 build: self.build,
                 device: self.device,
+                gone_after,
             },
         }
     }

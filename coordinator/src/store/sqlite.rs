@@ -13,8 +13,13 @@ use sqlx::{
 };
 
 use self::work::{Handle, Lanes};
-use super::{StoreError, migrations, open::OpenError, trouble::of_sqlite, way::Way};
-use crate::{artifacts::Stored, domain::Digest};
+use super::{
+    StoreError, migrations,
+    open::{OpenError, folder_of},
+    trouble::of_sqlite,
+    way::Way,
+};
+use crate::{artifacts::Stored, domain::Digest, full_disk::FullDisk};
 
 mod clock;
 mod dialect;
@@ -85,7 +90,8 @@ impl SqliteStore {
         let reader = readers(options.clone(), READERS).await.map_err(unavailable)?;
         let duty = readers(options, DUTY_READERS).await.map_err(unavailable)?;
         let weighing = Arc::default();
-        let handle = Handle { writer: Some(writer), reader, duty, clock, limit: NO_LIMIT, weighing };
+        let disk = Arc::new(FullDisk::of_folder(&folder_of(path)));
+        let handle = Handle { writer: Some(writer), reader, duty, clock, limit: NO_LIMIT, weighing, disk };
         Ok(Self { lanes: Some(Lanes::new(&handle)), handle })
     }
 
@@ -96,13 +102,27 @@ impl SqliteStore {
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         let unavailable = |error| of_sqlite(path, &error);
         syncs::listen();
+        Self::check_made(path).await?;
+        let reader = readers(options(path).read_only(true), READERS).await.map_err(unavailable)?;
+        let clock = Clock::start(&reader).await.map_err(unavailable)?;
+        let (duty, weighing) = (reader.clone(), Arc::default());
+        let disk = Arc::new(FullDisk::of_folder(&folder_of(path)));
+        let handle = Handle { writer: None, reader, duty, clock, limit: NO_LIMIT, weighing, disk };
+        Ok(Self { handle, lanes: None })
+    }
+
+    /// Whether there is a store of this build's migrations.
+    ///
+    /// # Errors
+    /// As for [`SqliteStore::open_read_only`].
+    pub(super) async fn check_made(path: &Path) -> Result<(), OpenError> {
+        let unavailable = |error| of_sqlite(path, &error);
         if !path.exists() {
             return Err(OpenError::NotFound {
                 what: format!("no database {}: run or submit a sweep first", path.display()),
             });
         }
-        let options = options(path).read_only(true);
-        let mut conn = options.connect().await.map_err(unavailable)?;
+        let mut conn = options(path).read_only(true).connect().await.map_err(unavailable)?;
         refuse_old_sqlite(path, &mut conn).await?;
         let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
             .fetch_one(&mut conn)
@@ -117,12 +137,7 @@ impl SqliteStore {
                 .await
                 .map_err(unavailable)?;
         migrations::check(&MIGRATIONS, &applied, &path.display().to_string())?;
-        conn.close().await.map_err(unavailable)?;
-        let reader = readers(options, READERS).await.map_err(unavailable)?;
-        let clock = Clock::start(&reader).await.map_err(unavailable)?;
-        let (duty, weighing) = (reader.clone(), Arc::default());
-        let handle = Handle { writer: None, reader, duty, clock, limit: NO_LIMIT, weighing };
-        Ok(Self { handle, lanes: None })
+        conn.close().await.map_err(unavailable)
     }
 
     /// The rows of `artifacts`, for the files beside this database.

@@ -85,7 +85,7 @@ async fn other_runtimes_of_the_process_connect_as_well() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let mut client = SweepServiceClient::new(connector.channel());
-                client.list_workers(ListWorkersRequest {}).await.unwrap().into_inner().workers.len()
+                client.list_workers(ListWorkersRequest::default()).await.unwrap().into_inner().workers.len()
             })
         })
         .join()

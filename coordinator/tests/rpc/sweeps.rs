@@ -85,6 +85,9 @@ async fn the_same_file_again_is_the_same_sweep_and_another_file_is_refused() {
     let error = clients.sweeps.create_sweep(other.clone()).await.unwrap_err();
     assert_eq!(error.code(), Code::AlreadyExists);
     assert!(error.message().contains("--name"), "{}", error.message());
+    // What differs is told, for the person who changed it.
+    let (_, differs) = error.message().split_once("\n  parameters.learning_rate: ").unwrap();
+    assert!(differs.contains(" -> ") && !differs.contains('\n'), "{}", error.message());
     let renamed = v1::CreateSweepRequest { name_override: "grid-2".to_owned(), ..other };
     assert!(clients.sweeps.create_sweep(renamed).await.unwrap().into_inner().created);
 }

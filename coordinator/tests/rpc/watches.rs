@@ -7,9 +7,9 @@ use std::{
 };
 
 use besom_coordinator::domain::{
-    AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances, JobId, Lease,
-    NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
-    WorkerId, WorkerRow, WriteResult,
+    AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord, Importances, JobId,
+    Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RetryPolicy, Run, Session, Settled, Sweep, SweepId,
+    Timestamp, WorkerId, WorkerRow, WriteResult,
 };
 use besom_coordinator::store::{
     AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand,
@@ -62,7 +62,9 @@ passed_on! {
     fn list_sweeps() -> Vec<Sweep>;
     fn unexpanded_sweeps() -> Vec<Sweep>;
     fn command_sweep(sweep: SweepId, command: SweepCommand, now: Now) -> Sweep;
+    fn retry_sweep(sweep: SweepId, job: After, now: Now) -> Retried;
     fn known(session: Session) -> ();
+    fn dataset_is_there(digest: Digest) -> u64;
     fn register_worker(worker: NewWorker, now: Now) -> Session;
     fn acquire(request: AcquireRequest, now: Now) -> Acquired;
     fn queues() -> Vec<Queue>;
@@ -81,7 +83,7 @@ passed_on! {
     fn catch_up(limit: u32) -> bool;
     fn note_seen(workers: Vec<(WorkerId, Duration)>) -> ();
     fn forget_workers(now: Now) -> u64;
-    fn workers() -> Vec<WorkerRow>;
+    fn workers(all: bool) -> Vec<WorkerRow>;
     fn ping() -> ();
 }
 

@@ -101,6 +101,10 @@ async fn fill(store: &dyn Store) {
     }
     assert_eq!(store.find_sweep(SWEEP).await.unwrap().state, SweepState::Completed);
     assert_eq!(store.weigh_due(clock.now()).await.unwrap(), 1);
+    // The view of the workers shows who has called lately: these do in the far future, at the same time in both databases.
+    for name in ["alpha", "beta"] {
+        store.register_worker(worker(name), Some(Timestamp(4_000_000_000_000_000))).await.unwrap();
+    }
 }
 
 struct Clock(i64);
@@ -118,6 +122,7 @@ impl Clock {
 fn sweep(jobs: usize) -> NewSweep {
     NewSweep {
         name: SWEEP.to_owned(),
+        title: SWEEP.to_owned(),
         digest: "digest of the sweep".to_owned(),
         text: FILE.to_owned(),
         method: "grid".to_owned(),
@@ -144,6 +149,7 @@ fn worker(name: &str) -> NewWorker {
         build: "besom 0.1.0".to_owned(),
         trainer_version: 1,
         device: "cpu".to_owned(),
+        gone_after: Duration::from_secs(60),
     }
 }
 

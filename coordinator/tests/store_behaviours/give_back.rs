@@ -1,8 +1,11 @@
 //! Releasing and expiring: the two ways back to the queue that are not failures.
 
-use besom_coordinator::domain::{AttemptOutcome, JobState, RetryPolicy, Settled, SweepState, WriteResult};
+use besom_coordinator::domain::{
+    AttemptOutcome, Hindrance, JobState, RetryPolicy, Settled, SweepState, WriteResult, after_hindrance, spread,
+};
+use besom_coordinator::store::AcquireRequest;
 
-use crate::store_support::{Bench, TTL, at, failed, record, reported, succeeded};
+use crate::store_support::{Bench, TTL, at, digest, failed, hindered, new_sweep, record, reported, request, succeeded};
 
 pub(crate) async fn a_released_job_costs_nothing(bench: Bench) {
     let sweep = bench.sweep("s", 1).await;
@@ -42,6 +45,98 @@ pub(crate) async fn a_worker_that_leaves_gives_back_all_it_holds(bench: Bench) {
     assert!(bench.store.release(worker, Vec::new(), true, at(2.0)).await.unwrap().is_empty());
     let counts = bench.store.find_sweep("s").await.unwrap().counts;
     assert_eq!((counts.queued, counts.running), (2, 1));
+}
+
+const MISSING: &str = "dataset 50ed... is not in the store; submit the file again";
+
+pub(crate) async fn a_job_whose_dataset_is_missing_costs_nothing_and_its_sweep_waits(bench: Bench) {
+    let sweep = bench.sweep("s", 3).await;
+    let worker = bench.worker("w").await;
+    let (mut now, mut last) = (0.0, 0.0);
+    for times in 1..=12 {
+        let job = bench.acquire(worker, 1, at(now)).await.remove(0).at;
+        let hindered = hindered(job, MISSING, Hindrance::Artifact);
+        assert_eq!(bench.complete(hindered.clone(), at(now)).await, WriteResult::Accepted);
+        assert_eq!(bench.complete(hindered, at(now)).await, WriteResult::Accepted, "told once more");
+        // None of its sweep is handed out meanwhile, to find the same.
+        let wait = after_hindrance(Hindrance::Artifact, times, spread(job)).as_secs_f64();
+        assert!(wait >= last / 2.0 && wait <= 600.0, "{wait} after {last}");
+        assert!(bench.acquire(worker, 1, at(now + wait - 0.001)).await.is_empty());
+        (now, last) = (now + wait + 0.001, wait);
+    }
+    assert!(last > 250.0, "the waits grow: {last}");
+    assert_eq!(
+        bench.query("SELECT failures, losses, hindrances, state, hindrance FROM jobs ORDER BY id LIMIT 1").await,
+        [["0", "0", "12", "queued", "artifact"]]
+    );
+    let attempts = bench.store.attempts(sweep.id, None, 99).await.unwrap();
+    let given_back =
+        |row: &&_| matches!(row, besom_coordinator::domain::AttemptRow { outcome: Some(AttemptOutcome::Released), .. });
+    assert_eq!(attempts.iter().filter(given_back).count(), 12);
+    assert_eq!(attempts[0].error.as_deref(), Some(MISSING));
+    assert_eq!(bench.runs(sweep.id).await[0].error.as_deref(), Some(MISSING));
+    for found in [bench.store.find_sweep("s").await.unwrap(), bench.store.list_sweeps().await.unwrap().remove(0)] {
+        assert_eq!(found.problem.as_deref(), Some(MISSING));
+    }
+    assert_eq!(bench.store.progress(sweep.id).await.unwrap().sweep.problem.as_deref(), Some(MISSING));
+    assert!(bench.query("SELECT job FROM failures").await.is_empty(), "nothing has failed");
+}
+
+pub(crate) async fn a_dataset_that_is_stored_again_ends_the_wait_for_it(bench: Bench) {
+    let sweep = bench.sweep("s", 2).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
+    bench.complete(hindered(job, MISSING, Hindrance::Artifact), at(1.0)).await;
+    assert!(!bench.store.queues().await.unwrap().is_empty());
+    assert_eq!(bench.store.dataset_is_there(digest(7)).await.unwrap(), 0, "another dataset");
+    assert!(bench.acquire(worker, 2, at(1.1)).await.is_empty());
+    assert_eq!(bench.store.dataset_is_there(digest(0xda7a)).await.unwrap(), 1);
+    assert_eq!(bench.store.find_sweep("s").await.unwrap().problem, None);
+    let jobs = bench.acquire(worker, 2, at(1.1)).await;
+    for job in jobs {
+        bench.complete(succeeded(job.at, vec![record(1, 0.5)]), at(2.0)).await;
+    }
+    assert_eq!(bench.store.find_sweep("s").await.unwrap().state, SweepState::Completed);
+    let runs = bench.runs(sweep.id).await;
+    assert!(runs.iter().all(|run| run.error.is_none()), "{runs:?}");
+    assert_eq!(bench.query("SELECT max(failures), max(losses) FROM jobs").await, [["0", "0"]]);
+}
+
+pub(crate) async fn a_sweep_that_waits_for_its_dataset_holds_up_no_other_sweep(bench: Bench) {
+    bench.sweep("waits", 2).await;
+    let other =
+        bench.sweep_of(besom_coordinator::domain::NewSweep { dataset: digest(9), ..new_sweep("other", 2) }).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
+    bench.complete(hindered(job, MISSING, Hindrance::Artifact), at(1.0)).await;
+    let jobs = bench.acquire(worker, 4, at(1.0)).await;
+    assert_eq!(jobs.iter().map(|job| job.sweep).collect::<Vec<_>>(), [other.id, other.id]);
+}
+
+pub(crate) async fn a_machine_that_lacks_something_keeps_its_job_for_a_while_and_no_other(bench: Bench) {
+    bench.sweep("s", 2).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
+    bench.complete(hindered(job, "worker w: no thread can be started", Hindrance::Machine), at(1.0)).await;
+    let problem = bench.store.find_sweep("s").await.unwrap().problem;
+    assert_eq!(problem.as_deref(), Some("worker w: no thread can be started"));
+    let jobs = bench.acquire(worker, 2, at(1.0)).await;
+    assert!(jobs.len() == 1 && jobs[0].at.job != job.job, "{jobs:?}");
+    let again = bench.acquire(worker, 1, at(3.0)).await.remove(0).at;
+    assert_eq!((again.job, again.attempt), (job.job, 2));
+    assert_eq!(bench.store.find_sweep("s").await.unwrap().problem, None, "it is tried again");
+}
+
+pub(crate) async fn what_else_ends_an_attempt_ends_the_growth_of_its_waits(bench: Bench) {
+    bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
+    bench.complete(hindered(job, "no memory", Hindrance::Machine), at(1.0)).await;
+    let job = bench.acquire(worker, 1, at(10.0)).await.remove(0).at;
+    bench.complete(failed(job, "no", true), at(10.0)).await;
+    assert_eq!(bench.query("SELECT failures, hindrances, hindrance FROM jobs").await, [["1", "0", "-"]]);
+    let wish = AcquireRequest { sweep: None, ..request(worker, 1) };
+    assert_eq!(bench.store.acquire(wish, at(100.0)).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn a_lost_lease_returns_its_job_at_once_the_first_time(bench: Bench) {

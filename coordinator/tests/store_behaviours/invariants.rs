@@ -122,6 +122,8 @@ pub(crate) async fn every_request_can_be_repeated(bench: Bench) {
     assert_eq!(first, second);
     let (first, second) = twice!(store => store.command_sweep(sweep.id, SweepCommand::Cancel, now));
     assert_eq!(first, second);
+    let (first, second) = twice!(store => store.retry_sweep(sweep.id, None, now));
+    assert_eq!((first.sweep, second.jobs), (second.sweep, 0));
 }
 
 /// A client that hangs up leaves no open transaction: what it started ends, and the next call finds nothing of it.

@@ -8,5 +8,6 @@ pub(crate) mod give_back;
 pub(crate) mod invariants;
 pub(crate) mod reads;
 pub(crate) mod report;
+pub(crate) mod retry;
 pub(crate) mod statistics;
 pub(crate) mod sweeps;

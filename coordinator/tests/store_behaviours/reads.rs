@@ -125,7 +125,7 @@ pub(crate) async fn a_worker_registers_again_under_its_instance(bench: Bench) {
     for new in [renamed.clone(), new_worker("second")] {
         bench.store.register_worker(new, None).await.unwrap();
     }
-    let workers = bench.store.workers().await.unwrap();
+    let workers = bench.store.workers(false).await.unwrap();
     assert_eq!(workers.iter().map(|row| row.id).collect::<Vec<_>>(), [first, second]);
     assert_eq!(workers[0].new, renamed);
     assert!(workers[0].last_seen_ms_ago < 60_000, "{workers:?}");
@@ -139,7 +139,7 @@ pub(crate) async fn workers_show_what_they_hold_and_whether_they_left(bench: Ben
     let gone = bench.store.register_worker(new_worker("gone"), None).await.unwrap();
     bench.store.acquire(request(busy, 2), None).await.unwrap();
     bench.store.release(gone, Vec::new(), true, None).await.unwrap();
-    let workers = bench.store.workers().await.unwrap();
+    let workers = bench.store.workers(false).await.unwrap();
     let seen: Vec<_> = workers.iter().map(|row| (row.id, row.running, row.left)).collect();
     assert_eq!(seen, [(busy, 2, false), (gone, 0, true)]);
 }
@@ -174,7 +174,7 @@ pub(crate) async fn every_read_of_an_empty_store_is_empty(bench: Bench) {
     bench.store.ping().await.unwrap();
     assert!(bench.store.list_sweeps().await.unwrap().is_empty());
     assert!(bench.store.unexpanded_sweeps().await.unwrap().is_empty());
-    assert!(bench.store.workers().await.unwrap().is_empty());
+    assert!(bench.store.workers(false).await.unwrap().is_empty());
     assert!(bench.runs(SweepId(1)).await.is_empty());
     assert!(bench.store.history(SweepId(1), None, 9).await.unwrap().is_empty());
     assert!(bench.store.attempts(SweepId(1), None, 9).await.unwrap().is_empty());
@@ -197,6 +197,35 @@ pub(crate) async fn every_read_of_an_empty_store_is_empty(bench: Bench) {
     ] {
         assert!(bench.query(&format!("SELECT * FROM {view}")).await.is_empty(), "{view}");
     }
+}
+
+pub(crate) async fn a_worker_that_has_not_called_for_two_leases_is_gone_and_leaves_the_list_after_a_day(bench: Bench) {
+    bench.sweep("s", 1).await;
+    let mut workers = Vec::new();
+    for name in ["calls", "silent", "left", "old", "idle"] {
+        workers.push(bench.store.register_worker(new_worker(name), None).await.unwrap());
+    }
+    bench.store.acquire(request(workers[3], 1), None).await.unwrap();
+    bench.store.release(workers[2], Vec::new(), true, None).await.unwrap();
+    let seen = |name: &str, seconds: i64| {
+        let micros = seconds * 1_000_000;
+        format!("UPDATE workers SET last_seen_at = last_seen_at - {micros} WHERE name = '{name}'")
+    };
+    for (name, seconds) in [("calls", 50), ("silent", 65), ("left", 65), ("old", 86_460), ("idle", 86_460)] {
+        bench.execute(&seen(name, seconds)).await.unwrap();
+    }
+    let standing = async |all| {
+        let rows = bench.store.workers(all).await.unwrap();
+        rows.into_iter().map(|row| (row.new.name, row.left, row.gone)).collect::<Vec<_>>()
+    };
+    let row = |name: &str, left, gone| (name.to_owned(), left, gone);
+    let listed = [row("calls", false, false), row("silent", false, true), row("left", true, false)];
+    assert_eq!(standing(false).await, listed);
+    let mut all = listed.to_vec();
+    all.push(row("old", false, true));
+    assert_eq!(standing(true).await, all, "who never held a job has nothing to show");
+    let view = bench.query("SELECT worker, state FROM worker_status ORDER BY worker_id").await;
+    assert_eq!(view, [["calls", "present"], ["silent", "gone"], ["left", "left"]]);
 }
 
 pub(crate) async fn a_worker_that_only_waits_costs_no_commit_and_is_noted_with_others(bench: Bench) {

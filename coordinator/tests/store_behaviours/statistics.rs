@@ -33,7 +33,7 @@ async fn sweep(bench: &Bench, name: &str, text: &str, jobs: Vec<NewJob>) -> Swee
     sweep
 }
 
-async fn grid(bench: &Bench, name: &str) -> Sweep {
+pub(super) async fn grid(bench: &Bench, name: &str) -> Sweep {
     let points = || [(32, 0.01), (32, 0.1), (64, 0.01), (64, 0.1)];
     let jobs = (1..=3).flat_map(|seed| points().map(|(size, rate)| job(size, rate, seed))).collect();
     sweep(bench, name, GRID, jobs).await

@@ -78,6 +78,26 @@ pub(crate) async fn a_sweep_is_found_by_name_then_by_number(bench: Bench) {
     assert_eq!(bench.store.find_sweep("first").await.unwrap().id, first.id);
 }
 
+pub(crate) async fn a_sweep_is_found_by_the_name_that_its_handle_was_made_from(bench: Bench) {
+    let named = NewSweep { title: "Größe & Rate".to_owned(), ..new_sweep("grosse-rate", 1) };
+    let (made, _) = bench.store.create_sweep(named.clone(), at(0.0)).await.unwrap();
+    assert_eq!(made.new, named);
+    for reference in ["Größe & Rate", "grosse-rate", " Grosse rate "] {
+        assert_eq!(bench.store.find_sweep(reference).await.unwrap().id, made.id, "{reference}");
+    }
+    bench.sweep("plain", 1).await;
+    let titles = bench.query("SELECT sweep, title FROM sweep_progress ORDER BY sweep_id").await;
+    assert_eq!(titles, [["grosse-rate", "Größe & Rate"], ["plain", "plain"]]);
+    // Another name with the same handle is taken, and both are told.
+    let other = NewSweep { title: "Grosse Rate".to_owned(), digest: "another".to_owned(), ..named };
+    match bench.store.create_sweep(other, at(1.0)).await {
+        Err(StoreError::AlreadyExists { what }) => {
+            assert!(what.contains("named \"Größe & Rate\", with the same handle as \"Grosse Rate\""), "{what}");
+        }
+        answer => panic!("{answer:?}"),
+    }
+}
+
 pub(crate) async fn an_unknown_sweep_is_named_with_the_most_similar_one(bench: Bench) {
     bench.sweep("quickdraw10", 1).await;
     bench.sweep("sketches", 1).await;

@@ -8,8 +8,8 @@ mod client;
 
 use besom_coordinator::{
     domain::{
-        AttemptRef, Completion, Digest, EpochRecord, JobOutcome, Key, Lease, NewJob, NewSweep, NewWorker, Run, Session,
-        Sweep, SweepId, Timestamp, WorkerId, WriteResult,
+        AttemptRef, Completion, Digest, EpochRecord, Hindrance, JobOutcome, Key, Lease, NewJob, NewSweep, NewWorker,
+        Run, Session, Sweep, SweepId, Timestamp, WorkerId, WriteResult,
     },
     store::{AcquireRequest, JobReport, RunQuery, Store, StoreError, postgres::PostgresStore, sqlite::SqliteStore},
 };
@@ -249,6 +249,7 @@ pub(crate) fn digest(n: u32) -> Digest {
 pub(crate) fn new_sweep(name: &str, jobs: u32) -> NewSweep {
     NewSweep {
         name: name.to_owned(),
+        title: name.to_owned(),
         digest: format!("digest of {name}"),
         text: format!("name: {name}\nmethod: grid\n"),
         method: "grid".to_owned(),
@@ -295,6 +296,7 @@ pub(crate) fn new_worker(name: &str) -> NewWorker {
         build: "besom 0.1.0".to_owned(),
         trainer_version: 1,
         device: "cpu".to_owned(),
+        gone_after: TTL * 2,
     }
 }
 
@@ -355,6 +357,11 @@ fn unnumbered(at: AttemptRef) -> Lease {
 
 pub(crate) fn succeeded(at: AttemptRef, epochs: Vec<EpochRecord>) -> Completion {
     completion(at, JobOutcome::Succeeded, epochs)
+}
+
+/// Given back for what is around it.
+pub(crate) fn hindered(at: AttemptRef, problem: &str, by: Hindrance) -> Completion {
+    completion(at, JobOutcome::Hindered { problem: problem.to_owned(), by }, Vec::new())
 }
 
 pub(crate) fn failed(at: AttemptRef, error: &str, retryable: bool) -> Completion {

@@ -163,6 +163,9 @@ pub(crate) static TABLE: [Row; 38] = [
     row("restore_best_weights", Range::Boolean, Default::Boolean(false), Owner::Stopping),
 ];
 
+/// A seed as a file may list it under `parameters`: no hyperparameter, but with values that are checked as one's are.
+pub(crate) static SEED: Row = row("seed", whole(0, i64::MAX as u64), Default::Integer(1), Owner::Job);
+
 /// Optimizers that Keras has and this build does not.
 const LATER_OPTIMIZERS: [&str; 3] = ["adafactor", "lamb", "muon"];
 
@@ -197,7 +200,7 @@ pub(crate) fn names() -> Vec<&'static str> {
 pub(crate) fn why_unknown(name: &str) -> String {
     let lower = name.to_lowercase();
     if matches!(lower.as_str(), "seed" | "seeds" | "random_state" | "random_seed") {
-        return "no hyperparameter; seeds stand under besom.seeds".to_owned();
+        return "no hyperparameter; seeds stand under besom.seeds, or under parameters.seed".to_owned();
     }
     if LIKE_HIDDEN.contains(&lower.as_str()) {
         return "unknown hyperparameter; the widths of the hidden layers are `hidden: [32, 32]`".to_owned();
@@ -208,13 +211,18 @@ pub(crate) fn why_unknown(name: &str) -> String {
     if LATER_NAMES.contains(&lower.as_str()) {
         return format!("not supported yet; supported: {}", names().join(", "));
     }
-    let mut known = names();
-    known.extend(TABLE.iter().flat_map(|row| row.aliases));
-    let hint = match nearest(name, &known).and_then(find) {
+    let hint = match meant(name) {
         Some(row) => format!("did you mean {}?", row.name),
         None => format!("known: {}", names().join(", ")),
     };
     format!("unknown hyperparameter; {hint}")
+}
+
+/// The row that a name which [`find`] does not know most likely stands for.
+pub(crate) fn meant(name: &str) -> Option<&'static Row> {
+    let mut known = names();
+    known.extend(TABLE.iter().flat_map(|row| row.aliases));
+    nearest(name, &known).and_then(find)
 }
 
 impl Row {

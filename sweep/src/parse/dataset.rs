@@ -1,10 +1,16 @@
 //! The block `besom.dataset`: where the data come from and how they are split.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
-use super::section::{Item, to_json};
+use super::section::{Item, Section, to_json};
+use crate::errors::Faults;
 use crate::yaml::Kind;
 use crate::{DatasetSpec, MAX_CLASSES, Scale, SpecError};
+
+/// The largest seed: the stores have signed integers.
+const MAX_SEED: u64 = i64::MAX.unsigned_abs();
 
 /// Builtin datasets.
 const BUILTINS: [&str; 1] = ["sketches"];
@@ -15,8 +21,8 @@ const MAX_SIZE: u64 = 1_024;
 const SCALES: [&str; 3] = ["none", "max", "standard"];
 
 /// Reads the block.
-pub(super) fn read(item: &Item<'_>) -> Result<DatasetSpec, SpecError> {
-    let section = item.section()?;
+pub(super) fn read(item: &Item<'_>, faults: &mut Faults) -> Option<DatasetSpec> {
+    let mut section = faults.take(item.section())?;
     section.check_keys(
         &[
             "source",
@@ -33,67 +39,81 @@ pub(super) fn read(item: &Item<'_>) -> Result<DatasetSpec, SpecError> {
             "scale",
         ],
         &[("scaling", "the key is scale: none, max or standard")],
-    )?;
-    let source_item = section.require("source", "a path, an https URL or builtin:sketches")?;
-    let (source, more_sources) = sources(&source_item)?;
+        faults,
+    );
+    let source_item = section.require("source", "a path, an https URL or builtin:sketches", faults);
+    let sources = source_item.as_ref().and_then(|item| sources(item, faults));
+    if let (Some(item), Some((source, _))) = (&source_item, &sources) {
+        check_companions(&section, item, source, faults);
+    }
+    let size = faults.or_default(section.get("size").map(|item| item.integer(1, MAX_SIZE)).transpose());
+    let stratify = section.get("stratify").map_or(Ok(false), |item| boolean(&item));
+    let scale = section.get("scale").map(|item| item.word("scale", &SCALES, Scale::parse)).transpose();
+    let spec = DatasetSpec {
+        test_fraction: faults.or_default(section.get("test_fraction").map(|item| fraction(&item)).transpose()),
+        split_seed: faults.or_default(section.get("split_seed").map_or(Ok(42), |item| item.integer(0, MAX_SEED))),
+        classes: section.get("classes").and_then(|item| classes(&item, faults)),
+        sha256: faults.or_default(section.get("sha256").map(|item| sha256(&item)).transpose()),
+        samples: faults.or_default(section.get("samples").map(|item| item.integer(10, 1_000_000)).transpose()),
+        seed: faults.or_default(section.get("seed").map(|item| item.integer(0, MAX_SEED)).transpose()),
+        label_column: faults.or_default(section.get("label_column").map(|item| label_column(&item)).transpose()),
+        per_class: faults.or_default(section.get("per_class").map(|item| item.integer(1, u32::MAX.into())).transpose()),
+        size: size.map(|size| size as u32),
+        stratify: faults.or_default(stratify),
+        scale: faults.or_default(scale),
+        ..DatasetSpec::new("")
+    };
+    let (source, more_sources) = sources?;
+    Some(DatasetSpec { source, more_sources, ..spec })
+}
+
+/// Refuses keys that mean nothing beside this source, or beside a list of sources.
+fn check_companions(section: &Section<'_>, source_item: &Item<'_>, source: &str, faults: &mut Faults) {
     let builtin = source.starts_with("builtin:");
     for key in ["samples", "seed"] {
         if let Some(item) = section.get(key).filter(|_| !builtin) {
             let near = if key == "seed" { "; the seed of the split is split_seed" } else { "" };
-            return Err(item.refuse_key(format!("goes with builtin:sketches only{near}")));
+            faults.add(item.refuse_key(format!("goes with builtin:sketches only{near}")));
         }
     }
     for key in ["sha256", "label_column", "per_class", "size"] {
         if let Some(item) = section.get(key).filter(|_| builtin) {
-            return Err(item.refuse_key(format!("does not go with {source}")));
+            faults.add(item.refuse_key(format!("does not go with {source}")));
         }
     }
     for key in ["sha256", "label_column", "size"] {
         if let Some(item) = section.get(key).filter(|_| matches!(source_item.node.kind, Kind::List(_))) {
-            return Err(item.refuse_key("does not go with a list of sources".to_owned()));
+            faults.add(item.refuse_key("does not go with a list of sources".to_owned()));
         }
     }
-    Ok(DatasetSpec {
-        test_fraction: section.get("test_fraction").map(|item| fraction(&item)).transpose()?,
-        split_seed: section.get("split_seed").map_or(Ok(42), |item| item.integer(0, i64::MAX.unsigned_abs()))?,
-        classes: section.get("classes").map(|item| classes(&item)).transpose()?,
-        sha256: section.get("sha256").map(|item| sha256(&item)).transpose()?,
-        samples: section.get("samples").map(|item| item.integer(10, 1_000_000)).transpose()?,
-        seed: section.get("seed").map(|item| item.integer(0, i64::MAX.unsigned_abs())).transpose()?,
-        label_column: section.get("label_column").map(|item| label_column(&item)).transpose()?,
-        per_class: section.get("per_class").map(|item| item.integer(1, u32::MAX.into())).transpose()?,
-        size: section.get("size").map(|item| item.integer(1, MAX_SIZE)).transpose()?.map(|size| size as u32),
-        stratify: section.get("stratify").map_or(Ok(false), |item| boolean(&item))?,
-        scale: section.get("scale").map(|item| item.word("scale", &SCALES, Scale::parse)).transpose()?,
-        source,
-        more_sources,
-    })
 }
 
 /// The first source and the others of a list.
-fn sources(item: &Item<'_>) -> Result<(String, Vec<String>), SpecError> {
+fn sources(item: &Item<'_>, faults: &mut Faults) -> Option<(String, Vec<String>)> {
     let Kind::List(nodes) = &item.node.kind else {
-        return Ok((source(item)?, Vec::new()));
+        return faults.take(source(item)).map(|source| (source, Vec::new()));
     };
     let mut sources: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
     for node in nodes {
-        let source = source(&item.part(node))?;
+        let Some(source) = faults.take(source(&item.part(node))) else { continue };
         if source.starts_with("builtin:") {
-            return Err(item.refuse_at(node, format!("{source} stands alone, not in a list")));
+            faults.add(item.refuse_at(node, format!("{source} stands alone, not in a list")));
         }
-        if sources.contains(&source) {
-            return Err(item.refuse_at(node, format!("{} stands here twice", node.describe())));
+        if !seen.insert(source.clone()) {
+            faults.add(item.refuse_at(node, format!("{} stands here twice", node.describe())));
         }
         if sources.len() == MAX_CLASSES {
-            return Err(item.refuse_at(node, format!("more than {MAX_CLASSES} sources, which is more than classes")));
+            faults.add(item.refuse_at(node, format!("more than {MAX_CLASSES} sources, which is more than classes")));
+            return None;
         }
         sources.push(source);
     }
-    if sources.len() < 2 {
-        return Err(item.refuse("a list names one .npy file for each class, so at least 2".to_owned()));
+    if nodes.len() < 2 {
+        faults.add(item.refuse("a list names one .npy file for each class, so at least 2".to_owned()));
     }
-    let more = sources.split_off(1);
-    Ok((sources.remove(0), more))
+    let more = sources.split_off(sources.len().min(1));
+    Some((sources.pop()?, more))
 }
 
 /// A name, or a number that counts columns from 0, or from -1 at the end.
@@ -158,26 +178,31 @@ fn boolean(item: &Item<'_>) -> Result<bool, SpecError> {
     }
 }
 
-fn classes(item: &Item<'_>) -> Result<Vec<String>, SpecError> {
+fn classes(item: &Item<'_>, faults: &mut Faults) -> Option<Vec<String>> {
     let mut classes: Vec<String> = Vec::new();
-    for node in item.list()? {
+    let nodes = faults.take(item.list())?;
+    for node in nodes {
         let name = match to_json(node) {
             Ok(Value::String(text)) if !text.trim().is_empty() => text,
             Ok(Value::Number(number)) => number.to_string(),
-            _ => return Err(item.refuse_at(node, format!("each class is a name, not {}", node.describe()))),
+            _ => {
+                faults.add(item.refuse_at(node, format!("each class is a name, not {}", node.describe())));
+                continue;
+            }
         };
         if classes.contains(&name) {
-            return Err(item.refuse_at(node, format!("{} stands here twice", node.describe())));
+            faults.add(item.refuse_at(node, format!("{} stands here twice", node.describe())));
         }
         if classes.len() == MAX_CLASSES {
-            return Err(item.refuse_at(node, format!("more than {MAX_CLASSES} classes")));
+            faults.add(item.refuse_at(node, format!("more than {MAX_CLASSES} classes")));
+            return None;
         }
         classes.push(name);
     }
-    if classes.len() < 2 {
-        return Err(item.refuse(format!("{} class; a classifier needs at least 2", classes.len())));
+    if nodes.len() < 2 {
+        faults.add(item.refuse(format!("{} class; a classifier needs at least 2", nodes.len())));
     }
-    Ok(classes)
+    Some(classes)
 }
 
 fn sha256(item: &Item<'_>) -> Result<String, SpecError> {

@@ -1,10 +1,13 @@
 //! A mapping of the file with the full name of its place, and its entries with theirs.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 
 use crate::SpecError;
+use crate::errors::Faults;
 use crate::hyperparameters::table;
-use crate::words::hint;
+use crate::words::{hint, nearest, shorten};
 use crate::yaml::{Entry, Kind, Node};
 
 /// A mapping and where it stands.
@@ -12,6 +15,8 @@ pub(super) struct Section<'a> {
     key: String,
     line: u32,
     pub(super) entries: &'a [Entry],
+    /// Known keys that an unknown one seems to stand for: that they are missing is no news.
+    meant: Vec<String>,
 }
 
 /// The value of a key and where it stands.
@@ -25,7 +30,7 @@ impl<'a> Section<'a> {
     /// The file itself.
     pub(super) fn root(node: &'a Node) -> Result<Self, SpecError> {
         match &node.kind {
-            Kind::Map(entries) => Ok(Self { key: String::new(), line: node.line.max(1), entries }),
+            Kind::Map(entries) => Ok(Self { key: String::new(), line: node.line.max(1), entries, meant: Vec::new() }),
             Kind::Null => Err(SpecError { line: None, key: String::new(), problem: "the file is empty".to_owned() }),
             _ => Err(SpecError {
                 line: Some(node.line.max(1)),
@@ -38,19 +43,43 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Refuses the first key that is not known: with its reason where there is one, else with the nearest known key.
-    pub(super) fn check_keys(&self, known: &[&str], refused: &[(&str, &str)]) -> Result<(), SpecError> {
+    /// Refuses every key that is not known, with its reason where there is one, else with the nearest known key; and
+    /// every key that stands there again.
+    pub(super) fn check_keys(&mut self, known: &[&str], refused: &[(&str, &str)], faults: &mut Faults) {
+        self.check_twice(faults);
         for entry in self.entries {
             if known.contains(&entry.key.as_str()) {
                 continue;
             }
             let problem = match refused.iter().find(|(key, _)| *key == entry.key) {
                 Some((_, reason)) => (*reason).to_owned(),
-                None => format!("unknown key; {}", hint(&entry.key, known)),
+                // Looking for words that are near takes time, which nobody should be able to ask for at length.
+                None if faults.is_full() => String::new(),
+                None => {
+                    self.meant.extend(nearest(&entry.key, known).map(str::to_owned));
+                    format!("unknown key; {}", hint(&entry.key, known))
+                }
             };
-            return Err(self.item(entry).refuse_key(problem));
+            faults.add(self.item(entry).refuse_key(problem));
         }
-        Ok(())
+    }
+
+    /// Refuses every key that stands there again.
+    pub(super) fn check_twice(&self, faults: &mut Faults) {
+        let mut lines: HashMap<&str, u32> = HashMap::with_capacity(self.entries.len());
+        for entry in self.entries {
+            if let Some(line) = lines.get(entry.key.as_str()) {
+                faults.add(self.item(entry).refuse_key(format!("stands here twice, first in line {line}")));
+            } else {
+                lines.insert(&entry.key, entry.line);
+            }
+        }
+    }
+
+    /// The entries without those whose key stood there before.
+    pub(super) fn distinct(&self) -> Vec<&'a Entry> {
+        let mut seen = HashSet::with_capacity(self.entries.len());
+        self.entries.iter().filter(|entry| seen.insert(entry.key.as_str())).collect()
     }
 
     pub(super) fn get(&self, name: &str) -> Option<Item<'a>> {
@@ -58,12 +87,13 @@ impl<'a> Section<'a> {
     }
 
     /// As `get`; `advice` says what to write where the key is missing.
-    pub(super) fn require(&self, name: &str, advice: &str) -> Result<Item<'a>, SpecError> {
-        self.get(name).ok_or_else(|| SpecError {
-            line: Some(self.line),
-            key: self.full_name(name),
-            problem: format!("missing; {advice}"),
-        })
+    pub(super) fn require(&self, name: &str, advice: &str, faults: &mut Faults) -> Option<Item<'a>> {
+        let found = self.get(name);
+        if found.is_none() && !self.meant.iter().any(|meant| meant == name) {
+            let (line, key) = (Some(self.line), self.full_name(name));
+            faults.add(SpecError { line, key, problem: format!("missing; {advice}") });
+        }
+        found
     }
 
     pub(super) fn item(&self, entry: &'a Entry) -> Item<'a> {
@@ -71,7 +101,9 @@ impl<'a> Section<'a> {
     }
 
     fn full_name(&self, name: &str) -> String {
-        if self.key.is_empty() { name.to_owned() } else { format!("{}.{name}", self.key) }
+        // As one line of a message, whatever somebody wrote there.
+        let name = shorten(name);
+        if self.key.is_empty() { name } else { format!("{}.{name}", self.key) }
     }
 }
 
@@ -101,7 +133,9 @@ impl<'a> Item<'a> {
 
     pub(super) fn section(&self) -> Result<Section<'a>, SpecError> {
         match &self.node.kind {
-            Kind::Map(entries) => Ok(Section { key: self.key.clone(), line: self.key_line, entries }),
+            Kind::Map(entries) => {
+                Ok(Section { key: self.key.clone(), line: self.key_line, entries, meant: Vec::new() })
+            }
             _ => Err(self.refuse(format!("must be a mapping, not {}", self.node.describe()))),
         }
     }
@@ -162,7 +196,7 @@ pub(super) fn integer(node: &Node, min: u64, max: u64) -> Result<u64, String> {
 }
 
 /// The value as JSON, or the line and problem of what JSON has no word for.
-pub(super) fn to_json(node: &Node) -> Result<Value, (u32, String)> {
+pub(crate) fn to_json(node: &Node) -> Result<Value, (u32, String)> {
     Ok(match &node.kind {
         Kind::Null => Value::Null,
         Kind::Boolean(value) => Value::from(*value),

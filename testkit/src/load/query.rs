@@ -36,7 +36,7 @@ pub struct Args {
 
 /// The name stands in the text of a statement, as people write it.
 fn parse_sweep(text: &str) -> Result<String, String> {
-    besom_sweep::check_name(text).map(|()| text.to_owned())
+    besom_sweep::SweepName::new(text).map(|name| name.handle().to_owned())
 }
 
 /// Asks each question several times and once for its plan.

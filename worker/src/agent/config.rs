@@ -19,6 +19,8 @@ pub type Connect = Arc<dyn Fn() -> Channel + Send + Sync>;
 pub struct WorkerConfig {
     /// For people; `None`: host name and process id.
     pub name: Option<String>,
+    /// Where the coordinator is, for people.
+    pub coordinator: String,
     /// Jobs trained at once, at least 1.
     pub slots: u32,
     /// BESOM_HOME, for the cache of datasets.

@@ -5,13 +5,16 @@
 
 use std::future::Future;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tonic::{Code, Response, Status};
 
 use super::{Events, WorkerEvent};
 use crate::network::plain;
+
+/// How often an outage is told again while it lasts.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// What names this worker to the store: one of another store, or of a copy that has forgotten this worker, differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,15 +120,21 @@ pub(crate) struct Link {
     session: watch::Sender<Option<Session>>,
     unknown: watch::Sender<bool>,
     standing: Mutex<Standing>,
+    /// When an outage was last told.
+    told: Mutex<Option<Instant>>,
+    /// Where the coordinator is, for people.
+    coordinator: String,
     events: Events,
 }
 
 impl Link {
-    pub(crate) fn new(events: Events) -> Self {
+    pub(crate) fn new(coordinator: String, events: Events) -> Self {
         Self {
             session: watch::Sender::new(None),
             unknown: watch::Sender::new(false),
             standing: Mutex::new(Standing::New),
+            told: Mutex::new(None),
+            coordinator,
             events,
         }
     }
@@ -191,13 +200,40 @@ impl Link {
         }
     }
 
-    /// A call was not answered.
+    /// A call was not answered: said at once, and again every minute while it lasts.
     pub(crate) fn away(&self, status: &Status) {
-        if self.turn(Standing::Away) {
-            let error = explain(status);
-            tracing::warn!(error, "the coordinator is away");
-            self.emit(WorkerEvent::Away { error });
+        let begins = self.turn(Standing::Away);
+        if begins || self.is_due(Instant::now()) {
+            tracing::warn!("{}", self.outage(status));
+            self.is_told(Instant::now());
         }
+        if begins {
+            self.emit(WorkerEvent::Away { error: explain(status) });
+        }
+    }
+
+    /// What is wrong, and what to try.
+    fn outage(&self, status: &Status) -> String {
+        let (coordinator, error) = (&self.coordinator, explain(status));
+        // A status with a source, or none of the coordinator's own, was made on this side of the wire.
+        if std::error::Error::source(status).is_some() || status.code() == Code::DeadlineExceeded {
+            format!(
+                "cannot reach the coordinator at {coordinator}: {error}; trying again. Check that it runs there, that it listens \
+                 beyond its own machine (besom coordinator --listen 0.0.0.0:7070 --insecure), the address, and the firewalls in \
+                 between"
+            )
+        } else {
+            format!("the coordinator at {coordinator} cannot answer now: {error}; trying again")
+        }
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        let told = self.told.lock().expect("nothing panics while it is held");
+        told.is_none_or(|told| now.saturating_duration_since(told) >= AGAIN)
+    }
+
+    fn is_told(&self, now: Instant) {
+        *self.told.lock().expect("nothing panics while it is held") = Some(now);
     }
 
     fn turn(&self, to: Standing) -> bool {
@@ -249,10 +285,29 @@ mod tests {
     }
 
     #[test]
+    fn an_outage_is_told_again_every_minute_with_the_address_and_what_to_try() {
+        let link = Link::new("http://hub:7070".into(), Arc::new(|_| {}));
+        let start = Instant::now();
+        assert!(link.is_due(start));
+        link.is_told(start);
+        assert!(!link.is_due(start + AGAIN / 2));
+        assert!(link.is_due(start + AGAIN));
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let outage = link.outage(&Status::from_error(Box::new(refused)));
+        assert!(outage.starts_with("cannot reach the coordinator at http://hub:7070: connection refused"), "{outage}");
+        assert!(outage.contains("--listen 0.0.0.0:7070 --insecure"), "{outage}");
+        let busy = link.outage(&Status::unavailable("the database is not available"));
+        assert_eq!(
+            busy,
+            "the coordinator at http://hub:7070 cannot answer now: the database is not available; trying again"
+        );
+    }
+
+    #[test]
     fn an_outage_is_told_once() {
         let told = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&told);
-        let link = Link::new(Arc::new(move |event| into.lock().unwrap().push(format!("{event:?}"))));
+        let link = Link::new("hub:1".into(), Arc::new(move |event| into.lock().unwrap().push(format!("{event:?}"))));
         for _ in 0..3 {
             link.away(&Status::unavailable("gone"));
         }

@@ -15,7 +15,7 @@ mod run;
 mod signal;
 mod wish;
 
-pub(crate) use backoff::{again, delay, spread};
+pub(crate) use backoff::{again, delay, rest, spread};
 pub(crate) use clock::Clock;
 pub(crate) use config::Events;
 pub use config::{Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent, default_slots};

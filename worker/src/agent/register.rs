@@ -29,16 +29,15 @@ pub(super) struct Registrar {
 impl Registrar {
     pub(super) fn new(
         config: &WorkerConfig,
+        (host, name): (String, String),
         client: WorkerServiceClient<Channel>,
         link: Arc<Link>,
         ledger: Arc<Ledger>,
     ) -> Self {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
-        let host = host.map_or_else(|_| "unknown".to_owned(), |host| host.trim().to_owned());
         let request = v1::RegisterRequest {
             peer: Some(besom_proto::peer()),
             instance: Uuid::now_v7().to_string(),
-            name: config.name.clone().unwrap_or_else(|| format!("{host}-{}", std::process::id())),
+            name,
             host,
             slots: config.slots,
             trainer_version: TRAINER_VERSION,
@@ -78,6 +77,14 @@ impl Registrar {
             tokio::time::sleep(delay(failures, spread())).await;
         }
     }
+}
+
+/// The name of this machine and that of the worker on it.
+pub(super) fn who(config: &WorkerConfig) -> (String, String) {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let host = host.map_or_else(|_| "unknown".to_owned(), |host| host.trim().to_owned());
+    let name = config.name.clone().unwrap_or_else(|| format!("{host}-{}", std::process::id()));
+    (host, name)
 }
 
 fn session(answer: &v1::RegisterResponse) -> Result<Session, WorkerError> {

@@ -14,12 +14,12 @@ use tokio::task::JoinSet;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::register::{Registrar, refusal};
+use super::register::{Registrar, refusal, who};
 use super::report::Reporter;
 use super::wish::{Granted, OpenWish, ask};
 use super::{
     ACQUIRE_WAIT, Clock, Connect, DropReason, Events, Ledger, Link, Refusal, Session, SessionKey, Shutdown,
-    WorkerConfig, WorkerError, WorkerEvent, again, call, delay, spread,
+    WorkerConfig, WorkerError, WorkerEvent, again, call, delay, rest, spread,
 };
 use crate::assignment::{Assignment, AttemptRef};
 use crate::attempt::{Attempt, Bench, Left, UPLOADS};
@@ -63,9 +63,11 @@ pub async fn run_with(
     }
     let events: Events = Arc::new(events);
     let ledger = Arc::new(Ledger::new(Clock::new()));
-    let link = Arc::new(Link::new(Arc::clone(&events)));
+    let link = Arc::new(Link::new(config.coordinator.clone(), Arc::clone(&events)));
     let client = WorkerServiceClient::new(connect()).max_decoding_message_size(8 << 20);
+    let (host, name) = who(&config);
     let bench = Arc::new(Bench {
+        name: name.clone(),
         ledger: Arc::clone(&ledger),
         link: Arc::clone(&link),
         events,
@@ -79,7 +81,7 @@ pub async fn run_with(
     });
     let agent = Agent {
         free: (0..config.slots).collect(),
-        registrar: Registrar::new(&config, client.clone(), link, ledger),
+        registrar: Registrar::new(&config, (host, name), client.clone(), link, ledger),
         config,
         shutdown,
         client,
@@ -87,6 +89,9 @@ pub async fn run_with(
         attempts: JoinSet::new(),
         hung: 0,
         fenced: Vec::new(),
+        owed: (tokio::time::Instant::now(), 0),
+        hindered: 0,
+        resting: None,
         idle: false,
         ended: false,
         refusals: 0,
@@ -115,6 +120,12 @@ struct Agent {
     hung: u32,
     /// Given up by this worker's clock, and not yet given back.
     fenced: Vec<AttemptRef>,
+    /// When that is tried (again), and how often it was in vain.
+    owed: (tokio::time::Instant, u32),
+    /// Attempts in a row that this machine kept from being executed.
+    hindered: u32,
+    /// Until when it therefore asks for nothing: the next job would fare as the last one did.
+    resting: Option<tokio::time::Instant>,
     /// The latest wish found nothing.
     idle: bool,
     /// The sweep of the configuration has ended.
@@ -163,19 +174,25 @@ impl Agent {
             if self.ended && self.attempts.is_empty() {
                 return Ok(Over::Leave(open));
             }
-            if wish.is_none() && !self.ended && !self.free.is_empty() && !link.is_unknown() {
+            let resting = self.resting;
+            if wish.is_none() && !self.ended && !self.free.is_empty() && !link.is_unknown() && resting.is_none() {
                 let session = link.session().await;
-                self.give_back(&session).await;
                 let request = self.wish(&session);
                 open = Some(request.clone());
                 wish = Some(Box::pin(ask(Arc::clone(&self.bench), session, request, self.idle)));
             }
+            let owes = !self.fenced.is_empty() && !link.is_unknown();
+            let owed = self.owed.0;
             tokio::select! {
                 biased;
                 () = shutdown.stop.cancelled() => return Ok(Over::Stop),
                 () = shutdown.drain.cancelled() => return Ok(Over::Leave(open)),
                 registered = async { link.until_unknown().await; self.registrar.register().await } => registered?,
                 Some(left) = self.attempts.join_next() => self.freed(left)?,
+                () = tokio::time::sleep_until(owed), if owes => self.give_back().await,
+                () = async { tokio::time::sleep_until(resting.expect("slept only then")).await }, if resting.is_some() => {
+                    self.resting = None;
+                }
                 granted = async { wish.as_mut().expect("asked only with a wish").await }, if wish.is_some() => {
                     (wish, open) = (None, None);
                     self.answered(granted)?;
@@ -226,17 +243,24 @@ impl Agent {
         }
     }
 
-    /// Gives back what this worker gave up by its own clock, so that its slots are free in the store as well. Asked once:
-    /// if it is not answered, the leases end by themselves.
-    async fn give_back(&mut self, session: &Session) {
-        if self.fenced.is_empty() {
-            return;
-        }
-        let SessionKey { store, worker, secret } = session.key.clone();
-        let attempts = std::mem::take(&mut self.fenced).into_iter().map(Into::into).collect();
+    /// Gives back what this worker gave up by its own clock, so that its slots are free in the store as well, and that it
+    /// costs the jobs nothing. Asked again and again as long as the coordinator is away or has no room to write.
+    async fn give_back(&mut self) {
+        let SessionKey { store, worker, secret } = self.bench.link.session().await.key;
+        let fenced = std::mem::take(&mut self.fenced);
+        let attempts = fenced.iter().copied().map(Into::into).collect();
         let request = v1::ReleaseRequest { worker, attempts, leaving: false, store, secret };
-        if let Err(error) = call(GOODBYE, self.client.release(request)).await {
-            tracing::info!(%error, "attempts that were given up were not given back; their leases end by themselves");
+        match call(GOODBYE, self.client.release(request)).await {
+            Ok(_) => self.owed.1 = 0,
+            Err(error @ Refusal::Away(_)) => {
+                tracing::debug!(%error, "attempts that were given up are not given back yet");
+                self.fenced = fenced;
+                let failures = self.owed.1 + 1;
+                self.owed = (tokio::time::Instant::now() + delay(failures, spread()), failures);
+            }
+            Err(error) => {
+                tracing::info!(%error, "attempts that were given up were not given back; their leases end by themselves");
+            }
         }
     }
 
@@ -260,6 +284,10 @@ impl Agent {
     }
 
     fn freed(&mut self, left: Result<Left, tokio::task::JoinError>) -> Result<(), WorkerError> {
+        if let Ok(left) = &left {
+            self.hindered = if left.hindered { self.hindered + 1 } else { 0 };
+            self.resting = left.hindered.then(|| tokio::time::Instant::now() + rest(self.hindered, spread()));
+        }
         match left {
             Ok(left) if left.hangs => {
                 self.fenced.extend(left.release);

@@ -62,7 +62,8 @@ impl DatasetCache {
                     fetch().await.map_err(|error| DataError::unavailable(digest, format!("fetch failed: {error}")))?;
                 let dataset = verify(digest, bytes).await?;
                 if let Err(error) = self.write(&dataset).await {
-                    tracing::warn!(folder = %self.folder.display(), %error, "the dataset cache cannot be written");
+                    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    tracing::warn!(folder = %self.folder.display(), %error, cause, "the dataset cache cannot be written");
                 }
                 dataset
             }

@@ -97,6 +97,8 @@ pub struct Trained {
 pub struct TrainError {
     /// Whether another attempt could succeed.
     pub retryable: bool,
+    /// The machine lacks memory or threads, which is no fault of the job: it is given back, and the attempt does not count.
+    pub surroundings: bool,
     /// What is wrong, and with what.
     pub message: String,
 }
@@ -104,7 +106,17 @@ pub struct TrainError {
 impl TrainError {
     /// A configuration or dataset that no attempt could train.
     pub(crate) fn impossible(message: impl Into<String>) -> Self {
-        Self { retryable: false, message: message.into() }
+        Self { retryable: false, surroundings: false, message: message.into() }
+    }
+
+    /// Something that another attempt may not meet.
+    pub(crate) fn passing(message: impl Into<String>) -> Self {
+        Self { retryable: true, surroundings: false, message: message.into() }
+    }
+
+    /// Something that this machine lacks.
+    pub(crate) fn hindered(message: impl Into<String>) -> Self {
+        Self { retryable: true, surroundings: true, message: message.into() }
     }
 }
 

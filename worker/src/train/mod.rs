@@ -28,5 +28,6 @@ mod trainer;
 pub use job::{Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
 pub use model_file::{InputScaling, ModelError, ModelFile};
 pub use predict::{Prediction, Predictor, sample_test};
+pub(crate) use threads::no_thread;
 pub use threads::set_single_threaded;
 pub use trainer::train;

@@ -22,10 +22,15 @@ pub fn set_single_threaded() {
     }
 }
 
+/// The answer where the system gives no thread.
+pub(crate) fn no_thread(error: &dyn std::fmt::Display) -> TrainError {
+    TrainError::hindered(format!(
+        "no thread can be started ({error}); raise the limit of its processes (ulimit -u, or TasksMax of its service), or give \
+         the worker fewer slots"
+    ))
+}
+
 /// A pool of one thread for one training, so that parallel iterators inside candle stay on it.
 pub(crate) fn single_thread() -> Result<ThreadPool, TrainError> {
-    ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "train".into()).build().map_err(|error| TrainError {
-        retryable: true,
-        message: format!("cannot start a thread for training: {error}"),
-    })
+    ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "train".into()).build().map_err(|error| no_thread(&error))
 }

@@ -17,10 +17,15 @@ use super::state::State;
 use super::threads::single_thread;
 use crate::data::Dataset;
 use crate::random::Stream;
+use crate::room;
 
 /// Rows a validation batch, and between two questions whether to go on. Fixed, because the rounding of candle's products
 /// depends on their size.
 pub(super) const VALIDATION_BATCH: usize = 512;
+
+/// What a parameter takes while it is trained: itself, its gradient, at most three numbers of the optimizer, and the weights
+/// of the last and the best epoch, in memory and as they are written.
+const BYTES_A_PARAMETER: u64 = 8 * 4;
 
 /// Trains `jobs`, one after the other, on the calling thread's time (it blocks), and answers in their order.
 ///
@@ -65,6 +70,7 @@ impl<'a> Training<'a> {
         let hyperparameters = &job.config.hyperparameters;
         let header = data.header();
         let layout = Layout::new(header.features, &hyperparameters.hidden, header.classes.len() as u32)?;
+        room::check(layout.parameters() as u64 * BYTES_A_PARAMETER)?;
         let engine = engine::make(job.config.engine, data, &layout, hyperparameters)?;
         let optimizer = OptimizerState::new(hyperparameters.optimizer, layout.parameters());
         let params = layout.initial_parameters(hyperparameters.initializer, job.seed);

@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) refusals: BTreeMap<&'static str, (u32, Status)>,
     /// The next so many answers that hand out jobs are damaged like this.
     pub(crate) damage: Option<(u32, Damage)>,
+    /// What is put is gone at once.
+    pub(crate) forgets: bool,
     /// Reports of more records than this do not arrive in time.
     pub(crate) most_records: Option<usize>,
     /// Get sends nothing while this is set.
@@ -309,7 +311,9 @@ impl ArtifactService for Fake {
                 return Err(Status::data_loss("digest: other bytes"));
             }
             let size = bytes.len() as u64;
-            state.artifacts.insert(digest, bytes);
+            if !state.forgets {
+                state.artifacts.insert(digest, bytes);
+            }
             state.answer("put", v1::PutResponse { size })
         })
     }

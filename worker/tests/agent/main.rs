@@ -511,14 +511,22 @@ async fn a_dataset_is_fetched_once_for_all_slots_and_renewals_go_on_meanwhile() 
     worker.drain().await;
 }
 
+/// What the only completion so far blames.
+fn hindrance(state: &fake::State) -> (v1::Hindrance, String) {
+    let done = &state.completed[0];
+    assert_eq!(done.outcome(), v1::Outcome::Failed);
+    (done.hindrance(), done.error.clone())
+}
+
 #[tokio::test]
-async fn a_dataset_with_other_content_fails_the_attempt_and_is_fetched_again() {
+async fn a_job_whose_dataset_arrives_damaged_is_given_back_and_the_dataset_fetched_again() {
     let fake = coordinator(LONG, [1]);
     fake.with(|state| state.artifacts.insert(sha256(&dataset()), b"other bytes".to_vec()));
     let mut worker = work(&fake, 1, Script::default());
-    assert_eq!(worker.outcome(1).await.0, "failed");
+    assert_eq!(worker.outcome(1).await.0, "released");
     fake.with(|state| {
-        assert!(state.completed[0].retryable, "{:?}", state.completed[0]);
+        let (by, problem) = hindrance(state);
+        assert!(by == v1::Hindrance::Machine && problem.starts_with("worker tester: dataset "), "{problem}");
         state.artifacts.insert(sha256(&dataset()), dataset());
         state.jobs.push(job(2));
     });
@@ -527,15 +535,83 @@ async fn a_dataset_with_other_content_fails_the_attempt_and_is_fetched_again() {
 }
 
 #[tokio::test]
-async fn a_dataset_that_is_not_there_fails_the_attempt() {
+async fn a_job_whose_dataset_is_not_there_is_given_back_with_what_brings_it_back() {
     let fake = coordinator(LONG, [1]);
     fake.with(|state| state.artifacts.clear());
     let mut worker = work(&fake, 1, Script::default());
-    assert_eq!(worker.outcome(1).await.0, "failed");
+    assert_eq!(worker.outcome(1).await.0, "released");
+    let digest = sha256(&dataset());
+    let says = format!("dataset {}... is not in the store; submit the file again", &digest[..12]);
+    fake.with(|state| assert_eq!(hindrance(state), (v1::Hindrance::Artifact, says)));
+    worker.drain().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_dataset_is_damaged_in_the_store_is_given_back() {
+    let fake = coordinator(LONG, [1]);
+    fake.with(|state| state.refused.insert("get", Status::data_loss("damaged in storage")));
+    let mut worker = work(&fake, 1, Script::default());
+    assert_eq!(worker.outcome(1).await.0, "released");
     fake.with(|state| {
-        let done = &state.completed[0];
-        assert!(done.retryable && done.error.contains(&sha256(&dataset())), "{done:?}");
+        let (by, problem) = hindrance(state);
+        assert!(by == v1::Hindrance::Artifact && problem.contains("is damaged in the store; submit"), "{problem}");
     });
+    worker.drain().await;
+}
+
+#[tokio::test]
+async fn a_result_whose_model_is_gone_from_the_store_is_no_failure_of_its_job() {
+    let fake = coordinator(LONG, [1]);
+    let gone = Status::failed_precondition("jobs[0]: job 1, attempt 1: its model is not stored");
+    fake.with(|state| {
+        state.forgets = true;
+        state.refusals.insert("complete", (3, gone));
+    });
+    let mut worker = work(&fake, 1, Script::default());
+    assert_eq!(worker.outcome(1).await.0, "released");
+    fake.with(|state| {
+        let (by, problem) = hindrance(state);
+        assert!(
+            by == v1::Hindrance::Machine && problem.contains("is gone from the store; the job is trained"),
+            "{problem}"
+        );
+    });
+    worker.drain().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_lacks_something_gives_its_job_back_and_rests_before_the_next() {
+    let fake = coordinator(LONG, [1]);
+    let mut worker = work(&fake, 1, Script::default());
+    worker.script.set(1, Play::Lack);
+    assert_eq!(worker.outcome(1).await, ("released", Some("worker tester: no memory is free".to_owned())));
+    let given_back = std::time::Instant::now();
+    fake.with(|state| {
+        assert_eq!(hindrance(state).0, v1::Hindrance::Machine);
+        state.jobs.push(job(2));
+    });
+    assert_eq!(worker.outcome(2).await.0, "succeeded");
+    assert!(given_back.elapsed() >= Duration::from_millis(400), "it rests for half a second at least");
+    worker.drain().await;
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_given_back_once_the_coordinator_can_write_again() {
+    let fake = coordinator(SHORT, [1]);
+    let mut worker = work(&fake, 1, Script::all(Play::Hold(1)));
+    fake.until("it trains", |state| !state.reported_epochs(1).is_empty()).await;
+    let full = (u32::MAX, Status::resource_exhausted("the disk of the store is full"));
+    fake.with(|state| {
+        for kind in ["report", "release"] {
+            state.refusals.insert(kind, full.clone());
+        }
+    });
+    assert_eq!(worker.outcome(1).await.0, "lost");
+    fake.with(|state| {
+        state.refusals.clear();
+        state.jobs.push(job(2));
+    });
+    fake.until("it is given back", |state| state.released.iter().any(|release| !release.attempts.is_empty())).await;
     worker.drain().await;
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Play {
     Panic,
     /// Cannot be trained; retryable or not.
     Fail(bool),
+    /// The machine lacks something.
+    Lack,
     /// Computes without pause for so long, then ends without an epoch.
     Busy(Duration),
     /// Trains so many epochs, then neither ends nor asks anything.
@@ -86,7 +88,8 @@ impl Trainer for Script {
 fn act(play: Play) -> Result<Trained, TrainError> {
     match play {
         Play::Panic => panic!("index out of bounds: 7"),
-        Play::Fail(retryable) => Err(TrainError { retryable, message: "no such layer".into() }),
+        Play::Fail(retryable) => Err(TrainError { retryable, surroundings: false, message: "no such layer".into() }),
+        Play::Lack => Err(TrainError { retryable: true, surroundings: true, message: "no memory is free".into() }),
         Play::Busy(length) => {
             let end = std::time::Instant::now() + length;
             while std::time::Instant::now() < end {
@@ -192,7 +195,14 @@ fn start(
     let home = tempfile::tempdir().unwrap();
     let (shutdown, sender) = (Shutdown::default(), watch::Sender::new(Vec::new()));
     let events = sender.subscribe();
-    let config = WorkerConfig { name: Some("tester".into()), slots, home: home.path().to_owned(), sweep, patience };
+    let config = WorkerConfig {
+        name: Some("tester".into()),
+        coordinator: "pipe".into(),
+        slots,
+        home: home.path().to_owned(),
+        sweep,
+        patience,
+    };
     let tell = move |event| sender.send_modify(|events: &mut Vec<WorkerEvent>| events.push(event));
     let task = tokio::spawn(run_with(trainer, fake.connect(), config, shutdown.clone(), tell));
     Worker { script, shutdown, events, task, _home: home }

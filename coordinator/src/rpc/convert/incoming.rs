@@ -12,10 +12,14 @@ use super::super::status::invalid;
 use super::bounds::{self, MAX_EPOCHS, MAX_ERROR, MAX_METRICS, MAX_SLOTS, MAX_TEXT, MAX_WAIT_MS, seconds};
 use crate::artifacts::ArtifactKind;
 use crate::domain::{
-    AttemptRef, Completion, Confusion, Digest, EpochRecord, JobId, JobOutcome, Key, Lease, NewWorker, Session, SweepId,
-    WorkerId,
+    AttemptRef, Completion, Confusion, Digest, EpochRecord, Hindrance, JobId, JobOutcome, Key, Lease, NewWorker,
+    Session, SweepId, WorkerId,
 };
 use crate::store::{AcquireRequest, JobReport};
+
+/// A worker that waits for a job calls every twenty seconds, and calls are noted every five: one of short leases is not gone
+/// sooner than that.
+const LEAST_SILENCE: Duration = Duration::from_secs(30);
 
 /// Refuses a peer of another protocol, saying what both speak.
 pub(crate) fn peer(peer: Option<v1::Peer>) -> Result<(), Status> {
@@ -76,7 +80,8 @@ pub(crate) fn session(store: &str, worker: i64, secret: &str) -> Result<Session,
     Ok(Session { store: key("store", store)?, worker: WorkerId(worker), secret: key("secret", secret)? })
 }
 
-pub(crate) fn new_worker(request: v1::RegisterRequest) -> Result<NewWorker, Status> {
+/// The worker, whose leases last so long.
+pub(crate) fn new_worker(request: v1::RegisterRequest, lease_ttl: Duration) -> Result<NewWorker, Status> {
     let build = request.peer.as_ref().map(|peer| peer.build.clone()).unwrap_or_default();
     peer(request.peer)?;
     if request.slots == 0 || request.slots as usize > MAX_SLOTS {
@@ -93,6 +98,7 @@ pub(crate) fn new_worker(request: v1::RegisterRequest) -> Result<NewWorker, Stat
         build: text("peer.build", build, MAX_TEXT)?,
         trainer_version: request.trainer_version,
         device: text("device", request.device, MAX_TEXT)?,
+        gone_after: (lease_ttl * 2).max(LEAST_SILENCE),
     })
 }
 
@@ -163,7 +169,11 @@ fn completion(field: &str, job: v1::Completion) -> Result<Completion, Status> {
         v1::Outcome::Stopped => JobOutcome::Stopped,
         v1::Outcome::Diverged => JobOutcome::Diverged,
         v1::Outcome::Failed => {
-            JobOutcome::Failed { error: job.error.chars().take(MAX_ERROR).collect(), retryable: job.retryable }
+            let error = job.error.chars().take(MAX_ERROR).collect();
+            match hindrance(&name("hindrance"), job.hindrance)? {
+                Some(by) => JobOutcome::Hindered { problem: error, by },
+                None => JobOutcome::Failed { error, retryable: job.retryable },
+            }
         }
     };
     let model = |part: &str, given: &str| match given {
@@ -179,6 +189,14 @@ fn completion(field: &str, job: v1::Completion) -> Result<Completion, Status> {
         final_model: model("final_model", &job.final_model)?,
         best_model: model("best_model", &job.best_model)?,
         seconds: seconds(&name("seconds"), job.seconds)?,
+    })
+}
+
+fn hindrance(field: &str, given: i32) -> Result<Option<Hindrance>, Status> {
+    Ok(match known::<v1::Hindrance>(field, given)? {
+        v1::Hindrance::Unspecified => None,
+        v1::Hindrance::Artifact => Some(Hindrance::Artifact),
+        v1::Hindrance::Machine => Some(Hindrance::Machine),
     })
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn plan(name: &str, spec: &SweepSpec, expansion: &Expansion) -> v1::P
 /// A sweep, without its text: callers that show it add it.
 pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
     let new = sweep.new;
+    let title = if new.title == new.name { String::new() } else { new.title };
     v1::Sweep {
         id: sweep.id.0,
         name: new.name,
@@ -56,6 +57,8 @@ pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
         created_at: utc(sweep.created_at),
         text: String::new(),
         swept: new.swept,
+        title,
+        problem: sweep.problem.unwrap_or_default(),
     }
 }
 
@@ -126,6 +129,7 @@ pub(crate) fn worker_row(row: WorkerRow) -> v1::Worker {
         last_seen_at: utc(row.last_seen_at),
         last_seen_ms_ago: row.last_seen_ms_ago,
         left: row.left,
+        gone: row.gone,
     }
 }
 

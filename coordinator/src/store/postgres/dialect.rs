@@ -28,12 +28,15 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 pub(super) const JOBS_INSERT: &str = include_str!("../sql/postgres/jobs_insert.sql");
 pub(super) const NOTE_ARTIFACT: &str = include_str!("../sql/postgres/artifact_note.sql");
+pub(super) const FIND_ARTIFACT: &str = include_str!("../sql/postgres/artifact_find.sql");
+pub(super) const CLAIM_ARTIFACT: &str = include_str!("../sql/postgres/artifact_claim.sql");
 pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/postgres/artifacts_named.sql");
 pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/postgres/artifact_dropped.sql");
 pub(super) const CLASS_COUNTS_INSERT: &str = include_str!("../sql/postgres/class_counts_insert.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_insert.sql");
 pub(super) const HISTORY: &str = include_str!("../sql/postgres/history.sql");
 
+pub(super) const HINDRANCE: &str = include_str!("../sql/postgres/hindrance.sql");
 pub(super) const QUEUES: &str = include_str!("../sql/postgres/queues.sql");
 pub(super) const WORKERS_SEEN: &str = include_str!("../sql/postgres/workers_seen.sql");
 

@@ -2,7 +2,7 @@
 -- attempt was given to and, where a result comes with the hash of its configuration, that with the job's.
 -- Only running jobs have a deadline; asked by the state SQLite may look through all that run, once it has statistics.
 -- $1 job, $2 attempt, $3 lease, $4 worker, $5 secret, $6 identity of the store, $7 hash or null.
-SELECT j.id AS job, j.sweep_id, j.failures, j.losses, j.error, j.epochs,
+SELECT j.id AS job, j.sweep_id, j.failures, j.losses, j.hindrances, j.error, j.epochs,
        (j.params->>'patience') IS NOT NULL AS may_end_early, a.stop_at, s.metric, s.goal, s.objective, s.keep_models,
        s.classes
 FROM jobs j

@@ -1,7 +1,8 @@
 -- A worker that registers again keeps its secret: the answer to its first registration may have been lost.
 INSERT INTO workers (
-    instance, name, host, slots, build, trainer_version, device, registered_at, last_seen_at, secret, has_leased
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, 0)
+    instance, name, host, slots, build, trainer_version, device, registered_at, last_seen_at, secret, has_leased,
+    gone_after
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, 0, $10)
 ON CONFLICT (instance) DO UPDATE
 SET name = excluded.name,
     host = excluded.host,
@@ -11,5 +12,6 @@ SET name = excluded.name,
     device = excluded.device,
     last_seen_at = excluded.last_seen_at,
     left_at = NULL,
+    gone_after = excluded.gone_after,
     secret = CASE workers.secret WHEN '' THEN excluded.secret ELSE workers.secret END
 RETURNING id, secret, (SELECT identity FROM store) AS store

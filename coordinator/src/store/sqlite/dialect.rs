@@ -22,6 +22,8 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 pub(super) const BEGIN_READ: &str = "BEGIN";
 pub(super) const JOBS_INSERT: &str = include_str!("../sql/sqlite/jobs_insert.sql");
 pub(super) const NOTE_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_note.sql");
+pub(super) const FIND_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_find.sql");
+pub(super) const CLAIM_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_claim.sql");
 pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/sqlite/artifacts_named.sql");
 /// A file, unlike a row, does not come back when a transaction fails: it is removed after the commit.
 pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/sqlite/artifact_dropped.sql");
@@ -29,6 +31,7 @@ pub(super) const CLASS_COUNTS_INSERT: &str = include_str!("../sql/sqlite/class_c
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/sqlite/epochs_insert.sql");
 pub(super) const HISTORY: &str = include_str!("../sql/sqlite/history.sql");
 
+pub(super) const HINDRANCE: &str = include_str!("../sql/sqlite/hindrance.sql");
 pub(super) const QUEUES: &str = include_str!("../sql/sqlite/queues.sql");
 pub(super) const WORKERS_SEEN: &str = include_str!("../sql/sqlite/workers_seen.sql");
 

@@ -12,8 +12,6 @@ use crate::{
     store::{StoreError, failure::Failure, way::Way},
 };
 
-const FIND: &str = include_str!("../sql/artifact_find.sql");
-const CLAIM: &str = include_str!("../sql/artifact_claim.sql");
 const DROP: &str = include_str!("../sql/artifact_drop.sql");
 const UNNAMED: &str = include_str!("../sql/artifacts_unnamed.sql");
 const MODELS: &str = include_str!("../sql/models_of.sql");
@@ -95,13 +93,14 @@ async fn drop_older<'d>(
 }
 
 async fn find(conn: &mut Conn, digest: &Digest) -> Result<Option<Stored>, Failure> {
-    let row: Option<(i64, String)> = sqlx::query_as(FIND).bind(digest.as_str()).fetch_optional(conn).await?;
+    let row: Option<(i64, String)> =
+        sqlx::query_as(dialect::FIND_ARTIFACT).bind(digest.as_str()).fetch_optional(conn).await?;
     Ok(row.map(stored))
 }
 
 async fn claim(conn: &mut Conn, now: Timestamp, digest: &Digest) -> Result<Option<Stored>, Failure> {
     let row: Option<(i64, String)> =
-        sqlx::query_as(CLAIM).bind(digest.as_str()).bind(now.0).fetch_optional(conn).await?;
+        sqlx::query_as(dialect::CLAIM_ARTIFACT).bind(digest.as_str()).bind(now.0).fetch_optional(conn).await?;
     Ok(row.map(stored))
 }
 

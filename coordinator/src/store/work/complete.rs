@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     domain::{
-        AttemptOutcome, AttemptRef, Completion, Digest, EpochRecord, JobId, JobOutcome, JobState, Lease, RetryDecision,
-        RetryPolicy, Session, SweepId, Timestamp, WriteResult, refuse_outcome, refuse_records, spread, summarize,
+        AttemptOutcome, AttemptRef, Completion, Digest, EpochRecord, Hindrance, JobId, JobOutcome, JobState, Lease,
+        RetryDecision, RetryPolicy, Session, SweepId, Timestamp, WriteResult, after_hindrance, refuse_outcome,
+        refuse_records, spread, summarize,
     },
     store::{
         StoreError,
@@ -123,6 +124,7 @@ async fn complete(
         JobOutcome::Diverged => (AttemptOutcome::Diverged, JobState::Diverged),
         // If it was the last attempt.
         JobOutcome::Failed { .. } => (AttemptOutcome::Failed, JobState::Failed),
+        JobOutcome::Hindered { .. } => (AttemptOutcome::Released, JobState::Queued),
     };
     let Some(job) = session::held(conn, *session, lease, Some(&completion.config_hash)).await? else {
         return Ok(Ok(stale(conn, *session, lease, outcome).await?));
@@ -167,7 +169,14 @@ async fn complete(
         JobOutcome::Failed { error, retryable } => {
             let error = readable(error);
             let failures = job.failures + 1;
-            let setback = Setback { at, deadline: ANY_DEADLINE, error: Some(&error), failures, losses: job.losses };
+            let setback = Setback {
+                at,
+                deadline: ANY_DEADLINE,
+                error: Some(&error),
+                failures,
+                losses: job.losses,
+                hindrance: None,
+            };
             match policy.after_failure(failures, *retryable, spread(at)) {
                 RetryDecision::Again(wait) => {
                     requeue(conn, now, &setback, wait).await?;
@@ -178,6 +187,19 @@ async fn complete(
                 }
             }
             Some(error)
+        }
+        JobOutcome::Hindered { problem, by } => {
+            let (problem, times) = (readable(problem), job.hindrances.saturating_add(1));
+            let setback = Setback {
+                at,
+                deadline: ANY_DEADLINE,
+                error: Some(&problem),
+                failures: job.failures,
+                losses: job.losses,
+                hindrance: Some((*by, times)),
+            };
+            requeue(conn, now, &setback, after_hindrance(*by, times, spread(at))).await?;
+            Some(problem)
         }
     };
     end_attempt(conn, now, at, outcome, error.as_deref()).await?;
@@ -233,6 +255,8 @@ pub(super) struct Setback<'e> {
     pub(super) error: Option<&'e str>,
     pub(super) failures: u32,
     pub(super) losses: u32,
+    /// What kept it from being trained, and how often in a row.
+    pub(super) hindrance: Option<(Hindrance, u32)>,
 }
 
 /// Puts the job back; says whether the attempt was still running.
@@ -250,6 +274,8 @@ pub(super) async fn requeue(
         .bind(setback.error)
         .bind(i64::from(setback.failures))
         .bind(i64::from(setback.losses))
+        .bind(setback.hindrance.map(|(by, _)| by.as_str()))
+        .bind(setback.hindrance.map_or(0, |(_, times)| i64::from(times)))
         .execute(conn)
         .await?;
     Ok(done.rows_affected() == 1)

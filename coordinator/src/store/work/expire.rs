@@ -37,7 +37,14 @@ pub(super) async fn expire(
     for lease in leases {
         let losses = lease.losses + 1;
         let error = explain(&lease, losses);
-        let setback = Setback { at: lease.at, deadline: now, error: Some(&error), failures: lease.failures, losses };
+        let setback = Setback {
+            at: lease.at,
+            deadline: now,
+            error: Some(&error),
+            failures: lease.failures,
+            losses,
+            hindrance: None,
+        };
         let (state, ended) = match policy.after_loss(losses, spread(lease.at)) {
             RetryDecision::Again(wait) => (JobState::Queued, requeue(conn, now, &setback, wait).await?),
             RetryDecision::GiveUp => (JobState::Failed, fail(conn, now, &setback, None).await?),

@@ -97,6 +97,8 @@ struct Gathered {
     /// `None` where this build reads the sweep's file no more: its importance stays unknown.
     weighing: Option<Weighing>,
     runs: i64,
+    /// How often the sweep had been opened again by then.
+    reopened: i64,
     at: Timestamp,
 }
 
@@ -104,6 +106,7 @@ struct Gathered {
 struct Kept {
     sweep: SweepId,
     runs: i64,
+    reopened: i64,
     took_micros: i64,
     importances: Importances,
 }
@@ -115,7 +118,7 @@ async fn weigh(handle: &Handle, sweep: SweepId, now: Option<Timestamp>) -> Resul
     let look = handle.run(Way::Read, "weigh hyperparameters", None, (sweep, now), |conn, clock, (sweep, now)| {
         Box::pin(look(conn, now.unwrap_or(clock), *sweep))
     });
-    let Gathered { weighing, runs, at } = match look.await? {
+    let Gathered { weighing, runs, reopened, at } = match look.await? {
         Look::Fresh(kept) => return Ok(kept),
         Look::Stale(gathered) => gathered,
     };
@@ -128,7 +131,8 @@ async fn weigh(handle: &Handle, sweep: SweepId, now: Option<Timestamp>) -> Resul
     let (kind, importances) = weighed.unwrap_or((ImportanceKind::VarianceShare, Vec::new()));
     let importances = Importances { kind, computed_at: at, importances };
     if handle.writer.is_some() {
-        let kept = Kept { sweep, runs, took_micros: micros_since(start), importances: importances.clone() };
+        let took_micros = micros_since(start);
+        let kept = Kept { sweep, runs, reopened, took_micros, importances: importances.clone() };
         handle.run(Way::Write, "keep importance", now, kept, |conn, _, kept| Box::pin(keep(conn, kept))).await?;
     }
     Ok(Some(importances).filter(|found| !found.importances.is_empty()))
@@ -153,7 +157,7 @@ async fn look(conn: &mut Conn, now: Timestamp, sweep: SweepId) -> Result<Look, F
     if !standing.is_stale() {
         return Ok(Look::Fresh(kept(conn, sweep, &standing).await?));
     }
-    let (runs, text) = (standing.ended_runs(), standing.text);
+    let (runs, reopened, text) = (standing.ended_runs(), standing.reopened, standing.text);
     let weighing = spawn_blocking(move || besom_sweep::parse(&text).ok().map(|spec| Weighing::new(&spec)));
     let mut weighing = weighing.await.unwrap_or_else(|error| {
         tracing::error!(sweep.id = %sweep, %error, "the file of a sweep was not read");
@@ -166,7 +170,7 @@ async fn look(conn: &mut Conn, now: Timestamp, sweep: SweepId) -> Result<Look, F
             weighing.add(&swept.0, mean);
         }
     }
-    Ok(Look::Stale(Gathered { weighing, runs, at: now }))
+    Ok(Look::Stale(Gathered { weighing, runs, reopened, at: now }))
 }
 
 async fn kept(conn: &mut Conn, sweep: SweepId, standing: &ImportanceStanding) -> Result<Option<Importances>, Failure> {
@@ -184,8 +188,9 @@ async fn kept(conn: &mut Conn, sweep: SweepId, standing: &ImportanceStanding) ->
 }
 
 async fn keep(conn: &mut Conn, kept: &Kept) -> Result<(), Failure> {
-    let Kept { sweep, runs, took_micros, importances } = kept;
-    let statement = sqlx::query(KEEP).bind(sweep.0).bind(importances.computed_at.0).bind(runs).bind(took_micros);
+    let Kept { sweep, runs, reopened, took_micros, importances } = kept;
+    let at = importances.computed_at.0;
+    let statement = sqlx::query(KEEP).bind(sweep.0).bind(at).bind(runs).bind(took_micros).bind(reopened);
     if statement.execute(&mut *conn).await?.rows_affected() == 0 {
         return Ok(());
     }

@@ -15,6 +15,7 @@ mod lane;
 mod reads;
 mod release;
 mod report;
+mod retry;
 mod session;
 mod statistics;
 mod store;

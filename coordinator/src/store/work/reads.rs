@@ -68,8 +68,10 @@ pub(super) async fn progress(conn: &mut Conn, id: SweepId) -> Result<Progress, F
     let (epochs, epoch_seconds): (i64, f64) = sqlx::query_as(RUNNING_EPOCHS).bind(id.0).fetch_one(&mut *conn).await?;
     let running: Vec<RunningRow> = sqlx::query_as(RUNNING).bind(id.0).fetch_all(&mut *conn).await?;
     let leader = runs(conn, RunQuery { sweep: id, best_first: true, limit: 1, offset: 0 }).await?.pop();
+    let mut sweep = row.with(totals.counts)?;
+    sweep.problem = sweeps::problem(conn, &sweep).await?;
     Ok(Progress {
-        sweep: row.with(totals.counts)?,
+        sweep,
         epochs_done: totals.epochs_final.saturating_add(epochs.unsigned_abs()),
         epochs_total: totals.epochs,
         epoch_seconds: totals.epoch_seconds + epoch_seconds,

@@ -55,6 +55,7 @@ async fn give_back(conn: &mut Conn, now: Timestamp, session: Session, lease: Lea
         error: job.error.as_deref(),
         failures: job.failures,
         losses: job.losses,
+        hindrance: None,
     };
     requeue(conn, now, &setback, Duration::ZERO).await?;
     end_attempt(conn, now, lease.at, AttemptOutcome::Released, None).await?;

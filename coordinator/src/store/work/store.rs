@@ -13,15 +13,15 @@ use super::{
     reads::{self, HistoryPage, Page},
     release,
     report::{self, Report},
-    session, statistics, sweeps,
+    retry, session, statistics, sweeps,
     transaction::Handle,
     workers,
 };
 use crate::{
     domain::{
-        AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Directive, EpochRecord, Importances, JobId, Lease,
-        NewJob, NewSweep, NewWorker, Progress, Queue, RetryPolicy, Run, Session, Settled, Sweep, SweepId, Timestamp,
-        WorkerId, WorkerRow, WriteResult,
+        AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord, Importances, JobId,
+        Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RetryPolicy, Run, Session, Settled, Sweep,
+        SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
     },
     store::{
         AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand, failure,
@@ -107,6 +107,27 @@ impl Store for Backend {
         self.handle()
             .run(Way::Write, "command sweep", now, (sweep, command), |conn, now, (sweep, command)| {
                 Box::pin(sweeps::command(conn, now, *sweep, *command))
+            })
+            .await
+    }
+
+    async fn retry_sweep(
+        &self,
+        sweep: SweepId,
+        job: Option<JobId>,
+        now: Option<Timestamp>,
+    ) -> Result<Retried, StoreError> {
+        self.handle()
+            .run(Way::Write, "retry sweep", now, (sweep, job), |conn, _, (sweep, job)| {
+                Box::pin(retry::retry(conn, *sweep, *job))
+            })
+            .await
+    }
+
+    async fn dataset_is_there(&self, digest: Digest) -> Result<u64, StoreError> {
+        self.handle()
+            .run(Way::Write, "end waits for a dataset", None, digest, |conn, _, digest| {
+                Box::pin(sweeps::dataset_is_there(conn, digest))
             })
             .await
     }
@@ -274,8 +295,10 @@ impl Store for Backend {
             .await
     }
 
-    async fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
-        self.handle().run(Way::Read, "workers", None, (), |conn, now, ()| Box::pin(workers::list(conn, now))).await
+    async fn workers(&self, all: bool) -> Result<Vec<WorkerRow>, StoreError> {
+        self.handle()
+            .run(Way::Read, "workers", None, all, |conn, now, all| Box::pin(workers::list(conn, now, *all)))
+            .await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use tracing::warn;
 
 use super::dialect::{self, Conn};
 use crate::{
-    domain::{JobCounts, NewSweep, Queue, Sweep, SweepId, SweepState, Timestamp},
+    domain::{Digest, JobCounts, NewSweep, Queue, Sweep, SweepId, SweepState, Timestamp},
     store::{
         StoreError, SweepCommand,
         failure::Failure,
@@ -21,6 +21,8 @@ const QUEUES: &str = dialect::QUEUES;
 const SET_STATE: &str = include_str!("../sql/sweep_set_state.sql");
 const COMPLETE: &str = include_str!("../sql/sweep_complete.sql");
 const CANCEL_JOBS: &str = include_str!("../sql/sweep_cancel_jobs.sql");
+const OF_DATASET: &str = include_str!("../sql/sweeps_of_dataset.sql");
+const HINDRANCES_END: &str = include_str!("../sql/hindrances_end.sql");
 const CANCEL_ATTEMPTS: &str = include_str!("../sql/sweep_cancel_attempts.sql");
 
 pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> Result<(Sweep, bool), Failure> {
@@ -42,6 +44,7 @@ pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> R
         .bind(new.jobs_total.cast_signed())
         .bind(now.0)
         .bind(new.classes.map(i64::from))
+        .bind(Some(&new.title).filter(|title| **title != new.name))
         .execute(&mut *conn)
         .await?
         .rows_affected()
@@ -57,8 +60,13 @@ pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> R
         } else {
             "is another one:"
         };
+        // Two names may share a handle.
+        let other = match sweep.new.title == new.title {
+            true => String::new(),
+            false => format!(" (named {:?}, with the same handle as {:?})", sweep.new.title, new.title),
+        };
         let what = format!(
-            "sweep {:?} exists and {why} give this one a name of its own (name: in the file, or --name)",
+            "sweep {:?}{other} exists and {why} give this one a name of its own (name: in the file, or --name)",
             new.name
         );
         return Err(StoreError::AlreadyExists { what }.into());
@@ -76,13 +84,17 @@ fn same_source_with_other_bytes(old: &NewSweep, new: &NewSweep) -> bool {
 }
 
 pub(super) async fn find(conn: &mut Conn, name_or_number: &str) -> Result<Sweep, Failure> {
-    let row = match row_by_name(conn, name_or_number).await? {
-        Some(row) => Some(row),
-        None => match name_or_number.parse() {
-            Ok(number) => row_by_id(conn, SweepId(number)).await?,
-            Err(_) => None,
-        },
-    };
+    let mut row = row_by_name(conn, name_or_number).await?;
+    if row.is_none()
+        && let Ok(number) = name_or_number.parse()
+    {
+        row = row_by_id(conn, SweepId(number)).await?;
+    }
+    // A name that is no handle is found by the handle that is made from it.
+    let handle = besom_sweep::handle(name_or_number);
+    if row.is_none() && handle != name_or_number && !handle.is_empty() {
+        row = row_by_name(conn, &handle).await?;
+    }
     match row {
         Some(row) => with_counts(conn, row).await,
         None => {
@@ -124,7 +136,35 @@ pub(super) async fn list(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
         let counts = totals.get(&row.id).map_or_else(JobCounts::default, |total| total.counts);
         row.with(counts)
     };
-    Ok(readable(sweeps.into_iter().map(with)))
+    let mut sweeps = readable(sweeps.into_iter().map(with));
+    for sweep in &mut sweeps {
+        sweep.problem = problem(conn, sweep).await?;
+    }
+    Ok(sweeps)
+}
+
+/// What keeps the jobs of a sweep from being trained.
+pub(super) async fn problem(conn: &mut Conn, sweep: &Sweep) -> Result<Option<String>, Failure> {
+    if sweep.state.is_final() {
+        return Ok(None);
+    }
+    let problem: Option<Option<String>> =
+        sqlx::query_scalar(dialect::HINDRANCE).bind(sweep.id.0).fetch_optional(conn).await?;
+    Ok(problem.flatten())
+}
+
+/// The dataset is in the store: ends the waits for it, and says of how many jobs.
+pub(super) async fn dataset_is_there(conn: &mut Conn, digest: &Digest) -> Result<u64, Failure> {
+    let sweeps: Vec<i64> = sqlx::query_scalar(OF_DATASET).bind(digest.as_str()).fetch_all(&mut *conn).await?;
+    // All sweeps are locked before the first job, as everywhere.
+    for &sweep in &sweeps {
+        dialect::lock_sweep(conn, SweepId(sweep)).await?;
+    }
+    let mut jobs = 0;
+    for sweep in sweeps {
+        jobs += sqlx::query(HINDRANCES_END).bind(sweep).execute(&mut *conn).await?.rows_affected();
+    }
+    Ok(jobs)
 }
 
 /// One damaged sweep must not hide the others.
@@ -161,10 +201,14 @@ pub(super) async fn command(
     };
     match (sweep.state, command) {
         (SweepState::Completed, SweepCommand::Pause) => return refused("completed", "paused"),
-        (SweepState::Completed, SweepCommand::Resume) => return refused("completed", "resumed"),
+        (SweepState::Completed, SweepCommand::Resume) => {
+            return refused("completed", "resumed; `besom retry` opens it");
+        }
         (SweepState::Completed, SweepCommand::Cancel) => return refused("completed", "cancelled"),
         (SweepState::Cancelled, SweepCommand::Pause) => return refused("cancelled", "paused"),
-        (SweepState::Cancelled, SweepCommand::Resume) => return refused("cancelled", "resumed"),
+        (SweepState::Cancelled, SweepCommand::Resume) => {
+            return refused("cancelled", "resumed; `besom retry` opens it");
+        }
         (SweepState::Active, SweepCommand::Resume)
         | (SweepState::Paused, SweepCommand::Pause)
         | (SweepState::Cancelled, SweepCommand::Cancel) => {}
@@ -209,7 +253,9 @@ async fn set_state(
 
 async fn with_counts(conn: &mut Conn, row: SweepRow) -> Result<Sweep, Failure> {
     let totals = totals(conn, SweepId(row.id)).await?;
-    Ok(row.with(totals.counts)?)
+    let mut sweep = row.with(totals.counts)?;
+    sweep.problem = problem(conn, &sweep).await?;
+    Ok(sweep)
 }
 
 async fn row_by_id(conn: &mut Conn, id: SweepId) -> Result<Option<SweepRow>, Failure> {

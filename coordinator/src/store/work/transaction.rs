@@ -13,6 +13,7 @@ use super::dialect::{self, Clock, Conn, Db};
 use crate::{
     domain::Timestamp,
     failed_sync,
+    full_disk::FullDisk,
     store::{
         StoreError,
         failure::{self, Class, Failure},
@@ -35,6 +36,8 @@ pub(in super::super) struct Handle {
     pub(in super::super) limit: Duration,
     /// Held while the importance of a sweep is worked out, which takes memory for each of its cells.
     pub(in super::super) weighing: Arc<Mutex<()>>,
+    /// Where the database writes.
+    pub(in super::super) disk: Arc<FullDisk>,
 }
 
 /// What happens between begin and commit, at the time that the database's clock (or a test) gives.
@@ -69,12 +72,18 @@ impl Handle {
             Way::Ask => (self.duty.clone(), dialect::BEGIN_READ),
             Way::Read => (self.reader.clone(), dialect::BEGIN_READ),
         };
-        let (clock, limit) = (self.clock, self.limit);
+        let (clock, limit, disk) = (self.clock, self.limit, Arc::clone(&self.disk));
+        let writes = matches!(way, Way::Write);
         let task = tokio::spawn(async move {
             let mut run = 1;
             loop {
                 let failure = match once(&pool, begin, &clock, now, limit, &args, body).await {
-                    Ok(value) => return Ok(value),
+                    Ok(value) => {
+                        if writes {
+                            disk.room(operation);
+                        }
+                        return Ok(value);
+                    }
                     Err(failure) => failure,
                 };
                 let (error, class) = match failure {
@@ -86,6 +95,13 @@ impl Handle {
                         (error, class)
                     }
                 };
+                if class == Class::Full {
+                    disk.full(
+                        operation,
+                        format_args!("the store needs a few MiB for \"{operation}\""),
+                        failure::words(&error),
+                    );
+                }
                 if class != Class::Again || run == failure::MAX_RUNS {
                     return Err(failure::answer(error, class, operation));
                 }

@@ -47,6 +47,7 @@ pub(super) async fn register(conn: &mut Conn, now: Timestamp, new: &NewWorker) -
         .bind(&new.device)
         .bind(now.0)
         .bind(Key::random().to_string())
+        .bind(i64::try_from(new.gone_after.as_micros()).unwrap_or(i64::MAX))
         .fetch_one(conn)
         .await?;
     Ok(row.try_into()?)
@@ -79,7 +80,8 @@ pub(super) async fn leave(conn: &mut Conn, now: Timestamp, worker: WorkerId) -> 
     Ok(())
 }
 
-pub(super) async fn list(conn: &mut Conn, now: Timestamp) -> Result<Vec<WorkerRow>, Failure> {
-    let rows: Vec<WorkersRow> = sqlx::query_as(SELECT).bind(now.0 - LISTED_MICROS).fetch_all(conn).await?;
+pub(super) async fn list(conn: &mut Conn, now: Timestamp, all: bool) -> Result<Vec<WorkerRow>, Failure> {
+    let rows: Vec<WorkersRow> =
+        sqlx::query_as(SELECT).bind(now.0 - LISTED_MICROS).bind(i64::from(all)).fetch_all(conn).await?;
     Ok(rows.into_iter().map(|row| row.at(now)).collect())
 }

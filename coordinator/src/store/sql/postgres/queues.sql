@@ -6,7 +6,11 @@ SELECT s.id AS sweep_id,
        CAST(LEAST(9223372036854775807, GREATEST(0, CAST(s.jobs_created AS NUMERIC) - c.succeeded - c.stopped - c.diverged
            - c.failed - c.cancelled - (SELECT count(*) FROM jobs r WHERE r.sweep_id = s.id AND r.state = 'running')))
            AS BIGINT) AS queued,
-       CAST(CASE WHEN (
+       CAST(CASE WHEN NOT EXISTS (
+            SELECT 1
+            FROM jobs h
+            WHERE h.sweep_id = s.id AND h.state = 'queued' AND h.hindrance = 'artifact' AND h.not_before > $1
+       ) AND (
             SELECT j.id
             FROM jobs j
             WHERE j.sweep_id >= s.id AND j.sweep_id <= s.id AND j.state = 'queued' AND j.not_before <= $1

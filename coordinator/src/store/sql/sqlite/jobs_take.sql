@@ -1,6 +1,7 @@
 -- Differs from Postgres: SQLite admits one writer and this runs in BEGIN IMMEDIATE, so a plain UPDATE excludes
 -- everybody else. attempts_open.sql follows in the same transaction, since SQLite has no UPDATE inside WITH.
 -- INDEXED BY: without statistics SQLite would rather read all jobs of a sweep, ended ones too.
+-- While one job of a sweep waits for the sweep's dataset, no other is handed out to find the same.
 -- $1 worker, $2 trainer version, $3 sweep or null, $4 now, $5 lease until, $6 list of slots.
 UPDATE jobs
 SET state = 'running', attempt = attempt + 1, worker_id = $1, slot = given.slot, lease_until = $5, started_at = $4
@@ -13,6 +14,12 @@ FROM (SELECT picked.id, free.value AS slot
                     AND s.state = 'active'
                     AND s.trainer_version = $2
                     AND ($3 IS NULL OR s.id = $3)
+                    AND NOT EXISTS (SELECT 1
+                                    FROM jobs h INDEXED BY jobs_hindered
+                                    WHERE h.sweep_id = s.id
+                                      AND h.state = 'queued'
+                                      AND h.hindrance = 'artifact'
+                                      AND h.not_before > $4)
                     AND j.state = 'queued'
                     AND j.not_before <= $4
                   ORDER BY s.id, j.id

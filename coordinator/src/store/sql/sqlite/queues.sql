@@ -4,7 +4,11 @@ SELECT s.id AS sweep_id,
        s.trainer_version,
        CAST(max(0, s.jobs_created - c.succeeded - c.stopped - c.diverged - c.failed - c.cancelled
            - (SELECT count(*) FROM jobs r WHERE r.sweep_id = s.id AND r.state = 'running')) AS INTEGER) AS queued,
-       CAST(CASE WHEN (
+       CAST(CASE WHEN NOT EXISTS (
+            SELECT 1
+            FROM jobs h INDEXED BY jobs_hindered
+            WHERE h.sweep_id = s.id AND h.state = 'queued' AND h.hindrance = 'artifact' AND h.not_before > $1
+       ) AND (
             SELECT j.id
             FROM jobs j INDEXED BY jobs_queued
             WHERE j.sweep_id = s.id AND j.state = 'queued' AND j.not_before <= $1

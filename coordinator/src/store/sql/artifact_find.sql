@@ -1,3 +1,0 @@
-SELECT size, kind
-FROM artifacts
-WHERE digest = $1

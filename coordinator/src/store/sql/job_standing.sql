@@ -1,0 +1,3 @@
+SELECT sweep_id, state
+FROM jobs
+WHERE id = $1

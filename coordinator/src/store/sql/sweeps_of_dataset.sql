@@ -1,0 +1,4 @@
+SELECT id
+FROM sweeps
+WHERE dataset = $1
+ORDER BY id

@@ -1,0 +1,412 @@
+//! Changes of a sweep file that keep its layout and its comments.
+//!
+//! A change is made twice: in the tree of the file, which says what must come out, and in its text. Where the text, read
+//! again, does not say the same as the tree (aliases, a layout that is not understood), the tree is written anew instead.
+
+use crate::hyperparameters::table::{self, Row};
+use crate::parse::to_json;
+use crate::words::{hint, shorten};
+use crate::yaml::{self, Entry, Kind, Node};
+use crate::{SpecErrors, SweepName, expand};
+
+/// One value to set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// A hyperparameter, or the full name of a key: `learning_rate`, `besom.dataset.test_fraction`.
+    pub key: String,
+    /// In YAML: `0.1`, `[0.1, 0.2]`, `{min: 1, max: 4}`.
+    pub value: String,
+}
+
+/// A changed file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// Its text.
+    pub text: String,
+    /// Whether the comments and the layout of the file before are still there.
+    pub keeps_layout: bool,
+}
+
+/// Why a file was not changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// A key or a value makes no sense.
+    #[error("{key}: {problem}")]
+    Setting {
+        /// Which key.
+        key: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// The file that would come out is refused.
+    #[error("{0}")]
+    File(SpecErrors),
+}
+
+/// The file `text` under another name, with other values.
+///
+/// # Errors
+/// A key is unknown, or the file that would come out is no right sweep file.
+pub fn edit(text: &str, name: &SweepName, edits: &[Edit]) -> Result<Edited, EditError> {
+    let mut tree = yaml::read(text).map_err(|error| EditError::File(error.into()))?;
+    let title = leaf(Kind::Text(name.title().to_owned()));
+    let mut changes = vec![Change { path: vec!["name".to_owned()], value: Some(title) }];
+    for edit in edits {
+        let refuse = |problem: String| EditError::Setting { key: edit.key.clone(), problem };
+        let value = yaml::read(&edit.value).map_err(|error| refuse(error.problem))?;
+        for change in changes_of(&tree, &edit.key, value).map_err(refuse)? {
+            apply(&mut tree, &change);
+            changes.push(change);
+        }
+    }
+    apply(&mut tree, &changes[0]);
+    let in_place = changes.iter().try_fold(text.to_owned(), |text, change| in_text(&text, change));
+    let in_place = in_place.filter(|text| yaml::read(text).is_ok_and(|read| means_the_same(&read, &tree)));
+    let keeps_layout = in_place.is_some();
+    let text = in_place.unwrap_or_else(|| written(&tree));
+    let spec = crate::parse(&text).map_err(EditError::File)?;
+    match crate::parse::locate(&text, expand::refusals(&spec)) {
+        Some(errors) => Err(EditError::File(errors)),
+        None => Ok(Edited { text, keeps_layout }),
+    }
+}
+
+/// What is to stand at the end of a path; `None`: nothing.
+struct Change {
+    path: Vec<String>,
+    value: Option<Node>,
+}
+
+fn leaf(kind: Kind) -> Node {
+    Node { line: 0, bytes: 0..0, kind }
+}
+
+fn map(key: &str, value: Node) -> Node {
+    leaf(Kind::Map(vec![Entry { key: key.to_owned(), line: 0, bytes: 0..0, value }]))
+}
+
+/// Where a value goes that a person sets under this key.
+fn changes_of(tree: &Node, key: &str, value: Node) -> Result<Vec<Change>, String> {
+    let words: Vec<&str> = key.split('.').collect();
+    let change =
+        |path: &[&str], value| Change { path: path.iter().map(|&word| word.to_owned()).collect(), value: Some(value) };
+    match words.as_slice() {
+        ["name"] => Err("--name names the new sweep".to_owned()),
+        ["seed"] if find(tree, &["parameters", "seed"]).is_none() => {
+            let value = if matches!(value.kind, Kind::List(_)) { value } else { leaf(Kind::List(vec![value])) };
+            Ok(vec![change(&["besom", "seeds"], value)])
+        }
+        ["seeds"] => Ok(vec![change(&["besom", "seeds"], value)]),
+        ["seed"] | ["parameters", "seed"] => {
+            Ok(vec![change(&["parameters", "seed"], as_parameter(&table::SEED, value))])
+        }
+        [name] | ["parameters", name] if table::find(name).is_some() => {
+            let row = table::find(name).ok_or_else(|| table::why_unknown(name))?;
+            Ok(changes_of_hyperparameter(tree, row, words.len() == 2, value))
+        }
+        [name, ..] if TOP.contains(name) && words.iter().all(|word| !word.is_empty()) => {
+            Ok(vec![change(&words, value)])
+        }
+        [name] => {
+            let mut known = table::names();
+            known.extend(TOP);
+            Err(match crate::words::nearest(name, &table::names()) {
+                None => format!("{}; {}", "neither a hyperparameter nor a key of the file", hint(name, &known)),
+                Some(_) => table::why_unknown(name),
+            })
+        }
+        _ => Err(format!("expected a hyperparameter or a key of the file; {}", hint(words[0], &TOP))),
+    }
+}
+
+/// Keys of the file that a setting may begin with.
+const TOP: [&str; 6] = ["description", "method", "metric", "run_cap", "parameters", "besom"];
+
+/// A hyperparameter is set where the file has it; one that it does not have comes under `parameters`.
+fn changes_of_hyperparameter(tree: &Node, row: &'static Row, swept: bool, value: Node) -> Vec<Change> {
+    let standing = |block: &[&str]| {
+        let Kind::Map(entries) = &find(tree, block)?.kind else { return None };
+        let entry = entries.iter().find(|entry| table::find(&entry.key).is_some_and(|found| found.name == row.name))?;
+        let mut path: Vec<String> = block.iter().map(|&word| word.to_owned()).collect();
+        path.push(entry.key.clone());
+        Some(path)
+    };
+    let is_single = single(row, &value);
+    let mut changes = Vec::new();
+    if let Some(path) = standing(&["besom", "model"]) {
+        if is_single && !swept {
+            return vec![Change { path, value: Some(value) }];
+        }
+        // Several values have no place there.
+        changes.push(Change { path, value: None });
+    }
+    // With one_at_a_time the base of a parameter with one value is that value.
+    if let Some(path) = standing(&["besom", "base"]).filter(|_| is_single) {
+        changes.push(Change { path, value: Some(value.clone()) });
+    }
+    let path = standing(&["parameters"]).unwrap_or_else(|| vec!["parameters".to_owned(), row.name.to_owned()]);
+    changes.push(Change { path, value: Some(as_parameter(row, value)) });
+    changes
+}
+
+/// Whether this is one value of the hyperparameter, rather than several of them.
+fn single(row: &Row, value: &Node) -> bool {
+    match &value.kind {
+        Kind::List(_) => to_json(value).is_ok_and(|value| row.normalise(&value).is_ok()),
+        Kind::Map(_) => false,
+        Kind::Null | Kind::Boolean(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Text(_) => true,
+    }
+}
+
+fn as_parameter(row: &Row, value: Node) -> Node {
+    match (&value.kind, single(row, &value)) {
+        (Kind::Map(_), _) => value,
+        (_, true) => map("value", value),
+        (_, false) => map("values", value),
+    }
+}
+
+fn find<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
+    path.iter().try_fold(node, |node, word| match &node.kind {
+        Kind::Map(entries) => entries.iter().find(|entry| entry.key == *word).map(|entry| &entry.value),
+        _ => None,
+    })
+}
+
+/// Makes the change in the tree.
+fn apply(tree: &mut Node, change: &Change) {
+    match (&change.value, change.path.split_last()) {
+        (Some(value), _) => set(tree, &change.path, value),
+        (None, Some((last, path))) => remove(tree, path, last),
+        (None, None) => {}
+    }
+}
+
+fn remove(node: &mut Node, path: &[String], last: &str) {
+    let Kind::Map(entries) = &mut node.kind else { return };
+    match path.split_first() {
+        None => entries.retain(|entry| entry.key != last),
+        Some((word, rest)) => {
+            for entry in entries.iter_mut().filter(|entry| entry.key == *word) {
+                remove(&mut entry.value, rest, last);
+            }
+        }
+    }
+}
+
+/// Sets a value; what stands in the way of the path is replaced.
+fn set(node: &mut Node, path: &[String], value: &Node) {
+    let Some((word, rest)) = path.split_first() else {
+        *node = value.clone();
+        return;
+    };
+    if !matches!(node.kind, Kind::Map(_)) {
+        node.kind = Kind::Map(Vec::new());
+    }
+    let Kind::Map(entries) = &mut node.kind else { return };
+    match entries.iter_mut().find(|entry| entry.key == *word) {
+        Some(entry) => set(&mut entry.value, rest, value),
+        None => {
+            let mut below = leaf(Kind::Null);
+            set(&mut below, rest, value);
+            entries.push(Entry { key: word.clone(), line: 0, bytes: 0..0, value: below });
+        }
+    }
+}
+
+/// The text with the change, where its place is found.
+fn in_text(text: &str, change: &Change) -> Option<String> {
+    let root = yaml::read(text).ok()?;
+    let Some(value) = &change.value else { return without(text, &root, &change.path) };
+    let mut node = &root;
+    for (index, word) in change.path.iter().enumerate() {
+        let Kind::Map(entries) = &node.kind else { return None };
+        let rest = &change.path[index + 1..];
+        match entries.iter().find(|entry| entry.key == *word) {
+            Some(entry) if rest.is_empty() => return replaced(text, entry, value),
+            Some(entry) => node = &entry.value,
+            None => {
+                let nested = rest.iter().rev().fold(value.clone(), |below, word| map(word, below));
+                return inserted(text, node, entries, word, &nested, index == 0 && word == "name");
+            }
+        }
+    }
+    None
+}
+
+/// The text without an entry of a mapping. The last entry of a block leaves `{}`.
+fn without(text: &str, root: &Node, path: &[String]) -> Option<String> {
+    let (last, above) = path.split_last()?;
+    let (mut node, mut parent) = (root, None);
+    for word in above {
+        let Kind::Map(entries) = &node.kind else { return None };
+        let entry = entries.iter().find(|entry| entry.key == *word)?;
+        (node, parent) = (&entry.value, Some(entry));
+    }
+    let Kind::Map(entries) = &node.kind else { return None };
+    let index = entries.iter().position(|entry| entry.key == *last)?;
+    if entries.len() == 1 {
+        return replaced(text, parent?, &leaf(Kind::Map(Vec::new())));
+    }
+    let end = |entry: &Entry| Some(end_of(text, &entry.value)?.max(entry.bytes.end));
+    let (start, stop) = (entries[index].bytes.start, end(&entries[index])?);
+    let (start, stop) = if !text.get(node.bytes.start..)?.starts_with('{') {
+        // The lines of a block, with the comment at their end.
+        let line = text[..start].rfind('\n').map_or(0, |end| end + 1);
+        (line, text[stop..].find('\n').map_or(text.len(), |more| stop + more + 1))
+    } else if let Some(next) = entries.get(index + 1) {
+        (start, next.bytes.start)
+    } else {
+        (end(&entries[index - 1])?, stop)
+    };
+    Some(format!("{}{}", text.get(..start)?, text.get(stop..)?))
+}
+
+fn replaced(text: &str, entry: &Entry, value: &Node) -> Option<String> {
+    let (start, end) = (entry.value.bytes.start, end_of(text, &entry.value)?);
+    let after_key = entry.bytes.end + text.get(entry.bytes.end..)?.find(':')? + 1;
+    let new = flow(value);
+    if entry.value.kind == Kind::Null && start == end {
+        return Some(format!("{} {new}{}", &text[..after_key], &text[after_key..]));
+    }
+    // A block below its key moves beside it, unless something stands between them.
+    let between = text.get(after_key..start)?;
+    let start = if between.trim().is_empty() { after_key } else { start };
+    let space = if start == after_key { " " } else { "" };
+    Some(format!("{}{space}{new}{}", &text[..start], text.get(end..)?))
+}
+
+fn inserted(text: &str, parent: &Node, entries: &[Entry], key: &str, value: &Node, first: bool) -> Option<String> {
+    let new = format!("{}: {}", scalar(key), flow(value));
+    let start = parent.bytes.start;
+    if text.get(start..)?.starts_with('{') {
+        let comma = if entries.is_empty() { "" } else { ", " };
+        return Some(format!("{}{new}{comma}{}", &text[..=start], &text[start + 1..]));
+    }
+    let (head, last) = (entries.first()?, entries.last()?);
+    let line = text[..head.bytes.start].rfind('\n').map_or(0, |end| end + 1);
+    let indent = &text[line..head.bytes.start];
+    if !indent.chars().all(|c| c == ' ') {
+        return None;
+    }
+    if first {
+        return Some(format!("{}{indent}{new}\n{}", &text[..line], &text[line..]));
+    }
+    let end = end_of(text, &last.value)?.max(last.bytes.end);
+    // The last value of a block may end with its line already, and a comment may follow it.
+    let end = if text[..end].ends_with('\n') { end - 1 } else { end };
+    let end = text[end..].find('\n').map_or(text.len(), |more| end + more);
+    Some(format!("{}\n{indent}{new}{}", &text[..end], &text[end..]))
+}
+
+/// Where the text of a node ends.
+fn end_of(text: &str, node: &Node) -> Option<usize> {
+    let start = node.bytes.start;
+    let opening = text.get(start..)?.chars().next();
+    let (last, closing) = match &node.kind {
+        _ if opening == Some('*') => return Some(node.bytes.end),
+        Kind::Null | Kind::Boolean(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Text(_) => {
+            return Some(node.bytes.end);
+        }
+        Kind::List(items) => (items.last().map(|item| end_of(text, item)), ']'),
+        Kind::Map(entries) => {
+            let end = |entry: &Entry| Some(end_of(text, &entry.value)?.max(entry.bytes.end));
+            (entries.last().map(end), '}')
+        }
+    };
+    let last = match last {
+        Some(end) => Some(end?),
+        None => None,
+    };
+    if !matches!(opening, Some('[' | '{')) {
+        return last;
+    }
+    let mut at = last.unwrap_or(start + 1);
+    loop {
+        let rest = text.get(at..)?;
+        match rest.chars().next()? {
+            c if c == closing => return Some(at + 1),
+            '#' => at += rest.find('\n')?,
+            c if c.is_whitespace() || c == ',' => at += c.len_utf8(),
+            _ => return None,
+        }
+    }
+}
+
+/// Whether two trees hold the same, wherever it stands.
+fn means_the_same(a: &Node, b: &Node) -> bool {
+    match (&a.kind, &b.kind) {
+        (Kind::List(a), Kind::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| means_the_same(a, b)),
+        (Kind::Map(a), Kind::Map(b)) => {
+            let in_b = |key: &str| b.iter().find(|entry| entry.key == key);
+            a.len() == b.len()
+                && a.iter()
+                    .all(|entry| in_b(&entry.key).is_some_and(|other| means_the_same(&entry.value, &other.value)))
+        }
+        (a, b) => a == b,
+    }
+}
+
+/// The whole tree as a file.
+fn written(tree: &Node) -> String {
+    let mut text = String::new();
+    block(tree, 0, &mut text);
+    text
+}
+
+fn block(node: &Node, indent: usize, text: &mut String) {
+    let Kind::Map(entries) = &node.kind else { return };
+    for entry in entries {
+        let key = scalar(&entry.key);
+        let is_block = indent < 4 && matches!(&entry.value.kind, Kind::Map(below) if below.iter().any(is_nested));
+        if is_block {
+            *text += &format!("{:indent$}{key}:\n", "");
+            block(&entry.value, indent + 2, text);
+        } else {
+            *text += &format!("{:indent$}{key}: {}\n", "", flow(&entry.value));
+        }
+    }
+}
+
+fn is_nested(entry: &Entry) -> bool {
+    matches!(entry.value.kind, Kind::Map(_))
+}
+
+/// A value in one line.
+fn flow(node: &Node) -> String {
+    match &node.kind {
+        Kind::Null => "null".to_owned(),
+        Kind::Boolean(value) => value.to_string(),
+        Kind::Integer(value) => value.to_string(),
+        Kind::Float(value) if value.is_nan() => ".nan".to_owned(),
+        Kind::Float(value) if value.is_infinite() => if *value > 0.0 { ".inf" } else { "-.inf" }.to_owned(),
+        Kind::Float(value) => format!("{value:?}"),
+        Kind::Text(text) => scalar(text),
+        Kind::List(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Kind::Map(entries) => {
+            let entries = entries.iter().map(|entry| format!("{}: {}", scalar(&entry.key), flow(&entry.value)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// Text as YAML reads it back: in quotes unless it is plainly a word.
+fn scalar(text: &str) -> String {
+    let is_plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_./-".contains(c));
+    let is_word = is_plain && yaml::read(text).is_ok_and(|node| node.kind == Kind::Text(text.to_owned()));
+    if is_word { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}
+
+/// A key as a person writes it, and a value, from `KEY=VALUE`.
+impl std::str::FromStr for Edit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() && !value.trim().is_empty() => {
+                Ok(Self { key: key.trim().to_owned(), value: value.trim().to_owned() })
+            }
+            _ => Err(format!("expected KEY=VALUE, such as learning_rate=0.1, got {}", shorten(text))),
+        }
+    }
+}
