@@ -210,7 +210,7 @@ pub(super) fn label(
         }
         [] => Err(format!(
             "has no label column `label` (nor class, target or y in any case); {}: name it as label_column, or add a header \
-             line",
+             line; where the first line is a sample, say label_column: 0 for the first column or -1 for the last",
             listed(names)
         )),
         _ => several(&alike),
