@@ -77,7 +77,8 @@ fn cases() -> Vec<Case> {
     let postgres = |file, args| Case { file, only: Some(Database::Postgres), args, sqlite: &[] };
     vec![
         // Handing out.
-        both(
+        postgres("queues", vec![later(), json("{\"3\": 1}")]),
+        sqlite(
             "queues",
             vec![later()],
             &["INDEX jobs_queued (sweep_id=?", "jobs_hindered (sweep_id=? AND not_before>?)"],

@@ -113,7 +113,7 @@ fn own_drawings_that_cannot_be_read_are_refused_with_reason() {
     predict("c.png", &png(28, 28, &[9; 784])[..60]).says("c.png: is not a readable PNG");
     predict("d.npz", b"PK\x03\x04 no archive").says("d.npz: is not a readable zip file");
     predict("e.npy", &npy(&[2, 28, 28], &[9; 784])).says("e.npy");
-    predict("f.txt", b"hello").says("no known format");
+    predict("f.txt", b"hello").says("is a table; drawings are read from");
     home.besom(["predict", "tiny", "--input", "missing.png"]).expect(1).says("missing.png");
 }
 

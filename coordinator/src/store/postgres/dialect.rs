@@ -12,7 +12,7 @@ pub(super) use super::PostgresStore as Backend;
 use super::work::Grant;
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
-    store::{failure::Class, starts::Starts},
+    store::{failure::Class, rows::QueueRow, starts::Starts},
 };
 
 pub(super) type Db = sqlx::Postgres;
@@ -37,7 +37,7 @@ pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_inse
 pub(super) const HISTORY: &str = include_str!("../sql/postgres/history.sql");
 
 pub(super) const HINDRANCE: &str = include_str!("../sql/postgres/hindrance.sql");
-pub(super) const QUEUES: &str = include_str!("../sql/postgres/queues.sql");
+const QUEUES: &str = include_str!("../sql/postgres/queues.sql");
 pub(super) const WORKERS_SEEN: &str = include_str!("../sql/postgres/workers_seen.sql");
 
 const NOW: &str = include_str!("../sql/postgres/now.sql");
@@ -88,6 +88,11 @@ pub(super) async fn lock_artifact(conn: &mut Conn, digest: &Digest) -> sqlx::Res
 pub(super) async fn jobs_grew(conn: &mut Conn) -> sqlx::Result<()> {
     sqlx::query("ANALYZE jobs").execute(conn).await?;
     Ok(())
+}
+
+/// What may be handed out of each active sweep.
+pub(super) async fn queues(conn: &mut Conn, now: Timestamp, starts: &Starts) -> sqlx::Result<Vec<QueueRow>> {
+    sqlx::query_as(QUEUES).bind(now.0).bind(json!(starts.known(Instant::now()))).fetch_all(conn).await
 }
 
 /// Leases a queued job for each free place, as far as there are any; says how many.

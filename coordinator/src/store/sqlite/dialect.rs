@@ -11,7 +11,7 @@ pub(super) use super::{SqliteStore as Backend, clock::Clock};
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
     failed_sync,
-    store::{failure::Class, starts::Starts},
+    store::{failure::Class, rows::QueueRow, starts::Starts},
 };
 
 pub(super) type Db = sqlx::Sqlite;
@@ -32,7 +32,7 @@ pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/sqlite/epochs_insert
 pub(super) const HISTORY: &str = include_str!("../sql/sqlite/history.sql");
 
 pub(super) const HINDRANCE: &str = include_str!("../sql/sqlite/hindrance.sql");
-pub(super) const QUEUES: &str = include_str!("../sql/sqlite/queues.sql");
+const QUEUES: &str = include_str!("../sql/sqlite/queues.sql");
 pub(super) const WORKERS_SEEN: &str = include_str!("../sql/sqlite/workers_seen.sql");
 
 const TAKE: &str = include_str!("../sql/sqlite/jobs_take.sql");
@@ -61,6 +61,11 @@ pub(super) async fn lock_free_jobs(_: &mut Conn, jobs: impl Iterator<Item = JobI
 /// The statements here name their index where the planner could go wrong.
 pub(super) async fn jobs_grew(_: &mut Conn) -> sqlx::Result<()> {
     Ok(())
+}
+
+/// What may be handed out of each active sweep.
+pub(super) async fn queues(conn: &mut Conn, now: Timestamp, _: &Starts) -> sqlx::Result<Vec<QueueRow>> {
+    sqlx::query_as(QUEUES).bind(now.0).fetch_all(conn).await
 }
 
 /// Leases a queued job for each free place, as far as there are any; says how many.

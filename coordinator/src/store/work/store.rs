@@ -153,7 +153,10 @@ impl Store for Backend {
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, StoreError> {
-        self.handle().run(Way::Ask, "queues", None, (), |conn, now, ()| Box::pin(sweeps::queues(conn, now))).await
+        let starts = self.lanes().map(|lanes| lanes.starts.clone()).unwrap_or_default();
+        self.handle()
+            .run(Way::Ask, "queues", None, starts, |conn, now, starts| Box::pin(sweeps::queues(conn, now, starts)))
+            .await
     }
 
     async fn report(

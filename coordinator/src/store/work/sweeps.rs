@@ -9,6 +9,7 @@ use crate::{
         StoreError, SweepCommand,
         failure::Failure,
         rows::{CountRow, QueueRow, SweepRow, Totals},
+        starts::Starts,
     },
 };
 
@@ -17,7 +18,6 @@ const SELECT: &str = include_str!("../sql/sweeps.sql");
 const COUNTS: &str = include_str!("../sql/sweep_counts.sql");
 const COUNT_INSERT: &str = include_str!("../sql/sweep_counts_insert.sql");
 const COUNT_CANCELLED: &str = include_str!("../sql/sweep_counts_cancelled.sql");
-const QUEUES: &str = dialect::QUEUES;
 const SET_STATE: &str = include_str!("../sql/sweep_set_state.sql");
 const COMPLETE: &str = include_str!("../sql/sweep_complete.sql");
 const CANCEL_JOBS: &str = include_str!("../sql/sweep_cancel_jobs.sql");
@@ -182,8 +182,8 @@ pub(super) async fn totals(conn: &mut Conn, id: SweepId) -> Result<Totals, Failu
 }
 
 /// Active sweeps with what waits in them, in the order in which their jobs are handed out.
-pub(super) async fn queues(conn: &mut Conn, now: Timestamp) -> Result<Vec<Queue>, Failure> {
-    let rows: Vec<QueueRow> = sqlx::query_as(QUEUES).bind(now.0).fetch_all(conn).await?;
+pub(super) async fn queues(conn: &mut Conn, now: Timestamp, starts: &Starts) -> Result<Vec<Queue>, Failure> {
+    let rows: Vec<QueueRow> = dialect::queues(conn, now, starts).await?;
     Ok(rows.into_iter().map(Queue::from).collect())
 }
 
