@@ -11,7 +11,7 @@ DROP INDEX jobs_progress;
 
 -- The time that so many microseconds since 1970 mean, as text; none for one that is before. Of a time that cannot be, Postgres
 -- would refuse to show any row.
-CREATE FUNCTION besom_utc(micros BIGINT) RETURNS TEXT LANGUAGE sql STABLE
+CREATE FUNCTION besom_utc(micros BIGINT) RETURNS TEXT LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN micros >= 0 THEN
     to_char(to_timestamp(micros / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')
         || '.' || lpad((micros % 1000000)::text, 6, '0') || 'Z'
