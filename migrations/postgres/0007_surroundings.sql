@@ -24,10 +24,8 @@ SELECT w.name AS worker,
        w.slots,
        (SELECT count(*) FROM jobs j WHERE j.state = 'running' AND j.worker_id = w.id) AS running,
        w.build,
-       to_char(to_timestamp(w.registered_at / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')
-           || '.' || lpad((w.registered_at % 1000000)::text, 6, '0') || 'Z' AS registered_at,
-       to_char(to_timestamp(w.last_seen_at / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')
-           || '.' || lpad((w.last_seen_at % 1000000)::text, 6, '0') || 'Z' AS last_seen_at
+       besom_utc(w.registered_at) AS registered_at,
+       besom_utc(w.last_seen_at) AS last_seen_at
 FROM workers w
 CROSS JOIN (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) t
 WHERE w.last_seen_at > t.now - 86400000000;

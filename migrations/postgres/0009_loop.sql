@@ -9,17 +9,16 @@ SELECT s.name AS sweep,
        s.state,
        s.jobs_total,
        s.jobs_created,
-       s.jobs_created - c.succeeded - c.stopped - c.diverged - c.failed - c.cancelled - r.running AS queued,
+       CAST(LEAST(9223372036854775807, GREATEST(0, CAST(s.jobs_created AS NUMERIC) - c.succeeded - c.stopped
+           - c.diverged - c.failed - c.cancelled - r.running)) AS BIGINT) AS queued,
        r.running,
        c.succeeded,
        c.stopped,
        c.diverged,
        c.failed,
        c.cancelled,
-       to_char(to_timestamp(s.created_at / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')
-           || '.' || lpad((s.created_at % 1000000)::text, 6, '0') || 'Z' AS created_at,
-       to_char(to_timestamp(s.ended_at / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')
-           || '.' || lpad((s.ended_at % 1000000)::text, 6, '0') || 'Z' AS ended_at,
+       besom_utc(s.created_at) AS created_at,
+       besom_utc(s.ended_at) AS ended_at,
        COALESCE(s.title, s.name) AS title
 FROM sweeps s
 JOIN sweep_counts c ON c.sweep_id = s.id

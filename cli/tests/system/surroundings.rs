@@ -94,7 +94,7 @@ fn harm_dataset(world: &World, backend: Backend, harm: Harm) {
         ),
         (Backend::Postgres, Harm::Damaged) => psql(
             world,
-            "UPDATE artifact_chunks SET bytes = set_byte(bytes, 9, 0) FROM sweeps \
+            "UPDATE artifact_chunks SET bytes = set_byte(bytes, length(bytes) - 1, 255 - get_byte(bytes, length(bytes) - 1)) FROM sweeps \
              WHERE artifact_chunks.digest = sweeps.dataset AND seq = 0",
         ),
     }
