@@ -175,6 +175,7 @@ fn cases() -> Vec<Case> {
         both("workers", vec![int(0), int(1)], &["jobs_of_worker (worker_id=?)"]),
         both("hindrance", vec![sweep()], &["INDEX jobs_hindered (sweep_id=?"]),
         both("hindrances_end", vec![sweep()], &["SEARCH jobs USING INDEX jobs_"]),
+        both("hindrances_forget", vec![sweep()], &["SEARCH jobs USING INDEX jobs_"]),
     ]
 }
 

@@ -222,3 +222,38 @@ async fn a_job_that_comes_back_from_far_before_the_others_is_handed_out_as_well(
     rest.sort_unstable();
     assert_eq!(rest, [3, 10_013, 10_014, 10_015, 10_016, 10_017, 10_018, 10_019, 10_020]);
 }
+
+/// The job whose number is `job` stands far before those that were handed out last.
+async fn is_handed_out_at_once(bench: &store_support::Bench, worker: besom_coordinator::domain::WorkerId, job: i64) {
+    let given = bench.acquire(worker, 1, None).await;
+    assert_eq!(given.iter().map(|given| given.at.job.0).collect::<Vec<_>>(), [job], "while others are queued");
+}
+
+#[tokio::test]
+async fn what_is_retried_released_or_has_its_dataset_again_is_handed_out_before_what_stands_far_behind_it() {
+    let bench = store_support::postgres().await;
+    let sweep = bench.sweep("s", 10_040).await;
+    let worker = bench.worker("w").await;
+    let lease = bench.acquire(worker, 1, None).await.remove(0);
+    bench.execute("UPDATE jobs SET state = 'failed', ended_at = 0, error = 'e' WHERE id = 2").await.unwrap();
+    let hindered = "UPDATE jobs SET hindrance = 'artifact', not_before = 4102444800000000, hindrances = 1 WHERE id = 3";
+    bench.execute("UPDATE jobs SET state = 'cancelled', ended_at = 0 WHERE id BETWEEN 4 AND 10010").await.unwrap();
+    // The next look begins behind all of these.
+    let far = async || {
+        for _ in 0..2 {
+            assert!(bench.acquire(worker, 1, None).await[0].at.job.0 > 10_010);
+        }
+    };
+    bench.execute("UPDATE jobs SET state = 'cancelled', ended_at = 0 WHERE id = 3").await.unwrap();
+    far().await;
+    bench.store.release(worker, vec![lease.at], false, None).await.unwrap();
+    is_handed_out_at_once(&bench, worker, 1).await;
+    far().await;
+    bench.store.retry_sweep(sweep.id, Some(besom_coordinator::domain::JobId(2)), None).await.unwrap();
+    is_handed_out_at_once(&bench, worker, 2).await;
+    far().await;
+    bench.execute("UPDATE jobs SET state = 'queued', ended_at = NULL WHERE id = 3").await.unwrap();
+    bench.execute(hindered).await.unwrap();
+    bench.store.dataset_is_there(store_support::digest(0xda7a)).await.unwrap();
+    is_handed_out_at_once(&bench, worker, 3).await;
+}

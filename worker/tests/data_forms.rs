@@ -15,7 +15,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
-use data_support::{chain, gzip, idx, load_in, npy, npz, spec, ten_labels, ten_samples, zip_of};
+use data_support::{chain, gzip, idx, load_in, npy, npy_ordered, npz, spec, ten_labels, ten_samples, zip_of};
 
 /// The forms that the documentation lists, by the first cells of its table.
 fn documented() -> Vec<String> {
@@ -540,6 +540,41 @@ async fn what_is_left_out_is_told() {
 }
 
 #[tokio::test]
+async fn a_column_of_one_hot_labels_without_a_sample_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels: Vec<u8> = (0..10).flat_map(|i| if i % 2 == 0 { [1, 0, 0] } else { [0, 0, 1] }).collect();
+    write(folder.path(), "x.npz", &npz(&ten_samples(), &npy("|u1", "(10, 3)", &labels)));
+    let loaded = load_in(folder.path(), &spec("x.npz")).await.unwrap();
+    assert_eq!(loaded.dataset.header().classes, ["0", "2"]);
+    assert!(
+        loaded.notes.iter().any(|note| note.contains("1 of the 3 columns of the labels hold no 1 (1)")),
+        "{:?}",
+        loaded.notes
+    );
+}
+
+#[tokio::test]
+async fn the_first_samples_of_a_class_are_the_same_in_either_order_of_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let value = |sample: u16, feature: u16| 10 * sample + feature;
+    for (class, dtype) in [("bytes", "|u1"), ("wide", "<u2")] {
+        let bytes = |value: u16| if dtype == "|u1" { vec![value as u8] } else { value.to_le_bytes().to_vec() };
+        let rows: Vec<u8> = (0..6).flat_map(|i| (0..4).flat_map(move |k| bytes(value(i, k)))).collect();
+        let columns: Vec<u8> = (0..4).flat_map(|k| (0..6).flat_map(move |i| bytes(value(i, k)))).collect();
+        write(folder.path(), &format!("c/{class}.npy"), &npy(dtype, "(6, 4)", &rows));
+        write(folder.path(), &format!("fortran/{class}.npy"), &npy_ordered(dtype, "True", "(6, 4)", &columns));
+    }
+    for per_class in [2, 4, 6] {
+        let load = async |source| {
+            let few =
+                DatasetSpec { per_class: Some(per_class), stratify: true, test_fraction: Some(0.5), ..spec(source) };
+            load_in(folder.path(), &few).await.unwrap().dataset.digest().to_owned()
+        };
+        assert_eq!(load("c").await, load("fortran").await, "per_class: {per_class}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_nearly_a_form_is_refused_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
@@ -565,6 +600,18 @@ async fn what_is_nearly_a_form_is_refused_with_advice() {
     write(root, "webp/dog/1.png", &png(&[1; 4], 2));
     write(root, "hollow/cat/1.png", &png(&[1; 4], 2));
     write(root, "hollow/dog/notes.txt", b"");
+    for (set, class) in [("train", "cat"), ("train", "dog"), ("eval", "cat"), ("eval", "dog")] {
+        write(root, &format!("extra/{set}/{class}/1.png"), &png(&[1; 4], 2));
+    }
+    for (set, class) in [("train", "cat"), ("train", "dog"), ("test", "cat"), ("test", "dog"), ("unlabelled", "all")] {
+        write(root, &format!("third/{set}/{class}/1.png"), &png(&[1; 4], 2));
+    }
+    for (set, class) in [("val", "cat"), ("val", "dog"), ("test", "cat"), ("test", "dog")] {
+        write(root, &format!("untrained/{set}/{class}/1.png"), &png(&[1; 4], 2));
+        write(root, &format!("stray/{set}/{class}/1.png"), &png(&[1; 4], 2));
+    }
+    write(root, "stray/mean.npy", &x);
+    write(root, "stray/std.npy", &x);
     write(root, "noheader.csv", b"0,17,3,4\n1,2,7,1\n");
     write(root, "spaces.csv", b"label a b\n0 1 2\n");
     write(root, "picture.png", &png(&[1; 4], 2));
@@ -587,6 +634,10 @@ async fn what_is_nearly_a_form_is_refused_with_advice() {
         ("flat", &["holds 1.png", "folder of its name"]),
         ("files", &["give a file itself, such as train.csv"]),
         ("webp", &["neither PNG nor JPEG"]),
+        ("extra", &["`eval`", "beside folders for splits (`train`)"]),
+        ("third", &["`unlabelled`", "beside folders for splits (`test`, `train`)"]),
+        ("untrained", &["`test`, `val`", "no folder train"]),
+        ("stray", &[".npy files (mean, std)", "beside the folder test"]),
         ("hollow", &["dog: holds no PNG or JPEG picture"]),
         ("noheader.csv", &["no header line", "label_column: 0"]),
         ("spaces.csv", &["if spaces separate its cells"]),

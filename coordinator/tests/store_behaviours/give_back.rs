@@ -102,6 +102,21 @@ pub(crate) async fn a_dataset_that_is_stored_again_ends_the_wait_for_it(bench: B
     assert_eq!(bench.query("SELECT max(failures), max(losses) FROM jobs").await, [["0", "0"]]);
 }
 
+pub(crate) async fn a_job_that_ran_while_its_dataset_was_stored_again_waits_as_if_for_the_first_time(bench: Bench) {
+    bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let (mut now, mut job) = (1.0, bench.acquire(worker, 1, at(1.0)).await.remove(0).at);
+    for times in 1..=10 {
+        bench.complete(hindered(job, MISSING, Hindrance::Artifact), at(now)).await;
+        now += after_hindrance(Hindrance::Artifact, times, spread(job)).as_secs_f64() + 0.001;
+        job = bench.acquire(worker, 1, at(now)).await.remove(0).at;
+    }
+    assert_eq!(bench.store.dataset_is_there(digest(0xda7a)).await.unwrap(), 0, "no job waits just now");
+    // The worker asked for the dataset before it was there.
+    bench.complete(hindered(job, MISSING, Hindrance::Artifact), at(now)).await;
+    assert_eq!(bench.acquire(worker, 1, at(now + 1.001)).await.len(), 1);
+}
+
 pub(crate) async fn a_sweep_that_waits_for_its_dataset_holds_up_no_other_sweep(bench: Bench) {
     bench.sweep("waits", 2).await;
     let other =

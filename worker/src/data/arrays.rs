@@ -1,14 +1,14 @@
 //! Arrays with names, as an .npz archive or a folder of .npy files holds them: which of them are the samples and which
 //! the labels of which split.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use super::DataError;
 use super::form::{Filling, Seen};
 use super::limits::{Axes, Room};
 use super::npy::Array;
-use super::samples::{Parsed, Samples};
+use super::samples::{Labels, Parsed, Samples};
 
 /// Names of samples. The first ones are `numpy.savez`'s own for arrays without a name.
 const SAMPLES: &[&str] = &[
@@ -80,17 +80,38 @@ pub(super) fn read(
         let (verb, them) = if left_out.len() == 1 { ("is", "it") } else { ("are", "them") };
         notes.push(format!("{what}: {} {verb} left out; besom trains without {them}", left_out.join(", ")));
     }
-    let mut room = Room::new();
-    Ok(Some(match &pairs[..] {
-        [whole] => Parsed::Whole(samples(whole, open, &mut room)?),
-        [train, test, ..] => {
-            Parsed::Split { train: samples(train, open, &mut room)?, test: samples(test, open, &mut room)? }
-        }
+    let (mut room, mut columns) = (Room::new(), 0);
+    let mut samples = |pair| samples(pair, open, &mut room, &mut columns);
+    let parsed = match &pairs[..] {
+        [whole] => Parsed::Whole(samples(whole)?),
+        [train, test, ..] => Parsed::Split { train: samples(train)?, test: samples(test)? },
         [] => return Ok(None),
-    }))
+    };
+    note_empty_columns(what, columns, &parsed, notes);
+    Ok(Some(parsed))
 }
 
-fn samples(pair: &Pair, open: &mut Open<'_>, room: &mut Room) -> Result<Samples, DataError> {
+/// Notes the columns of one-hot labels in which no sample has its 1: they become no classes.
+fn note_empty_columns(what: &str, columns: u64, parsed: &Parsed, notes: &mut Vec<String>) {
+    let parts = match parsed {
+        Parsed::Whole(whole) => vec![&whole.labels],
+        Parsed::Split { train, test } => vec![&train.labels, &test.labels],
+    };
+    let found: BTreeSet<i64> = parts.into_iter().flat_map(Labels::integers).copied().collect();
+    let columns = i64::try_from(columns).unwrap_or(i64::MAX);
+    let empty = columns.saturating_sub(found.len() as i64);
+    if empty > 0 && !found.is_empty() {
+        let shown = (0..columns).filter(|column| !found.contains(column)).take(8);
+        let shown = shown.map(|column| column.to_string()).collect::<Vec<_>>().join(", ");
+        let more = if empty > 8 { ", ..." } else { "" };
+        notes.push(format!(
+            "{what}: {empty} of the {columns} columns of the labels hold no 1 ({shown}{more}); they are not among the classes"
+        ));
+    }
+}
+
+/// Reads one split; `columns` becomes the number of columns of its labels where there is one for each class.
+fn samples(pair: &Pair, open: &mut Open<'_>, room: &mut Room, columns: &mut u64) -> Result<Samples, DataError> {
     let mut seen = Seen::default();
     let mut axes = None;
     open(&pair.samples, &mut |what, array, mut reader| {
@@ -116,6 +137,7 @@ fn samples(pair: &Pair, open: &mut Open<'_>, room: &mut Room) -> Result<Samples,
     let mut labels = None;
     open(&pair.labels, &mut |what, array, mut reader| {
         labels = Some(array.read_labels(what, &mut reader, samples)?);
+        *columns = (*columns).max(array.one_hot_columns().unwrap_or(0));
         Ok(())
     })?;
     match (values, labels) {

@@ -79,6 +79,17 @@ pub(super) fn read(folder: &Path, spec: &DatasetSpec, notes: &mut Vec<String>) -
     }
     if !arrays.is_empty() {
         refuse_keys(what, spec, "arrays", &[Key::Size])?;
+        if let Some(split) = folders.iter().find(|folder| is_split(&folder.name)) {
+            let problem = format!(
+                "holds .npy files ({}) beside the folder {}: move one of them away",
+                names.join(", "),
+                split.name
+            );
+            return Err(DataError::refused(what, problem));
+        }
+        if !folders.is_empty() {
+            notes.push(format!("{what}: {} left out: beside .npy files no folder is read", listed(&folders)));
+        }
         return read_classes(what, class_files(&arrays), spec.per_class, notes).map(Parsed::Whole);
     }
     let find = |names: &[&str]| folders.iter().find(|folder| names.contains(&folder.name.to_lowercase().as_str()));
@@ -91,6 +102,7 @@ pub(super) fn read(folder: &Path, spec: &DatasetSpec, notes: &mut Vec<String>) -
     if folders.is_empty() {
         return Err(DataError::refused(what, nothing(&files)));
     }
+    refuse_mixed_splits(what, &folders)?;
     let classes = class_folders(what, &folders)?;
     pictures(what, vec![classes], spec, notes)?
         .pop()
@@ -101,6 +113,36 @@ pub(super) fn read(folder: &Path, spec: &DatasetSpec, notes: &mut Vec<String>) -
 fn is_split(name: &str) -> bool {
     let name = name.to_lowercase();
     TRAIN.contains(&name.as_str()) || TESTS.contains(&name.as_str())
+}
+
+/// Refuses folders of which some are splits and others are not, or that are splits without a training split. A class may
+/// be called `train` all the same: its folder holds pictures and no folders.
+fn refuse_mixed_splits(what: &str, folders: &[&Entry]) -> Result<(), DataError> {
+    let (mut splits, mut others) = (Vec::new(), Vec::new());
+    for folder in folders {
+        let holds_classes = |entry: &Entry| entry.is_folder || extension(&entry.name) == "npy";
+        match is_split(&folder.name) && entries(&folder.path, &mut 0)?.iter().any(holds_classes) {
+            true => splits.push(*folder),
+            false => others.push(*folder),
+        }
+    }
+    let problem = match (&splits[..], &others[..]) {
+        ([], _) => return Ok(()),
+        (splits, []) => format!("holds {} but no folder train: call the training split so", listed(splits)),
+        (splits, others) => format!(
+            "holds {} beside folders for splits ({}): move what is neither the training nor the test split away",
+            listed(others),
+            listed(splits)
+        ),
+    };
+    Err(DataError::refused(what, problem))
+}
+
+/// The names of the first few.
+fn listed(folders: &[&Entry]) -> String {
+    let names: Vec<String> = folders.iter().take(SHOWN).map(|folder| format!("`{}`", folder.name)).collect();
+    let more = if folders.len() > SHOWN { ", ..." } else { "" };
+    format!("{}{more}", names.join(", "))
 }
 
 /// Reads classes that stand under folders for the splits.

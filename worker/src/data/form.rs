@@ -71,8 +71,10 @@ impl Seen {
     pub(super) fn add(&mut self, value: f64, precision: Precision) -> Result<(), String> {
         self.bytes = self.bytes && (0.0..=255.0).contains(&value) && value.fract() == 0.0;
         if self.fractions {
-            let fold = value * 255.0;
-            self.fractions = (0.0..=1.0).contains(&value) && (fold - fold.round()).abs() <= precision.slack(fold);
+            let (fold, is_fraction) = (value * 255.0, (0.0..=1.0).contains(&value));
+            // A number that is not 0 stays one, however small the slack of its precision makes it look.
+            let is_kept = value == 0.0 || fold.round() >= 1.0;
+            self.fractions = is_fraction && is_kept && (fold - fold.round()).abs() <= precision.slack(fold);
         }
         if self.bytes || (value as f32).is_finite() {
             return Ok(());
@@ -196,14 +198,6 @@ impl Filling {
             Values::Floats(values) => reorder(what, values, start, rows, places, place),
         }
     }
-
-    /// Forgets the values from `length` on.
-    pub(super) fn truncate(&mut self, length: usize) {
-        match &mut self.0 {
-            Values::Bytes(values) | Values::Fractions(values) => values.truncate(length),
-            Values::Floats(values) => values.truncate(length),
-        }
-    }
 }
 
 fn reorder<T: Copy>(
@@ -258,6 +252,11 @@ mod tests {
         assert_eq!(form(&[0.0, 255.0], Precision::Single), Form::Bytes);
         for other in [&[0.0, 256.0][..], &[-1.0], &[0.5], &[1.0 / 255.0, 1.5], &[0.1, 0.2], &[1e-9], &[65_535.0]] {
             assert_eq!(form(other, Precision::Single), Form::Floats, "{other:?}");
+        }
+        for small in [5e-5, 0.00003, 1e-300] {
+            for precision in [Precision::Half, Precision::Single, Precision::Text] {
+                assert_eq!(form(&[0.0, 1.0, small], precision), Form::Floats, "{small} is not 0 ({precision:?})");
+            }
         }
         for bad in [f64::NAN, f64::INFINITY, 1e39] {
             assert!(Seen::default().add(bad, Precision::Single).is_err(), "{bad}");

@@ -131,7 +131,7 @@ impl Array {
         }
         let precision = if self.kind == Kind::Float && self.item == 2 { Precision::Half } else { Precision::Single };
         let mut bad = None;
-        self.for_each(what, reader, self.stored(samples), |index, item| {
+        self.for_each_of(what, reader, samples, |index, item| {
             if let Err(problem) = seen.add(self.decode(item), precision)
                 && bad.is_none()
             {
@@ -153,20 +153,17 @@ impl Array {
         values: &mut Filling,
     ) -> Result<(), DataError> {
         let start = values.len();
-        let bytes_as_such = self.kind == Kind::Unsigned && self.item == 1;
-        self.for_each_piece(what, reader, self.stored(samples), |_, piece| {
-            if bytes_as_such {
-                values.push_bytes(piece);
-            } else {
-                piece.chunks_exact(self.item).for_each(|item| values.push(self.decode(item)));
-            }
-        })?;
+        let holds_all = !self.fortran || samples == self.samples();
+        if self.kind == Kind::Unsigned && self.item == 1 && holds_all {
+            self.for_each_piece(what, reader, self.stored(samples), |_, piece| values.push_bytes(piece))?;
+        } else {
+            self.for_each_of(what, reader, samples, |_, item| values.push(self.decode(item)))?;
+        }
         let (rows, shape) = (samples as usize, self.shape.get(1..).unwrap_or_default());
         let shape: Vec<usize> = shape.iter().map(|&size| size as usize).collect();
         let width: usize = shape.iter().product();
         if self.fortran && width > 0 {
-            values.reorder_columns(what, start, self.samples() as usize, &fortran_places(&shape))?;
-            values.truncate(start + rows * width);
+            values.reorder_columns(what, start, rows, &fortran_places(&shape))?;
         }
         if let [3, height, width] = shape[..]
             && Axes::new(what, &self.shape).is_ok_and(|axes| axes.planes)
@@ -182,6 +179,14 @@ impl Array {
     fn stored(&self, samples: u64) -> u64 {
         let width: u64 = self.shape.iter().skip(1).product();
         if self.fortran { self.count() } else { self.count().min(samples.saturating_mul(width)) }
+    }
+
+    /// The number of columns of labels that have one for each class.
+    pub(super) fn one_hot_columns(&self) -> Option<u64> {
+        match self.shape[..] {
+            [samples, classes] if samples > 1 && classes > 1 => Some(classes),
+            _ => None,
+        }
     }
 
     /// Reads all values as labels of so many samples: one column of whole numbers or texts, or one column for each class,
@@ -278,6 +283,22 @@ impl Array {
             return Err(DataError::refused(what, problem));
         }
         texts.finish().map_err(|problem| DataError::refused(what, problem))
+    }
+
+    /// Feeds the items of the first `samples` samples, as stored, to `take`: in Fortran order they lie all over the file.
+    fn for_each_of(
+        &self,
+        what: &str,
+        reader: &mut impl Read,
+        samples: u64,
+        mut take: impl FnMut(u64, &[u8]),
+    ) -> Result<(), DataError> {
+        let all = self.samples().max(1);
+        self.for_each(what, reader, self.stored(samples), |index, item| {
+            if !self.fortran || index % all < samples {
+                take(index, item);
+            }
+        })
     }
 
     /// Feeds the first `count` items, as stored, to `take`.

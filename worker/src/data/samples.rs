@@ -25,6 +25,14 @@ impl Labels {
             Self::Names { indices, .. } => indices.len(),
         }
     }
+
+    /// The whole numbers; none where the labels are texts.
+    pub(super) fn integers(&self) -> &[i64] {
+        match self {
+            Self::Integers(values) => values,
+            Self::Names { .. } => &[],
+        }
+    }
 }
 
 /// The values of some samples as their source has them, row by row.
@@ -161,6 +169,11 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
             let header = header(train.shape, classes, counts[0], counts[1], synthetic);
             let [train_count, count] = [counts[0], counts[0] + counts[1]].map(|count| count as u32);
             let order = Split { train: (0..train_count).collect(), test: (train_count..count).collect() };
+            if [&train.values, &test.values].iter().any(|values| matches!(values, Values::Floats(_))) {
+                // Bytes beside floats take four times their memory: too many are refused before they do.
+                let scale = Some(spec.scale.unwrap_or(Scale::None));
+                Header { values: Kind::Floats, scale, ..header.clone() }.check(what)?;
+            }
             let (train, test) = Values::alike(what, train.values, test.values)?;
             lay_out(what, header, [train, test], &labels, &order, spec.scale)
         }

@@ -59,6 +59,14 @@ impl Lanes {
     }
 }
 
+/// Jobs may have come back to the queue from anywhere: the next look for them walks over everything.
+fn look_everywhere<T, E>(backend: &Backend, done: Result<T, E>) -> Result<T, E> {
+    if let (Some(lanes), Ok(_)) = (backend.lanes(), &done) {
+        lanes.starts.forget_all();
+    }
+    done
+}
+
 /// Every call is answered.
 fn all<T>(answers: Vec<Result<T, StoreError>>) -> Answers<T> {
     answers.into_iter().map(Some).collect()
@@ -117,19 +125,23 @@ impl Store for Backend {
         job: Option<JobId>,
         now: Option<Timestamp>,
     ) -> Result<Retried, StoreError> {
-        self.handle()
+        let done = self
+            .handle()
             .run(Way::Write, "retry sweep", now, (sweep, job), |conn, _, (sweep, job)| {
                 Box::pin(retry::retry(conn, *sweep, *job))
             })
-            .await
+            .await;
+        look_everywhere(self, done)
     }
 
     async fn dataset_is_there(&self, digest: Digest) -> Result<u64, StoreError> {
-        self.handle()
+        let done = self
+            .handle()
             .run(Way::Write, "end waits for a dataset", None, digest, |conn, _, digest| {
                 Box::pin(sweeps::dataset_is_there(conn, digest))
             })
-            .await
+            .await;
+        look_everywhere(self, done)
     }
 
     async fn register_worker(&self, worker: NewWorker, now: Option<Timestamp>) -> Result<Session, StoreError> {
@@ -188,11 +200,13 @@ impl Store for Backend {
         leaving: bool,
         now: Option<Timestamp>,
     ) -> Result<Vec<WriteResult>, StoreError> {
-        self.handle()
+        let done = self
+            .handle()
             .run(Way::Write, "release", now, (session, leases, leaving), |conn, now, (session, leases, leaving)| {
                 Box::pin(release::release(conn, now, *session, leases, *leaving))
             })
-            .await
+            .await;
+        look_everywhere(self, done)
     }
 
     async fn expire(
@@ -201,11 +215,13 @@ impl Store for Backend {
         limit: u32,
         now: Option<Timestamp>,
     ) -> Result<Vec<Settled>, StoreError> {
-        self.handle()
+        let done = self
+            .handle()
             .run(Way::Write, "expire", now, (policy, limit), |conn, now, (policy, limit)| {
                 Box::pin(expire::expire(conn, now, *policy, *limit))
             })
-            .await
+            .await;
+        look_everywhere(self, done)
     }
 
     async fn progress(&self, sweep: SweepId) -> Result<Progress, StoreError> {

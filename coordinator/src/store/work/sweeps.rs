@@ -23,6 +23,7 @@ const COMPLETE: &str = include_str!("../sql/sweep_complete.sql");
 const CANCEL_JOBS: &str = include_str!("../sql/sweep_cancel_jobs.sql");
 const OF_DATASET: &str = include_str!("../sql/sweeps_of_dataset.sql");
 const HINDRANCES_END: &str = include_str!("../sql/hindrances_end.sql");
+const HINDRANCES_FORGET: &str = include_str!("../sql/hindrances_forget.sql");
 const CANCEL_ATTEMPTS: &str = include_str!("../sql/sweep_cancel_attempts.sql");
 
 pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> Result<(Sweep, bool), Failure> {
@@ -162,6 +163,7 @@ pub(super) async fn dataset_is_there(conn: &mut Conn, digest: &Digest) -> Result
     }
     let mut jobs = 0;
     for sweep in sweeps {
+        sqlx::query(HINDRANCES_FORGET).bind(sweep).execute(&mut *conn).await?;
         jobs += sqlx::query(HINDRANCES_END).bind(sweep).execute(&mut *conn).await?.rows_affected();
     }
     Ok(jobs)
