@@ -2,18 +2,40 @@
 //! killed by the system, with all of its jobs.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::hindrance::FREE_MEMORY;
 use crate::train::TrainError;
 
-/// Refuses to begin something that takes so many bytes where they are not there.
+/// Bytes that trainings of this process were promised and have not taken yet.
+static PROMISED: Mutex<u64> = Mutex::new(0);
+
+/// Bytes that a training will take. The system counts them as free until they are written to, so they are kept from others
+/// that begin at the same time.
+#[derive(Debug)]
+pub(crate) struct Promise(u64);
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        *PROMISED.lock().unwrap_or_else(PoisonError::into_inner) -= self.0;
+    }
+}
+
+/// Promises so many bytes to something that begins; to be dropped when it has taken them.
 ///
 /// # Errors
 /// The machine, or the group of processes that this one is in, has less; another machine may have more.
-pub(crate) fn check(bytes: u64) -> Result<(), TrainError> {
+pub(crate) fn promise(bytes: u64) -> Result<Promise, TrainError> {
+    let mut promised = PROMISED.lock().unwrap_or_else(PoisonError::into_inner);
+    check(bytes, free().map(|free| free.saturating_sub(*promised)))?;
+    *promised = promised.saturating_add(bytes);
+    Ok(Promise(bytes))
+}
+
+fn check(bytes: u64, free: Option<u64>) -> Result<(), TrainError> {
     // Where the system promises no more than it has, or this process is limited, this is the only way to find out.
-    let promised = usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
-    match (promised, free()) {
+    let is_given = usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
+    match (is_given, free) {
         (true, Some(free)) if free < bytes => Err(lacking(bytes, Some(free))),
         (true, _) => Ok(()),
         (false, free) => Err(lacking(bytes, free.filter(|free| *free < bytes))),
@@ -67,10 +89,20 @@ mod tests {
 
     #[test]
     fn what_no_machine_has_is_refused_before_it_is_begun() {
-        let error = check(1 << 60).unwrap_err();
+        let error = promise(1 << 60).unwrap_err();
         assert!(error.surroundings && error.message.contains("1099511627776 MiB"), "{error}");
         assert!(error.message.contains("fewer slots"), "{error}");
-        check(1 << 10).unwrap();
+        promise(1 << 10).unwrap();
+    }
+
+    #[test]
+    fn what_one_was_promised_is_not_promised_to_another() {
+        let Some(free) = free() else { return };
+        let most = free / 10 * 6;
+        let Ok(first) = promise(most) else { panic!("{most} of {free} bytes are free") };
+        assert!(promise(most).unwrap_err().surroundings);
+        drop(first);
+        promise(most).unwrap();
     }
 
     #[test]

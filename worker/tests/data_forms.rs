@@ -575,6 +575,66 @@ async fn the_first_samples_of_a_class_are_the_same_in_either_order_of_its_file()
 }
 
 #[tokio::test]
+async fn labels_are_read_as_the_numbers_of_their_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = |labels: [&str; 3], separator: &str| {
+        let line =
+            |i: usize| [format!("{}", i * i), format!("{}", (7 * i) % 5), labels[i % 3].to_owned()].join(separator);
+        let lines: Vec<String> = (0..12).map(line).collect();
+        format!("{}\n{}\n", ["a", "b", "y"].join(separator), lines.join("\n"))
+    };
+    write(folder.path(), "real.csv", rows(["0,5", "1,25", "2,75"], ";").as_bytes());
+    let error = load_in(folder.path(), &spec("real.csv")).await.unwrap_err().to_string();
+    assert!(error.contains("real values"), "{error}");
+    write(folder.path(), "mixed.csv", rows(["1", "1,0", "2"], ";").as_bytes());
+    let loaded = load_in(folder.path(), &spec("mixed.csv")).await.unwrap();
+    assert_eq!(loaded.dataset.header().classes, ["1", "2"]);
+    let data = rows(["cat", "dog", "cow"], ",");
+    let cut = data.replacen(",dog", ",\"dog", 1).replacen(",cow", ",cow\"", 1);
+    write(folder.path(), "cut.csv", cut.as_bytes());
+    let error = load_in(folder.path(), &spec("cut.csv")).await.unwrap_err().to_string();
+    assert!(error.contains("line 3") && error.contains("quotation mark"), "{error}");
+    let (train, test) = (["1.0", "2.0"], ["1", "2"]);
+    let texts = |texts: [&str; 2]| {
+        let bytes: Vec<u8> = (0..10).flat_map(|i| format!("{:\0<3}", texts[i % 2]).into_bytes()).collect();
+        npy("|S3", "(10,)", &bytes)
+    };
+    let entries =
+        [("x_train", ten_samples()), ("y_train", texts(train)), ("x_test", ten_samples()), ("y_test", texts(test))];
+    let entries = entries.map(|(name, bytes)| (format!("{name}.npy"), bytes));
+    let entries: Vec<(&str, &[u8])> = entries.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
+    write(folder.path(), "x.npz", &zip_of(&entries, false));
+    assert_eq!(load_in(folder.path(), &spec("x.npz")).await.unwrap().dataset.header().classes.len(), 2);
+}
+
+#[tokio::test]
+async fn a_line_that_is_taken_as_names_is_told_and_one_of_mostly_numbers_is_a_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = |i: usize| format!("{},{},{},{}\n", i % 2, i * i, (5 * i) % 7, (3 * i) % 4);
+    let lines: String = (0..20).map(line).collect();
+    let by_number = DatasetSpec { label_column: Some("0".to_owned()), ..spec("x.csv") };
+    write(folder.path(), "x.csv", format!("7,1,2,3\n{lines}").as_bytes());
+    let loaded = load_in(folder.path(), &by_number).await.unwrap();
+    assert!(loaded.notes.iter().any(|note| note.contains("`7, 1, 2, 3`) is read as the names")), "{:?}", loaded.notes);
+    write(folder.path(), "x.csv", format!("1,1.5x,3,4\n{lines}").as_bytes());
+    let error = load_in(folder.path(), &by_number).await.unwrap_err().to_string();
+    assert!(error.contains("line 1") && error.contains("1.5x"), "{error}");
+}
+
+#[tokio::test]
+async fn classes_may_be_called_x_and_y() {
+    let folder = tempfile::tempdir().unwrap();
+    for (at, class) in ["a", "b", "x", "y"].into_iter().enumerate() {
+        write(folder.path(), &format!("letters/{class}.npy"), &npy("|u1", "(5, 4)", &[at as u8 + 1; 20]));
+        write(folder.path(), &format!("narrow/{class}.npy"), &npy("|u1", "(5, 1)", &[at as u8 + 1; 5]));
+    }
+    for source in ["letters", "narrow"] {
+        let loaded = load_in(folder.path(), &spec(source)).await.unwrap();
+        assert_eq!(loaded.dataset.header().classes, ["a", "b", "x", "y"], "{source}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_nearly_a_form_is_refused_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
@@ -610,6 +670,8 @@ async fn what_is_nearly_a_form_is_refused_with_advice() {
         write(root, &format!("untrained/{set}/{class}/1.png"), &png(&[1; 4], 2));
         write(root, &format!("stray/{set}/{class}/1.png"), &png(&[1; 4], 2));
     }
+    write(root, "cut/cat/1.jpg", &jpeg(180, 16)[..jpeg(180, 16).len() - 2]);
+    write(root, "cut/dog/1.png", &png(&[1; 4], 2));
     write(root, "stray/mean.npy", &x);
     write(root, "stray/std.npy", &x);
     write(root, "noheader.csv", b"0,17,3,4\n1,2,7,1\n");
@@ -634,6 +696,7 @@ async fn what_is_nearly_a_form_is_refused_with_advice() {
         ("flat", &["holds 1.png", "folder of its name"]),
         ("files", &["give a file itself, such as train.csv"]),
         ("webp", &["neither PNG nor JPEG"]),
+        ("cut", &["1.jpg: ends too early", "cut off"]),
         ("extra", &["`eval`", "beside folders for splits (`train`)"]),
         ("third", &["`unlabelled`", "beside folders for splits (`test`, `train`)"]),
         ("untrained", &["`test`, `val`", "no folder train"]),

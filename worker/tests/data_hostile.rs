@@ -96,7 +96,7 @@ async fn hostile_labels_are_refused() {
         ("onehot", ten_samples(), npy("|u1", "(10, 2)", &[0; 20]), &["arr_1.npy", "one-hot", "sample 0 has no 1"]),
         ("half", ten_samples(), npy("<f8", "(10,)", &floats(&[0.5; 10])), &["arr_1.npy", "label 0 is 0.5"]),
         ("nan", ten_samples(), npy("<f8", "(10,)", &floats(&[f64::NAN; 10])), &["label 0 is NaN"]),
-        ("none", ten_samples(), npy("|u1", "(0,)", &[]), &["10 samples but 0 labels"]),
+        ("none", ten_samples(), npy("|u1", "(0,)", &[]), &["has shape (0,): no samples"]),
         ("pickle", ten_samples(), npy("|O", "(10,)", &[0; 80]), &["arr_1.npy", "pickled"]),
         (
             "many",

@@ -7,7 +7,7 @@ mod data_support;
 use std::path::PathBuf;
 
 use besom_worker::data::{Images, Values, read_images};
-use data_support::{gzip, idx, npy, npz, ten_labels, ten_samples, zip_of};
+use data_support::{gzip, idx, npy, npy_ordered, npz, ten_labels, ten_samples, zip_of};
 
 struct Folder(tempfile::TempDir);
 
@@ -43,6 +43,15 @@ fn png_of(color: png::ColorType, depth: png::BitDepth, data: &[u8]) -> Vec<u8> {
     }
     encoder.write_header().unwrap().write_image_data(data).unwrap();
     file
+}
+
+#[test]
+fn arrays_without_values_are_refused_however_long_their_other_axes_are() {
+    let folder = Folder::new();
+    for (fortran, shape) in [("True", "(0, 1099511627776)"), ("False", "(0, 1099511627776, 1099511627776)")] {
+        let error = folder.refusal(&npy_ordered("|u1", fortran, shape, &[]), &[4]);
+        assert!(error.contains("no samples"), "{error}");
+    }
 }
 
 #[test]

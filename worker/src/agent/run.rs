@@ -285,8 +285,15 @@ impl Agent {
 
     fn freed(&mut self, left: Result<Left, tokio::task::JoinError>) -> Result<(), WorkerError> {
         if let Ok(left) = &left {
-            self.hindered = if left.hindered { self.hindered + 1 } else { 0 };
-            self.resting = left.hindered.then(|| tokio::time::Instant::now() + rest(self.hindered, spread()));
+            match left.hindered {
+                false => (self.hindered, self.resting) = (0, None),
+                // The slots that began together meet the same hindrance, which counts once.
+                true if self.resting.is_some() => {}
+                true => {
+                    self.hindered += 1;
+                    self.resting = Some(tokio::time::Instant::now() + rest(self.hindered, spread()));
+                }
+            }
         }
         match left {
             Ok(left) if left.hangs => {

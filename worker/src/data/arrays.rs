@@ -64,6 +64,11 @@ pub(super) fn are_samples(name: &str) -> bool {
     role(name) == Some((Split::Whole, true))
 }
 
+/// Whether the name is that of samples or labels.
+pub(super) fn has_role(name: &str) -> bool {
+    role(name).is_some()
+}
+
 /// Reads the samples and labels that `names` tell; `None` where they tell none.
 ///
 /// # Errors

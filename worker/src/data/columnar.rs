@@ -19,7 +19,7 @@ use super::DataError;
 use super::columns::{self, Facts, short, title};
 use super::folder::{Key, refuse_keys};
 use super::form::{Filling, Precision};
-use super::labels::{Texts, VALUES};
+use super::labels::{self, Texts, VALUES};
 use super::limits::{MAX_FEATURES, Room};
 use super::npy::half;
 use super::pictures::{Gallery, Picture};
@@ -176,7 +176,7 @@ impl<'a> Table<'a> {
             let text = std::str::from_utf8(bytes).map_err(|_| refuse(row, "the label is not text"))?;
             texts.add(text.trim(), || place(row)).map_err(|problem| refuse(row, &problem))
         })?;
-        texts.finish().map_err(|problem| DataError::refused(what, problem))
+        texts.finish(labels::plain).map_err(|problem| DataError::refused(what, problem))
     }
 
     fn features(&self, label: usize, notes: &mut Vec<String>) -> Result<(Vec<u32>, Values), DataError> {

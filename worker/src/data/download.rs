@@ -93,6 +93,11 @@ fn find(folder: &Path, sha256: &str) -> Result<Option<Download>, DataError> {
     }
 }
 
+/// Whether the file of an earlier download still has its digest.
+pub(super) fn is_sound(path: &Path, sha256: &str) -> bool {
+    hash_file(path).is_ok_and(|found| found == sha256)
+}
+
 /// SHA-256 of a file's bytes, lower-case hex.
 pub(super) fn hash_file(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path)?;

@@ -63,7 +63,7 @@ pub(super) fn read(folder: &Path, spec: &DatasetSpec, notes: &mut Vec<String>) -
         refuse_keys(what, spec, "IDX files", &[Key::PerClass, Key::Size])?;
         return idx::read_directory(folder, files.iter().map(|file| file.name.clone()).collect());
     }
-    if arrays::are_known(&names) {
+    if arrays::are_known(&names) && !are_classes(&arrays, &names)? {
         refuse_keys(what, spec, "arrays with labels of their own", &[Key::PerClass, Key::Size])?;
         let mut open = |name: &str, take: &mut arrays::Take<'_>| {
             let Some(file) = arrays.iter().find(|file| stem(&file.name) == name) else {
@@ -108,6 +108,23 @@ pub(super) fn read(folder: &Path, spec: &DatasetSpec, notes: &mut Vec<String>) -
         .pop()
         .map(Parsed::Whole)
         .ok_or_else(|| DataError::refused(what, "is empty"))
+}
+
+/// Whether arrays are one for each class although some are called as samples and labels are: classes may be called `x` and
+/// `y`. Then there are others as well, and the samples of all of them have one shape.
+fn are_classes(arrays: &[&Entry], names: &[String]) -> Result<bool, DataError> {
+    if names.iter().all(|name| arrays::has_role(name)) {
+        return Ok(false);
+    }
+    let mut first: Option<Vec<u64>> = None;
+    for file in arrays {
+        let (array, _) = open_array(&file.path.display().to_string(), &file.path)?;
+        let sample = array.shape.get(1..).unwrap_or_default().to_vec();
+        if sample.is_empty() || *first.get_or_insert_with(|| sample.clone()) != sample {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn is_split(name: &str) -> bool {
@@ -296,7 +313,9 @@ pub(super) fn arrays_in(folder: &Path) -> Vec<PathBuf> {
     let entries = entries(folder, &mut 0).unwrap_or_default();
     let arrays: Vec<Entry> = entries.into_iter().filter(|entry| extension(&entry.name) == "npy").collect();
     let names: Vec<String> = arrays.iter().map(|file| stem(&file.name)).collect();
-    if arrays::are_known(&names) { Vec::new() } else { arrays.into_iter().map(|file| file.path).collect() }
+    let is_one_each =
+        !arrays::are_known(&names) || are_classes(&arrays.iter().collect::<Vec<_>>(), &names).unwrap_or(false);
+    if is_one_each { arrays.into_iter().map(|file| file.path).collect() } else { Vec::new() }
 }
 
 /// Opens a .npy file and reads its header.

@@ -14,7 +14,7 @@ use super::npy::Array;
 use super::samples::divide;
 use super::source::{check, shown};
 use super::split::{DEFAULT_TEST_FRACTION, count_test};
-use super::{DataError, Survey, folder, idx, sketches};
+use super::{DataError, Survey, download, folder, idx, sketches};
 
 /// Larger files are not read for a plan.
 const WHOLE: u64 = 200_000_000;
@@ -70,6 +70,7 @@ pub async fn glance(
         });
     }
     let is_download = source.contains("://");
+    let pinned = spec.sha256.clone().filter(|_| is_download);
     let sizes =
         blocking(move || Ok(paths.into_iter().map(|path| (size_of_all(&path), path)).collect::<Vec<_>>())).await?;
     if let Some((_, path)) = sizes.iter().find(|(size, _)| size.is_none()) {
@@ -79,6 +80,13 @@ pub async fn glance(
         }));
     }
     let size = sizes.iter().fold(0_u64, |sum, (size, _)| sum.saturating_add(size.unwrap_or(u64::MAX)));
+    if let (Some(pinned), [(_, path)]) = (pinned, &sizes[..]) {
+        let path = path.clone();
+        if !blocking(move || Ok(download::is_sound(&path, &pinned))).await? {
+            let problem = "the cached copy of {} is damaged, and a plan fetches nothing; a run fetches it again";
+            return Ok(Glance::Nothing(problem.replace("{}", &shown(source))));
+        }
+    }
     if size <= WHOLE {
         return Ok(Glance::Whole(Box::new(load(spec, options, progress).await?)));
     }
@@ -180,7 +188,8 @@ fn of_archive(path: &Path) -> Option<Counts> {
         let found = arrays.iter().filter(|(name, ..)| words.is_empty() || words.iter().any(|word| name.contains(word)));
         found.max_by_key(|(.., values)| *values).and_then(|&(_, samples, _)| u32::try_from(samples).ok())
     };
-    match (largest(&["train"]), largest(&["test", "val"])) {
+    // As a run does: the validation set stands in where there is no test set.
+    match (largest(&["train"]), largest(&["test"]).or_else(|| largest(&["val"]))) {
         (Some(train), Some(test)) => Some(Counts::Split(train, test)),
         _ => largest(&[]).map(Counts::Whole),
     }

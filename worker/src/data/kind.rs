@@ -112,7 +112,7 @@ pub(super) fn of(start: &[u8]) -> Result<Kind, String> {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     let holds = |part: &[u8]| text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
     let problem = match text {
-        [b'<', ..] => PAGE.to_owned(),
+        [b'<', b'!' | b'?' | b'/' | b'a'..=b'z' | b'A'..=b'Z', ..] => PAGE.to_owned(),
         [b'{' | b'[', ..] if holds(b"\"drawing\"") || holds(b"\"key_id\"") => {
             format!("holds the strokes of Quick, Draw! drawings (ndjson), not pictures: take the bitmaps, {BITMAPS}")
         }
@@ -142,6 +142,7 @@ mod tests {
 
     #[test]
     fn what_is_not_read_is_called_by_its_name_and_told_what_to_do() {
+        assert_eq!(of(b"<30,0,0,0\n>30,1,3,1\n"), Ok(Kind::Text), "a label may begin like a tag");
         let mut tar = b"cat.npy".to_vec();
         tar.resize(257, 0);
         tar.extend_from_slice(b"ustar");

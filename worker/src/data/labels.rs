@@ -13,6 +13,14 @@ pub(super) const MAX_LABEL: usize = 200;
 pub(super) const VALUES: &str = "labels are classes, and these are real values, which besom does not predict: give whole \
                                  numbers or names, such as one name for each range of values";
 
+/// Texts that stand for a value that is not known.
+const MISSING: [&str; 8] = ["", "na", "n/a", "nan", "null", "none", "?", "-"];
+
+/// Whether a cell stands for a value that is not known.
+pub(super) fn is_missing(cell: &str) -> bool {
+    MISSING.contains(&cell.to_ascii_lowercase().as_str())
+}
+
 /// The distinct texts as they appear, and one index a sample.
 #[derive(Default)]
 pub(super) struct Texts {
@@ -21,6 +29,19 @@ pub(super) struct Texts {
     /// Where each text stands first.
     places: Vec<String>,
     indices: Vec<u16>,
+}
+
+/// A number as programs write it.
+pub(super) fn plain(text: &str) -> Option<f64> {
+    text.parse().ok()
+}
+
+/// The whole number that a text is, as programs write it.
+pub(super) fn whole(text: &str) -> Option<i64> {
+    match number(text, plain) {
+        Some(Number::Whole(number)) => Some(number),
+        _ => None,
+    }
 }
 
 /// What a text is, read as a number.
@@ -39,6 +60,10 @@ impl Texts {
         let index = match self.known.get(text) {
             Some(&index) => index,
             None if text.is_empty() => return Err("the label is empty".to_owned()),
+            None if text.contains(char::is_control) => {
+                return Err("the label holds a line break or another control character; is a quotation mark missing?"
+                    .to_owned());
+            }
             None if text.len() > MAX_LABEL => return Err(format!("the label is longer than {MAX_LABEL} bytes")),
             None if self.texts.len() == MAX_CLASSES => {
                 return Err(format!("more than {MAX_CLASSES} different labels: is this the label column?"));
@@ -56,19 +81,20 @@ impl Texts {
     }
 
     /// The labels: numbers where all are whole numbers, else names. Where one number is spelled in several ways, as `1`,
-    /// `1.0` and `01`, it is one class.
+    /// `1.0` and `01`, it is one class. `read` says what number a text is.
     ///
     /// # Errors
     /// Where the labels are real numbers, or one of them is missing, with the place.
-    pub(super) fn finish(self) -> Result<Labels, String> {
+    pub(super) fn finish(self, read: impl Fn(&str) -> Option<f64>) -> Result<Labels, String> {
         let Self { texts, places, indices, .. } = self;
+        let number = |text: &str| number(text, &read);
         let as_integers =
             |numbers: &[i64]| Ok(Labels::Integers(indices.iter().map(|&index| numbers[usize::from(index)]).collect()));
         if let Ok(numbers) = texts.iter().map(|text| text.parse::<i64>()).collect::<Result<Vec<_>, _>>() {
             return as_integers(&numbers);
         }
         let Some(numbers) = texts.iter().map(|text| number(text)).collect::<Option<Vec<_>>>() else {
-            return Ok(one_name_a_number(texts, indices));
+            return Ok(one_name_a_number(texts, indices, number));
         };
         for ((number, text), place) in numbers.iter().zip(&texts).zip(&places) {
             match number {
@@ -93,7 +119,7 @@ impl Texts {
 }
 
 /// Names among which numbers are spelled in one way.
-fn one_name_a_number(texts: Vec<String>, indices: Vec<u16>) -> Labels {
+fn one_name_a_number(texts: Vec<String>, indices: Vec<u16>, number: impl Fn(&str) -> Option<Number>) -> Labels {
     let mut names: Vec<String> = Vec::with_capacity(texts.len());
     let mut first: HashMap<i64, u16> = HashMap::new();
     let mut merged = Vec::with_capacity(texts.len());
@@ -111,14 +137,16 @@ fn one_name_a_number(texts: Vec<String>, indices: Vec<u16>) -> Labels {
     Labels::Names { names, indices: indices.into_iter().map(|index| merged[usize::from(index)]).collect() }
 }
 
-fn number(text: &str) -> Option<Number> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_nan() => Some(Number::Missing),
+fn number(text: &str, read: impl Fn(&str) -> Option<f64>) -> Option<Number> {
+    if is_missing(text) {
+        return Some(Number::Missing);
+    }
+    match read(text) {
         // Beyond 2^53 an f64 does not hold every integer, and no class is called that.
-        Ok(value) if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 => {
+        Some(value) if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 => {
             Some(Number::Whole(value as i64))
         }
-        Ok(value) if value.is_finite() => Some(Number::Real),
+        Some(value) if value.is_finite() => Some(Number::Real),
         _ => None,
     }
 }
@@ -132,7 +160,7 @@ mod tests {
         for (line, text) in texts.iter().enumerate() {
             all.add(text, || format!("line {}", line + 2)).unwrap();
         }
-        all.finish()
+        all.finish(plain)
     }
 
     #[test]
@@ -157,7 +185,13 @@ mod tests {
         assert!(error.starts_with("line 3: the label is `2.5`") && error.contains("real values"), "{error}");
         let error = labels(&["1.0", "1", "nan"]).unwrap_err();
         assert!(error.starts_with("line 4: the label is `nan`"), "{error}");
+        for missing in ["NA", "?", "null", "N/A", "-", "None"] {
+            let error = labels(&["0", "1", missing]).unwrap_err();
+            assert!(error.starts_with("line 4: the label is") && error.contains("give one"), "{error}");
+        }
         assert!(labels(&["nan", "bread"]).is_ok(), "a name may be spelled like that");
+        let mut cut = Texts::default();
+        assert!(cut.add("cat\n6.5,4,cat", String::new).unwrap_err().contains("quotation mark"));
         assert!(labels(&["1.5", "bread"]).is_ok());
     }
 }

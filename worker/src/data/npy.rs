@@ -8,7 +8,7 @@ use std::io::Read;
 
 use super::DataError;
 use super::form::{Filling, Precision, Seen};
-use super::labels::{MAX_LABEL, Texts, VALUES};
+use super::labels::{self, MAX_LABEL, Texts, VALUES};
 use super::limits::{Axes, check_label_count, count_values, show_shape};
 use super::samples::Labels;
 
@@ -78,7 +78,10 @@ impl Array {
         let text = String::from_utf8(text).map_err(|_| refuse("has a header that is not text"))?;
         let fields = Fields::parse(&text).map_err(|problem| refuse(&format!("has an unreadable header: {problem}")))?;
         let (kind, item, big_endian) = dtype(what, &fields.descr)?;
-        count_values(what, &fields.shape)?;
+        if count_values(what, &fields.shape)? == 0 {
+            // The other axes of such an array may be of any size.
+            return Err(refuse(&format!("has shape {}: no samples", show_shape(&fields.shape))));
+        }
         Ok(Self {
             kind,
             item,
@@ -282,7 +285,7 @@ impl Array {
         if let Some(problem) = bad {
             return Err(DataError::refused(what, problem));
         }
-        texts.finish().map_err(|problem| DataError::refused(what, problem))
+        texts.finish(labels::plain).map_err(|problem| DataError::refused(what, problem))
     }
 
     /// Feeds the items of the first `samples` samples, as stored, to `take`: in Fortran order they lie all over the file.

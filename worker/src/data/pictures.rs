@@ -89,6 +89,11 @@ impl Picture {
     fn jpeg(what: &str, bytes: &[u8]) -> Result<Self, DataError> {
         let broken =
             |error: &dyn std::fmt::Display| DataError::refused(what, format!("is not a readable JPEG: {error}"));
+        // The decoder fills what is missing with grey. A preview in the header has marks of its own, before the last scan.
+        let last = |mark: [u8; 2]| bytes.windows(2).rposition(|pair| pair == mark);
+        if last([0xff, 0xd9]) < last([0xff, 0xda]) {
+            return Err(DataError::refused(what, "ends too early: the picture was cut off, so fetch or copy it again"));
+        }
         let options = DecoderOptions::default().set_strict_mode(false).jpeg_set_out_colorspace(ColorSpace::Luma);
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
         decoder.decode_headers().map_err(|error| broken(&error))?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use besom_sweep::{DatasetSpec, MAX_CLASSES, Scale};
 
+use super::labels;
 use super::limits::check_label_count;
 use super::scaling::Scaling;
 use super::split::{DEFAULT_TEST_FRACTION, Split, split, split_by_class};
@@ -327,12 +328,17 @@ fn classes(what: &str, parts: &[&Labels], given: Option<&[String]>) -> Result<(V
     Ok((names, labels))
 }
 
-/// The names of all parts in one list, and the indices into it.
+/// The names of all parts in one list, and the indices into it. A number that two parts spell in different ways is one class.
 fn one_list(what: &str, parts: &[&Labels]) -> Result<(Vec<String>, Vec<u16>), DataError> {
     let mut places: HashMap<String, u16> = HashMap::new();
+    // By the whole numbers among the names of the parts before.
+    let mut numbers: HashMap<i64, u16> = HashMap::new();
     let mut names = Vec::new();
     let mut indices = Vec::new();
-    let mut place = |name: String| match places.get(&name) {
+    let mut place = |name: String, numbers: &HashMap<i64, u16>| match places
+        .get(&name)
+        .or_else(|| labels::whole(&name).and_then(|number| numbers.get(&number)))
+    {
         Some(&place) => Ok(place),
         None if names.len() == MAX_CLASSES => {
             Err(DataError::refused(what, format!("has more than {MAX_CLASSES} different labels")))
@@ -347,12 +353,21 @@ fn one_list(what: &str, parts: &[&Labels]) -> Result<(Vec<String>, Vec<u16>), Da
     for part in parts {
         match part {
             Labels::Names { names, indices: own } => {
-                let map = names.iter().map(|name| place(name.clone())).collect::<Result<Vec<_>, _>>()?;
+                let map = names.iter().map(|name| place(name.clone(), &numbers)).collect::<Result<Vec<_>, _>>()?;
+                for (name, &place) in names.iter().zip(&map) {
+                    if let Some(number) = labels::whole(name) {
+                        numbers.entry(number).or_insert(place);
+                    }
+                }
                 indices.extend(own.iter().map(|&index| map[usize::from(index)]));
             }
             Labels::Integers(values) => {
                 for value in values {
-                    indices.push(place(value.to_string())?);
+                    indices.push(place(value.to_string(), &numbers)?);
+                }
+                for &value in values {
+                    let place = place(value.to_string(), &numbers)?;
+                    numbers.entry(value).or_insert(place);
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use super::DataError;
 use super::columns::{self, Facts, Features, short, title};
 use super::form::{Filling, Precision};
-use super::labels::Texts;
+use super::labels::{Texts, is_missing};
 use super::limits::{MAX_FEATURES, MAX_MEMORY, Room};
 use super::samples::{Parsed, Samples};
 
@@ -18,8 +18,6 @@ use super::samples::{Parsed, Samples};
 const MAX_LINE: u64 = 16 << 20;
 /// The beginning of a table that tells its separator.
 const HEAD: u64 = 64 << 10;
-/// Cells that stand for a value that is not known.
-const MISSING: [&str; 8] = ["", "na", "n/a", "nan", "null", "none", "?", "-"];
 
 /// Opens the text from its beginning.
 pub(super) type Open<'a> = dyn Fn() -> Result<Box<dyn Read>, DataError> + 'a;
@@ -62,7 +60,7 @@ pub(super) fn read(
     if values.len() as u64 != rows * width {
         return Err(DataError::unavailable(what, "changed while it was read"));
     }
-    let labels = labels.finish().map_err(refuse)?;
+    let labels = labels.finish(|text| dialect.number_of_text(text)).map_err(refuse)?;
     Ok(Parsed::Whole(Samples { shape: vec![width as u32], values: values.finish(), labels }))
 }
 
@@ -94,6 +92,15 @@ fn learn(
         return Err(refuse(format!("has {count} columns, at most {MAX_FEATURES} are read")));
     }
     let names = dialect.header(&first, label_column);
+    let by_number = label_column.is_some_and(|column| column.parse::<i64>().is_ok());
+    if by_number && names.is_some() {
+        let shown: Vec<&str> = first.iter().take(4).collect();
+        let more = if count > 4 { ", ..." } else { "" };
+        notes.push(format!(
+            "{what}: the first line (`{}{more}`) is read as the names of the columns, not as a sample",
+            shown.iter().map(|cell| short(cell)).collect::<Vec<_>>().join(", ")
+        ));
+    }
     if count == 1 && dialect.separator == b',' && first[0].split_whitespace().count() > 2 {
         let problem = "has one column: if spaces separate its cells, write it with commas, semicolons or tabs";
         return Err(refuse(problem.to_owned()));
@@ -148,10 +155,6 @@ fn learn(
     Ok((Table { names, label, features, rows }, labels))
 }
 
-fn is_missing(cell: &str) -> bool {
-    MISSING.contains(&cell.to_ascii_lowercase().as_str())
-}
-
 /// How the text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Dialect {
@@ -182,25 +185,35 @@ impl Dialect {
         if let Ok(value) = cell.parse::<u8>() {
             return Some(value.into());
         }
-        let value = match cell.parse::<f64>() {
-            Ok(value) => Some(value),
-            Err(_) if self.separator != b',' && cell.contains(',') => cell.replacen(',', ".", 1).parse().ok(),
-            Err(_) if cell.eq_ignore_ascii_case("true") => Some(1.0),
-            Err(_) if cell.eq_ignore_ascii_case("false") => Some(0.0),
-            Err(_) => None,
+        let value = match self.number_of_text(cell) {
+            None if cell.eq_ignore_ascii_case("true") => Some(1.0),
+            None if cell.eq_ignore_ascii_case("false") => Some(0.0),
+            value => value,
         };
         value.filter(|value| !value.is_nan())
     }
 
+    /// The same without truth values, which are names where labels stand.
+    fn number_of_text(self, text: &str) -> Option<f64> {
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(_) if self.separator != b',' && text.contains(',') => text.replacen(',', ".", 1).parse().ok(),
+            Err(_) => None,
+        }
+    }
+
     /// The names of the columns, if the first line is a header. One of numbers alone is none, unless it counts the columns,
-    /// as pandas names them; where the labels are told by number, theirs may be a text in either.
+    /// as pandas names them; where the labels are told by number, theirs may be a text in either, and a line that holds
+    /// mostly numbers is a sample.
     fn header(self, first: &csv::StringRecord, label_column: Option<&str>) -> Option<Vec<String>> {
         let count = first.len() as i64;
         let label = label_column.and_then(|column| column.parse::<i64>().ok());
         let label = label.map(|column| if column < 0 { column + count } else { column });
         let others = || first.iter().enumerate().filter(|(column, _)| Some(*column as i64) != label);
-        let is_data = others().all(|(_, cell)| is_missing(cell) || self.number(cell).is_some())
-            && others().any(|(_, cell)| self.number(cell).is_some());
+        let numbers = others().filter(|(_, cell)| self.number(cell).is_some()).count();
+        let unknown = others().filter(|(_, cell)| is_missing(cell)).count();
+        let texts = others().count() - numbers - unknown;
+        let is_data = numbers > 0 && (texts == 0 || label.is_some() && texts < numbers);
         let counts_from = |start: usize| others().all(|(column, cell)| cell.parse() == Ok(column + start));
         if is_data && (count < 4 || !(counts_from(0) || counts_from(1))) {
             return None;
@@ -322,6 +335,8 @@ mod tests {
         assert!(header("kind,a,b,c", Some("0")));
         assert!(header("0,1,2,3", Some("-1")), "pandas names columns so");
         assert!(header("label,0,1,2", None));
+        assert!(!header("cat,1.5x,3,4", Some("0")), "one bad cell makes no header");
+        assert!(header("a,b,2001,kind", Some("-1")));
         assert!(header("kind,1,2,3", Some("0")));
     }
 }

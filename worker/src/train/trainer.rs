@@ -47,6 +47,8 @@ pub(crate) struct Training<'a> {
     engine: Box<dyn Engine + 'a>,
     penalty: Penalty,
     state: State,
+    /// Until the first epoch has taken the memory.
+    room: Option<room::Promise>,
 }
 
 /// How an epoch ended. Unless it is full, the state stays that of the epoch before.
@@ -70,12 +72,12 @@ impl<'a> Training<'a> {
         let hyperparameters = &job.config.hyperparameters;
         let header = data.header();
         let layout = Layout::new(header.features, &hyperparameters.hidden, header.classes.len() as u32)?;
-        room::check(layout.parameters() as u64 * BYTES_A_PARAMETER)?;
+        let room = Some(room::promise(layout.parameters() as u64 * BYTES_A_PARAMETER)?);
         let engine = engine::make(job.config.engine, data, &layout, hyperparameters)?;
         let optimizer = OptimizerState::new(hyperparameters.optimizer, layout.parameters());
         let params = layout.initial_parameters(hyperparameters.initializer, job.seed);
         let state = State::new(params, optimizer, hyperparameters.learning_rate);
-        Ok(Self { job, data, layout, engine, penalty: Penalty::new(hyperparameters), state })
+        Ok(Self { job, data, layout, engine, penalty: Penalty::new(hyperparameters), state, room })
     }
 
     fn hyperparameters(&self) -> &'a Hyperparameters {
@@ -89,7 +91,10 @@ impl<'a> Training<'a> {
             if self.is_over() {
                 break (Ending::Succeeded, None);
             }
-            match self.epoch(observer)? {
+            let end = self.epoch(observer)?;
+            // All of its memory has been written to.
+            self.room = None;
+            match end {
                 EpochEnd::Full(record) => observer.epoch(index, &record),
                 EpochEnd::Diverged(record) => {
                     observer.epoch(index, &record);
