@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use besom_coordinator::{
     Coordinator, CoordinatorConfig,
-    store::open::{self, OpenError, Opened, StoreUrl},
+    open::{self, Opened},
+    store::{OpenError, StoreUrl},
 };
 use besom_proto::{link, v1::sweep_service_client::SweepServiceClient};
 use besom_worker::transfer::Artifacts;

@@ -12,7 +12,8 @@ use std::{
 use anyhow::Context;
 use besom_coordinator::{
     Coordinator, CoordinatorConfig,
-    store::open::{self, OpenError, Opened, StoreUrl},
+    open::{self, Opened},
+    store::{OpenError, StoreUrl},
 };
 use hyper_util::rt::TokioIo;
 use tokio::{

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_coordinator::store::open::StoreUrl;
+use besom_coordinator::store::StoreUrl;
 use besom_proto::v1::{Goal, Sweep, SweepState, sweep_service_client::SweepServiceClient};
 use besom_worker::{
     Patience,
