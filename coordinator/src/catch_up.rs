@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::expander::chain;
-use crate::scheduler::{Scheduler, bounded, jittered};
+use crate::jitter::jittered;
+use crate::scheduler::{Scheduler, bounded};
 
 /// Jobs of one transaction: well below a tenth of a second, so that results hardly wait.
 const BATCH: u32 = 200;

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::domain::{Digest, NewJob, Sweep, SweepId};
-use crate::scheduler::{Scheduler, bounded, jittered};
+use crate::jitter::jittered;
+use crate::scheduler::{Scheduler, bounded};
 use crate::store::StoreError;
 
 /// Jobs of one transaction: some hundred milliseconds, so that reports are never kept waiting for long.

@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 
 use crate::artifacts::{ArtifactError, ArtifactStore, UNNAMED};
 use crate::expander::chain;
-use crate::scheduler::jittered;
+use crate::jitter::jittered;
 
 /// How soon the bytes of an artifact go after its row.
 const SOON: Duration = Duration::from_secs(5);

@@ -18,8 +18,9 @@ use crate::domain::{
     WriteResult,
 };
 use crate::expansions::Expansions;
+use crate::jitter::jittered;
 use crate::queue::{Found, POLL, QueueWatch};
-use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand, random_bits};
+use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand};
 
 /// Workers that look into the store at once. The others look after them, and only if those have left something.
 const LOOKING: usize = 64;
@@ -295,11 +296,6 @@ impl Told {
             JobOutcome::Succeeded | JobOutcome::Stopped | JobOutcome::Diverged => Self::Ended,
         }
     }
-}
-
-/// Between half and all of `full`, so that workers that began to wait together do not ask together.
-pub(crate) fn jittered(full: Duration) -> Duration {
-    full / 2 + (full / 2).mul_f64((random_bits() % 1_000) as f64 / 1_000.0)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
 use crate::expander::chain;
-use crate::scheduler::{Scheduler, jittered};
+use crate::jitter::jittered;
+use crate::scheduler::Scheduler;
 
 /// How often sweeps are looked for; the store knows which of them are due.
 const LOOK: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context;
 use besom_client::transfer::Artifacts;
-use besom_coordinator::store::open::StoreUrl;
+use besom_coordinator::store::StoreUrl;
 use besom_dataset::Loaded;
 use besom_proto::v1::{Goal, Sweep, SweepState, sweep_service_client::SweepServiceClient};
 use besom_worker::{

@@ -1,5 +1,6 @@
 //! States, leases and retries as plain values and functions: no clock, no database, no wire.
 
+mod artifact;
 mod attempt;
 mod claim;
 mod epoch;
@@ -11,6 +12,7 @@ mod subgrid;
 mod sweep;
 mod utc;
 
+pub use artifact::{ArtifactKind, Stored, UNNAMED};
 pub use attempt::{
     Assignment, AttemptOutcome, AttemptRow, Completion, DEFAULT_LEASE_TTL, Directive, Hindrance, JobOutcome, JobState,
     Settled, WriteResult, score,

@@ -15,7 +15,7 @@ use serde_json::Value;
 use sqlx::{Database, Decode, Type, error::BoxDynError, types::Json};
 use tracing::warn;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::{
     Assignment, AttemptOutcome, AttemptRef, AttemptRow, ClassCounts, ConfigRun, ConfigStats, ConfigSums, Confusion,
     Counts, Digest, EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, Key, Lease,

@@ -15,8 +15,7 @@ use super::{dialect::Conn, transaction::Handle};
 use crate::{
     domain::{Importance, ImportanceKind, Importances, SweepId, Timestamp, Weighing},
     store::{
-        StoreError,
-        failure::Failure,
+        error::{Failure, StoreError},
         rows::{ImportanceRow, ImportanceStanding},
         way::Way,
     },
