@@ -1,8 +1,8 @@
 -- Those from epoch $3 to $4.
-SELECT job_id AS job, attempt, epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, metrics
+SELECT job_id AS job, attempt, step AS epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, metrics
 FROM epochs
 WHERE job_id = $1
   AND attempt = $2
-  AND epoch >= $3
-  AND epoch <= $4
-ORDER BY epoch
+  AND step >= $3
+  AND step <= $4
+ORDER BY step

@@ -7,6 +7,6 @@ FROM (SELECT j.id
         AND j.attempt > 0
       ORDER BY j.id
       LIMIT $3) page
-JOIN attempts a ON a.job_id = page.id
+JOIN job_attempts a ON a.job_id = page.id
 JOIN workers w ON w.id = a.worker_id
 ORDER BY a.job_id, a.attempt

@@ -1,5 +1,5 @@
-SELECT swept, objective_mean
+SELECT swept, mean AS objective_mean
 FROM config_sums
 WHERE sweep_id = $1
-  AND objective_mean IS NOT NULL
+  AND mean IS NOT NULL
 ORDER BY job_id

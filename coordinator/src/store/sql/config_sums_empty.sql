@@ -5,4 +5,4 @@ WHERE sweep_id = $1
   AND n = 0
   AND diverged = 0
   AND failed = 0
-  AND objective_mean IS NULL
+  AND mean IS NULL

@@ -1,4 +1,4 @@
-SELECT j.id AS job, j.attempt, j.sweep_id, j.failures, j.losses, j.epochs, j.lease_until, w.name AS worker,
+SELECT j.id AS job, j.attempt, j.sweep_id, j.failures, j.lost_attempts, j.epochs, j.lease_until, w.name AS worker,
        w.last_seen_at
 FROM jobs j
 JOIN workers w ON w.id = j.worker_id

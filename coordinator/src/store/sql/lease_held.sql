@@ -2,11 +2,11 @@
 -- attempt was given to and, where a result comes with the hash of its configuration, that with the job's.
 -- Only running jobs have a deadline; asked by the state SQLite may look through all that run, once it has statistics.
 -- $1 job, $2 attempt, $3 lease, $4 worker, $5 secret, $6 identity of the store, $7 hash or null.
-SELECT j.id AS job, j.sweep_id, j.failures, j.losses, j.hindrances, j.error, j.epochs,
-       (j.params->>'patience') IS NOT NULL AS may_end_early, a.stop_at, s.metric, s.goal, s.objective, s.keep_models,
+SELECT j.id AS job, j.sweep_id, j.failures, j.lost_attempts, j.hindrances, j.error, j.trainer,
+       j.params, a.stop_at, s.metric, s.goal, s.objective, s.keep_models,
        s.classes
 FROM jobs j
-JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt
+JOIN job_attempts a ON a.job_id = j.id AND a.attempt = j.attempt
 JOIN workers w ON w.id = a.worker_id
 JOIN store t ON t.identity = $6
 JOIN sweeps s ON s.id = j.sweep_id
@@ -16,4 +16,4 @@ WHERE j.id = $1
   AND a.lease = $3
   AND w.id = $4
   AND w.secret = $5
-  AND (CAST($7 AS TEXT) IS NULL OR j.config_hash = $7)
+  AND (j.config_hash = $7 OR $7 IS NULL)

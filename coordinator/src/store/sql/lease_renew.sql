@@ -6,7 +6,7 @@ WHERE id = $1
   AND attempt = $2
   AND state = 'running'
   AND EXISTS (SELECT 1
-              FROM attempts a
+              FROM job_attempts a
               JOIN workers w ON w.id = a.worker_id
               JOIN store s ON s.identity = $7
               WHERE a.job_id = $1
@@ -15,5 +15,5 @@ WHERE id = $1
                 AND w.id = $5
                 AND w.secret = $6)
 RETURNING epochs,
-          (SELECT max(e.epoch) FROM epochs e WHERE e.job_id = $1 AND e.attempt = $2) AS stored,
-          (SELECT a.stop_at FROM attempts a WHERE a.job_id = $1 AND a.attempt = $2) AS stop_at
+          (SELECT max(e.step) FROM epochs e WHERE e.job_id = $1 AND e.attempt = $2) AS stored,
+          (SELECT a.stop_at FROM job_attempts a WHERE a.job_id = $1 AND a.attempt = $2) AS stop_at

@@ -2,14 +2,14 @@
 -- them: however many records there are, a job costs 16 rows.
 -- A sum beyond its type would fail the statement: an epoch of a year does not count.
 SELECT CAST(COALESCE(sum(r.epochs), 0) AS BIGINT) AS epochs, COALESCE(sum(r.epochs * r.seconds), 0.0) AS epoch_seconds
-FROM (SELECT (SELECT max(e.epoch)
+FROM (SELECT (SELECT max(e.step)
               FROM epochs e
-              WHERE e.job_id = j.id AND e.attempt = j.attempt AND e.epoch <= 4294967295) AS epochs,
+              WHERE e.job_id = j.id AND e.attempt = j.attempt AND e.step <= 4294967295) AS epochs,
              (SELECT avg(l.seconds)
               FROM (SELECT CASE WHEN e.seconds BETWEEN 0.0 AND 31557600.0 THEN e.seconds ELSE 0.0 END AS seconds
                     FROM epochs e
                     WHERE e.job_id = j.id AND e.attempt = j.attempt
-                    ORDER BY e.epoch DESC
+                    ORDER BY e.step DESC
                     LIMIT 16) l) AS seconds
       FROM jobs j
       WHERE j.sweep_id = $1

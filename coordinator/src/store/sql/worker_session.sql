@@ -1,5 +1,5 @@
 -- Who calls, if this store knows it by all three: $1 worker, $2 secret, $3 identity of the store.
-SELECT w.trainer_version, w.slots, w.left_at
+SELECT w.trainers, w.slots, w.left_at
 FROM workers w
 JOIN store s ON s.identity = $3
 WHERE w.id = $1

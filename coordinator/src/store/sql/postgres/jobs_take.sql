@@ -29,7 +29,7 @@ taken AS (
     WHERE jobs.id = given.id
     RETURNING jobs.id, jobs.attempt, jobs.slot, given.lease
 )
-INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, lease)
+INSERT INTO job_attempts (job_id, attempt, worker_id, slot, request_id, started_at, lease)
 SELECT id, attempt, $1, slot, $6, $3, lease
 FROM taken
 RETURNING job_id

@@ -3,6 +3,7 @@
 -- Active sweeps in the order in which their jobs are handed out: how many are queued, and whether one may be acquired at $1.
 -- $2 holds the numbers of jobs from which on a look is worth its time, by sweep; starts.rs says why.
 SELECT s.id AS sweep_id,
+       s.trainer,
        s.trainer_version,
        CAST(LEAST(9223372036854775807, GREATEST(0, CAST(s.jobs_created AS NUMERIC) - c.succeeded - c.stopped - c.diverged
            - c.failed - c.cancelled - (SELECT count(*) FROM jobs r WHERE r.sweep_id = s.id AND r.state = 'running')))

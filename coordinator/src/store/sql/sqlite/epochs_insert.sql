@@ -1,6 +1,6 @@
 -- Differs from Postgres: json_each in place of jsonb_array_elements. The join is the fence.
 INSERT INTO epochs (
-    job_id, attempt, epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, metrics
+    job_id, attempt, step, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, metrics
 )
 SELECT j.id, j.attempt, e.value->>2, e.value->>3, e.value->>4, e.value->>5, e.value->>6, e.value->>7, e.value->>8,
        e.value->>9

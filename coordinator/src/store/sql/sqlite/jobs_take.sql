@@ -2,7 +2,7 @@
 -- everybody else. attempts_open.sql follows in the same transaction, since SQLite has no UPDATE inside WITH.
 -- INDEXED BY: without statistics SQLite would rather read all jobs of a sweep, ended ones too.
 -- While one job of a sweep waits for the sweep's dataset, no other is handed out to find the same.
--- $1 worker, $2 trainer version, $3 sweep or null, $4 now, $5 lease until, $6 list of slots.
+-- $1 worker, $2 object of versions by trainers, $3 sweep or null, $4 now, $5 lease until, $6 list of slots.
 UPDATE jobs
 SET state = 'running', attempt = attempt + 1, worker_id = $1, slot = given.slot, lease_until = $5, started_at = $4
 FROM (SELECT picked.id, free.value AS slot
@@ -12,7 +12,7 @@ FROM (SELECT picked.id, free.value AS slot
                   CROSS JOIN jobs j INDEXED BY jobs_queued
                   WHERE j.sweep_id = s.id
                     AND s.state = 'active'
-                    AND s.trainer_version = $2
+                    AND s.trainer_version = (SELECT t.value FROM json_each($2) t WHERE t.key = s.trainer)
                     AND ($3 IS NULL OR s.id = $3)
                     AND NOT EXISTS (SELECT 1
                                     FROM jobs h INDEXED BY jobs_hindered

@@ -1,6 +1,7 @@
 -- Differs from Postgres: INDEXED BY, since without statistics SQLite would rather read all jobs of a sweep, ended ones too.
 -- Active sweeps in the order in which their jobs are handed out: how many are queued, and whether one may be acquired at $1.
 SELECT s.id AS sweep_id,
+       s.trainer,
        s.trainer_version,
        CAST(max(0, s.jobs_created - c.succeeded - c.stopped - c.diverged - c.failed - c.cancelled
            - (SELECT count(*) FROM jobs r WHERE r.sweep_id = s.id AND r.state = 'running')) AS INTEGER) AS queued,
