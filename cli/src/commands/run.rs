@@ -10,13 +10,13 @@ use std::{
 };
 
 use anyhow::Context;
+use besom_client::transfer::Artifacts;
 use besom_coordinator::store::open::StoreUrl;
+use besom_dataset::Loaded;
 use besom_proto::v1::{Goal, Sweep, SweepState, sweep_service_client::SweepServiceClient};
 use besom_worker::{
     Patience,
     agent::{self, Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent},
-    data::Loaded,
-    transfer::Artifacts,
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
