@@ -158,7 +158,7 @@ async fn look(conn: &mut Conn, now: Timestamp, sweep: SweepId) -> Result<Look, F
         return Ok(Look::Fresh(kept(conn, sweep, &standing).await?));
     }
     let (runs, reopened, text) = (standing.ended_runs(), standing.reopened, standing.text);
-    let weighing = spawn_blocking(move || besom_sweep::parse(&text).ok().map(|spec| Weighing::new(&spec)));
+    let weighing = spawn_blocking(move || besom_sweep::parse_stored(&text).ok().map(|spec| Weighing::new(&spec)));
     let mut weighing = weighing.await.unwrap_or_else(|error| {
         tracing::error!(sweep.id = %sweep, %error, "the file of a sweep was not read");
         None
