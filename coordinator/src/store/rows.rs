@@ -902,7 +902,6 @@ impl TryFrom<ImportanceRow> for (ImportanceKind, Importance) {
 /// See sql/importance_standing.sql.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct ImportanceStanding {
-    pub(super) text: String,
     pub(super) ended_at: Option<i64>,
     unsummed_after: Option<i64>,
     pub(super) importance_at: Option<i64>,
