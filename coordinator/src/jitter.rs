@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::domain::jitter;
+
 /// Between half and all of `full`.
 pub(crate) fn jittered(full: Duration) -> Duration {
-    full / 2 + (full / 2).mul_f64((random_bits() % 1_000) as f64 / 1_000.0)
+    jitter(full, (random_bits() % 1_000) as f64 / 1_000.0)
 }
 
 /// Good enough to keep those apart that met, and for nothing else.

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::artifacts::{ArtifactError, ArtifactStore, UNNAMED};
-use crate::expander::chain;
+use crate::error_chain::chain;
 use crate::jitter::jittered;
 
 /// How soon the bytes of an artifact go after its row.

@@ -16,6 +16,7 @@ pub(crate) mod paths;
 pub mod postgres;
 pub mod query;
 mod rows;
+mod specs;
 pub mod sqlite;
 mod starts;
 mod url;

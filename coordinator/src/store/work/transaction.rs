@@ -17,6 +17,7 @@ use crate::{
     jitter::jittered,
     store::{
         error::{self, Class, Failure, StoreError},
+        specs::Specs,
         way::Way,
     },
 };
@@ -42,8 +43,9 @@ pub(in super::super) struct Handle {
     /// How long a transaction may take. Beyond it its connection counts as broken: a host that went away without a word
     /// would otherwise keep it, and its place in the pool, for ever.
     pub(in super::super) limit: Duration,
-    /// Held while the importance of a sweep is worked out, which takes memory for each of its cells.
-    pub(in super::super) weighing: Arc<Mutex<()>>,
+    /// Held while the importance of a sweep is worked out, which takes memory for each of its cells. In it, what the files of
+    /// sweeps ask for.
+    pub(in super::super) weighing: Arc<Mutex<Specs>>,
     /// Where the database writes.
     pub(in super::super) disk: Arc<FullDisk>,
 }
