@@ -174,7 +174,7 @@ fn a_sweep_is_run_once_and_shown_again() {
     let again = home.besom([Path::new("run"), &file]).expect(0);
     assert_eq!(again.stdout, first.stdout, "the same table");
     assert_eq!(finished(&again.stderr), 0, "nothing is trained again: {again}");
-    let attempts = home.besom(["sql", "SELECT count(*) AS n FROM attempts", "--format", "csv"]).expect(0);
+    let attempts = home.besom(["sql", "SELECT count(*) AS n FROM job_attempts", "--format", "csv"]).expect(0);
     assert_eq!(attempts.stdout, "n\n3\n");
 }
 

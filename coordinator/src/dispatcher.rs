@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use crate::config::CoordinatorConfig;
 use crate::domain::{
     Assignment, Completion, Digest, Directive, JobId, JobOutcome, Lease, NewJob, NewWorker, Retried, Session, Settled,
-    Sweep, SweepId, WriteResult,
+    Sweep, SweepId, Trainers, WriteResult,
 };
 use crate::expansions::Expansions;
 use crate::jitter::jittered;
@@ -115,7 +115,7 @@ impl Dispatcher {
         let (worker, sweep) = (request.session.worker, request.sweep);
         let _waiting = self.queue.wait();
         let mut queue = self.queue.subscribe();
-        let mut version = self.queue.version_of(worker);
+        let mut trainers = self.queue.trainers_of(worker);
         let mut first = true;
         loop {
             let ended = self.ended.notified();
@@ -124,23 +124,22 @@ impl Dispatcher {
 
             let mut found = queue.borrow_and_update().clone();
             // The first time even where nothing waits: the same request may have been granted before.
-            if first || found.may_have(version, sweep) {
+            if first || found.may_have(trainers.as_deref(), sweep) {
                 let looking = self.looking.acquire().await;
                 // Whoever looked meanwhile may have found nothing.
                 found = queue.borrow_and_update().clone();
-                request.take = found.may_have(version, sweep);
+                request.take = found.may_have(trainers.as_deref(), sweep);
                 let asked = Instant::now();
                 let acquired = bounded(self.store.acquire(request.clone(), None)).await?;
                 drop(looking);
                 first = false;
-                version = u32::try_from(acquired.trainer_version).ok();
+                let known = Arc::new(acquired.trainers);
                 self.queue.called(worker);
-                if let Some(version) = version {
-                    self.queue.is_of(worker, version);
-                    if acquired.looked && acquired.assignments.is_empty() {
-                        self.queue.found_empty(&found, version, sweep);
-                    }
+                self.queue.has(worker, Arc::clone(&known));
+                if acquired.looked && acquired.assignments.is_empty() {
+                    self.queue.found_empty(&found, &known, sweep);
                 }
+                trainers = Some(known);
                 if !acquired.assignments.is_empty() {
                     for Assignment { lease, slot, .. } in &acquired.assignments {
                         info!(job.id = %lease.at.job, job.attempt = lease.at.attempt, slot, "job acquired");
@@ -157,14 +156,17 @@ impl Dispatcher {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || closing.is_cancelled() {
                 let found = self.queue.current(&*self.store).await;
-                return Ok(Offer { notice: version.and_then(|version| notice(&found, version)), ..Offer::default() });
+                return Ok(Offer {
+                    notice: trainers.and_then(|trainers| notice(&found, &trainers)),
+                    ..Offer::default()
+                });
             }
             // Whoever follows one sweep to its end looks for that end too, and whoever may find something looks again.
-            let soon = sweep.is_some() || found.may_have(version, sweep);
+            let soon = sweep.is_some() || found.may_have(trainers.as_deref(), sweep);
             let pause = if soon { left.min(jittered(POLL)) } else { left };
             tokio::select! {
                 () = closing.cancelled() => {}
-                () = until_ready(&mut queue, version, sweep) => {}
+                () = until_ready(&mut queue, trainers.as_deref(), sweep) => {}
                 () = ended, if sweep.is_some() => {}
                 () = sleep(pause) => {}
             }
@@ -277,23 +279,24 @@ impl Dispatcher {
 }
 
 /// Returns when something may be there for a worker of this version that was not there before.
-async fn until_ready(queue: &mut watch::Receiver<Found>, version: Option<u32>, sweep: Option<SweepId>) {
+async fn until_ready(queue: &mut watch::Receiver<Found>, trainers: Option<&Trainers>, sweep: Option<SweepId>) {
     loop {
         if queue.changed().await.is_err() {
             // The dispatcher owns the sender and this borrows from it: it cannot be gone.
             return std::future::pending().await;
         }
-        if queue.borrow_and_update().may_have(version, sweep) {
+        if queue.borrow_and_update().may_have(trainers, sweep) {
             return;
         }
     }
 }
 
-/// Why there is nothing for a worker of this version although something waits.
-fn notice(found: &Found, version: u32) -> Option<String> {
-    let others = found.of_other_versions(version);
-    let parts: Vec<String> =
-        others.iter().map(|(version, jobs)| format!("{jobs} queued jobs of trainer version {version}")).collect();
+/// Why there is nothing for a worker with these trainers although something waits.
+fn notice(found: &Found, trainers: &Trainers) -> Option<String> {
+    let part = |((trainer, version), jobs): ((String, u32), u64)| {
+        format!("{jobs} queued jobs of trainer {trainer}, version {version}")
+    };
+    let parts: Vec<String> = found.for_others(trainers).into_iter().map(part).collect();
     (!parts.is_empty()).then(|| {
         format!("{}: other versions give other numbers; start a worker of the build that made them", parts.join(", "))
     })
@@ -346,6 +349,7 @@ mod tests {
             dataset_sha256: String::new(),
             swept: Vec::new(),
             jobs_total: 3,
+            trainer: "mlp".to_owned(),
             trainer_version: TRAINER_VERSION,
             classes: None,
         };
@@ -360,14 +364,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dispatcher = Dispatcher::new(three_jobs(&dir.path().join("besom.db")).await, CoordinatorConfig::default());
         let word = || "x".to_owned();
-        let (trainer_version, slots) = (TRAINER_VERSION, 1);
+        let slots = 1;
+        let trainers = Trainers([("mlp".to_owned(), TRAINER_VERSION)].into());
         let worker = NewWorker {
             instance: word(),
             name: word(),
             host: word(),
             slots,
             build: word(),
-            trainer_version,
+            trainers: trainers.clone(),
             device: word(),
             gone_after: Duration::from_secs(60),
         };
@@ -378,9 +383,9 @@ mod tests {
             let wish = AcquireRequest { session, request_id, slots, take: true, sweep: None, lease_ttl };
             dispatcher.acquire(wish, Duration::ZERO, &closing).await.unwrap().assignments.len()
         };
-        assert!(dispatcher.queue.current(&*dispatcher.store).await.may_have(Some(TRAINER_VERSION), None));
+        assert!(dispatcher.queue.current(&*dispatcher.store).await.may_have(Some(&trainers), None));
         assert_eq!(ask("first").await, 1);
         assert_eq!(ask("second").await, 0);
-        assert!(dispatcher.queue.subscribe().borrow().may_have(Some(TRAINER_VERSION), None));
+        assert!(dispatcher.queue.subscribe().borrow().may_have(Some(&trainers), None));
     }
 }

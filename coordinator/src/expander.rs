@@ -149,7 +149,6 @@ pub(crate) fn new_job(expansion: &Expansion, index: u64, dataset: &Digest) -> Ne
     let job = expansion.job(index, dataset.as_str());
     NewJob {
         config_hash: job.config.config_hash(),
-        shape_hash: job.config.shape_hash(),
         config: job.config.canonical_json(),
         params: job.config.params(),
         seed: job.seed,
@@ -193,6 +192,7 @@ mod tests {
             dataset_sha256: String::new(),
             swept: Vec::new(),
             jobs_total: expansion.jobs_total(),
+            trainer: "mlp".to_owned(),
             trainer_version,
             classes: None,
         };

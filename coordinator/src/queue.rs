@@ -5,7 +5,7 @@
 //! called, in one statement for all of them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
-    domain::{Queue, SweepId, WorkerId},
+    domain::{Queue, SweepId, Trainers, WorkerId},
     error_chain::chain,
     patience::bounded,
     store::Store,
@@ -39,7 +39,7 @@ const NOTED: Duration = Duration::from_secs(5);
 /// The store forgets workers about so often.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
-/// Trainer versions that are remembered, one a worker.
+/// Workers whose trainers are remembered.
 const MOST_WORKERS: usize = 20_000;
 
 /// What waits in the store, and when it was found there.
@@ -50,9 +50,9 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Whether a worker may find a job: of any version where its own is not known.
-    pub(crate) fn may_have(&self, version: Option<u32>, sweep: Option<SweepId>) -> bool {
-        !self.is_believed() || self.queues.iter().any(|queue| queue.ready && suits(queue, version, sweep))
+    /// Whether a worker may find a job: of any trainer where its own are not known.
+    pub(crate) fn may_have(&self, trainers: Option<&Trainers>, sweep: Option<SweepId>) -> bool {
+        !self.is_believed() || self.queues.iter().any(|queue| queue.ready && suits(queue, trainers, sweep))
     }
 
     /// Whether the store was asked a short while ago.
@@ -60,20 +60,20 @@ impl Found {
         self.at.is_some_and(|at| at.elapsed() < BELIEVED)
     }
 
-    /// Queued jobs of other trainer versions than this one, by version.
-    pub(crate) fn of_other_versions(&self, version: u32) -> Vec<(u32, u64)> {
-        let mut others: HashMap<u32, u64> = HashMap::new();
-        for queue in self.queues.iter().filter(|queue| queue.trainer_version != version && queue.queued > 0) {
-            *others.entry(queue.trainer_version).or_default() += queue.queued;
+    /// Queued jobs that these trainers do not execute, by trainer and version.
+    pub(crate) fn for_others(&self, trainers: &Trainers) -> BTreeMap<(String, u32), u64> {
+        let mut others = BTreeMap::new();
+        let foreign = |queue: &&Queue| !trainers.have(&queue.trainer, queue.trainer_version) && queue.queued > 0;
+        for queue in self.queues.iter().filter(foreign) {
+            *others.entry((queue.trainer.clone(), queue.trainer_version)).or_default() += queue.queued;
         }
-        let mut others: Vec<_> = others.into_iter().collect();
-        others.sort_unstable();
         others
     }
 }
 
-fn suits(queue: &Queue, version: Option<u32>, sweep: Option<SweepId>) -> bool {
-    version.is_none_or(|version| queue.trainer_version == version) && sweep.is_none_or(|sweep| queue.sweep == sweep)
+fn suits(queue: &Queue, trainers: Option<&Trainers>, sweep: Option<SweepId>) -> bool {
+    trainers.is_none_or(|trainers| trainers.have(&queue.trainer, queue.trainer_version))
+        && sweep.is_none_or(|sweep| queue.sweep == sweep)
 }
 
 /// The queue as workers see it.
@@ -90,7 +90,7 @@ pub(crate) struct QueueWatch {
 struct Calls {
     /// When, since they were last noted in the store.
     seen: HashMap<WorkerId, Instant>,
-    versions: HashMap<WorkerId, u32>,
+    trainers: HashMap<WorkerId, Arc<Trainers>>,
     waiting: usize,
 }
 
@@ -135,9 +135,9 @@ impl QueueWatch {
         self.found.subscribe()
     }
 
-    /// The trainer version of a worker that has called before.
-    pub(crate) fn version_of(&self, worker: WorkerId) -> Option<u32> {
-        self.calls().versions.get(&worker).copied()
+    /// The trainers of a worker that has called before.
+    pub(crate) fn trainers_of(&self, worker: WorkerId) -> Option<Arc<Trainers>> {
+        self.calls().trainers.get(&worker).cloned()
     }
 
     /// A worker called that the store knows. That is noted apart from what it called for: workers that share transactions
@@ -149,22 +149,22 @@ impl QueueWatch {
         }
     }
 
-    /// The trainer version of a worker, as the store knows it.
-    pub(crate) fn is_of(&self, worker: WorkerId, version: u32) {
+    /// The trainers of a worker, as the store knows them.
+    pub(crate) fn has(&self, worker: WorkerId, trainers: Arc<Trainers>) {
         let mut calls = self.calls();
-        if calls.versions.len() >= MOST_WORKERS {
-            calls.versions.clear();
+        if calls.trainers.len() >= MOST_WORKERS {
+            calls.trainers.clear();
         }
-        calls.versions.insert(worker, version);
+        calls.trainers.insert(worker, trainers);
     }
 
-    /// A worker of this version looked into the store and found nothing in what was `seen` there: others of it need not
-    /// look before something changes.
-    pub(crate) fn found_empty(&self, seen: &Found, version: u32, sweep: Option<SweepId>) {
+    /// A worker with these trainers looked into the store and found nothing in what was `seen` there: others with them need
+    /// not look before something changes.
+    pub(crate) fn found_empty(&self, seen: &Found, trainers: &Trainers, sweep: Option<SweepId>) {
         self.found.send_if_modified(|found| {
             if found.at == seen.at {
                 let queues = Arc::make_mut(&mut found.queues);
-                for queue in queues.iter_mut().filter(|queue| suits(queue, Some(version), sweep)) {
+                for queue in queues.iter_mut().filter(|queue| suits(queue, Some(trainers), sweep)) {
                     queue.ready = false;
                 }
             }
@@ -246,19 +246,30 @@ mod tests {
     use super::*;
 
     fn found(queues: &[(i64, u32, bool)], at: Option<Instant>) -> Found {
-        let queue =
-            |&(sweep, trainer_version, ready)| Queue { sweep: SweepId(sweep), trainer_version, queued: 5, ready };
+        let queue = |&(sweep, trainer_version, ready)| Queue {
+            sweep: SweepId(sweep),
+            trainer: "mlp".to_owned(),
+            trainer_version,
+            queued: 5,
+            ready,
+        };
         Found { queues: Arc::new(queues.iter().map(queue).collect()), at }
+    }
+
+    fn mlp(version: u32) -> Trainers {
+        Trainers([("mlp".to_owned(), version)].into())
     }
 
     #[test]
     fn a_worker_looks_where_there_may_be_a_job_for_it() {
         let known = found(&[(1, 4, false), (2, 5, true)], Some(Instant::now()));
-        assert!(known.may_have(None, None) && known.may_have(Some(5), None));
-        assert!(!known.may_have(Some(4), None), "its sweep has nothing ready");
-        assert!(known.may_have(Some(5), Some(SweepId(2))) && !known.may_have(Some(5), Some(SweepId(1))));
-        assert!(found(&[], None).may_have(Some(4), None), "nothing is known");
-        assert_eq!(known.of_other_versions(4), [(5, 5)]);
+        assert!(known.may_have(None, None) && known.may_have(Some(&mlp(5)), None));
+        assert!(!known.may_have(Some(&mlp(4)), None), "its sweep has nothing ready");
+        assert!(known.may_have(Some(&mlp(5)), Some(SweepId(2))) && !known.may_have(Some(&mlp(5)), Some(SweepId(1))));
+        assert!(found(&[], None).may_have(Some(&mlp(4)), None), "nothing is known");
+        assert_eq!(known.for_others(&mlp(4)), [(("mlp".to_owned(), 5), 5)].into());
+        let both = Trainers([("mlp".to_owned(), 4), ("program".to_owned(), 5)].into());
+        assert!(!known.may_have(Some(&both), None), "a version is that of its trainer");
     }
 
     #[test]
@@ -266,10 +277,12 @@ mod tests {
         let watch = QueueWatch::new();
         watch.found.send_replace(found(&[(1, 4, true), (2, 5, true)], Some(Instant::now())));
         let seen = watch.found.borrow().clone();
-        watch.found_empty(&seen, 4, None);
-        assert!(!watch.found.borrow().may_have(Some(4), None) && watch.found.borrow().may_have(Some(5), None));
+        watch.found_empty(&seen, &mlp(4), None);
+        assert!(
+            !watch.found.borrow().may_have(Some(&mlp(4)), None) && watch.found.borrow().may_have(Some(&mlp(5)), None)
+        );
         watch.found.send_replace(found(&[(1, 4, true)], Some(Instant::now() + POLL)));
-        watch.found_empty(&seen, 4, None);
-        assert!(watch.found.borrow().may_have(Some(4), None), "what was found since is not what was seen empty");
+        watch.found_empty(&seen, &mlp(4), None);
+        assert!(watch.found.borrow().may_have(Some(&mlp(4)), None), "what was found since is not what was seen empty");
     }
 }

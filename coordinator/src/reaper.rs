@@ -131,7 +131,7 @@ mod tests {
 
     use super::*;
     use crate::config::CoordinatorConfig;
-    use crate::domain::{AttemptRef, Digest, Key, NewSweep, NewWorker, Session, WorkerId};
+    use crate::domain::{AttemptRef, Digest, Key, NewSweep, NewWorker, Session, Trainers, WorkerId};
     use crate::store::{AcquireRequest, sqlite::SqliteStore};
 
     const TTL: Duration = Duration::from_secs(30);
@@ -221,6 +221,7 @@ mod tests {
             dataset_sha256: String::new(),
             swept: Vec::new(),
             jobs_total: 1,
+            trainer: "mlp".to_owned(),
             trainer_version: TRAINER_VERSION,
             classes: None,
         };
@@ -229,14 +230,14 @@ mod tests {
         let job = crate::expander::new_job(&expansion, 0, &sweep.new.dataset);
         store.add_jobs(sweep.id, 0, vec![job]).await.unwrap();
         let word = || "x".to_owned();
-        let (trainer_version, slots) = (TRAINER_VERSION, 1);
+        let slots = 1;
         let worker = NewWorker {
             instance: word(),
             name: word(),
             host: word(),
             slots,
             build: word(),
-            trainer_version,
+            trainers: Trainers([("mlp".to_owned(), TRAINER_VERSION)].into()),
             device: word(),
             gone_after: TTL,
         };

@@ -44,7 +44,7 @@ fn text(text: &str) -> Cell {
 }
 
 async fn numbers_texts_and_nulls_come_as_they_are(filled: Filled) {
-    let sql = "SELECT job, state, optimizer, learning_rate, seed, error, hidden, started_at, worker, attempts
+    let sql = "SELECT job, state, optimizer, learning_rate, seed, error, hidden, started_at, worker, n_attempts
                FROM runs WHERE job IN (1, 15) ORDER BY job";
     let result = query(&filled.url, sql).await.unwrap();
     assert_eq!(result.columns[3], "learning_rate");
@@ -185,7 +185,7 @@ async fn reading_goes_on_while_a_coordinator_writes(filled: Filled) {
                 host: "host".to_owned(),
                 slots: 1,
                 build: "besom".to_owned(),
-                trainer_version: 1,
+                trainers: besom_coordinator::domain::Trainers([("mlp".to_owned(), 1)].into()),
                 device: "cpu".to_owned(),
                 gone_after: std::time::Duration::from_secs(60),
             };

@@ -230,56 +230,67 @@ async fn sqlites_clock_never_starts_before_what_is_stored() {
     assert!(Some(sweep.created_at) >= future, "{sweep:?}");
 }
 
-/// What the third migration made, taken away: the database as an earlier besom left it.
-const BEFORE_STATISTICS: [&str; 14] = [
-    "DROP VIEW config_stats",
-    "DROP VIEW importance",
-    "DROP VIEW per_class",
-    "DROP VIEW confusion",
-    "DROP VIEW failures",
-    "DROP VIEW slowest",
-    "DROP TABLE config_sums",
-    "DROP TABLE importances",
-    "DROP TABLE class_counts",
-    "DROP INDEX jobs_slowest",
-    "DROP INDEX attempts_bad",
-    "ALTER TABLE sweeps DROP COLUMN importance_at",
-    "ALTER TABLE sweeps DROP COLUMN unsummed_after",
-    // The eighth writes one of its views anew.
-    "DELETE FROM _sqlx_migrations WHERE version IN (3, 8)",
-];
+/// Three ended jobs, in the tables of before there were statistics.
+const THREE_ENDED: &str = "
+INSERT INTO sweeps (
+    id, name, digest, text, method, metric, goal, objective, keep_models, dataset, dataset_source, dataset_sha256, swept,
+    trainer_version, jobs_total, jobs_created, state, created_at, ended_at
+) VALUES (
+    1, 's', 'd', 'method: grid', 'grid', 'val_accuracy', 'maximize', 'final', 'none',
+    '0000000000000000000000000000000000000000000000000000000000000000', 'builtin:sketches', '', '[\"learning_rate\"]', 1, 3, 3,
+    'completed', 0, 9
+);
+INSERT INTO workers (id, instance, name, host, slots, build, trainer_version, device, registered_at, last_seen_at)
+VALUES (1, 'i', 'w', 'h', 2, 'b', 1, 'cpu', 0, 0);
+INSERT INTO jobs (
+    id, sweep_id, trainer, config_hash, shape_hash, config, params, seed, engine, device, optimizer, learning_rate,
+    batch_size, epochs, hidden, activation, dropout, state, attempt, worker_id, slot, started_at, ended_at, objective, score,
+    final_val_accuracy, best_val_accuracy, seconds
+)
+SELECT n, 1, 'mlp', '000000000000000000000000000000000000000000000000000000000000000' || n, 's', '{}',
+       CAST('{\"learning_rate\": 0.1}' AS @JSON@), 1, 'native', 'cpu', 'sgd', 0.1, 32, 1, '[]', 'relu', 0, 'succeeded', 1, 1, n, 0, 2,
+       n / 4.0, n / 4.0, n / 4.0, n / 4.0, 1.5
+FROM (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3) numbers;
+INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome)
+SELECT id, 1, 1, slot, 'r', 0, 2, 'succeeded' FROM jobs;
+INSERT INTO confusions (job_id, classes, counts) SELECT id, 2, CAST('[3, 1, 0, 4]' AS @JSON@) FROM jobs";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runs_that_ended_before_the_migration_have_their_statistics_soon_after_a_coordinators_start() {
-    for bench in [store_support::sqlite().await, store_support::postgres().await] {
-        let sweep = bench.sweep("s", 3).await;
-        let worker = bench.worker("w").await;
-        for accuracy in [0.25, 0.5, 0.75] {
-            let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
-            let confusion = Some(Confusion::of_rows(2, &[3, 1, 0, 4]));
-            bench.complete(Completion { confusion, ..succeeded(job, vec![record(1, accuracy)]) }, at(2.0)).await;
-        }
-        let before = bench.store.config_stats(sweep.id, None, 9).await.unwrap();
-        let classes = bench.query("SELECT * FROM per_class ORDER BY job, class").await;
-        assert_eq!((before.len(), classes.len()), (3, 6));
-        bench.store.close().await;
-        for statement in BEFORE_STATISTICS {
-            bench.execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
-        }
-        let bench = bench.reopen().await;
-        assert_eq!(bench.store.config_stats(sweep.id, None, 9).await.unwrap(), []);
-        let dir = tempfile::tempdir().unwrap();
-        let artifacts = Arc::new(FileArtifacts::new(dir.path().to_owned(), None));
-        let config = CoordinatorConfig::default();
-        let coordinator = Coordinator::start(bench.store.arc(), artifacts, config).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("besom.db");
+    let mut conn = SqliteConnection::connect(&format!("sqlite:{}?mode=rwc", path.display())).await.unwrap();
+    as_of(&mut conn, "sqlite", 2).await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(THREE_ENDED.replace("@JSON@", "TEXT"))).execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    let url = database().await.url;
+    let mut conn = sqlx::PgConnection::connect(&url).await.unwrap();
+    as_of(&mut conn, "postgres", 2).await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(THREE_ENDED.replace("@JSON@", "JSONB"))).execute(&mut conn).await.unwrap();
+    let stores: [Arc<dyn Store>; 2] =
+        [Arc::new(SqliteStore::open(&path).await.unwrap()), Arc::new(PostgresStore::open(&url).await.unwrap())];
+    for store in stores {
+        let sweep = store.find_sweep("s").await.unwrap().id;
+        assert_eq!(store.config_stats(sweep, None, 9).await.unwrap(), []);
+        let files = tempfile::tempdir().unwrap();
+        let artifacts = Arc::new(FileArtifacts::new(files.path().to_owned(), None));
+        let coordinator = Coordinator::start(store.clone(), artifacts, CoordinatorConfig::default()).unwrap();
         besom_testkit::eventually("all is caught up with", Duration::from_secs(20), async || {
-            bench.query("SELECT count(*) FROM sweeps WHERE unsummed_after IS NOT NULL").await == [["0"]]
+            store.config_stats(sweep, None, 9).await.unwrap().len() == 3
         })
         .await;
         coordinator.stop().await;
-        assert_eq!(bench.store.config_stats(sweep.id, None, 9).await.unwrap(), before);
-        assert_eq!(bench.query("SELECT * FROM per_class ORDER BY job, class").await, classes);
+        let means: Vec<_> = store
+            .config_stats(sweep, None, 9)
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.sums.objective.unwrap().mean)
+            .collect();
+        assert_eq!(means, [0.25, 0.5, 0.75]);
     }
+    let counted: i64 = sqlx::query_scalar("SELECT count(*) FROM per_class").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(counted, 6);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -358,7 +369,7 @@ INSERT INTO jobs (
     id, sweep_id, trainer, config_hash, shape_hash, config, params, seed, engine, device, optimizer, learning_rate,
     batch_size, epochs, hidden, activation, dropout, state, attempt, worker_id, slot, started_at, lease_until
 )
-SELECT n, 1, 'mlp', 'h' || n, 's', '{}', '{}', 1, 'native', 'cpu', 'sgd', 0.1, 32, 5, '[]', 'relu', 0, 'running', 1, 1, n, 0, 1
+SELECT n, 1, 'mlp', '000000000000000000000000000000000000000000000000000000000000000' || n, 's', '{}', '{}', 1, 'native', 'cpu', 'sgd', 0.1, 32, 5, '[]', 'relu', 0, 'running', 1, 1, n, 0, 1
 FROM (SELECT 1 AS n UNION ALL SELECT 2) numbers;
 INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at) SELECT id, 1, 1, slot, 'r', 0 FROM jobs";
 
@@ -414,10 +425,9 @@ async fn a_job_that_ends_while_postgres_is_migrated_is_counted_and_an_earlier_bu
     opened.await.unwrap().unwrap();
     let succeeded: i64 = sqlx::query_scalar("SELECT succeeded FROM sweep_counts").fetch_one(&mut watch).await.unwrap();
     assert_eq!(succeeded, 1);
-    let grant =
-        "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at) VALUES (2, 2, 1, 9, 'x', 0)";
+    let grant = "INSERT INTO job_attempts (job_id, attempt, worker_id, slot, request_id, started_at) VALUES (2, 2, 1, 9, 'x', 0)";
     let refused = sqlx::query(grant).execute(&mut watch).await.unwrap_err().to_string();
     assert!(refused.contains("attempts_leased"), "{refused}");
-    let ended = "UPDATE attempts SET outcome = 'lost', ended_at = 1 WHERE job_id = 2";
+    let ended = "UPDATE job_attempts SET outcome = 'lost', ended_at = 1 WHERE job_id = 2";
     assert_eq!(sqlx::query(ended).execute(&mut watch).await.unwrap().rows_affected(), 1, "those of before can end");
 }

@@ -480,7 +480,7 @@ async fn compare(bench: &Bench, model: &Model, seed: u64) {
             .collect();
         assert_eq!(leaders, ranked, "seed {seed}");
     }
-    let stored = bench.query("SELECT count(*) FROM attempts").await;
+    let stored = bench.query("SELECT count(*) FROM job_attempts").await;
     assert_eq!(stored, [[model.attempts.len().to_string()]], "seed {seed}");
     let stored = bench.query("SELECT count(*) FROM epochs").await;
     let expected: usize = model.epochs.values().map(BTreeMap::len).sum();

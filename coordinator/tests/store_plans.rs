@@ -98,7 +98,7 @@ fn cases() -> Vec<Case> {
             vec![int(1), sweep(), later(), later(), json("[[0, 7], [1, 8], [2, 9], [3, 10]]"), text("request"), int(1)],
         ),
         sqlite("attempts_open", vec![int(1), text("request"), int(0), json("[]")], &[]),
-        both("leases_of_request", vec![text("request"), int(1)], &["SEARCH a USING INDEX attempts_request"]),
+        both("leases_of_request", vec![text("request"), int(1)], &["SEARCH a USING INDEX job_attempts_request"]),
         both("worker_slots", vec![int(1)], &["jobs_of_worker (worker_id=?)"]),
         both("worker_attempts", vec![int(1)], &["jobs_of_worker (worker_id=?)"]),
         // Renewing and ending.
@@ -119,7 +119,7 @@ fn cases() -> Vec<Case> {
         both(
             "attempt_epochs",
             vec![int(running), int(1), int(1), int(2)],
-            &["SEARCH epochs USING PRIMARY KEY (job_id=? AND attempt=? AND epoch>? AND epoch<?)"],
+            &["SEARCH epochs USING PRIMARY KEY (job_id=? AND attempt=? AND step>? AND step<?)"],
         ),
         both(
             "config_runs",
@@ -163,7 +163,7 @@ fn cases() -> Vec<Case> {
         both(
             "history_rest",
             vec![int(first), int(1), int(1), int(32)],
-            &["SEARCH e USING PRIMARY KEY (job_id=? AND attempt=? AND epoch>?)"],
+            &["SEARCH e USING PRIMARY KEY (job_id=? AND attempt=? AND step>?)"],
         ),
         both(
             "attempts",
@@ -214,14 +214,14 @@ async fn worst_moment(bench: &Bench, prepare: &[&str], gather: bool) {
              lease_until = 1000000000000000000 WHERE sweep_id = 3 AND id > {ended} AND id <= {}",
             ended + LEFT
         ),
-        "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome, lease) \
+        "INSERT INTO job_attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome, lease) \
          SELECT id, 1, worker_id, slot, 'request ' || id, started_at, ended_at, \
                 CASE WHEN state = 'running' THEN NULL ELSE state END, 7 FROM jobs WHERE attempt = 1"
             .to_owned(),
-        "INSERT INTO epochs (job_id, attempt, epoch, learning_rate, seconds, metrics) \
-         SELECT a.job_id, 1, e.epoch, 0.1, 0.2, '{}' FROM attempts a CROSS JOIN (SELECT 1 AS epoch UNION ALL SELECT 2) e"
+        "INSERT INTO epochs (job_id, attempt, step, learning_rate, seconds, metrics) \
+         SELECT a.job_id, 1, e.epoch, 0.1, 0.2, '{}' FROM job_attempts a CROSS JOIN (SELECT 1 AS epoch UNION ALL SELECT 2) e"
             .to_owned(),
-        "INSERT INTO config_sums (sweep_id, job_id, swept, n, diverged, failed, objective_mean) \
+        "INSERT INTO config_sums (sweep_id, job_id, swept, n, diverged, failed, mean) \
          SELECT sweep_id, id, '{}', 1, 0, 0, objective FROM jobs WHERE state = 'succeeded'"
             .to_owned(),
         "INSERT INTO confusions (job_id, classes, counts) SELECT id, 2, '{}' FROM jobs WHERE state = 'succeeded'".to_owned(),
@@ -274,7 +274,7 @@ async fn assert_sqlite(bench: &Bench) {
 /// What is wrong with a plan: a large table that is read as a whole, or one that is not read as was expected. Of expected
 /// parts with a bar either half will do.
 fn judge_sqlite(plan: &[String], expected: &[&str]) -> Vec<String> {
-    const LARGE: [&str; 8] = ["jobs", "attempts", "epochs", "config_sums", "j", "r", "a", "e"];
+    const LARGE: [&str; 8] = ["jobs", "job_attempts", "epochs", "config_sums", "j", "r", "a", "e"];
     let made = |name: &str| {
         plan.iter().any(|line| line == &format!("CO-ROUTINE {name}") || line == &format!("MATERIALIZE {name}"))
     };
@@ -302,7 +302,7 @@ fn judge_sqlite(plan: &[String], expected: &[&str]) -> Vec<String> {
 #[tokio::test]
 async fn no_statement_of_a_job_walks_a_sweep_on_postgres_with_statistics_of_its_beginning() {
     let bench = store_support::postgres().await;
-    let tables = ["jobs", "attempts", "epochs", "config_sums", "sweeps", "sweep_counts"];
+    let tables = ["jobs", "job_attempts", "epochs", "config_sums", "sweeps", "sweep_counts"];
     let no_vacuum = tables.map(|table| format!("ALTER TABLE {table} SET (autovacuum_enabled = off)"));
     worst_moment(&bench, &no_vacuum.each_ref().map(String::as_str), true).await;
     let mut connection = PgConnection::connect(&bench.url()).await.unwrap();

@@ -131,7 +131,7 @@ async fn nothing_is_granted_of_a_sweep_after_its_pause_was_acknowledged() {
     // The grant of the first sweep's job stands still here, after both sweeps were found to have one.
     let mut holder = sqlx::PgConnection::connect(&url).await.unwrap();
     let mut held = holder.begin().await.unwrap();
-    let insert = "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, lease) \
+    let insert = "INSERT INTO job_attempts (job_id, attempt, worker_id, slot, request_id, started_at, lease) \
                   SELECT id, 9, $1, 0, $2, 0, 1 FROM jobs WHERE sweep_id = $3";
     sqlx::query(insert).bind(worker.0).bind(&wish.request_id).bind(ids[2].0).execute(&mut *held).await.unwrap();
     let granted = tokio::spawn({

@@ -86,7 +86,7 @@ async fn fill(bench: &Bench, json_type: &str) {
              objective = {score}, score = {score}, final_val_accuracy = {score}, best_val_accuracy = {score}, \
              epochs_done = 5, seconds = (id * 104729 % 10009) / 100.0"
         ),
-        "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome, error) \
+        "INSERT INTO job_attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome, error) \
          SELECT id, 1, 1, slot, 'wish ' || id, started_at, ended_at, state, \
                 CASE WHEN state = 'failed' THEN 'out of memory' END FROM jobs"
             .to_owned(),
@@ -208,17 +208,21 @@ async fn weigh_a_million(bench: &Bench, json_type: &str) {
     bench.store.add_jobs(sweep.id, 0, vec![new_job(0)]).await.unwrap();
     let numbers = "WITH RECURSIVE g (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < 999999)";
     let score = "((i * 7919 % 10007) / 10007.0)";
+    let hash = match bench.is_sqlite() {
+        true => "unhex(printf('%064x', i))",
+        false => "decode(lpad(to_hex(i), 64, '0'), 'hex')",
+    };
     for statement in [
         format!(
-            "INSERT INTO jobs (id, sweep_id, trainer, config_hash, shape_hash, config, params, seed, engine, device, \
+            "INSERT INTO jobs (id, sweep_id, trainer, config_hash, params, seed, engine, device, \
              optimizer, learning_rate, batch_size, epochs, hidden, activation, dropout, state, ended_at) \
              {numbers} \
-             SELECT i + 1, {}, 'mlp', CAST(i AS TEXT), 'x', '{{}}', CAST('{{}}' AS {json_type}), 1, 'native', 'cpu', \
+             SELECT i + 1, {}, 'mlp', {hash}, CAST('{{}}' AS {json_type}), 1, 'native', 'cpu', \
              'sgd', 0.1, 1, 1, '[]', 'relu', 0.0, 'succeeded', 1 FROM g",
             sweep.id
         ),
         format!(
-            "INSERT INTO config_sums (sweep_id, job_id, swept, n, diverged, failed, objective_mean) \
+            "INSERT INTO config_sums (sweep_id, job_id, swept, n, diverged, failed, mean) \
              {numbers} \
              SELECT {}, i + 1, CAST('{{\"learning_rate\":' || ((i % 100 + 1) / 10000.0) || ',\"batch_size\":' || \
              (i / 100 % 200 + 1) || ',\"dropout\":' || ((i / 20000 + 1) / 100.0) || '}}' AS {json_type}), 1, 0, 0, {score} FROM g",

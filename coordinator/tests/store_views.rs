@@ -13,9 +13,9 @@ use store_support::{Bench, at, completion, failed, new_sweep, record, reported, 
 
 const RUNS: &str = "sweep sweep_id job state optimizer learning_rate batch_size epochs hidden activation dropout params \
                     seed objective final_loss final_accuracy final_val_loss final_val_accuracy best_val_loss \
-                    best_val_accuracy best_epoch epochs_done seconds worker attempts error started_at ended_at model \
-                    dataset engine device";
-const HISTORY: &str = "sweep job epoch loss accuracy val_loss val_accuracy learning_rate seconds metrics";
+                    best_val_accuracy best_epoch epochs_done seconds worker n_attempts error started_at ended_at model \
+                    dataset engine device trainer metrics";
+const HISTORY: &str = "sweep job epoch loss accuracy val_loss val_accuracy learning_rate seconds metrics step";
 
 /// All workers have called in the far future, which is the same for both databases.
 const SEEN: &str = "UPDATE workers SET last_seen_at = 4000000000000000";

@@ -51,29 +51,11 @@ ALTER TABLE jobs
     ALTER COLUMN dropout DROP NOT NULL,
     DROP CONSTRAINT jobs_state_check,
     DROP CONSTRAINT jobs_hindrance_check;
--- Which of the unnamed checks is which is told by what it says.
-DO $$
-DECLARE
-    name TEXT;
-BEGIN
-    FOR name IN
-        SELECT conname
-        FROM pg_constraint
-        WHERE contype = 'c'
-          AND (conrelid = 'jobs'::regclass AND pg_get_constraintdef(oid) LIKE '%succeeded%'
-               OR conrelid = 'sweeps'::regclass AND pg_get_constraintdef(oid) LIKE '%jobs_created = jobs_total%'
-               OR conrelid = 'attempts'::regclass AND pg_get_constraintdef(oid) LIKE '%succeeded%')
-    LOOP
-        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I',
-                       (SELECT conrelid::regclass FROM pg_constraint WHERE conname = name LIMIT 1), name);
-    END LOOP;
-END
-$$;
-
 ALTER TABLE attempts RENAME TO job_attempts;
 ALTER INDEX attempts_request RENAME TO job_attempts_request;
 ALTER INDEX attempts_bad RENAME TO job_attempts_bad;
 ALTER TABLE job_attempts
+    DROP CONSTRAINT attempts_outcome_check,
     -- The earlier attempt that this one goes on from, and the last of its steps that counts.
     ADD COLUMN resumed_from BIGINT,
     ADD COLUMN resumed_step BIGINT,
@@ -225,9 +207,9 @@ SELECT s.name AS sweep,
        r.dataset,
        r.engine,
        r.device,
-       k.rank,
        r.trainer,
-       r.metrics
+       r.metrics,
+       k.rank
 FROM sweeps s
 CROSS JOIN LATERAL (SELECT q.id, rank() OVER (ORDER BY q.score DESC) AS rank
                     FROM (SELECT t.id, t.score

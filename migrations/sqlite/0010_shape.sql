@@ -58,7 +58,8 @@ CREATE TABLE new_sweeps (
     -- The file, as it was submitted.
     text                TEXT NOT NULL,
     CHECK (jobs_total IS NULL OR jobs_created <= jobs_total),
-    CHECK ((state IN ('completed', 'cancelled')) = (ended_at IS NOT NULL))
+    CHECK ((state IN ('completed', 'cancelled')) = (ended_at IS NOT NULL)),
+    CHECK (state <> 'completed' OR jobs_created = jobs_total)
 ) STRICT;
 INSERT INTO new_sweeps (
     id, name, title, state, trainer, trainer_version, method, metric, goal, objective, keep_models, engine, dataset,
@@ -159,6 +160,8 @@ CREATE TABLE new_jobs (
     CHECK (state <> 'running'
            OR (worker_id IS NOT NULL AND slot IS NOT NULL AND started_at IS NOT NULL AND attempt >= 1)),
     CHECK (state <> 'queued' OR (worker_id IS NULL AND slot IS NULL AND started_at IS NULL)),
+    CHECK ((state IN ('succeeded', 'stopped', 'diverged', 'failed', 'cancelled')) = (ended_at IS NOT NULL)),
+    CHECK (score IS NULL OR state IN ('succeeded', 'stopped')),
     CHECK ((score IS NULL) = (objective IS NULL))
 ) STRICT;
 INSERT INTO new_jobs (
@@ -400,9 +403,9 @@ SELECT s.name AS sweep,
        r.dataset,
        r.engine,
        r.device,
-       rank() OVER (PARTITION BY s.name ORDER BY j.score DESC) AS rank,
        r.trainer,
-       r.metrics
+       r.metrics,
+       rank() OVER (PARTITION BY s.name ORDER BY j.score DESC) AS rank
 FROM sweeps s
 JOIN jobs j ON j.id IN (SELECT t.id
                         FROM jobs t

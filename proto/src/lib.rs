@@ -8,7 +8,7 @@ pub mod link;
 pub mod transfer;
 
 /// The protocol spoken by this build. Raised when a peer of the previous number could no longer be understood.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// The build a peer tells of itself, for people.
 pub const BUILD: &str = concat!("besom ", env!("CARGO_PKG_VERSION"));

@@ -10,10 +10,10 @@ use crate::hyperparameters::table::{self, Owner};
 use crate::{ConfigError, Hyperparameters, Params};
 
 /// The one trainer: a multilayer perceptron.
-pub const TRAINER: &str = "mlp";
+pub const TRAINER: &str = crate::trainer::MLP.name;
 
 /// Raised whenever the same configuration would give other numbers than before.
-pub const TRAINER_VERSION: u32 = 4;
+pub const TRAINER_VERSION: u32 = crate::trainer::MLP.version;
 
 /// Pixels are divided by the largest value of the training split.
 const SCALING: &str = "training_maximum";

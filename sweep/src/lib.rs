@@ -17,6 +17,7 @@ mod parse;
 mod refusals;
 mod source;
 mod spec;
+mod trainer;
 mod words;
 mod yaml;
 
@@ -35,4 +36,5 @@ pub use source::shown_source;
 pub use spec::{
     DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, Scale, SpecError, SweepSpec,
 };
+pub use trainer::{MLP, Steps, Trainer, TrainerKind};
 pub use words::steers_terminal;

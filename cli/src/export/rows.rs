@@ -44,7 +44,7 @@ pub(crate) const RUNS: [Column; 32] = columns![
     sweep Text, sweep_id Integer, job Integer, state Text, optimizer Text, learning_rate Float, batch_size Integer,
     epochs Integer, hidden Text, activation Text, dropout Float, params Json, seed Integer, objective Float,
     final_loss Float, final_accuracy Float, final_val_loss Float, final_val_accuracy Float, best_val_loss Float,
-    best_val_accuracy Float, best_epoch Integer, epochs_done Integer, seconds Float, worker Text, attempts Integer,
+    best_val_accuracy Float, best_epoch Integer, epochs_done Integer, seconds Float, worker Text, n_attempts Integer,
     error Text, started_at Time, ended_at Time, model Text, dataset Text, engine Text, device Text,
 ];
 

@@ -93,7 +93,7 @@ pub(crate) fn odd_jobs(world: &World) {
             "epochs",
             "slot",
             "failures",
-            "losses",
+            "lost_attempts",
             "hindrances",
             "best_epoch",
             "epochs_done",
@@ -104,7 +104,7 @@ pub(crate) fn odd_jobs(world: &World) {
         ];
         world.execute(&format!("UPDATE jobs SET {} WHERE id = {job}", set(&columns, &integer)));
         let columns = ["slot", "started_at", "ended_at"];
-        world.execute(&format!("UPDATE attempts SET {} WHERE job_id = {job}", set(&columns, &integer)));
+        world.execute(&format!("UPDATE job_attempts SET {} WHERE job_id = {job}", set(&columns, &integer)));
         let columns = ["support", "predicted", "correct"];
         world.execute(&format!("UPDATE class_counts SET {} WHERE job_id = {job}", set(&columns, &integer)));
         place += 1;
@@ -112,10 +112,10 @@ pub(crate) fn odd_jobs(world: &World) {
     for text in texts() {
         let job = job("odd", place);
         let (job, text) = (&job, text.replace('\'', "''"));
-        let columns =
-            ["trainer", "shape_hash", "config", "engine", "device", "optimizer", "hidden", "activation", "error"];
+        let columns = ["trainer", "engine", "device", "optimizer", "hidden", "activation", "error"];
         world.execute(&format!("UPDATE jobs SET {} WHERE id = {job}", set(&columns, &format!("'{text}'"))));
-        world.execute(&format!("UPDATE attempts SET error = '{text}', outcome = 'failed' WHERE job_id = {job}"));
+        world.execute(&format!("UPDATE job_configs SET config = '{text}' WHERE job_id = {job}"));
+        world.execute(&format!("UPDATE job_attempts SET error = '{text}', outcome = 'failed' WHERE job_id = {job}"));
         let json = serde_json::json!({"learning_rate": text, "dropout": 0.1, &text: [text]}).to_string();
         world.execute(&format!("UPDATE jobs SET params = '{json}' WHERE id = {job}"));
         world.execute(&format!(
@@ -128,10 +128,10 @@ pub(crate) fn odd_jobs(world: &World) {
     // An attempt and an epoch with the largest numbers.
     let last = job("odd", place);
     world.execute(&format!(
-        "INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome, error) \
-         SELECT {last}, {max}, worker_id, {max}, 'odd', {max}, {max}, 'lost', NULL FROM attempts \
+        "INSERT INTO job_attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome, error) \
+         SELECT {last}, {max}, worker_id, {max}, 'odd', {max}, {max}, 'lost', NULL FROM job_attempts \
          WHERE job_id = {last}; \
-         INSERT INTO epochs SELECT {last}, {max}, {max}, 1, 1, 1, 1, 1, 1, '{{}}' FROM attempts WHERE job_id = {last} AND \
+         INSERT INTO epochs SELECT {last}, {max}, {max}, 1, 1, 1, 1, 1, 1, '{{}}' FROM job_attempts WHERE job_id = {last} AND \
          attempt = {max}; \
          UPDATE jobs SET attempt = {max} WHERE id = {last}",
         max = i64::MAX
@@ -142,7 +142,7 @@ pub(crate) fn odd_jobs(world: &World) {
         max = i64::MAX
     ));
     let mut columns =
-        "slots = 9223372036854775807, trainer_version = -1, registered_at = 0, last_seen_at = 9223372036854775807, \
+        "slots = 9223372036854775807, trainers = '{\"odd\": -1}', registered_at = 0, last_seen_at = 9223372036854775807, \
          gone_after = -9223372036854775807"
             .to_owned();
     columns.push_str(&format!(", {}", set(&["name", "host", "build", "device"], &format!("'{}'", texts()[1]))));
@@ -184,9 +184,9 @@ pub(crate) fn odd_sweep(world: &World) {
     for (name, text) in [("empty", &empty), ("long", &long)] {
         world.execute(&format!(
             "INSERT INTO sweeps (name, digest, text, method, metric, goal, objective, keep_models, engine, dataset, \
-             dataset_source, dataset_sha256, swept, trainer_version, jobs_total, jobs_created, state, created_at, ended_at) \
+             dataset_source, dataset_sha256, swept, trainer, trainer_version, jobs_total, jobs_created, state, created_at, ended_at) \
              SELECT '{name}', '{text}', '{text}', '{text}', metric, goal, objective, keep_models, '{text}', dataset, \
-             '{text}', '{text}', '[\"\",\"{text}\"]', {max}, {max}, {max}, 'completed', {max}, {max} \
+             '{text}', '{text}', '[\"\",\"{text}\"]', '{text}', {max}, {max}, {max}, 'completed', {max}, {max} \
              FROM sweeps WHERE name = 'odd'"
         ));
     }
@@ -198,8 +198,8 @@ pub(crate) fn odd_sweep(world: &World) {
     // One that cannot be read at all.
     world.execute(
         "INSERT INTO sweeps (name, digest, text, method, metric, goal, objective, keep_models, dataset, dataset_source, \
-         dataset_sha256, swept, trainer_version, jobs_total, state, created_at) \
-         SELECT 'damaged', '', '', '', metric, goal, objective, keep_models, 'no digest', '', '', '[]', -1, 1, 'paused', -1 \
+         dataset_sha256, swept, trainer, trainer_version, jobs_total, state, created_at) \
+         SELECT 'damaged', '', '', '', metric, goal, objective, keep_models, 'no digest', '', '', '[]', '', -1, 1, 'paused', -1 \
          FROM sweeps WHERE name = 'odd'",
     );
 }

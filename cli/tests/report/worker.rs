@@ -19,7 +19,7 @@ pub(crate) fn fail_jobs(url: &str, name: &str, jobs: u32, error: &str) {
             name: name.into(),
             host: "host".into(),
             slots: jobs,
-            trainer_version: besom_sweep::TRAINER_VERSION,
+            trainers: [("mlp".to_owned(), besom_sweep::TRAINER_VERSION)].into(),
             device: "cpu".into(),
         };
         let RegisterResponse { worker, store, secret, .. } = client.register(register).await.unwrap().into_inner();

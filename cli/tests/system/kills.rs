@@ -26,7 +26,7 @@ fn a_worker_killed_in_mid_epoch_costs_nothing_but_time(backend: Backend) {
     doomed.kill();
     world.wait_until_completed();
     world.assert_as_undisturbed();
-    let lost = world.sql("SELECT count(*) AS lost FROM attempts WHERE outcome = 'lost'");
+    let lost = world.sql("SELECT count(*) AS lost FROM job_attempts WHERE outcome = 'lost'");
     assert_eq!(lost.trim(), "lost\n1");
     let why = world.sql("SELECT error FROM failures WHERE outcome = 'lost'");
     assert!(why.contains("worker doomed was last heard from at 20"), "{why}");
@@ -50,7 +50,7 @@ fn a_coordinator_killed_and_restarted_loses_nothing(backend: Backend) {
     }
     world.wait_until_completed();
     world.assert_as_undisturbed();
-    let wrong = "SELECT outcome FROM attempts WHERE outcome NOT IN ('succeeded')";
+    let wrong = "SELECT outcome FROM job_attempts WHERE outcome NOT IN ('succeeded')";
     assert_eq!(world.sql(wrong).trim(), "outcome", "a restart is nobody's fault");
 }
 
@@ -82,7 +82,7 @@ fn a_worker_that_is_stopped_politely_gives_its_job_back_at_once(backend: Backend
     leaving.signal("CONT");
     leaving.wait().expect(0);
     let outcome = world.sql(
-        "SELECT a.outcome FROM attempts a JOIN workers w ON w.id = a.worker_id WHERE w.name = 'leaving' \
+        "SELECT a.outcome FROM job_attempts a JOIN workers w ON w.id = a.worker_id WHERE w.name = 'leaving' \
                              AND a.outcome <> 'succeeded'",
     );
     assert_eq!(outcome.trim(), "outcome\nreleased");
@@ -98,7 +98,11 @@ fn a_worker_that_slept_past_its_lease_changes_nothing(backend: Backend) {
     let sleeper = world.worker(&homes[0], "sleeper");
     world.freeze_in_mid_job(&sleeper, "sleeper");
     let _other = world.worker(&homes[1], "other");
-    wait_for_row(&world.hub, "the loss of the sleeper's lease", "SELECT job_id FROM attempts WHERE outcome = 'lost'");
+    wait_for_row(
+        &world.hub,
+        "the loss of the sleeper's lease",
+        "SELECT job_id FROM job_attempts WHERE outcome = 'lost'",
+    );
     sleeper.signal("CONT");
     world.wait_until_completed();
     world.assert_as_undisturbed();

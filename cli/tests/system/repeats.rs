@@ -59,7 +59,7 @@ fn a_second_run_of_a_finished_sweep_trains_nothing() {
     let file = sweep_file(&home);
     let file = file.to_str().unwrap();
     let table = home.besom(["run", file]).expect(0).stdout;
-    let attempts = "SELECT count(*) AS attempts FROM attempts";
+    let attempts = "SELECT count(*) AS attempts FROM job_attempts";
     let before = sql(&home, attempts);
     assert_eq!(home.besom(["run", file]).expect(0).stdout, table);
     assert_eq!(sql(&home, attempts), before);

@@ -47,7 +47,7 @@ fn a_dataset_is_waited_for(backend: Backend, harm: Harm, says: &str) {
     wait_for_row(
         &world.hub,
         "a second try",
-        "SELECT job_id FROM attempts WHERE outcome = 'released' AND error IS NOT NULL GROUP BY job_id HAVING count(*) > 1",
+        "SELECT job_id FROM job_attempts WHERE outcome = 'released' AND error IS NOT NULL GROUP BY job_id HAVING count(*) > 1",
     );
     let at = ["--coordinator", &world.url()];
     for command in [&["sweeps"][..], &["runs", "drawings"]] {

@@ -3,24 +3,42 @@
 //!
 //! Single numbers are bounded where they enter, in `rpc/convert/bounds.rs`; here stands what takes the job to judge.
 
+use besom_sweep::Steps;
+
 use super::{EpochRecord, JobOutcome};
 
 /// What a job allows its attempts to claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// Epochs that the job asks for.
-    pub epochs: u32,
-    /// Whether it may end before them by itself, since it has a patience.
-    pub may_end_early: bool,
+    /// The steps that its records must have.
+    pub steps: Steps,
     /// Whether the coordinator told the attempt to end early.
     pub told_to_stop: bool,
     /// Classes of the sweep's dataset, where they are known.
     pub classes: Option<u32>,
 }
 
-/// Why these records of a job of so many epochs cannot follow `stored` stored ones, in the order in which they came;
+impl Terms {
+    /// How many epochs the job asks for; 0 where nobody knows beforehand.
+    pub fn epochs(&self) -> u32 {
+        match self.steps {
+            Steps::Each { last, .. } => last,
+            Steps::Any => 0,
+        }
+    }
+}
+
+/// Why these records of a job with such steps cannot follow those up to `stored` (0: none), in the order in which they came;
 /// `None` if they can. Those that are stored already are left to [`repeats`].
-pub fn refuse_records(epochs: u32, stored: u32, records: &[EpochRecord]) -> Option<String> {
+pub fn refuse_records(steps: Steps, stored: u32, records: &[EpochRecord]) -> Option<String> {
+    let epochs = match steps {
+        Steps::Each { last, .. } => last,
+        Steps::Any => {
+            let falling = records.windows(2).find(|pair| pair[1].epoch <= pair[0].epoch)?;
+            let (before, next) = (falling[0].epoch, falling[1].epoch);
+            return Some(format!("expected a step above {before} after it, got step {next}"));
+        }
+    };
     let mut last = stored;
     for record in records {
         if record.epoch > epochs {
@@ -62,18 +80,18 @@ pub fn repeats(stored: &EpochRecord, again: &EpochRecord) -> bool {
 
 /// Why an attempt with these records, which have no gap, did not end as claimed; `None` if it may have.
 pub fn refuse_outcome(terms: Terms, outcome: &JobOutcome, records: &[EpochRecord]) -> Option<String> {
-    let (done, epochs) = (records.len(), terms.epochs as usize);
-    match outcome {
-        JobOutcome::Succeeded if terms.may_end_early && done == 0 => {
+    let done = records.len();
+    match (outcome, terms.steps) {
+        (JobOutcome::Succeeded, Steps::Each { may_end_early: true, .. }) if done == 0 => {
             Some("expected a record of at least one epoch from a job that succeeded, got none".to_owned())
         }
-        JobOutcome::Succeeded if done != epochs && !terms.may_end_early => {
-            Some(format!("expected records of all {epochs} epochs from a job that succeeded, got {done}"))
+        (JobOutcome::Succeeded, Steps::Each { last, may_end_early: false }) if done != last as usize => {
+            Some(format!("expected records of all {last} epochs from a job that succeeded, got {done}"))
         }
-        JobOutcome::Stopped if !terms.told_to_stop => {
+        (JobOutcome::Stopped, _) if !terms.told_to_stop => {
             Some("expected a job to stop early only when it is told to, and this one was not".to_owned())
         }
-        JobOutcome::Diverged => {
+        (JobOutcome::Diverged, Steps::Each { .. }) => {
             let finite = |record: &EpochRecord| record.loss.is_some() && record.val_loss.is_some();
             match records.last() {
                 Some(last) if finite(last) => Some(format!(
@@ -85,7 +103,14 @@ pub fn refuse_outcome(terms: Terms, outcome: &JobOutcome, records: &[EpochRecord
                 None => Some("expected a record of the epoch in which the job diverged, got none".to_owned()),
             }
         }
-        JobOutcome::Succeeded | JobOutcome::Stopped | JobOutcome::Failed { .. } | JobOutcome::Hindered { .. } => None,
+        (
+            JobOutcome::Succeeded
+            | JobOutcome::Stopped
+            | JobOutcome::Diverged
+            | JobOutcome::Failed { .. }
+            | JobOutcome::Hindered { .. },
+            _,
+        ) => None,
     }
 }
 
@@ -93,7 +118,8 @@ pub fn refuse_outcome(terms: Terms, outcome: &JobOutcome, records: &[EpochRecord
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms { epochs: 3, may_end_early: false, told_to_stop: false, classes: None };
+    const STEPS: Steps = Steps::Each { last: 3, may_end_early: false };
+    const TERMS: Terms = Terms { steps: STEPS, told_to_stop: false, classes: None };
 
     fn records(epochs: impl IntoIterator<Item = u32>) -> Vec<EpochRecord> {
         let record = |epoch| EpochRecord { epoch, loss: Some(1.0), val_loss: Some(1.0), ..EpochRecord::default() };
@@ -101,11 +127,23 @@ mod tests {
     }
 
     #[test]
+    fn steps_of_any_kind_only_ascend() {
+        for sent in [vec![], vec![0, 7, 9], vec![5]] {
+            assert_eq!(refuse_records(Steps::Any, 6, &records(sent)), None);
+        }
+        let problem = refuse_records(Steps::Any, 0, &records([3, 3]));
+        assert_eq!(problem.as_deref(), Some("expected a step above 3 after it, got step 3"));
+        let any = Terms { steps: Steps::Any, ..TERMS };
+        assert_eq!(refuse_outcome(any, &JobOutcome::Succeeded, &records([4, 9])), None);
+        assert!(refuse_outcome(any, &JobOutcome::Stopped, &[]).is_some(), "nobody told it to");
+    }
+
+    #[test]
     fn records_follow_one_another_up_to_the_jobs_epochs() {
         for (stored, sent) in
             [(0, vec![1, 2, 3]), (0, vec![]), (2, vec![3]), (2, vec![1, 2, 3]), (3, vec![1]), (u32::MAX, vec![1])]
         {
-            assert_eq!(refuse_records(3, stored, &records(sent)), None);
+            assert_eq!(refuse_records(STEPS, stored, &records(sent)), None);
         }
         for (stored, sent, problem) in [
             (0, vec![2], "expected a record of epoch 1, got one of epoch 2"),
@@ -114,7 +152,7 @@ mod tests {
             (3, vec![4], "expected epochs from 1 to 3, got a record of epoch 4"),
             (0, vec![u32::MAX], "expected epochs from 1 to 3, got a record of epoch 4294967295"),
         ] {
-            assert_eq!(refuse_records(3, stored, &records(sent)).as_deref(), Some(problem));
+            assert_eq!(refuse_records(STEPS, stored, &records(sent)).as_deref(), Some(problem));
         }
     }
 
@@ -139,7 +177,7 @@ mod tests {
             records.last_mut().expect("a record").val_loss = None;
             records
         };
-        let early = Terms { may_end_early: true, ..TERMS };
+        let early = Terms { steps: Steps::Each { last: 3, may_end_early: true }, ..TERMS };
         let told = Terms { told_to_stop: true, ..TERMS };
         let failed = JobOutcome::Failed { error: String::new(), retryable: true };
         for (terms, outcome, sent) in [

@@ -25,6 +25,7 @@ pub use importance::{Importance, ImportanceKind, Importances, Weighing};
 pub use retry::{RetryDecision, RetryPolicy, after_hindrance, jitter, spread};
 pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
 pub use sweep::{
-    JobCounts, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, Run, RunningJob, Sweep, SweepState, WorkerRow,
+    JobCounts, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, Run, RunningJob, Sweep, SweepState, Trainers,
+    WorkerRow,
 };
 pub use utc::utc;

@@ -49,21 +49,20 @@ pub struct ConfigRun {
 /// The ended runs of one configuration.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ConfigSums {
-    /// Runs that succeeded or were stopped and have a final and a best val_accuracy: all numbers but the objective's
-    /// are theirs.
+    /// Runs that succeeded or were stopped and have an objective, whatever the metric is.
     pub n: u32,
     /// Runs whose loss was not finite.
     pub diverged: u32,
     /// Runs that were given up.
     pub failed: u32,
     /// Over the n runs.
+    pub objective: Option<Estimate>,
+    /// Over those of them that have one.
     pub final_val_accuracy: Option<Estimate>,
-    /// Over the n runs.
+    /// Over those of them that have one.
     pub best_val_accuracy: Option<Estimate>,
     /// Over the n runs.
     pub mean_seconds: Option<f64>,
-    /// Over the runs that have an objective.
-    pub objective_mean: Option<f64>,
 }
 
 /// A configuration of a sweep, over its seeds.
@@ -87,11 +86,11 @@ impl ConfigSums {
         for run in runs {
             match run.state {
                 JobState::Succeeded | JobState::Stopped => {
-                    objectives.extend(run.objective);
-                    if let (Some(last), Some(best)) = (run.final_val_accuracy, run.best_val_accuracy) {
+                    if let Some(objective) = run.objective {
                         sums.n += 1;
-                        finals.push(last);
-                        bests.push(best);
+                        objectives.push(objective);
+                        finals.extend(run.final_val_accuracy);
+                        bests.extend(run.best_val_accuracy);
                         seconds.extend(run.seconds);
                     }
                 }
@@ -103,7 +102,7 @@ impl ConfigSums {
         sums.final_val_accuracy = estimate(&finals);
         sums.best_val_accuracy = estimate(&bests);
         sums.mean_seconds = estimate(&seconds).map(|seconds| seconds.mean);
-        sums.objective_mean = estimate(&objectives).map(|objective| objective.mean);
+        sums.objective = estimate(&objectives);
         sums
     }
 
@@ -224,7 +223,8 @@ mod tests {
         ];
         let sums = ConfigSums::of(&runs);
         assert_eq!((sums.n, sums.diverged, sums.failed), (2, 1, 1));
-        assert_eq!((sums.mean_seconds, sums.objective_mean), (Some(2.0), Some(-0.625)));
+        assert_eq!((sums.mean_seconds, sums.objective.map(|objective| objective.mean)), (Some(2.0), Some(-0.625)));
+        assert!(sums.objective.unwrap().spread.unwrap().low < -0.625, "an objective has an interval, whatever it is");
         near(sums.final_val_accuracy.unwrap().mean, 0.625);
         near(sums.best_val_accuracy.unwrap().mean, 0.725);
         let alone = ConfigSums::of(&[diverged]);

@@ -1,6 +1,6 @@
 //! Sweeps, their jobs and the workers, as the store gives and takes them.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use besom_sweep::{KeepModels, Metric, Objective, Params};
 
@@ -75,6 +75,8 @@ pub struct NewSweep {
     pub swept: Vec<String>,
     /// Jobs to be created.
     pub jobs_total: u64,
+    /// What executes its jobs.
+    pub trainer: String,
     /// Of the build that expanded it; a worker of another is never handed its jobs.
     pub trainer_version: u32,
     /// Classes of the dataset, as whoever stored it says; `None`: made before that was asked.
@@ -86,8 +88,6 @@ pub struct NewSweep {
 pub struct NewJob {
     /// See `JobConfig::config_hash`.
     pub config_hash: String,
-    /// See `JobConfig::shape_hash`.
-    pub shape_hash: String,
     /// Canonical JSON of the configuration.
     pub config: String,
     /// All hyperparameters.
@@ -100,12 +100,25 @@ pub struct NewJob {
     pub epochs: u32,
 }
 
+/// What a worker executes: versions by the names of trainers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Trainers(pub BTreeMap<String, u32>);
+
+impl Trainers {
+    /// Whether it executes jobs of this trainer in this version.
+    pub fn have(&self, trainer: &str, version: u32) -> bool {
+        self.0.get(trainer) == Some(&version)
+    }
+}
+
 /// What waits for workers in an active sweep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
     /// The sweep.
     pub sweep: SweepId,
-    /// Only workers of this version are handed its jobs.
+    /// Only workers with this trainer are handed its jobs.
+    pub trainer: String,
+    /// And only in this version.
     pub trainer_version: u32,
     /// Jobs that wait, also those whose time has not come.
     pub queued: u64,
@@ -247,8 +260,8 @@ pub struct NewWorker {
     pub slots: u32,
     /// For people.
     pub build: String,
-    /// Only jobs of this version are handed to it.
-    pub trainer_version: u32,
+    /// Only their jobs are handed to it.
+    pub trainers: Trainers,
     /// `cpu`.
     pub device: String,
     /// After how long without a call it counts as gone.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use besom_proto::v1;
-use besom_sweep::{Engine, Expansion, MAX_CLASSES, Meaning, SweepName, SweepSpec, TRAINER_VERSION, differences};
+use besom_sweep::{Engine, Expansion, MAX_CLASSES, MLP, Meaning, SweepName, SweepSpec, TRAINER_VERSION, differences};
 use tokio::task::spawn_blocking;
 use tonic::Status;
 use tracing::info;
@@ -168,7 +168,8 @@ fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String, classes: Optio
         dataset_sha256,
         swept: expansion.plan().swept.clone(),
         jobs_total: expansion.jobs_total(),
-        trainer_version: TRAINER_VERSION,
+        trainer: MLP.name.to_owned(),
+        trainer_version: MLP.version,
         classes,
     }
 }

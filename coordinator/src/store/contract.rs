@@ -12,7 +12,7 @@ use super::error::StoreError;
 use crate::domain::{
     Assignment, AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord,
     Importances, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RetryPolicy, Run, Session,
-    Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
+    Settled, Sweep, SweepId, Timestamp, Trainers, WorkerId, WorkerRow, WriteResult,
 };
 
 /// A request to lease up to `slots.len()` jobs.
@@ -37,8 +37,8 @@ pub struct AcquireRequest {
 pub struct Acquired {
     /// The jobs, each with its lease.
     pub assignments: Vec<Assignment>,
-    /// The worker's: only queues of this version have jobs for it.
-    pub trainer_version: i64,
+    /// The worker's: only their queues have jobs for it.
+    pub trainers: Trainers,
     /// Whether the queue was looked into: not for slots that hold a job already, nor for what was granted before.
     pub looked: bool,
 }

@@ -6,7 +6,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use besom_sweep::{Goal, KeepModels, MATRIX_CLASSES, MAX_CLASSES, Metric, MetricName, Objective, Params};
+use besom_sweep::{
+    Goal, KeepModels, MATRIX_CLASSES, MAX_CLASSES, Metric, MetricName, Objective, Params, Steps, Trainer,
+};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
@@ -20,7 +22,7 @@ use crate::domain::{
     Assignment, AttemptOutcome, AttemptRef, AttemptRow, ClassCounts, ConfigRun, ConfigStats, ConfigSums, Confusion,
     Counts, Digest, EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, Key, Lease,
     NewSweep, NewWorker, Queue, Run, RunningJob, Session, Spread, Sweep, SweepId, SweepState, Terms, Timestamp,
-    WorkerId, WorkerRow,
+    Trainers, WorkerId, WorkerRow,
 };
 
 /// After how long a worker counts as gone that registered before that was kept, as in the view `worker_status`.
@@ -44,6 +46,11 @@ impl Place {
 
     fn number<T: TryFrom<i64>>(self, column: &str, value: i64) -> Result<T, StoreError> {
         T::try_from(value).map_err(|_| self.corrupt(format!("{column} is {value}")))
+    }
+
+    fn steps(self, trainer: &str, params: &Params) -> Result<Steps, StoreError> {
+        let trainer = Trainer::named(trainer).ok_or_else(|| self.corrupt(format!("trainer is {trainer:?}")))?;
+        Ok(trainer.steps(params))
     }
 
     fn metric(self, name: &str, goal: &str) -> Result<Metric, StoreError> {
@@ -87,6 +94,18 @@ where
     fn decode(value: DB::ValueRef<'r>) -> Result<Self, BoxDynError> {
         Ok(Self(Json::<T>::decode(value).map(|json| json.0).map_err(|problem| problem.to_string())))
     }
+}
+
+/// Bytes as lower-case hex digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of so many hex digits; `None` where the text is not that.
+pub(super) fn unhex(hex: &str) -> Option<Vec<u8>> {
+    let digits = hex.as_bytes();
+    let pairs = digits.len().is_multiple_of(2).then(|| digits.chunks_exact(2))?;
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 /// A count that is only shown. The store holds 64 bits for SQL, the wire 32; nothing that besom writes comes near them.
@@ -135,6 +154,7 @@ pub(super) struct SweepRow {
     dataset_source: String,
     dataset_sha256: String,
     swept: Shown<Vec<String>>,
+    trainer: String,
     trainer_version: i64,
     classes: Option<i64>,
     jobs_total: i64,
@@ -165,6 +185,7 @@ impl SweepRow {
                 keep_models: place.word("keep_models", &self.keep_models, KeepModels::parse)?,
                 dataset: place.word("dataset", &self.dataset, Digest::parse)?,
                 jobs_total: place.number("jobs_total", self.jobs_total)?,
+                trainer: self.trainer,
                 trainer_version: capped(self.trainer_version),
                 classes: self.classes.map(capped),
                 title: self.title.unwrap_or_else(|| self.name.clone()),
@@ -247,6 +268,7 @@ impl From<CountRow> for Totals {
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct QueueRow {
     sweep_id: i64,
+    trainer: String,
     trainer_version: i64,
     queued: i64,
     ready: i64,
@@ -257,6 +279,7 @@ impl From<QueueRow> for Queue {
     fn from(row: QueueRow) -> Self {
         Self {
             sweep: SweepId(row.sweep_id),
+            trainer: row.trainer,
             trainer_version: capped(row.trainer_version),
             queued: row.queued.max(0).unsigned_abs(),
             ready: row.ready != 0,
@@ -283,7 +306,7 @@ impl TryFrom<LeaseRow> for Lease {
 /// See sql/lease_renew.sql.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct RenewedRow {
-    epochs: i64,
+    epochs: Option<i64>,
     stored: Option<i64>,
     stop_at: Option<i64>,
 }
@@ -291,8 +314,8 @@ pub(super) struct RenewedRow {
 /// What is known of an attempt whose lease was renewed.
 #[derive(Debug)]
 pub(super) struct Renewed {
-    /// Epochs that the job asks for.
-    pub(super) epochs: u32,
+    /// The steps that its records must have. Whether it may end early is no matter of a report.
+    pub(super) steps: Steps,
     /// The latest stored one; 0: none.
     pub(super) stored: u32,
     pub(super) told_to_stop: bool,
@@ -302,7 +325,10 @@ impl RenewedRow {
     pub(super) fn of(self, at: AttemptRef) -> Result<Renewed, StoreError> {
         let place = Place { table: "jobs", id: at.job.0 };
         Ok(Renewed {
-            epochs: place.number("epochs", self.epochs)?,
+            steps: match self.epochs {
+                Some(last) => Steps::Each { last: place.number("epochs", last)?, may_end_early: false },
+                None => Steps::Any,
+            },
             stored: place.number("epoch", self.stored.unwrap_or(0))?,
             told_to_stop: self.stop_at.is_some(),
         })
@@ -312,9 +338,16 @@ impl RenewedRow {
 /// See sql/worker_session.sql.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct SessionRow {
-    pub(super) trainer_version: i64,
+    trainers: Json<BTreeMap<String, u32>>,
     pub(super) slots: i64,
     pub(super) left_at: Option<i64>,
+}
+
+impl SessionRow {
+    /// What the worker executes.
+    pub(super) fn trainers(&self) -> Trainers {
+        Trainers(self.trainers.0.clone())
+    }
 }
 
 /// See sql/worker_register.sql.
@@ -348,7 +381,7 @@ pub(super) struct AssignmentRow {
     slot: i64,
     seed: i64,
     config: String,
-    config_hash: String,
+    config_hash: Vec<u8>,
     metric: String,
     goal: String,
     objective: String,
@@ -368,7 +401,7 @@ impl TryFrom<AssignmentRow> for Assignment {
             slot: job.number("slot", row.slot)?,
             seed: row.seed,
             config: row.config,
-            config_hash: row.config_hash,
+            config_hash: hex(&row.config_hash),
             metric: sweep.metric(&row.metric, &row.goal)?,
             objective: sweep.word("objective", &row.objective, Objective::parse)?,
             keep_models: sweep.word("keep_models", &row.keep_models, KeepModels::parse)?,
@@ -382,11 +415,11 @@ pub(super) struct HeldRow {
     job: i64,
     sweep_id: i64,
     failures: i64,
-    losses: i64,
+    lost_attempts: i64,
     hindrances: i64,
     error: Option<String>,
-    epochs: i64,
-    may_end_early: bool,
+    trainer: String,
+    params: Json<Params>,
     stop_at: Option<i64>,
     metric: String,
     goal: String,
@@ -400,7 +433,7 @@ pub(super) struct HeldRow {
 pub(super) struct Held {
     pub(super) sweep: SweepId,
     pub(super) failures: u32,
-    pub(super) losses: u32,
+    pub(super) lost_attempts: u32,
     /// Times in a row that the job was given back for no fault of its own.
     pub(super) hindrances: u32,
     pub(super) error: Option<String>,
@@ -419,12 +452,11 @@ impl TryFrom<HeldRow> for Held {
         Ok(Self {
             sweep: SweepId(row.sweep_id),
             failures: place.number("failures", row.failures)?,
-            losses: place.number("losses", row.losses)?,
+            lost_attempts: place.number("lost_attempts", row.lost_attempts)?,
             hindrances: capped(row.hindrances),
             error: row.error,
             terms: Terms {
-                epochs: place.number("epochs", row.epochs)?,
-                may_end_early: row.may_end_early,
+                steps: place.steps(&row.trainer, &row.params)?,
                 told_to_stop: row.stop_at.is_some(),
                 classes: row.classes.map(|classes| sweep.number("classes", classes)).transpose()?,
             },
@@ -441,7 +473,7 @@ pub(super) struct ExpiredRow {
     #[sqlx(flatten)]
     at: AtRow,
     sweep_id: i64,
-    losses: i64,
+    lost_attempts: i64,
     failures: i64,
     lease_until: i64,
     epochs: i64,
@@ -455,7 +487,7 @@ pub(super) struct Expired {
     pub(super) at: AttemptRef,
     pub(super) sweep: SweepId,
     pub(super) failures: u32,
-    pub(super) losses: u32,
+    pub(super) lost_attempts: u32,
     pub(super) lease_until: Timestamp,
     pub(super) epochs: u32,
     pub(super) worker: String,
@@ -472,7 +504,7 @@ impl TryFrom<ExpiredRow> for Expired {
             at: row.at.try_into()?,
             sweep: SweepId(row.sweep_id),
             failures: place.number("failures", row.failures)?,
-            losses: place.number("losses", row.losses)?,
+            lost_attempts: place.number("lost_attempts", row.lost_attempts)?,
             lease_until: Timestamp(row.lease_until),
             epochs: place.number("epochs", row.epochs)?,
             worker: row.worker,
@@ -832,21 +864,24 @@ impl TryFrom<ConfigRunRow> for ConfigRun {
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct ConfigStatsRow {
     job: i64,
-    config_hash: String,
+    config_hash: Vec<u8>,
     params: Shown<Params>,
     n: i64,
     diverged: i64,
     failed: i64,
     final_mean: Option<f64>,
-    final_deviation: Option<f64>,
+    final_std: Option<f64>,
     final_low: Option<f64>,
     final_high: Option<f64>,
     best_mean: Option<f64>,
-    best_deviation: Option<f64>,
+    best_std: Option<f64>,
     best_low: Option<f64>,
     best_high: Option<f64>,
     mean_seconds: Option<f64>,
-    objective_mean: Option<f64>,
+    mean: Option<f64>,
+    std: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
 }
 
 impl From<ConfigStatsRow> for ConfigStats {
@@ -860,17 +895,17 @@ impl From<ConfigStatsRow> for ConfigStats {
             mean.map(|mean| Estimate { mean, spread })
         };
         Self {
-            config_hash: row.config_hash,
+            config_hash: hex(&row.config_hash),
             params: place.shown("params", row.params),
             job: JobId(row.job),
             sums: ConfigSums {
                 n: capped(row.n),
                 diverged: capped(row.diverged),
                 failed: capped(row.failed),
-                final_val_accuracy: estimate(row.final_mean, row.final_deviation, row.final_low, row.final_high),
-                best_val_accuracy: estimate(row.best_mean, row.best_deviation, row.best_low, row.best_high),
+                final_val_accuracy: estimate(row.final_mean, row.final_std, row.final_low, row.final_high),
+                best_val_accuracy: estimate(row.best_mean, row.best_std, row.best_low, row.best_high),
                 mean_seconds: row.mean_seconds,
-                objective_mean: row.objective_mean,
+                objective: estimate(row.mean, row.std, row.low, row.high),
             },
         }
     }
@@ -940,7 +975,7 @@ pub(super) struct WorkersRow {
     host: String,
     slots: i64,
     build: String,
-    trainer_version: i64,
+    trainers: Shown<BTreeMap<String, u32>>,
     device: String,
     last_seen_at: i64,
     left_at: Option<i64>,
@@ -963,7 +998,7 @@ impl WorkersRow {
             gone: self.left_at.is_none() && silent > gone_after,
             new: NewWorker {
                 slots: capped(self.slots),
-                trainer_version: capped(self.trainer_version),
+                trainers: Trainers(Place { table: "workers", id: self.id }.shown("trainers", self.trainers)),
                 instance: self.instance,
                 name: self.name,
                 host: self.host,

@@ -72,6 +72,7 @@ impl SqliteStore {
         let unavailable = |error| unusable(path, &error);
         syncs::listen();
         refuse_foreign(path).await?;
+        migrate(path).await?;
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -79,9 +80,6 @@ impl SqliteStore {
             .connect_with(writing(path))
             .await
             .map_err(unavailable)?;
-        refuse_old_sqlite(path, &mut *writer.acquire().await.map_err(unavailable)?).await?;
-        let migrated = MIGRATIONS.run(&writer).await;
-        migrated.map_err(|error| migrations::refused(error, &path.display().to_string(), unavailable))?;
         let clock = Clock::start(&writer).await.map_err(unavailable)?;
         let options = self::options(path).read_only(true);
         let reader = readers(options.clone(), READERS).await.map_err(unavailable)?;
@@ -231,6 +229,17 @@ async fn readers(options: SqliteConnectOptions, connections: u32) -> sqlx::Resul
         .acquire_slow_threshold(Duration::MAX)
         .connect_with(options)
         .await
+}
+
+/// Brings a file to this build's migrations, on a connection of its own: a table that others name can only be written anew
+/// while foreign keys are off, which no statement inside a transaction changes. The migration checks them itself.
+async fn migrate(path: &Path) -> Result<(), OpenError> {
+    let unavailable = |error| unusable(path, &error);
+    let mut conn = writing(path).foreign_keys(false).connect().await.map_err(unavailable)?;
+    refuse_old_sqlite(path, &mut conn).await?;
+    let migrated = MIGRATIONS.run(&mut conn).await;
+    migrated.map_err(|error| migrations::refused(error, &path.display().to_string(), unavailable))?;
+    conn.close().await.map_err(unavailable)
 }
 
 /// Refuses a file with tables but none of besom's, which a migration would silently add its own to. Reading changes

@@ -170,7 +170,7 @@ pub(crate) fn registration() -> v1::RegisterRequest {
         name: "worker".to_owned(),
         host: "host".to_owned(),
         slots: 1_024,
-        trainer_version: TRAINER_VERSION,
+        trainers: [("mlp".to_owned(), TRAINER_VERSION)].into(),
         device: "cpu".to_owned(),
     }
 }

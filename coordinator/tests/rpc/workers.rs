@@ -197,11 +197,11 @@ async fn a_worker_of_another_trainer_version_is_told_why_it_gets_nothing() {
     let bench = Bench::new().await;
     let mut clients = bench.clients();
     clients.submit("grid", 2).await;
-    let other = v1::RegisterRequest { trainer_version: TRAINER_VERSION + 1, ..registration() };
+    let other = v1::RegisterRequest { trainers: [("mlp".to_owned(), TRAINER_VERSION + 1)].into(), ..registration() };
     let worker = clients.register_as(other).await;
     let answer = clients.acquire(worker, vec![0]).await;
     assert_eq!(answer.assignments, []);
-    let expected = format!("2 queued jobs of trainer version {TRAINER_VERSION}");
+    let expected = format!("2 queued jobs of trainer mlp, version {TRAINER_VERSION}");
     assert!(answer.notice.starts_with(&expected), "{}", answer.notice);
 }
 

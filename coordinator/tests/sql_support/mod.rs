@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 use besom_coordinator::{
     domain::{
         Completion, Confusion, Digest, EpochRecord, JobOutcome, NewJob, NewSweep, NewWorker, RetryPolicy, SweepState,
-        Timestamp, WriteResult,
+        Timestamp, Trainers, WriteResult,
     },
     open::{Opened, open},
     store::{AcquireRequest, Store, StoreUrl},
@@ -133,6 +133,7 @@ fn sweep(jobs: usize) -> NewSweep {
         dataset_sha256: String::new(),
         swept: ["optimizer", "batch_size", "learning_rate"].map(str::to_owned).to_vec(),
         jobs_total: jobs as u64,
+        trainer: "mlp".to_owned(),
         trainer_version: 1,
         classes: Some(3),
     }
@@ -145,7 +146,7 @@ fn worker(name: &str) -> NewWorker {
         host: format!("{name}.example"),
         slots: 1,
         build: "besom 0.1.0".to_owned(),
-        trainer_version: 1,
+        trainers: Trainers([("mlp".to_owned(), 1)].into()),
         device: "cpu".to_owned(),
         gone_after: Duration::from_secs(60),
     }
@@ -170,8 +171,7 @@ fn jobs() -> Vec<NewJob> {
                 unreachable!("an object")
             };
             jobs.push(NewJob {
-                config_hash: format!("hash of {point}"),
-                shape_hash: format!("shape of {batch_size}"),
+                config_hash: format!("{point:064x}"),
                 config: format!(r#"{{"device":"cpu","point":"{point}"}}"#),
                 params,
                 seed,

@@ -1,7 +1,9 @@
 use std::collections::HashSet;
 
 use besom_coordinator::{
-    domain::{AttemptRef, Directive, JobState, NewSweep, NewWorker, RetryPolicy, SweepState, WorkerId, WriteResult},
+    domain::{
+        AttemptRef, Directive, JobState, NewSweep, NewWorker, RetryPolicy, SweepState, Trainers, WorkerId, WriteResult,
+    },
     store::{AcquireRequest, StoreError, SweepCommand},
 };
 
@@ -66,7 +68,8 @@ pub(crate) async fn a_worker_of_another_trainer_version_is_told_what_waits(bench
     bench.sweep_of(NewSweep { trainer_version: 2, ..new_sweep("two", 3) }).await;
     let paused = bench.sweep_of(NewSweep { trainer_version: 4, ..new_sweep("four", 3) }).await;
     bench.store.command_sweep(paused.id, SweepCommand::Pause, at(0.5)).await.unwrap();
-    let new = NewWorker { trainer_version: 3, ..new_worker("w") };
+    let trainers = Trainers([("mlp".to_owned(), 3), ("program".to_owned(), 1)].into());
+    let new = NewWorker { trainers, ..new_worker("w") };
     let worker = bench.store.register_worker(new, at(0.0)).await.unwrap();
     assert!(bench.acquire(worker, 4, at(1.0)).await.is_empty());
     let waiting = async || {
@@ -74,9 +77,12 @@ pub(crate) async fn a_worker_of_another_trainer_version_is_told_what_waits(bench
         queues.iter().map(|queue| (queue.trainer_version, queue.queued, queue.ready)).collect::<Vec<_>>()
     };
     assert_eq!(waiting().await, [(1, 2, true), (2, 3, true)], "a paused sweep hands out nothing");
+    // The version of another trainer counts for nothing.
+    bench.sweep_of(NewSweep { trainer: "program".to_owned(), ..new_sweep("programs", 1) }).await;
+    assert_eq!(bench.acquire(worker, 4, at(1.0)).await.len(), 1);
     let same = bench.worker("same").await;
     assert_eq!(bench.acquire(same, 9, at(1.0)).await.len(), 2);
-    assert_eq!(waiting().await, [(1, 0, false), (2, 3, true)]);
+    assert_eq!(waiting().await, [(1, 0, false), (2, 3, true), (1, 0, false)]);
 }
 
 pub(crate) async fn a_job_that_failed_waits_until_its_time(bench: Bench) {
@@ -185,7 +191,7 @@ pub(crate) async fn lease_and_acquisition_are_one(bench: Bench) {
     // Each has its lease and its attempt.
     let rows = bench
         .query(
-            "SELECT count(*) FROM jobs j JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt \
+            "SELECT count(*) FROM jobs j JOIN job_attempts a ON a.job_id = j.id AND a.attempt = j.attempt \
              AND a.worker_id = j.worker_id AND a.slot = j.slot AND a.started_at = j.started_at AND a.outcome IS NULL \
              WHERE j.state = 'running' AND j.lease_until > j.started_at",
         )

@@ -117,7 +117,7 @@ pub(crate) async fn racing_completions_of_one_attempt_are_one(bench: Bench) {
     }
     let counts = bench.store.find_sweep("s").await.unwrap().counts;
     assert_eq!(counts.succeeded + counts.stopped + counts.diverged, 10, "{counts:?}");
-    assert_eq!(bench.query("SELECT count(*) FROM attempts WHERE outcome IS NULL").await, [["0"]]);
+    assert_eq!(bench.query("SELECT count(*) FROM job_attempts WHERE outcome IS NULL").await, [["0"]]);
     assert_eq!(bench.runs(sweep.id).await.len(), 10);
 }
 

@@ -52,7 +52,7 @@ pub(crate) async fn an_attempt_is_its_workers_alone(bench: Bench) {
     let (session, lease) = (bench.store.session(owner), bench.store.lease(given.at));
     let rows = async || {
         let mut rows = bench.query("SELECT * FROM jobs").await;
-        rows.extend(bench.query("SELECT * FROM attempts").await);
+        rows.extend(bench.query("SELECT * FROM job_attempts").await);
         rows.extend(bench.query("SELECT * FROM epochs").await);
         rows
     };
@@ -237,8 +237,8 @@ pub(crate) async fn registrations_are_bounded(bench: Bench) {
     let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)";
     let fill = |seen: i64| {
         format!(
-            "{numbers} INSERT INTO workers (instance, name, host, slots, build, trainer_version, device, registered_at, \
-             last_seen_at, has_leased) SELECT 'stranger ' || i, 'w', 'h', 1, 'b', 1, 'cpu', {seen}, {seen}, 0 FROM n"
+            "{numbers} INSERT INTO workers (instance, name, host, slots, build, trainers, device, registered_at, \
+             last_seen_at, has_leased) SELECT 'stranger ' || i, 'w', 'h', 1, 'b', '{{}}', 'cpu', {seen}, {seen}, 0 FROM n"
         )
     };
     let insert = |sql: String| match bench.is_sqlite() {

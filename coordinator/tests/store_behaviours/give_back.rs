@@ -15,7 +15,10 @@ pub(crate) async fn a_released_job_costs_nothing(bench: Bench) {
         let released = bench.store.release(worker, vec![job], false, at(f64::from(round))).await.unwrap();
         assert_eq!(released, [WriteResult::Accepted]);
     }
-    assert_eq!(bench.query("SELECT failures, losses, attempt, state FROM jobs").await, [["0", "0", "20", "queued"]]);
+    assert_eq!(
+        bench.query("SELECT failures, lost_attempts, attempt, state FROM jobs").await,
+        [["0", "0", "20", "queued"]]
+    );
     let attempts = bench.store.attempts(sweep.id, None, 9).await.unwrap();
     assert_eq!(attempts.len(), 20);
     assert!(attempts.iter().all(|row| row.outcome == Some(AttemptOutcome::Released)), "{attempts:?}");
@@ -66,7 +69,7 @@ pub(crate) async fn a_job_whose_dataset_is_missing_costs_nothing_and_its_sweep_w
     }
     assert!(last > 250.0, "the waits grow: {last}");
     assert_eq!(
-        bench.query("SELECT failures, losses, hindrances, state, hindrance FROM jobs ORDER BY id LIMIT 1").await,
+        bench.query("SELECT failures, lost_attempts, hindrances, state, hindrance FROM jobs ORDER BY id LIMIT 1").await,
         [["0", "0", "12", "queued", "artifact"]]
     );
     let attempts = bench.store.attempts(sweep.id, None, 99).await.unwrap();
@@ -99,7 +102,7 @@ pub(crate) async fn a_dataset_that_is_stored_again_ends_the_wait_for_it(bench: B
     assert_eq!(bench.store.find_sweep("s").await.unwrap().state, SweepState::Completed);
     let runs = bench.runs(sweep.id).await;
     assert!(runs.iter().all(|run| run.error.is_none()), "{runs:?}");
-    assert_eq!(bench.query("SELECT max(failures), max(losses) FROM jobs").await, [["0", "0"]]);
+    assert_eq!(bench.query("SELECT max(failures), max(lost_attempts) FROM jobs").await, [["0", "0"]]);
 }
 
 pub(crate) async fn a_job_that_ran_while_its_dataset_was_stored_again_waits_as_if_for_the_first_time(bench: Bench) {
@@ -239,7 +242,7 @@ pub(crate) async fn losses_and_failures_are_counted_apart(bench: Bench) {
             bench.complete(failed(job, "no", true), at(now)).await;
         }
     }
-    assert_eq!(bench.query("SELECT failures, losses FROM jobs").await, [["2", "2"]]);
+    assert_eq!(bench.query("SELECT failures, lost_attempts FROM jobs").await, [["2", "2"]]);
     assert_eq!(bench.runs(sweep.id).await[0].state, JobState::Queued);
 }
 
@@ -273,6 +276,6 @@ pub(crate) async fn two_reapers_settle_each_lease_once(bench: Bench) {
     }
     let rest = bench.store.expire(RetryPolicy::default(), 100, at(30.0)).await.unwrap();
     assert_eq!(settled.len() + rest.len(), 40);
-    assert_eq!(bench.query("SELECT max(losses), min(losses) FROM jobs").await, [["1", "1"]]);
+    assert_eq!(bench.query("SELECT max(lost_attempts), min(lost_attempts) FROM jobs").await, [["1", "1"]]);
     assert_eq!(bench.store.attempts(sweep.id, None, 100).await.unwrap().len(), 40);
 }

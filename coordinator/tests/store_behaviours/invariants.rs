@@ -31,7 +31,8 @@ pub(crate) async fn one_row_per_point(bench: Bench) {
     }
     let sweep = bench.store.find_sweep("s").await.unwrap();
     assert_eq!(sweep.jobs_created, 50);
-    let rows = bench.query("SELECT config_hash, seed FROM jobs ORDER BY id").await;
+    let hash = if bench.is_sqlite() { "lower(hex(config_hash))" } else { "encode(config_hash, 'hex')" };
+    let rows = bench.query(&format!("SELECT {hash}, seed FROM jobs ORDER BY id")).await;
     let expected: Vec<Vec<String>> =
         (0..50).map(new_job).map(|job| vec![job.config_hash, job.seed.to_string()]).collect();
     assert_eq!(rows, expected);
@@ -76,7 +77,7 @@ pub(crate) async fn every_request_can_be_repeated(bench: Bench) {
     let snapshot = async || {
         let mut rows = Vec::new();
         for (table, order) in
-            [("sweeps", "id"), ("jobs", "id"), ("attempts", "job_id, attempt"), ("epochs", "job_id, attempt, epoch")]
+            [("sweeps", "id"), ("jobs", "id"), ("job_attempts", "job_id, attempt"), ("epochs", "job_id, attempt, step")]
         {
             rows.push(bench.query(&format!("SELECT * FROM {table} ORDER BY {order}")).await);
         }
@@ -140,7 +141,7 @@ pub(crate) async fn a_caller_that_hangs_up_leaves_no_transaction_behind(bench: B
     }
     besom_testkit::eventually("what was begun ends", Duration::from_secs(20), async || {
         let before = bench.store.find_sweep("s").await.unwrap().counts.running;
-        let open = bench.query("SELECT count(*) FROM attempts WHERE outcome IS NULL").await;
+        let open = bench.query("SELECT count(*) FROM job_attempts WHERE outcome IS NULL").await;
         open == [[before.to_string()]]
     })
     .await;
@@ -178,17 +179,17 @@ pub(crate) async fn the_tables_refuse_rows_that_cannot_be(bench: Bench) {
         "UPDATE jobs SET worker_id = NULL WHERE state = 'running'",
         "UPDATE jobs SET state = 'running' WHERE state = 'queued'",
         "UPDATE jobs SET state = 'succeeded' WHERE state = 'queued'",
-        "UPDATE jobs SET state = 'nonsense'",
         "UPDATE jobs SET score = 1.0, objective = 1.0",
         "UPDATE jobs SET sweep_id = 77",
         "UPDATE jobs SET final_model = 'no such artifact'",
-        "UPDATE attempts SET outcome = 'lost'",
-        "UPDATE attempts SET outcome = 'nonsense', ended_at = 1",
+        "UPDATE job_attempts SET outcome = 'lost'",
+        "UPDATE job_attempts SET outcome = 'lost', ended_at = 1, resumed_from = 1",
+        "UPDATE job_attempts SET outcome = 'lost', ended_at = 1, resumed_from = 1, resumed_step = 1",
         "UPDATE sweeps SET state = 'completed'",
         "UPDATE sweeps SET jobs_created = jobs_total + 1",
         "UPDATE sweeps SET goal = 'upwards'",
         "UPDATE sweeps SET name = NULL",
-        "INSERT INTO epochs (job_id, attempt, epoch, learning_rate, seconds, metrics) VALUES (1, 9, 1, 0, 0, '{}')",
+        "INSERT INTO epochs (job_id, attempt, step, learning_rate, seconds, metrics) VALUES (1, 9, 1, 0, 0, '{}')",
     ] {
         let answer = bench.execute(statement).await;
         assert!(matches!(answer, Err(sqlx::Error::Database(_))), "{statement}: {answer:?}");

@@ -20,7 +20,12 @@ fn job(batch_size: u32, learning_rate: f64, seed: i64) -> NewJob {
     let mut job = new_job(0);
     job.params.insert("batch_size".to_owned(), json!(batch_size));
     job.params.insert("learning_rate".to_owned(), json!(learning_rate));
-    NewJob { config_hash: format!("{batch_size} {learning_rate}"), seed, ..job }
+    NewJob { config_hash: hash(batch_size, learning_rate), seed, ..job }
+}
+
+/// One for each configuration.
+fn hash(batch_size: u32, learning_rate: f64) -> String {
+    format!("{batch_size:032x}{:032x}", learning_rate.to_bits())
 }
 
 async fn sweep(bench: &Bench, name: &str, text: &str, jobs: Vec<NewJob>) -> Sweep {
@@ -67,7 +72,7 @@ pub(crate) async fn a_configuration_is_summed_over_its_seeds(bench: Bench) {
         bench.complete(succeeded(jobs[index].at, vec![record(1, accuracy)]), at(2.0)).await;
     }
     let [first] = &stats(&bench, sweep.id).await[..] else { panic!("one configuration") };
-    assert_eq!((first.job, first.sums.n, first.config_hash.as_str()), (jobs[0].at.job, 2, "32 0.01"));
+    assert_eq!((first.job, first.sums.n, &first.config_hash), (jobs[0].at.job, 2, &hash(32, 0.01)));
     let last = succeeded(jobs[8].at, vec![record(1, 0.9239), record(2, 0.8239)]);
     bench.complete(Completion { seconds: 4.5, ..last }, at(2.5)).await;
     // Another configuration: one run, one that diverged, one that failed.
@@ -88,14 +93,14 @@ pub(crate) async fn a_configuration_is_summed_over_its_seeds(bench: Bench) {
     assert_estimate(sums.final_val_accuracy, 0.8234333333333334, Some(spread));
     let spread = (0.059152120277580385, 0.7098246539551378, 1.0037086793781955);
     assert_estimate(sums.best_val_accuracy, 0.8567666666666667, Some(spread));
-    assert!(near(sums.objective_mean.unwrap(), 0.8234333333333334));
+    assert!(near(sums.objective.unwrap().mean, 0.8234333333333334));
     assert_eq!(all[0].params["batch_size"], 32);
     let sums = &all[1].sums;
     assert_eq!((sums.n, sums.diverged, sums.failed, sums.mean_seconds), (1, 1, 1, Some(1.5)));
     assert_estimate(sums.final_val_accuracy, 0.5, None);
     let sums = &all[2].sums;
     assert_eq!((sums.n, sums.diverged, sums.failed), (0, 1, 0));
-    assert_eq!((sums.final_val_accuracy, sums.mean_seconds, sums.objective_mean), (None, None, None));
+    assert_eq!((sums.final_val_accuracy, sums.mean_seconds, sums.objective), (None, None, None));
 
     assert_eq!(bench.store.config_stats(sweep.id, None, 1).await.unwrap(), all[..1]);
     assert_eq!(bench.store.config_stats(sweep.id, Some(all[0].job), 9).await.unwrap(), all[1..]);
@@ -272,7 +277,7 @@ pub(crate) async fn runs_of_one_configuration_that_end_at_once_are_all_summed(be
         let all = stats(&bench, sweep.id).await;
         assert_eq!(all.iter().map(|config| config.sums.n).collect::<Vec<_>>(), [3; 4]);
         for (point, config) in all.iter().enumerate() {
-            assert!(near(config.sums.objective_mean.unwrap(), 0.6 + point as f64 / 100.0), "{config:?}");
+            assert!(near(config.sums.objective.unwrap().mean, 0.6 + point as f64 / 100.0), "{config:?}");
         }
         let found = bench.store.importance(sweep.id).await.unwrap().unwrap();
         assert!(near(found.importances[0].value, 0.8) && near(found.importances[1].value, 0.2), "{found:?}");

@@ -274,6 +274,6 @@ pub(crate) async fn cancelling_while_others_acquire_leaves_nothing_running(bench
     }
     let sweep = bench.store.find_sweep("s").await.unwrap();
     assert_eq!(sweep.counts.cancelled, 40, "{:?}", sweep.counts);
-    let open = bench.query("SELECT count(*) FROM attempts WHERE outcome IS NULL").await;
+    let open = bench.query("SELECT count(*) FROM job_attempts WHERE outcome IS NULL").await;
     assert_eq!(open, [["0"]]);
 }

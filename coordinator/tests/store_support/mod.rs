@@ -9,7 +9,7 @@ mod client;
 use besom_coordinator::{
     domain::{
         AttemptRef, Completion, Digest, EpochRecord, Hindrance, JobOutcome, Key, Lease, NewJob, NewSweep, NewWorker,
-        Run, Session, Sweep, SweepId, Timestamp, WorkerId, WriteResult,
+        Run, Session, Sweep, SweepId, Timestamp, Trainers, WorkerId, WriteResult,
     },
     store::{AcquireRequest, JobReport, RunQuery, Store, StoreError, postgres::PostgresStore, sqlite::SqliteStore},
 };
@@ -221,7 +221,7 @@ impl Bench {
     /// Decides that the attempt ends early, as a stopping rule would.
     pub(crate) async fn tell_to_stop(&self, at: AttemptRef) {
         let AttemptRef { job, attempt } = at;
-        let told = format!("UPDATE attempts SET stop_at = 1 WHERE job_id = {job} AND attempt = {attempt}");
+        let told = format!("UPDATE job_attempts SET stop_at = 1 WHERE job_id = {job} AND attempt = {attempt}");
         assert_eq!(self.execute(&told).await.unwrap(), 1);
     }
 
@@ -262,6 +262,7 @@ pub(crate) fn new_sweep(name: &str, jobs: u32) -> NewSweep {
         dataset_sha256: String::new(),
         swept: vec!["learning_rate".to_owned(), "batch_size".to_owned()],
         jobs_total: u64::from(jobs),
+        trainer: "mlp".to_owned(),
         trainer_version: 1,
         classes: None,
     }
@@ -278,7 +279,6 @@ pub(crate) fn new_job(n: u32) -> NewJob {
     };
     NewJob {
         config_hash: format!("{n:064x}"),
-        shape_hash: format!("{:064x}", 7),
         config: format!(r#"{{"device":"cpu","number":{n}}}"#),
         params,
         seed: i64::from(n % 3) + 1,
@@ -294,7 +294,7 @@ pub(crate) fn new_worker(name: &str) -> NewWorker {
         host: "host".to_owned(),
         slots: u32::MAX,
         build: "besom 0.1.0".to_owned(),
-        trainer_version: 1,
+        trainers: Trainers([("mlp".to_owned(), 1)].into()),
         device: "cpu".to_owned(),
         gone_after: TTL * 2,
     }

@@ -96,7 +96,7 @@ impl Worker {
             name: name.to_owned(),
             host: "besom-load".to_owned(),
             slots,
-            trainer_version: TRAINER_VERSION,
+            trainers: [("mlp".to_owned(), TRAINER_VERSION)].into(),
             device: "cpu".to_owned(),
         };
         let answer = repeated(|| {

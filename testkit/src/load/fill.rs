@@ -34,7 +34,7 @@ WHERE sweep_id = $1
   AND id <= $3
   AND state = 'queued'";
 const ATTEMPTS: &str = "
-INSERT INTO attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome)
+INSERT INTO job_attempts (job_id, attempt, worker_id, slot, request_id, started_at, ended_at, outcome)
 SELECT id, attempt, worker_id, slot, '00000000-0000-7000-8000-' || (100000000000 + id), started_at, ended_at, state
 FROM jobs
 WHERE sweep_id = $1
@@ -43,7 +43,7 @@ WHERE sweep_id = $1
   AND started_at = $4 + 1000 * id";
 const EPOCHS: &str = "
 INSERT INTO epochs (
-    job_id, attempt, epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, metrics
+    job_id, attempt, step, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, metrics
 )
 WITH RECURSIVE count (epoch) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT epoch + 1 FROM count WHERE epoch < 64)
 SELECT j.id, j.attempt, c.epoch, 0.7 + 1.0 / c.epoch, 0.8 - 0.5 / c.epoch, 0.75 + 1.0 / c.epoch,
@@ -56,7 +56,7 @@ WHERE j.sweep_id = $1
   AND j.started_at = $4 + 1000 * j.id";
 const SUMS: &str = "
 INSERT INTO config_sums (
-    sweep_id, job_id, swept, n, diverged, failed, final_mean, best_mean, mean_seconds, objective_mean
+    sweep_id, job_id, swept, n, diverged, failed, final_mean, best_mean, mean_seconds, mean
 )
 SELECT sweep_id, id,
        JSON_OBJECT('learning_rate', learning_rate, 'batch_size', batch_size, 'dropout', dropout),
@@ -67,8 +67,8 @@ WHERE sweep_id = $1
   AND id <= $3
   AND started_at = $4 + 1000 * id";
 const WORKER: &str = "
-INSERT INTO workers (instance, name, host, slots, build, trainer_version, device, registered_at, last_seen_at, left_at)
-VALUES ('00000000-0000-7000-8000-000000000000', 'load-fill', 'load', 1, 'besom-load', 1, 'cpu', $1, $1, $1)
+INSERT INTO workers (instance, name, host, slots, build, trainers, device, registered_at, last_seen_at, left_at)
+VALUES ('00000000-0000-7000-8000-000000000000', 'load-fill', 'load', 1, 'besom-load', '{}', 'cpu', $1, $1, $1)
 ON CONFLICT (instance) DO UPDATE SET last_seen_at = $1
 RETURNING id";
 const NEXT: &str = "

@@ -7,7 +7,7 @@ use besom_client::backoff::{delay, spread};
 use besom_client::network::explain;
 use besom_proto::v1;
 use besom_proto::v1::worker_service_client::WorkerServiceClient;
-use besom_sweep::TRAINER_VERSION;
+use besom_sweep::MLP;
 use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ impl Registrar {
             name,
             host,
             slots: config.slots,
-            trainer_version: TRAINER_VERSION,
+            trainers: [(MLP.name.to_owned(), MLP.version)].into(),
             device: "cpu".to_owned(),
         };
         Self { request, client, link, ledger }

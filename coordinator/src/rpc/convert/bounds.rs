@@ -8,6 +8,9 @@ use tonic::Status;
 
 use super::super::status::invalid;
 
+/// Trainers of a worker.
+pub(super) const MAX_TRAINERS: usize = 64;
+
 /// Slots of one worker, and jobs of one call: more than any machine has cores.
 pub(super) const MAX_SLOTS: usize = 1_024;
 /// Epoch records of one job in one call; a report carries some seconds' worth.

@@ -9,11 +9,13 @@ use besom_sweep::Lists;
 use tonic::Status;
 
 use super::super::status::invalid;
-use super::bounds::{self, MAX_EPOCHS, MAX_ERROR, MAX_METRICS, MAX_SLOTS, MAX_TEXT, MAX_WAIT_MS, seconds};
+use super::bounds::{
+    self, MAX_EPOCHS, MAX_ERROR, MAX_METRICS, MAX_SLOTS, MAX_TEXT, MAX_TRAINERS, MAX_WAIT_MS, seconds,
+};
 use crate::artifacts::ArtifactKind;
 use crate::domain::{
     AttemptRef, Completion, Confusion, Digest, EpochRecord, Hindrance, JobId, JobOutcome, Key, Lease, NewWorker,
-    Session, SweepId, WorkerId,
+    Session, SweepId, Trainers, WorkerId,
 };
 use crate::store::{AcquireRequest, JobReport};
 
@@ -92,8 +94,16 @@ pub(crate) fn new_worker(request: v1::RegisterRequest, lease_ttl: Duration) -> R
     if request.slots == 0 || request.slots as usize > MAX_SLOTS {
         return Err(invalid("slots", format!("{}; must be between 1 and {MAX_SLOTS}", request.slots)));
     }
-    if request.trainer_version == 0 {
-        return Err(invalid("trainer_version", "missing"));
+    if request.trainers.is_empty() || request.trainers.len() > MAX_TRAINERS {
+        let problem = format!("expected 1 to {MAX_TRAINERS} trainers, got {}", request.trainers.len());
+        return Err(invalid("trainers", problem));
+    }
+    let mut trainers = BTreeMap::new();
+    for (name, version) in request.trainers {
+        if name.is_empty() || version == 0 {
+            return Err(invalid("trainers", format!("expected a name and a version from 1, got {name:?}: {version}")));
+        }
+        trainers.insert(text("trainers", name, MAX_TEXT)?, version);
     }
     Ok(NewWorker {
         instance: uuid("instance", request.instance)?,
@@ -101,7 +111,7 @@ pub(crate) fn new_worker(request: v1::RegisterRequest, lease_ttl: Duration) -> R
         host: text("host", request.host, MAX_TEXT)?,
         slots: request.slots,
         build: text("peer.build", build, MAX_TEXT)?,
-        trainer_version: request.trainer_version,
+        trainers: Trainers(trainers),
         device: text("device", request.device, MAX_TEXT)?,
         gone_after: (lease_ttl * 2).max(LEAST_SILENCE),
     })

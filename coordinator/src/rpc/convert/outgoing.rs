@@ -217,7 +217,7 @@ pub(crate) fn config_stats(configs: Vec<ConfigStats>) -> v1::ConfigStatsBatch {
         final_val_accuracy: config.sums.final_val_accuracy.map(estimate),
         best_val_accuracy: config.sums.best_val_accuracy.map(estimate),
         mean_seconds: config.sums.mean_seconds,
-        objective_mean: config.sums.objective_mean,
+        objective_mean: config.sums.objective.map(|objective| objective.mean),
     });
     v1::ConfigStatsBatch { configs: configs.collect() }
 }

@@ -25,6 +25,7 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// All statements see one moment.
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 pub(super) const JOBS_INSERT: &str = include_str!("../sql/postgres/jobs_insert.sql");
+pub(super) const JOB_CONFIGS_INSERT: &str = include_str!("../sql/postgres/job_configs_insert.sql");
 pub(super) const NOTE_ARTIFACT: &str = include_str!("../sql/postgres/artifact_note.sql");
 pub(super) const FIND_ARTIFACT: &str = include_str!("../sql/postgres/artifact_find.sql");
 pub(super) const CLAIM_ARTIFACT: &str = include_str!("../sql/postgres/artifact_claim.sql");
@@ -113,10 +114,10 @@ async fn take_from(
     known: &HashMap<i64, i64>,
     starts: &Starts,
 ) -> sqlx::Result<usize> {
-    let Grant { request, trainer_version, places, now, until } = grant;
+    let Grant { request, trainers, places, now, until } = grant;
     let places = &places[taken..];
     let sweeps: Vec<i64> = sqlx::query_scalar(READY)
-        .bind(trainer_version)
+        .bind(json!(trainers.0))
         .bind(request.sweep.map(|sweep| sweep.0))
         .bind(now.0)
         .bind(json!(known))

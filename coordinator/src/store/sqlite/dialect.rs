@@ -20,6 +20,7 @@ pub(super) type Conn = SqliteConnection;
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 pub(super) const BEGIN_READ: &str = "BEGIN";
 pub(super) const JOBS_INSERT: &str = include_str!("../sql/sqlite/jobs_insert.sql");
+pub(super) const JOB_CONFIGS_INSERT: &str = include_str!("../sql/sqlite/job_configs_insert.sql");
 pub(super) const NOTE_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_note.sql");
 pub(super) const FIND_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_find.sql");
 pub(super) const CLAIM_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_claim.sql");
@@ -69,11 +70,11 @@ pub(super) async fn queues(conn: &mut Conn, now: Timestamp, _: &Starts) -> sqlx:
 
 /// Leases a queued job for each free place, as far as there are any; says how many.
 pub(super) async fn take(conn: &mut Conn, grant: &Grant<'_>, _: &Starts) -> sqlx::Result<usize> {
-    let Grant { request, trainer_version, places, now, until } = grant;
+    let Grant { request, trainers, places, now, until } = grant;
     let slots: Vec<u32> = places.iter().map(|(slot, _)| *slot).collect();
     let taken: Vec<(i64, i64, i64)> = sqlx::query_as(TAKE)
         .bind(request.session.worker.0)
-        .bind(trainer_version)
+        .bind(json!(trainers.0))
         .bind(request.sweep.map(|sweep| sweep.0))
         .bind(now.0)
         .bind(until.0)

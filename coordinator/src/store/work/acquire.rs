@@ -94,8 +94,8 @@ async fn grant(
     caller: Caller,
 ) -> Result<Result<Acquired, StoreError>, Failure> {
     let Caller { worker, held } = caller;
-    let trainer_version = worker.trainer_version;
-    let answer = |assignments, looked| Ok(Ok(Acquired { assignments, trainer_version, looked }));
+    let trainers = worker.trainers();
+    let answer = |assignments, looked| Ok(Ok(Acquired { assignments, trainers: trainers.clone(), looked }));
     if !held.is_empty() {
         return answer(held, false);
     }
@@ -119,7 +119,7 @@ async fn grant(
         }
     }
     let until = after(now, request.lease_ttl);
-    let grant = Grant { request, trainer_version, places: &places, now, until };
+    let grant = Grant { request, trainers: &trainers, places: &places, now, until };
     let taken = dialect::take(conn, &grant, starts).await;
     let taken = taken.map_err(|error| match &error {
         // The same request is being granted elsewhere: run again, it will be found.

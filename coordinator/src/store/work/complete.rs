@@ -134,7 +134,7 @@ async fn complete(
         Ok(Err(StoreError::InvalidState { what }))
     };
     let stored = records.last().map_or(0, |last| last.epoch);
-    if let Some(problem) = refuse_records(job.terms.epochs, stored, &completion.epochs) {
+    if let Some(problem) = refuse_records(job.terms.steps, stored, &completion.epochs) {
         return refuse(problem);
     }
     let (again, new) = completion.epochs.split_at(completion.epochs.partition_point(|record| record.epoch <= stored));
@@ -162,7 +162,7 @@ async fn complete(
     let error = match &completion.outcome {
         JobOutcome::Succeeded | JobOutcome::Stopped | JobOutcome::Diverged => {
             accept(conn, now, &job, completion, state, &records).await?;
-            tally.end(job.sweep, state, job.terms.epochs, &records);
+            tally.end(job.sweep, state, job.terms.epochs(), &records);
             None
         }
         JobOutcome::Failed { error, retryable } => {
@@ -173,7 +173,7 @@ async fn complete(
                 deadline: ANY_DEADLINE,
                 error: Some(&error),
                 failures,
-                losses: job.losses,
+                lost_attempts: job.lost_attempts,
                 hindrance: None,
             };
             match policy.after_failure(failures, *retryable, spread(at)) {
@@ -182,7 +182,7 @@ async fn complete(
                 }
                 RetryDecision::GiveUp => {
                     fail(conn, now, &setback, Some((&records, completion.seconds))).await?;
-                    tally.end(job.sweep, state, job.terms.epochs, &records);
+                    tally.end(job.sweep, state, job.terms.epochs(), &records);
                 }
             }
             Some(error)
@@ -194,7 +194,7 @@ async fn complete(
                 deadline: ANY_DEADLINE,
                 error: Some(&problem),
                 failures: job.failures,
-                losses: job.losses,
+                lost_attempts: job.lost_attempts,
                 hindrance: Some((*by, times)),
             };
             requeue(conn, now, &setback, after_hindrance(*by, times, spread(at))).await?;
@@ -253,7 +253,7 @@ pub(super) struct Setback<'e> {
     pub(super) deadline: Timestamp,
     pub(super) error: Option<&'e str>,
     pub(super) failures: u32,
-    pub(super) losses: u32,
+    pub(super) lost_attempts: u32,
     /// What kept it from being trained, and how often in a row.
     pub(super) hindrance: Option<(Hindrance, u32)>,
 }
@@ -272,7 +272,7 @@ pub(super) async fn requeue(
         .bind(after(now, wait).0)
         .bind(setback.error)
         .bind(i64::from(setback.failures))
-        .bind(i64::from(setback.losses))
+        .bind(i64::from(setback.lost_attempts))
         .bind(setback.hindrance.map(|(by, _)| by.as_str()))
         .bind(setback.hindrance.map_or(0, |(_, times)| i64::from(times)))
         .execute(conn)
@@ -295,7 +295,7 @@ pub(super) async fn fail(
         .bind(now.0)
         .bind(setback.error)
         .bind(i64::from(setback.failures))
-        .bind(i64::from(setback.losses))
+        .bind(i64::from(setback.lost_attempts))
         .bind(last.map(|(records, _)| records.len() as i64))
         .bind(last.map(|(records, _)| epoch_seconds(records)))
         .bind(last.and_then(|(_, seconds)| finite(seconds)))

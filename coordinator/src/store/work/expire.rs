@@ -34,17 +34,17 @@ pub(super) async fn expire(
     let (mut settled, mut tally) = (Vec::with_capacity(leases.len()), Tally::default());
     affected.iter().for_each(|sweep| tally.touch(*sweep));
     for lease in leases {
-        let losses = lease.losses + 1;
-        let error = explain(&lease, losses);
+        let lost = lease.lost_attempts + 1;
+        let error = explain(&lease, lost);
         let setback = Setback {
             at: lease.at,
             deadline: now,
             error: Some(&error),
             failures: lease.failures,
-            losses,
+            lost_attempts: lost,
             hindrance: None,
         };
-        let (state, ended) = match policy.after_loss(losses, spread(lease.at)) {
+        let (state, ended) = match policy.after_loss(lost, spread(lease.at)) {
             RetryDecision::Again(wait) => (JobState::Queued, requeue(conn, now, &setback, wait).await?),
             RetryDecision::GiveUp => (JobState::Failed, fail(conn, now, &setback, None).await?),
         };
@@ -63,12 +63,12 @@ pub(super) async fn expire(
 }
 
 /// Why the attempt counts as lost: the worker, and its last sign of life.
-fn explain(lease: &Expired, losses: u32) -> String {
+fn explain(lease: &Expired, lost: u32) -> String {
     let Expired { at, worker, lease_until, last_seen, .. } = lease;
     let (seen, ended) = (utc(*last_seen), utc(*lease_until));
     let why = match (lease_until.0 - last_seen.0) / 1_000_000 {
         before @ 0.. => format!("worker {worker} was last heard from at {seen}, {before} s before its lease ended"),
         _ => format!("worker {worker} still called at {seen}, but did not renew the lease, which ended at {ended}"),
     };
-    format!("lost: {why} (attempt {}, {losses} lost so far)", at.attempt)
+    format!("lost: {why} (attempt {}, {lost} lost so far)", at.attempt)
 }

@@ -39,10 +39,10 @@ pub(super) async fn add(
         SweepState::Active | SweepState::Paused | SweepState::Completed => (JobState::Queued, None),
         SweepState::Cancelled => (JobState::Cancelled, Some(now.0)),
     };
-    let values = jobs.iter().map(row).collect::<Result<Vec<Value>, StoreError>>()?;
+    let values = Value::Array(jobs.iter().map(row).collect::<Result<Vec<Value>, StoreError>>()?);
     sqlx::query(dialect::JOBS_INSERT)
         .bind(id.0)
-        .bind(Value::Array(values))
+        .bind(&values)
         .bind(state.as_str())
         .bind(ended_at)
         .execute(&mut *conn)
@@ -54,6 +54,7 @@ pub(super) async fn add(
             }
             _ => Failure::Database(error),
         })?;
+    sqlx::query(dialect::JOB_CONFIGS_INSERT).bind(id.0).bind(&values).execute(&mut *conn).await?;
     let epochs: i64 = jobs.iter().map(|job| i64::from(job.epochs)).sum();
     let cancelled = if state == JobState::Cancelled { jobs.len() as i64 } else { 0 };
     sqlx::query(COUNT_CREATED).bind(id.0).bind(epochs).bind(cancelled).execute(&mut *conn).await?;
@@ -73,8 +74,6 @@ fn row(job: &NewJob) -> Result<Value, StoreError> {
     Ok(json!([
         TRAINER,
         job.config_hash,
-        job.shape_hash,
-        job.config,
         params,
         job.seed,
         job.engine,
@@ -86,6 +85,7 @@ fn row(job: &NewJob) -> Result<Value, StoreError> {
         widths(params)?,
         text(params, "activation")?,
         number(params, "dropout")?,
+        job.config,
     ]))
 }
 

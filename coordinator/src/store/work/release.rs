@@ -55,7 +55,7 @@ async fn give_back(conn: &mut Conn, now: Timestamp, session: Session, lease: Lea
         // What the job waited for before this attempt may be there by now; a new attempt tells if it is not.
         error: job.error.as_deref().filter(|_| job.hindrances == 0),
         failures: job.failures,
-        losses: job.losses,
+        lost_attempts: job.lost_attempts,
         hindrance: None,
     };
     requeue(conn, now, &setback, Duration::ZERO).await?;

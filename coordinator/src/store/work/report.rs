@@ -87,7 +87,7 @@ async fn one<'r>(
             | None => Directive::LeaseLost,
         });
     };
-    if let Some(problem) = refuse_records(renewed.epochs, renewed.stored, sent) {
+    if let Some(problem) = refuse_records(renewed.steps, renewed.stored, sent) {
         return Ok(Directive::Refused(problem));
     }
     let (again, new) = sent.split_at(sent.partition_point(|record| record.epoch <= renewed.stored));

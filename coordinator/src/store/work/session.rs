@@ -5,7 +5,7 @@ use crate::{
     domain::{AttemptOutcome, AttemptRef, Lease, Session, Timestamp},
     store::{
         error::{Failure, StoreError},
-        rows::{Held, HeldRow, Renewed, RenewedRow, SessionRow},
+        rows::{Held, HeldRow, Renewed, RenewedRow, SessionRow, unhex},
     },
 };
 
@@ -65,7 +65,8 @@ pub(super) async fn held(
         .bind(session.worker.0)
         .bind(session.secret.to_string())
         .bind(session.store.to_string())
-        .bind(config_hash)
+        // What is no hash is that of no configuration.
+        .bind(config_hash.map(|hash| unhex(hash).unwrap_or_default()))
         .fetch_optional(conn)
         .await?;
     Ok(row.map(Held::try_from).transpose()?)

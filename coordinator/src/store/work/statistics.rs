@@ -53,7 +53,8 @@ pub(super) async fn sum_up(conn: &mut Conn, sweep: SweepId, job: JobId) -> Resul
         .bind(i64::from(sums.diverged))
         .bind(i64::from(sums.failed));
     let statement = bind(statement, sums.final_val_accuracy);
-    bind(statement, sums.best_val_accuracy).bind(sums.mean_seconds).bind(sums.objective_mean).execute(conn).await?;
+    let statement = bind(statement, sums.best_val_accuracy).bind(sums.mean_seconds);
+    bind(statement, sums.objective).execute(conn).await?;
     Ok(())
 }
 

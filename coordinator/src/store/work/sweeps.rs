@@ -40,6 +40,7 @@ pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> R
         .bind(&new.dataset_source)
         .bind(&new.dataset_sha256)
         .bind(serde_json::json!(new.swept))
+        .bind(&new.trainer)
         .bind(i64::from(new.trainer_version))
         .bind(new.jobs_total.cast_signed())
         .bind(now.0)

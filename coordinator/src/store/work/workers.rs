@@ -42,7 +42,7 @@ pub(super) async fn register(conn: &mut Conn, now: Timestamp, new: &NewWorker) -
         .bind(&new.host)
         .bind(i64::from(new.slots))
         .bind(&new.build)
-        .bind(i64::from(new.trainer_version))
+        .bind(json!(new.trainers.0))
         .bind(&new.device)
         .bind(now.0)
         .bind(Key::random().to_string())
