@@ -9,13 +9,12 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use besom_coordinator::{
     Coordinator, CoordinatorConfig,
     artifacts::FileArtifacts,
-    domain::{Completion, Confusion},
     open::{open, open_read_only},
     store::{OpenError, Store, StoreUrl, lock::LockFile, postgres::PostgresStore, sqlite::SqliteStore},
 };
 use besom_testkit::postgres::database;
 use sqlx::{Connection, SqliteConnection};
-use store_support::{at, new_sweep, record, succeeded};
+use store_support::{at, new_sweep};
 
 fn files(folder: &str) -> BTreeSet<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(folder);
@@ -430,4 +429,163 @@ async fn a_job_that_ends_while_postgres_is_migrated_is_counted_and_an_earlier_bu
     assert!(refused.contains("attempts_leased"), "{refused}");
     let ended = "UPDATE job_attempts SET outcome = 'lost', ended_at = 1 WHERE job_id = 2";
     assert_eq!(sqlx::query(ended).execute(&mut watch).await.unwrap().rows_affected(), 1, "those of before can end");
+}
+
+/// What every view shows, by its name: the names of its columns, and the rows as JSON, in order.
+type Views = std::collections::BTreeMap<String, (Vec<String>, Vec<Vec<serde_json::Value>>)>;
+
+/// Views whose columns have other names now.
+fn renamed(view: &str, column: &str) -> String {
+    match (view, column) {
+        ("runs" | "best_runs", "attempts") => "n_attempts".to_owned(),
+        ("config_stats", "objective_mean") => "mean".to_owned(),
+        _ => column.replace("_deviation", "_std"),
+    }
+}
+
+/// Reads all views by one statement each, which gives a row as a JSON object.
+macro_rules! views {
+    ($connection:expr, $names:literal, $row:expr) => {{
+        let names: Vec<String> = sqlx::query_scalar($names).fetch_all(&mut $connection).await.unwrap();
+        let mut views = Views::new();
+        for view in names {
+            let columns: Vec<String> = {
+                use sqlx::{Column, Executor};
+                let described = (&mut $connection)
+                    .describe(sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(format!("SELECT * FROM {view}"))))
+                    .await
+                    .unwrap();
+                described.columns().iter().map(|column| column.name().to_owned()).collect()
+            };
+            let select: String = $row(&view, &columns);
+            let rows: Vec<String> =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(select)).fetch_all(&mut $connection).await.unwrap();
+            let mut rows: Vec<Vec<serde_json::Value>> =
+                rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
+            rows.sort_by_key(|row| format!("{row:?}"));
+            views.insert(view, (columns, rows));
+        }
+        views
+    }};
+}
+
+async fn views_of_sqlite(path: &Path) -> Views {
+    let mut conn = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    let row = |view: &str, columns: &[String]| format!("SELECT json_array({}) FROM {view}", columns.join(", "));
+    let views = views!(conn, "SELECT name FROM sqlite_schema WHERE type = 'view'", row);
+    conn.close().await.unwrap();
+    views
+}
+
+async fn views_of_postgres(url: &str) -> Views {
+    let mut conn = sqlx::PgConnection::connect(url).await.unwrap();
+    let row =
+        |view: &str, columns: &[String]| format!("SELECT jsonb_build_array({})::text FROM {view}", columns.join(", "));
+    views!(conn, "SELECT viewname::text FROM pg_views WHERE schemaname = 'public'", row)
+}
+
+#[track_caller]
+fn show_the_same(before: &Views, after: &Views) {
+    for (view, (columns, rows)) in before {
+        let (new_columns, new_rows) = &after[view];
+        let places: Vec<usize> = columns
+            .iter()
+            .map(|column| {
+                let name = renamed(view, column);
+                new_columns.iter().position(|new| *new == name).unwrap_or_else(|| panic!("{view} lacks {name}"))
+            })
+            .collect();
+        let mut same: Vec<Vec<serde_json::Value>> =
+            new_rows.iter().map(|row| places.iter().map(|&place| row[place].clone()).collect()).collect();
+        same.sort_by_key(|row| format!("{row:?}"));
+        assert_eq!(&same, rows, "{view}");
+    }
+    assert_eq!(after.len(), before.len() + 1, "the view attempts is new");
+}
+
+#[tokio::test]
+async fn a_store_of_the_build_before_shows_what_it_showed() {
+    let home = tempfile::tempdir().unwrap();
+    besom_testkit::before::sqlite(home.path());
+    let path = home.path().join("besom.db");
+    let before = views_of_sqlite(&path).await;
+    assert_eq!(before["runs"].1.len(), 21);
+    SqliteStore::open(&path).await.unwrap().close().await;
+    show_the_same(&before, &views_of_sqlite(&path).await);
+
+    let url = database().await.url;
+    besom_testkit::before::postgres(&url).await;
+    let before = views_of_postgres(&url).await;
+    PostgresStore::open(&url).await.unwrap().close().await;
+    show_the_same(&before, &views_of_postgres(&url).await);
+}
+
+/// The files of a database as they lie on the disk when its process dies in the middle of the migration: after each of its
+/// statements, of which none is committed.
+#[tokio::test]
+async fn a_migration_that_is_killed_after_any_statement_is_done_by_the_next_start() {
+    let home = tempfile::tempdir().unwrap();
+    besom_testkit::before::sqlite(home.path());
+    let path = home.path().join("besom.db");
+    let mut conn = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    sqlx::raw_sql("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = 1; BEGIN IMMEDIATE")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let migration =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite/0010_shape.sql"))
+            .unwrap();
+    let statements: Vec<&str> = migration.split(";\n").filter(|statement| !statement.trim().is_empty()).collect();
+    assert!(statements.len() > 50, "{}", statements.len());
+    for (number, statement) in statements.iter().enumerate() {
+        sqlx::raw_sql(sqlx::AssertSqlSafe((*statement).to_owned())).execute(&mut conn).await.unwrap();
+        if number % 4 != 0 && number + 1 < statements.len() {
+            continue;
+        }
+        let copy = tempfile::tempdir().unwrap();
+        for name in ["besom.db", "besom.db-wal"] {
+            std::fs::copy(home.path().join(name), copy.path().join(name)).unwrap();
+        }
+        let store = SqliteStore::open(&copy.path().join("besom.db")).await.unwrap();
+        let sweep = store.find_sweep("half").await.unwrap();
+        assert_eq!((sweep.counts.queued, sweep.counts.succeeded), (2, 2), "after statement {number}");
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_steps_of_a_resumed_attempt_follow_those_that_it_went_on_from() {
+    for bench in [store_support::sqlite().await, store_support::postgres().await] {
+        bench.sweep("s", 2).await;
+        let worker = bench.worker("w").await;
+        let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at.job;
+        // Four attempts: each goes on from the one before, not always from its end.
+        bench
+            .execute(&format!(
+                "INSERT INTO job_attempts (job_id, attempt, worker_id, slot, request_id, lease, started_at, ended_at, outcome, \
+                 resumed_from, resumed_step) VALUES ({job}, 2, 1, 0, 'b', 2, 0, 1, 'lost', 1, 3), \
+                 ({job}, 3, 1, 0, 'c', 3, 0, 1, 'lost', 2, 5), ({job}, 4, 1, 0, 'd', 4, 0, 1, 'lost', 3, 2)"
+            ))
+            .await
+            .unwrap();
+        for (attempt, steps) in [(1, 1..=4), (2, 4..=6), (3, 6..=8), (4, 3..=4)] {
+            for step in steps {
+                let row = format!(
+                    "INSERT INTO epochs (job_id, attempt, step, loss, metrics) VALUES ({job}, {attempt}, {step}, {attempt}, '{{}}')"
+                );
+                bench.execute(&row).await.unwrap();
+            }
+        }
+        for (attempt, expected) in [
+            (1, "1:1 2:1 3:1 4:1"),
+            (2, "1:1 2:1 3:1 4:2 5:2 6:2"),
+            (3, "1:1 2:1 3:1 4:2 5:2 6:3 7:3 8:3"),
+            (4, "1:1 2:1 3:4 4:4"),
+        ] {
+            bench.execute(&format!("UPDATE jobs SET attempt = {attempt} WHERE id = {job}")).await.unwrap();
+            let rows = bench.query("SELECT step, CAST(loss AS INTEGER) FROM history ORDER BY job, step").await;
+            let shown: Vec<String> = rows.iter().map(|row| row.join(":")).collect();
+            assert_eq!(shown.join(" "), expected, "attempt {attempt}");
+        }
+    }
 }

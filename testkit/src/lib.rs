@@ -1,6 +1,7 @@
 //! What tests of several crates need: a private Postgres server, waiting on states, a load client. Never part of the
 //! product.
 
+pub mod before;
 #[cfg(feature = "load")]
 pub mod load;
 pub mod postgres;

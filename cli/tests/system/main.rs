@@ -7,6 +7,7 @@
 
 // Its name comes first, and so it starts first: it waits for minutes while the others compute.
 mod across_slow_links;
+mod earlier;
 mod invariants;
 mod kills;
 mod repeats;

@@ -171,7 +171,7 @@ fn jobs() -> Vec<NewJob> {
                 unreachable!("an object")
             };
             jobs.push(NewJob {
-                config_hash: format!("{point:064x}"),
+                config_hash: format!("{:0<64}", point.bytes().map(|byte| format!("{byte:02x}")).collect::<String>()),
                 config: format!(r#"{{"device":"cpu","point":"{point}"}}"#),
                 params,
                 seed,
