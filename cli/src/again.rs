@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use besom_coordinator::store::open::StoreUrl;
+use besom_coordinator::store::StoreUrl;
 
 use crate::{settings::Where, sweep_file::FileArgs};
 

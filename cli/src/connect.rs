@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use besom_client::{endpoint, transfer::Artifacts};
 use besom_coordinator::{
     Coordinator, CoordinatorConfig,
-    store::open::{self, OpenError, Opened, StoreUrl},
+    open::{self, Opened},
+    store::{OpenError, StoreUrl},
 };
 use besom_proto::v1::sweep_service_client::SweepServiceClient;
 use tonic::{

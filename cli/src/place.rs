@@ -13,7 +13,8 @@ use anyhow::Context;
 use besom_client::endpoint;
 use besom_coordinator::{
     Coordinator, CoordinatorConfig,
-    store::open::{self, OpenError, Opened, StoreUrl},
+    open::{self, Opened},
+    store::{OpenError, StoreUrl},
 };
 use hyper_util::rt::TokioIo;
 use tokio::{

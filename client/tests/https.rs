@@ -267,3 +267,21 @@ async fn a_server_of_an_unknown_authority_is_refused() {
     assert!(text.contains("the server's certificate is of an unknown authority"), "{text}");
     assert_eq!(server.requests.load(Ordering::SeqCst), 0);
 }
+
+#[tokio::test]
+async fn addresses_of_private_hosts_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().to_owned();
+    let options = LoadOptions { base_dir: home.clone(), home, allow_private_hosts: false };
+    for (source, words) in [
+        ("HTTPS://127.0.0.1/x.npz?token", "HTTPS://127.0.0.1/x.npz: 127.0.0.1 is an address of"),
+        ("https://127.0.0.1/x.npz", "--allow-private-hosts"),
+        ("https://[::1]/x.npz", "--allow-private-hosts"),
+        ("https://169.254.169.254/latest/meta-data", "--allow-private-hosts"),
+        ("https://0x7f.1/x.npz", "--allow-private-hosts"),
+        ("https://", "is no URL"),
+    ] {
+        let text = load(&support::spec(source), &options, &|_| ()).await.unwrap_err().to_string();
+        assert!(text.contains(words) && !text.contains("token"), "{source}: {text}");
+    }
+}

@@ -10,7 +10,7 @@ use crate::hyperparameters::table::{self, Row};
 use crate::parse::to_json;
 use crate::words::{hint, shorten};
 use crate::yaml::{self, Entry, Kind, Node};
-use crate::{SpecErrors, SweepName, expand};
+use crate::{SpecErrors, SweepName, refusals};
 
 /// One value to set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn edit(text: &str, name: &SweepName, edits: &[Edit]) -> Result<Edited, Edit
     let lost = lost_comments(text, &new);
     let text = new;
     let spec = crate::parse(&text).map_err(EditError::File)?;
-    match crate::parse::locate(&text, expand::refusals(&spec)) {
+    match crate::parse::locate(&text, refusals::refusals(&spec)) {
         Some(errors) => Err(EditError::File(errors)),
         None => Ok(Edited { text, keeps_layout, lost }),
     }

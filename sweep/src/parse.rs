@@ -16,7 +16,7 @@ use crate::errors::{Faults, SpecErrors};
 use crate::hyperparameters::table;
 use crate::spec::{Goal, Method, Metric, MetricName};
 use crate::words::hint;
-use crate::{SpecError, SweepName, SweepSpec, expand, yaml};
+use crate::{SpecError, SweepName, SweepSpec, refusals, yaml};
 use section::{Item, Section};
 
 pub(crate) use section::to_json;
@@ -125,7 +125,7 @@ fn read(file: &mut Section<'_>, faults: &mut Faults) -> Option<SweepSpec> {
     };
     if faults.count() > 0 {
         // Told by the expansion where nothing else is wrong.
-        expand::refusals(&spec).into_iter().for_each(|error| faults.add(located(error, file.entries)));
+        refusals::refusals(&spec).into_iter().for_each(|error| faults.add(located(error, file.entries)));
     }
     Some(spec)
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_coordinator::{CoordinatorConfig, store::open::StoreUrl};
+use besom_coordinator::{CoordinatorConfig, store::StoreUrl};
 use tokio::net::TcpListener;
 use tracing::warn;
 

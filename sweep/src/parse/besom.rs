@@ -4,7 +4,7 @@ use super::dataset;
 use super::parameters::{self, Parameter, Parameters};
 use super::section::{Item, Section, integer};
 use crate::errors::Faults;
-use crate::expand::MAX_JOBS;
+use crate::refusals::MAX_JOBS;
 use crate::spec::{KeepModels, Method, Objective};
 use crate::words::hint;
 use crate::yaml::Kind;

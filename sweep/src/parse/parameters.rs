@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::section::{Item, Section, to_json};
 use crate::errors::Faults;
-use crate::expand::MAX_JOBS;
 use crate::hyperparameters::table::{self, Row};
+use crate::refusals::MAX_JOBS;
 use crate::words::hint;
 use crate::yaml::Kind;
 use crate::{ParameterSpec, SpecError};

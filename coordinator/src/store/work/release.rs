@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{AttemptOutcome, Lease, Session, Timestamp, WriteResult},
-    store::{failure::Failure, rows::LeaseRow},
+    store::{error::Failure, rows::LeaseRow},
 };
 
 const OF_WORKER: &str = include_str!("../sql/worker_attempts.sql");

@@ -1,6 +1,6 @@
 //! Hands out jobs and wakes those who wait for them.
 //!
-//! The store decides; here stands only the waiting. Interest in a wake-up is registered before the store is asked, so
+//! The store decides which job a worker is given and what becomes of it; here stands only the waiting. Interest in a wake-up is registered before the store is asked, so
 //! that no job slips in between. What waits in the store is asked for once for all workers, by the task of `queue`.
 
 use std::sync::Arc;
@@ -14,27 +14,17 @@ use tracing::{info, warn};
 
 use crate::config::CoordinatorConfig;
 use crate::domain::{
-    Assignment, Completion, Digest, Directive, JobId, JobOutcome, Lease, Retried, Session, Settled, Sweep, SweepId,
-    WriteResult,
+    Assignment, Completion, Digest, Directive, JobId, JobOutcome, Lease, NewJob, NewWorker, Retried, Session, Settled,
+    Sweep, SweepId, WriteResult,
 };
 use crate::expansions::Expansions;
+use crate::jitter::jittered;
+use crate::patience::bounded;
 use crate::queue::{Found, POLL, QueueWatch};
-use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand, random_bits};
+use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand};
 
 /// Workers that look into the store at once. The others look after them, and only if those have left something.
 const LOOKING: usize = 64;
-
-/// The longest that one answer of the store is waited for. Reports come every 8 s and a lease has 30 s: a worker that
-/// hears UNAVAILABLE after 15 s has time to ask again.
-const STORE_PATIENCE: Duration = Duration::from_secs(15);
-
-/// Waits for the store, but not for ever. What it was asked may still happen later: every request can be repeated.
-pub(crate) async fn bounded<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(STORE_PATIENCE, call).await {
-        Ok(answer) => answer,
-        Err(_) => Err(StoreError::Unavailable(format!("no answer within {STORE_PATIENCE:?}").into())),
-    }
-}
 
 /// What an acquire comes to.
 #[derive(Debug, Default)]
@@ -49,29 +39,25 @@ pub(crate) struct Offer {
 }
 
 /// The store, with the wake-ups of those who wait for its changes.
-pub(crate) struct Scheduler {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) config: CoordinatorConfig,
+pub(crate) struct Dispatcher {
+    store: Arc<dyn Store>,
+    config: CoordinatorConfig,
     /// A sweep may have ended.
     ended: Notify,
-    /// Sweeps may have jobs to be created.
-    pub(crate) unexpanded: Notify,
-    /// Turns at working out points.
-    pub(crate) expansions: Expansions,
+    expansions: Expansions,
     /// A report was not stored since the reaper last looked: its leases are late through no fault of their worker.
     renewal_failed: AtomicBool,
     /// What waits for workers.
-    pub(crate) queue: Arc<QueueWatch>,
+    queue: Arc<QueueWatch>,
     looking: Semaphore,
 }
 
-impl Scheduler {
+impl Dispatcher {
     pub(crate) fn new(store: Arc<dyn Store>, config: CoordinatorConfig) -> Self {
         Self {
             store,
             config,
             ended: Notify::new(),
-            unexpanded: Notify::new(),
             expansions: Expansions::new(),
             renewal_failed: AtomicBool::new(false),
             queue: Arc::new(QueueWatch::new()),
@@ -79,8 +65,41 @@ impl Scheduler {
         }
     }
 
+    /// Goes on with another store.
+    #[cfg(test)]
+    pub(crate) fn turn_to(&mut self, store: Arc<dyn Store>) {
+        self.store = store;
+    }
+
+    /// How the coordinator behaves.
+    pub(crate) fn config(&self) -> &CoordinatorConfig {
+        &self.config
+    }
+
+    /// The points of sweeps whose jobs are being created.
+    pub(crate) fn expansions(&self) -> &Expansions {
+        &self.expansions
+    }
+
+    /// Asks the store for all workers that wait, until `token` is cancelled.
+    pub(crate) fn watch_queue(&self, token: CancellationToken) -> impl Future<Output = ()> + use<> {
+        self.queue.clone().run(self.store.clone(), token)
+    }
+
+    /// Notes a worker that begins to call.
+    pub(crate) async fn register(&self, worker: NewWorker) -> Result<Session, StoreError> {
+        bounded(self.store.register_worker(worker, None)).await
+    }
+
+    /// Writes the jobs of a sweep from `first` on, if they are still the next ones; how many there are now.
+    pub(crate) async fn add_jobs(&self, sweep: SweepId, first: u64, jobs: Vec<NewJob>) -> Result<u64, StoreError> {
+        let created = bounded(self.store.add_jobs(sweep, first, jobs)).await?;
+        self.jobs_queued();
+        Ok(created)
+    }
+
     /// Tells waiting workers to look again.
-    pub(crate) fn jobs_queued(&self) {
+    fn jobs_queued(&self) {
         self.queue.changed();
     }
 
@@ -246,7 +265,7 @@ impl Scheduler {
         info!(sweep.id = %found.id, sweep.name = found.new.name, jobs = retried.jobs, "jobs retried");
         self.jobs_queued();
         if retried.sweep.jobs_created < retried.sweep.new.jobs_total {
-            self.unexpanded.notify_one();
+            self.expansions.wake();
         }
         Ok(retried)
     }
@@ -261,7 +280,7 @@ impl Scheduler {
 async fn until_ready(queue: &mut watch::Receiver<Found>, version: Option<u32>, sweep: Option<SweepId>) {
     loop {
         if queue.changed().await.is_err() {
-            // The scheduler owns the sender and this borrows from it: it cannot be gone.
+            // The dispatcher owns the sender and this borrows from it: it cannot be gone.
             return std::future::pending().await;
         }
         if queue.borrow_and_update().may_have(version, sweep) {
@@ -297,17 +316,12 @@ impl Told {
     }
 }
 
-/// Between half and all of `full`, so that workers that began to wait together do not ask together.
-pub(crate) fn jittered(full: Duration) -> Duration {
-    full / 2 + (full / 2).mul_f64((random_bits() % 1_000) as f64 / 1_000.0)
-}
-
 #[cfg(test)]
 mod tests {
     use besom_sweep::{Expansion, TRAINER_VERSION};
 
     use super::*;
-    use crate::domain::{Digest, NewSweep, NewWorker};
+    use crate::domain::NewSweep;
     use crate::store::sqlite::SqliteStore;
 
     /// A store with a sweep of three jobs.
@@ -344,7 +358,7 @@ mod tests {
     #[tokio::test]
     async fn a_worker_that_insists_on_a_busy_slot_does_not_make_the_queue_look_empty() {
         let dir = tempfile::tempdir().unwrap();
-        let scheduler = Scheduler::new(three_jobs(&dir.path().join("besom.db")).await, CoordinatorConfig::default());
+        let dispatcher = Dispatcher::new(three_jobs(&dir.path().join("besom.db")).await, CoordinatorConfig::default());
         let word = || "x".to_owned();
         let (trainer_version, slots) = (TRAINER_VERSION, 1);
         let worker = NewWorker {
@@ -357,16 +371,16 @@ mod tests {
             device: word(),
             gone_after: Duration::from_secs(60),
         };
-        let session = scheduler.store.register_worker(worker, None).await.unwrap();
+        let session = dispatcher.register(worker).await.unwrap();
         let closing = CancellationToken::new();
         let ask = async |request_id: &str| {
             let (request_id, slots, lease_ttl) = (request_id.to_owned(), vec![0], Duration::from_secs(30));
             let wish = AcquireRequest { session, request_id, slots, take: true, sweep: None, lease_ttl };
-            scheduler.acquire(wish, Duration::ZERO, &closing).await.unwrap().assignments.len()
+            dispatcher.acquire(wish, Duration::ZERO, &closing).await.unwrap().assignments.len()
         };
-        assert!(scheduler.queue.current(&*scheduler.store).await.may_have(Some(TRAINER_VERSION), None));
+        assert!(dispatcher.queue.current(&*dispatcher.store).await.may_have(Some(TRAINER_VERSION), None));
         assert_eq!(ask("first").await, 1);
         assert_eq!(ask("second").await, 0);
-        assert!(scheduler.queue.subscribe().borrow().may_have(Some(TRAINER_VERSION), None));
+        assert!(dispatcher.queue.subscribe().borrow().may_have(Some(TRAINER_VERSION), None));
     }
 }
