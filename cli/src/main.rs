@@ -5,6 +5,7 @@
 //! failure (a job failed, or the command could not be done), 2 a wrong use (arguments, sweep file), 130 and 143 an end by SIGINT
 //! and SIGTERM.
 
+mod again;
 mod commands;
 mod connect;
 mod dataset;

@@ -10,6 +10,7 @@ use besom_sweep::Params;
 use tonic::{Code, transport::Channel};
 
 use crate::{
+    again::At,
     connect::refused,
     output::{Exit, say},
     render::{
@@ -34,9 +35,14 @@ pub(crate) const SHOWN: u64 = 50;
 ///
 /// # Errors
 /// No such sweep, or the coordinator stays away.
-pub(crate) async fn watch(client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
+pub(crate) async fn watch(
+    client: SweepServiceClient<Channel>,
+    sweep: &str,
+    at: At,
+    as_json: bool,
+) -> anyhow::Result<Exit> {
     let interrupted = signals::first_signal("")?;
-    interrupted.run_until_cancelled(to_the_end(client, sweep, as_json)).await.unwrap_or(Ok(Exit::Interrupted))
+    interrupted.run_until_cancelled(to_the_end(client, sweep, at, as_json)).await.unwrap_or(Ok(Exit::Interrupted))
 }
 
 /// Waits for the end of the sweep, or until `timeout`, and prints how it ended. The first signal ends the waiting.
@@ -46,12 +52,13 @@ pub(crate) async fn watch(client: SweepServiceClient<Channel>, sweep: &str, as_j
 pub(crate) async fn wait(
     mut client: SweepServiceClient<Channel>,
     sweep: &str,
+    at: At,
     timeout: Option<Duration>,
     as_json: bool,
 ) -> anyhow::Result<Exit> {
     let interrupted = signals::first_signal("")?;
+    let mut told = Told { at: at.clone(), said: None };
     let waiting = async {
-        let mut told = Told::default();
         say_why_it_waits(&mut client, sweep, &mut told).await?;
         end_of(&mut client, sweep, |progress| {
             progress.sweep.iter().for_each(|sweep| told.tell(sweep));
@@ -74,7 +81,7 @@ pub(crate) async fn wait(
         Some(Ok(ended)) => {
             let ended = ended?;
             sweeps::print_one(&ended, as_json)?;
-            say_what_retry_does(&ended);
+            say_what_retry_does(&ended, &at);
             Ok(exit(&ended))
         }
     }
@@ -108,8 +115,13 @@ async fn end_of(
     }
 }
 
-async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
-    let mut told = Told::default();
+async fn to_the_end(
+    mut client: SweepServiceClient<Channel>,
+    sweep: &str,
+    at: At,
+    as_json: bool,
+) -> anyhow::Result<Exit> {
+    let mut told = Told { at: at.clone(), said: None };
     if !as_json {
         say_why_it_waits(&mut client, sweep, &mut told).await?;
     }
@@ -124,7 +136,7 @@ async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_jso
     }
     let results = results::fetch(client, &last.name, Order::BestFirst, Some(SHOWN)).await?;
     results.print(false)?;
-    say_what_retry_does(&last);
+    say_what_retry_does(&last, &at);
     Ok(exit(&last))
 }
 
@@ -161,40 +173,42 @@ fn nobody_trains(workers: &[Worker]) -> Option<String> {
 }
 
 /// What keeps a sweep from its end, said once, and again when it changes.
-#[derive(Debug, Default)]
-struct Told(Option<String>);
+struct Told {
+    at: At,
+    said: Option<String>,
+}
 
 impl Told {
     fn tell(&mut self, sweep: &Sweep) {
-        let now = obstacle(sweep);
-        if now != self.0 {
+        let now = obstacle(sweep, &self.at);
+        if now != self.said {
             now.iter().for_each(say);
-            self.0 = now;
+            self.said = now;
         }
     }
 }
 
-fn obstacle(sweep: &Sweep) -> Option<String> {
+fn obstacle(sweep: &Sweep, at: &At) -> Option<String> {
     let name = &sweep.name;
     match sweep.state() {
-        SweepState::Paused => Some(format!("sweep {name} is paused; `besom resume {name}` goes on with it")),
+        SweepState::Paused => {
+            Some(format!("sweep {name} is paused; {} goes on with it", at.hint(&format!("resume {name}"))))
+        }
         _ => state::waits(sweep),
     }
 }
 
 /// Says of an ended sweep how its failed and cancelled jobs are trained all the same.
-pub(crate) fn say_what_retry_does(sweep: &Sweep) {
+pub(crate) fn say_what_retry_does(sweep: &Sweep, at: &At) {
     let (name, counts) = (&sweep.name, sweep.counts.unwrap_or_default());
+    let retry = at.hint(&format!("retry {name}"));
     match (sweep.state(), counts.failed) {
         (SweepState::Cancelled, _) => {
-            say(format_args!(
-                "sweep {name} is cancelled; `besom retry {name}` puts its unfinished jobs back into the queue"
-            ));
+            say(format_args!("sweep {name} is cancelled; {retry} puts its unfinished jobs back into the queue"));
         }
-        (SweepState::Completed, failed @ 1..) => say(format_args!(
-            "{} failed; `besom retry {name}` puts what failed back into the queue",
-            number::plural(failed, "job")
-        )),
+        (SweepState::Completed, failed @ 1..) => {
+            say(format_args!("{} failed; {retry} puts what failed back into the queue", number::plural(failed, "job")))
+        }
         _ => {}
     }
 }
@@ -309,10 +323,11 @@ mod tests {
     fn a_paused_sweep_names_the_command_that_goes_on_with_it() {
         let mut sweep = Sweep { name: "may".into(), state: SweepState::Paused.into(), ..Sweep::default() };
         let paused = "sweep may is paused; `besom resume may` goes on with it";
-        assert_eq!(obstacle(&sweep).as_deref(), Some(paused));
+        let at = At::default();
+        assert_eq!(obstacle(&sweep, &at).as_deref(), Some(paused));
         sweep.set_state(SweepState::Active);
-        assert_eq!(obstacle(&sweep), None);
+        assert_eq!(obstacle(&sweep, &at), None);
         sweep.problem = "dataset 50ed is not in the store; submit the file again".into();
-        assert!(obstacle(&sweep).is_some_and(|told| told.contains("submit the file again")));
+        assert!(obstacle(&sweep, &at).is_some_and(|told| told.contains("submit the file again")));
     }
 }

@@ -7,8 +7,8 @@ use besom_proto::v1::{Sweep, SweepRef};
 use besom_sweep::{Edit, SweepName};
 use tonic::Code;
 
-use super::again;
 use crate::{
+    again::{self, At},
     connect::{self, Access, Connection},
     new_file,
     output::{self, Exit, say, usage},
@@ -87,7 +87,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         )));
     }
     new_file::write(&path, edited.text.as_bytes())?;
-    let command = again::run_file(&path, "", args.at.store.as_deref());
+    let command = At::of_store(args.at.store.as_deref()).hint(&again::run(&path));
     say(format_args!("{}: edit it, then {command} trains it", path.display()));
     say_if_data_are_elsewhere(&path, &edited.text).context("the new file")?;
     Ok(Exit::Success)

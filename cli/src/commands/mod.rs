@@ -1,6 +1,5 @@
 //! The subcommands, one file each.
 
-mod again;
 mod best;
 mod clone;
 mod completions;

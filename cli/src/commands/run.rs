@@ -21,8 +21,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
-use super::again;
 use crate::{
+    again::At,
     connect, dataset,
     figures::{Figure, Figures, Format},
     output::{Exit, say},
@@ -107,8 +107,8 @@ impl Session {
         // The workers read it from the store's artifacts, as every worker does.
         drop(data);
         if sweep.state() == SweepState::Paused {
-            let (condition, store) = again::store_flag(self.args.store.as_deref());
-            anyhow::bail!("sweep {} is paused: `besom resume {}{store}`{condition} first", sweep.name, sweep.name);
+            let resume = self.at().hint(&format!("resume {}", sweep.name));
+            anyhow::bail!("sweep {} is paused: {resume} first", sweep.name);
         }
         if state::is_final(&sweep) {
             return self.show(&sweep, settings).await;
@@ -116,11 +116,16 @@ impl Session {
         match self.train(&sweep, settings).await? {
             Some(ended) => self.show(&ended, settings).await,
             None => {
-                let command = again::run(&self.args.file, self.args.store.as_deref(), self.args.allow_private_hosts);
+                let command = self.at().run(&self.args.file, self.args.allow_private_hosts);
                 say(format_args!("interrupted: {command} goes on with sweep {}", sweep.name));
                 Ok(Exit::Interrupted)
             }
         }
+    }
+
+    /// The place that a hint names.
+    fn at(&self) -> At {
+        At::of_store(self.args.store.as_deref())
     }
 
     /// Runs local workers until the sweep ends; nothing if it was interrupted.
@@ -205,7 +210,7 @@ impl Session {
         let limit = (!self.args.file.json).then_some(SHOWN);
         let results = results::fetch(client.clone(), &sweep.name, Order::BestFirst, limit).await?;
         results.print(self.args.file.json)?;
-        watching::say_what_retry_does(sweep);
+        watching::say_what_retry_does(sweep, &self.at());
         self.notes.iter().for_each(|note| say(format_args!("note: {note}")));
         if !self.args.no_figures {
             // What was trained is stored: a figure that cannot be drawn does not make the sweep a failure.
@@ -235,11 +240,11 @@ fn suggestion(sweep: &Sweep, store: Option<&str>) -> String {
         ["optimizer", "learning_rate", "batch_size", "epochs", "hidden", "activation", "dropout"];
     let swept: Vec<&str> = sweep.swept.iter().map(String::as_str).filter(|name| COLUMNS.contains(name)).collect();
     let by = if swept.is_empty() { "optimizer".to_owned() } else { swept.join(", ") };
-    let (condition, flag) = again::store_flag(store);
+    let At { flags, condition } = At::of_store(store);
     let metric = &sweep.metric;
     let direction = if sweep.goal() == Goal::Minimize { "ASC" } else { "DESC" };
     format!(
-        "{condition}:\n  besom sql{flag} \"SELECT {by}, count(*) AS runs, avg(objective) AS {metric} FROM runs \
+        "{condition}:\n  besom sql{flags} \"SELECT {by}, count(*) AS runs, avg(objective) AS {metric} FROM runs \
          WHERE sweep = '{}' GROUP BY {by} ORDER BY {metric} {direction} NULLS LAST\"",
         sweep.name
     )

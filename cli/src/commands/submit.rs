@@ -1,7 +1,7 @@
 //! `besom submit FILE`: hands a sweep to a coordinator, or to the local store, where a later `run` trains it.
 
-use super::again;
 use crate::{
+    again::At,
     connect::{Access, Connection},
     dataset,
     output::{Exit, say},
@@ -48,16 +48,17 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         None => Connection::open(settings, &args.at, Access::Create).await?,
     };
     let sweep = submission::submit(connection.artifacts(), connection.sweeps(), &file, &data).await?;
+    let at = At::of(&args.at);
     let exit = if args.watch && !connection.is_alone() {
-        watching::watch(connection.sweeps(), &sweep.name, args.file.json).await?
+        watching::watch(connection.sweeps(), &sweep.name, at.clone(), args.file.json).await?
     } else {
         sweeps::print_one(&sweep, args.file.json)?;
-        watching::say_what_retry_does(&sweep);
+        watching::say_what_retry_does(&sweep, &at);
         Exit::Success
     };
     if connection.is_alone() && !state::is_final(&sweep) {
         let unwatched = if args.watch { "nothing to watch: " } else { "" };
-        let command = again::run(&args.file, args.at.store.as_deref(), args.allow_private_hosts);
+        let command = at.run(&args.file, args.allow_private_hosts);
         say(format_args!("{unwatched}nobody trains it yet: {command} does, or a `besom coordinator` with workers"));
     }
     connection.close().await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    again::At,
     connect::{Access, Connection},
     output::Exit,
     settings::{Settings, Where},
@@ -31,7 +32,7 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let exit = watching::wait(connection.sweeps(), &args.sweep, args.timeout, args.json).await?;
+    let exit = watching::wait(connection.sweeps(), &args.sweep, At::of(&args.at), args.timeout, args.json).await?;
     connection.close().await;
     Ok(exit)
 }

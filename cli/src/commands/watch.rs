@@ -1,6 +1,7 @@
 //! `besom watch SWEEP`: follows a sweep until it ends, then shows its runs.
 
 use crate::{
+    again::At,
     connect::{Access, Connection},
     output::Exit,
     settings::{Settings, Where},
@@ -20,7 +21,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let exit = watching::watch(connection.sweeps(), &args.sweep, args.json).await?;
+    let exit = watching::watch(connection.sweeps(), &args.sweep, At::of(&args.at), args.json).await?;
     connection.close().await;
     Ok(exit)
 }
