@@ -87,7 +87,7 @@ async fn whatever_could_write_is_refused(filled: Filled) {
         "INSERT INTO workers (name) VALUES ('x')".to_owned(),
         "UPDATE jobs SET state = 'queued'".to_owned(),
         "DELETE FROM epochs".to_owned(),
-        "WITH gone AS (SELECT 1 AS x) DELETE FROM epochs WHERE epoch IN (SELECT x FROM gone)".to_owned(),
+        "WITH gone AS (SELECT 1 AS x) DELETE FROM epochs WHERE step IN (SELECT x FROM gone)".to_owned(),
         "DROP TABLE jobs".to_owned(),
         "DROP VIEW runs".to_owned(),
         "CREATE TABLE mine (x INTEGER)".to_owned(),
@@ -232,5 +232,5 @@ async fn the_schema_of_a_sqlite_store_can_be_looked_at() {
     let names = query(&filled.url, "SELECT name FROM pragma_table_info('best_runs')").await.unwrap();
     assert_eq!(names.rows.last(), Some(&vec![text("rank")]));
     let views = query(&filled.url, "SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name").await.unwrap();
-    assert_eq!(views.rows.len(), 11);
+    assert_eq!(views.rows.len(), 12);
 }

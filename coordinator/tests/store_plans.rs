@@ -85,14 +85,17 @@ fn cases() -> Vec<Case> {
         ),
         sqlite(
             "jobs_take",
-            vec![int(1), int(1), sweep(), later(), later(), json("[0, 1, 2, 3]")],
+            vec![int(1), json("{\"mlp\": 1}"), sweep(), later(), later(), json("[0, 1, 2, 3]")],
             &[
                 "SEARCH j USING INDEX jobs_queued (sweep_id=?)",
                 "jobs_hindered (sweep_id=? AND not_before>?)",
                 "SEARCH jobs USING INTEGER PRIMARY KEY",
             ],
         ),
-        postgres("sweeps_ready", vec![int(1), ("bigint", "NULL".to_owned()), later(), json("{\"3\": 1}")]),
+        postgres(
+            "sweeps_ready",
+            vec![json("{\"mlp\": 1}"), ("bigint", "NULL".to_owned()), later(), json("{\"3\": 1}")],
+        ),
         postgres(
             "jobs_take",
             vec![int(1), sweep(), later(), later(), json("[[0, 7], [1, 8], [2, 9], [3, 10]]"), text("request"), int(1)],
@@ -109,7 +112,7 @@ fn cases() -> Vec<Case> {
         ),
         both(
             "lease_held",
-            vec![int(running), int(1), int(7), int(1), text("secret"), text("identity"), ("text", "NULL".to_owned())],
+            vec![int(running), int(1), int(7), int(1), text("secret"), ("bytea", "NULL".to_owned()), ("text", "NULL".to_owned())],
             &["SEARCH j USING INTEGER PRIMARY KEY", "SEARCH a USING PRIMARY KEY (job_id=? AND attempt=?)"],
         ),
         postgres("jobs_lock", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1))]),

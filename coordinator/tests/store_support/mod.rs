@@ -112,6 +112,7 @@ impl Bench {
                         (true, _) => "-".to_owned(),
                         (_, "INTEGER") => row.get::<i64, _>(i).to_string(),
                         (_, "REAL") => format!("{:?}", row.get::<f64, _>(i)),
+                        (_, "BLOB") => format!("{:02x?}", row.get::<Vec<u8>, _>(i)),
                         _ => tidy(row.get::<String, _>(i)),
                     }
                 };
@@ -127,6 +128,7 @@ impl Bench {
                     (true, _) => "-".to_owned(),
                     (_, "INT8") => row.get::<i64, _>(i).to_string(),
                     (_, "FLOAT8") => format!("{:?}", row.get::<f64, _>(i)),
+                    (_, "BYTEA") => format!("{:02x?}", row.get::<Vec<u8>, _>(i)),
                     (_, "JSONB") => row.get::<serde_json::Value, _>(i).to_string(),
                     _ => tidy(row.get::<String, _>(i)),
                 };
