@@ -11,9 +11,12 @@ use besom_worker::data::{self, DataError, Dataset, Glance, LoadOptions, LoadProg
 
 use crate::{
     output::say,
-    render::number,
     settings::Settings,
-    sweep_file::{SweepFile, shown, without_secrets},
+    sweep_file::SweepFile,
+    text::{
+        number,
+        source::{shown, without_secrets},
+    },
 };
 
 /// A word a second is enough where no line can be drawn over.

@@ -9,7 +9,7 @@ use besom_worker::{
 
 use crate::{
     output::printable,
-    render::{number, table::cut},
+    text::{cut, number},
     trained::Trained,
 };
 

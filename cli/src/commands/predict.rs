@@ -10,8 +10,9 @@ use crate::{
     figures, new_file,
     output::{self, Exit, say, usage},
     predictions::{self, Report, Sheet},
-    render::{drawings, json, number, report, state, table::Table},
+    render::{drawings, json, report, table::Table},
     settings::{Settings, Where},
+    text::{number, state},
     trained::{self, Choice, Trained},
 };
 

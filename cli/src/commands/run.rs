@@ -27,15 +27,12 @@ use crate::{
     figures::{Figure, Figures, Format},
     output::{Exit, say},
     place::Place,
-    render::{
-        plan,
-        results::{self, Order},
-        slots::Slots,
-        state,
-    },
+    render::{self, plan, slots::Slots},
+    results::{self, Order},
     settings::{self, Settings},
     signals, submission,
     sweep_file::{FileArgs, SweepFile},
+    text::state,
     watching::{self, SHOWN},
 };
 
@@ -206,7 +203,7 @@ impl Session {
         let client = connect::sweeps(self.place.address().channel());
         let limit = (!self.args.file.json).then_some(SHOWN);
         let results = results::fetch(client.clone(), &sweep.name, Order::BestFirst, limit).await?;
-        results.print(self.args.file.json)?;
+        render::results::print(&results, self.args.file.json)?;
         watching::say_what_retry_does(sweep);
         self.notes.iter().for_each(|note| say(format_args!("note: {note}")));
         if !self.args.no_figures {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     predictions::{Report, SHOWN_CLASSES},
-    render::number,
+    text::number,
 };
 
 const MARGIN: f64 = 24.0;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     connect::refused,
-    render::results::{self, Order},
+    results::{self, Order},
 };
 
 /// A sweep as far as it got.
@@ -229,7 +229,7 @@ impl SweepData {
     /// Jobs that ended, of all.
     pub(super) fn ended(&self) -> (u64, u64) {
         let counts = self.sweep.counts.unwrap_or_default();
-        (crate::render::state::final_jobs(&counts), self.sweep.jobs_total)
+        (crate::text::state::final_jobs(&counts), self.sweep.jobs_total)
     }
 }
 

@@ -141,7 +141,7 @@ impl Figures {
         if self.0.runs.iter().any(|run| !run.epochs.is_empty()) {
             return Ok(());
         }
-        let counts = crate::render::state::counts(&self.0.sweep.counts.unwrap_or_default());
+        let counts = crate::text::state::counts(&self.0.sweep.counts.unwrap_or_default());
         anyhow::bail!("sweep {} has nothing to draw: no run has an epoch ({counts})", self.sweep())
     }
 

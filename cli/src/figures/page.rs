@@ -5,7 +5,7 @@ use super::{
     data::SweepData,
     style::{HEADING, INK, LABEL, SMALL, SOFT, TITLE, VERMILLION, fit, width, wrap},
 };
-use crate::render::{number, state};
+use crate::text::{number, state};
 
 /// Left and right of everything.
 pub(super) const MARGIN: f64 = 24.0;

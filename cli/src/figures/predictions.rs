@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     predictions::{Drawing, Picture, Sheet},
-    render::drawings::percent,
+    text::number,
 };
 
 const MARGIN: f64 = 24.0;
@@ -92,7 +92,7 @@ fn cell(canvas: &mut Canvas, (sheet, names): (&Sheet, &[String]), drawing: &Draw
         let (top, full) = (base + 7.0, PICTURE - SHARE);
         canvas.rect(x, top, full, BAR, PALE, 1.0);
         canvas.rect(x, top, full * guess.confidence(), BAR, bar, 1.0);
-        let share = percent(guess.confidence());
+        let share = number::percent(guess.confidence());
         canvas.text(x + PICTURE, top + BAR + 1.0, &share, SMALL, Align::End, text);
         y += GUESS;
     }

@@ -13,7 +13,7 @@ use super::{
     rows::{self, Row},
     style::{self, Color},
 };
-use crate::render::{number, state};
+use crate::text::{number, state};
 
 /// Units of one cell.
 const WIDE: f64 = 8.0;

@@ -203,7 +203,7 @@ fn notes(data: &SweepData, slots: &[Slot], marks: &[Vec<Mark>], hidden: usize) -
     if untimed > 0 {
         notes.push(format!(
             "Left out: {} with times that cannot be right.",
-            crate::render::number::plural(untimed as u64, "attempt")
+            crate::text::number::plural(untimed as u64, "attempt")
         ));
     }
     if hidden > 0 {

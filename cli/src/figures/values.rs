@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::axis::Scale;
-use crate::render::number;
+use crate::text::number;
 
 /// Which value of each parameter a point has.
 pub(super) type Values = Vec<Option<usize>>;

@@ -3,7 +3,10 @@
 
 use console::{Style, measure_text_width, pad_str, truncate_str};
 
-use crate::predictions::{Drawing, Picture, Sheet};
+use crate::{
+    predictions::{Drawing, Picture, Sheet},
+    text::number,
+};
 
 /// Of a picture and the text below it, where there is room: a sketch of 28 pixels.
 const CELL: usize = 28;
@@ -52,17 +55,12 @@ fn lines(sheet: &Sheet, drawing: &Drawing, width: usize, colours: bool) -> Vec<S
             None => ("", Style::new()),
         };
         let job = if sheet.models.len() > 1 { format!("job {} ", model.job) } else { String::new() };
-        let (start, end) = (format!("{job}{mark}"), format!(" {}", percent(guess.confidence())));
+        let (start, end) = (format!("{job}{mark}"), format!(" {}", number::percent(guess.confidence())));
         let room = width.saturating_sub(measure_text_width(&start) + measure_text_width(&end));
         let class = truncate_str(&sheet.classes[guess.class], room, "…");
         lines.push(style(colour).apply_to(format!("{start}{class}{end}")).to_string());
     }
     lines
-}
-
-/// `93 %`.
-pub(crate) fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
 }
 
 fn picture(picture: &Picture, colours: bool) -> Vec<String> {

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::{number, table::Table};
+use super::table::Table;
 use crate::{
     predictions::{Report, SHOWN_CLASSES},
+    text::number,
     trained::Trained,
 };
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use besom_proto::v1::{Attempt, Run};
 
 use super::{gathered::Gathered, grid::Grid, subject::moment};
-use crate::render::{number, state};
+use crate::text::{number, state};
 
 /// More than this nobody reads in a page; SQL has them all.
 const SHOWN: usize = 40;

@@ -6,7 +6,7 @@ use super::models::{Asked, Models};
 use crate::{
     connect::{Connection, refused},
     figures::{Figure, Figures},
-    render::results::{self, Order, Results},
+    results::{self, Order, Results},
     settings::Settings,
 };
 

@@ -14,8 +14,10 @@ use crate::{
     figures::{self, Format},
     output::printable,
     predictions::{self, Report, Sheet},
-    render::{number, report, results::Results, state},
+    render::report,
+    results::Results,
     settings::Settings,
+    text::{number, state},
     trained::{self, Choice, Trained},
 };
 

@@ -15,8 +15,9 @@ use super::{
 use crate::{
     figures::Figure,
     output::printable,
-    render::{number, results::Order, runs, state, table::cut},
-    sweep_file,
+    render::runs,
+    results::Order,
+    text::{cut, is_val_accuracy, number, source, state},
 };
 
 /// Rows of the ranking.
@@ -85,7 +86,7 @@ impl Page {
             name: printable(state::given_name(sweep)),
             description: printable(spec.and_then(|spec| spec.description.as_deref()).unwrap_or_default()),
             state: state::sweep(sweep.state),
-            synthetic: sweep_file::is_synthetic(&sweep.dataset_source),
+            synthetic: source::is_synthetic(&sweep.dataset_source),
             unfinished,
             tiles: tiles(gathered),
             search: subject::search(gathered, spec),
@@ -101,8 +102,8 @@ impl Page {
             versions: subject::versions(gathered, spec),
             command: printable(&subject::command(gathered, spec)),
             file: printable(&match spec {
-                Some(spec) => sweep_file::without_secrets(&sweep.text, &spec.dataset),
-                None => sweep_file::without_secret(&sweep.text, &sweep.dataset_source),
+                Some(spec) => source::without_secrets(&sweep.text, &spec.dataset),
+                None => source::without_secret(&sweep.text, &sweep.dataset_source),
             }),
         })
     }
@@ -166,7 +167,7 @@ fn ranking(gathered: &Gathered) -> Option<Grid> {
         _ => String::new(),
     };
     // What runs are ranked by is seen first, also where the rest is scrolled to.
-    let by = if sweep.metric == "val_accuracy" { "final_val_accuracy" } else { sweep.metric.as_str() };
+    let by = if is_val_accuracy(&sweep.metric) { "final_val_accuracy" } else { sweep.metric.as_str() };
     Some(Grid::of_table("Runs, best first", &table).moved(by, 1).with_note(note))
 }
 

@@ -1,10 +1,11 @@
 //! The coordinator's statistics as tables: configurations over their seeds, and how much each hyperparameter matters.
 
-use besom_proto::v1::{ConfigStats, Estimate, Goal, Importance, ImportanceKind, ImportanceResponse};
+use besom_proto::v1::{ConfigStats, Estimate, Importance, ImportanceKind, ImportanceResponse};
+use besom_sweep::Goal;
 use serde_json::{Map, Value};
 
 use super::{gathered::Gathered, grid::Grid};
-use crate::render::number;
+use crate::text::{is_val_accuracy, number, state};
 
 /// More configurations than this nobody reads in a page; SQL has them all.
 const CONFIGS: usize = 30;
@@ -15,10 +16,10 @@ const IMPORTANCES: usize = 25;
 pub(super) fn configs(gathered: &Gathered) -> Option<Grid> {
     let sweep = gathered.sweep();
     let mut configs: Vec<&ConfigStats> = gathered.configs.iter().collect();
-    let sign = if sweep.goal() == Goal::Minimize { -1.0 } else { 1.0 };
-    let score = |config: &ConfigStats| config.objective_mean.map_or(f64::NEG_INFINITY, |mean| sign * mean);
+    let goal = state::goal_of(sweep.goal).unwrap_or(Goal::Maximize);
+    let score = |config: &ConfigStats| config.objective_mean.map_or(f64::NEG_INFINITY, |mean| goal.score(mean));
     configs.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.job.cmp(&b.job)));
-    let objective = (!sweep.metric.ends_with("val_accuracy")).then(|| format!("mean {}", sweep.metric));
+    let objective = (!is_val_accuracy(&sweep.metric)).then(|| format!("mean {}", sweep.metric));
     let mut header: Vec<&str> = sweep.swept.iter().map(String::as_str).collect();
     header.extend(objective.as_deref());
     // One seed has neither interval nor deviation.

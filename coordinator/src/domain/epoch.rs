@@ -85,7 +85,7 @@ pub fn summarize(records: &[EpochRecord], metric: Metric, objective: Objective, 
     let objective = value.filter(|_| ranked);
     Summary {
         objective,
-        score: objective.map(|value| super::score(value, metric.goal)),
+        score: objective.map(|value| metric.goal.score(value)),
         final_loss: last.loss,
         final_accuracy: last.accuracy,
         final_val_loss: last.val_loss,

@@ -12,17 +12,15 @@ mod sweep;
 mod utc;
 
 pub use attempt::{
-    Assignment, AttemptOutcome, AttemptRow, Completion, DEFAULT_LEASE_TTL, Directive, Hindrance, JobOutcome, JobState,
-    Settled, WriteResult, score,
+    Assignment, AttemptOutcome, AttemptRow, Completion, DEFAULT_LEASE_TTL, Directive, Hindrance, JobOutcome, Settled,
+    WriteResult,
 };
-pub use besom_sweep::{ClassCounts, Confusion, Counts};
+pub use besom_sweep::{ClassCounts, Confusion, Counts, JobCounts, JobState, SweepState};
 pub use claim::{Terms, refuse_outcome, refuse_records, repeats};
 pub use epoch::{EpochRecord, Summary, summarize};
 pub use ids::{AttemptRef, Digest, JobId, Key, Lease, Session, SweepId, Timestamp, WorkerId};
 pub use importance::{Importance, ImportanceKind, Importances, Weighing};
 pub use retry::{RetryDecision, RetryPolicy, after_hindrance, spread};
 pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
-pub use sweep::{
-    JobCounts, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, Run, RunningJob, Sweep, SweepState, WorkerRow,
-};
+pub use sweep::{NewJob, NewSweep, NewWorker, Progress, Queue, Retried, Run, RunningJob, Sweep, WorkerRow};
 pub use utc::utc;

@@ -1,16 +1,16 @@
-//! Numbers and times as people read them.
+//! Numbers, counts and times as people read them, the same in every table, figure and message.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 /// A value that somebody chose (a learning rate): the shortest text that reads back as the same number.
-pub(crate) fn exact(value: f64) -> String {
+pub fn exact(value: f64) -> String {
     format!("{value:?}")
 }
 
 /// A measured share or loss: four decimals; `-` where there is none.
-pub(crate) fn metric(value: Option<f64>) -> String {
+pub fn metric(value: Option<f64>) -> String {
     match value {
         None => "-".to_owned(),
         // Nothing measured is so large; with all its digits it would fill a line.
@@ -20,7 +20,7 @@ pub(crate) fn metric(value: Option<f64>) -> String {
 }
 
 /// Seconds with one decimal, short ones with two or three; `-` where there are none.
-pub(crate) fn seconds(value: Option<f64>) -> String {
+pub fn seconds(value: Option<f64>) -> String {
     match value {
         None => "-".to_owned(),
         Some(value) if value.abs() < 0.1 => format!("{value:.3}"),
@@ -31,12 +31,12 @@ pub(crate) fn seconds(value: Option<f64>) -> String {
 }
 
 /// Seconds as people say them; as a number where no clock counts so far.
-pub(crate) fn duration_of(seconds: f64) -> String {
+pub fn duration_of(seconds: f64) -> String {
     Duration::try_from_secs_f64(seconds.max(0.0)).map_or_else(|_| format!("{seconds:.1e} s"), duration)
 }
 
 /// `1 class`, `2 classes`, `0 jobs`.
-pub(crate) fn plural(count: u64, word: &str) -> String {
+pub fn plural(count: u64, word: &str) -> String {
     match (count, word.ends_with('s')) {
         (1, _) => format!("1 {word}"),
         (_, true) => format!("{count} {word}es"),
@@ -44,8 +44,13 @@ pub(crate) fn plural(count: u64, word: &str) -> String {
     }
 }
 
+/// `93 %`.
+pub fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
 /// `45 s`, `3 min 05 s`, `2 h 10 min`.
-pub(crate) fn duration(duration: Duration) -> String {
+pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..60 => format!("{seconds} s"),
@@ -55,7 +60,7 @@ pub(crate) fn duration(duration: Duration) -> String {
 }
 
 /// A hyperparameter's value; `-` where the point has none.
-pub(crate) fn value(value: Option<&Value>) -> String {
+pub fn value(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => text.clone(),
