@@ -35,4 +35,4 @@ pub use parse::parse;
 pub use spec::{
     DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, Scale, SpecError, SweepSpec,
 };
-pub use states::{JobCounts, JobState, SweepState};
+pub use states::{ImportanceKind, JobCounts, JobState, SweepState};

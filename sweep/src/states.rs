@@ -1,4 +1,5 @@
-//! The states of jobs and sweeps: one list and one set of words for the store, the wire, the figures and the command line.
+//! The words of the views: states of jobs and sweeps, counts by state, and what an importance is. The store, the wire, the
+//! figures and the command line read them here.
 
 use crate::spec::words;
 
@@ -115,6 +116,17 @@ impl std::fmt::Display for JobCounts {
         f.write_str(if parts.is_empty() { "no jobs".to_owned() } else { parts.join(", ") }.as_str())
     }
 }
+
+/// What the numbers of the view `importance` mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportanceKind {
+    /// Of a grid: the share of the variance of the cell means.
+    VarianceShare,
+    /// Of one_at_a_time: the largest mean less the smallest.
+    Range,
+}
+
+words!(ImportanceKind { VarianceShare = "variance share", Range = "range" });
 
 #[cfg(test)]
 mod tests {

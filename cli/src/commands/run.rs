@@ -24,7 +24,7 @@ use tonic::transport::Channel;
 
 use crate::{
     connect, dataset,
-    figures::{Figure, Figures, Format},
+    figures::{Figures, Format},
     output::{Exit, say},
     place::Place,
     render::{self, plan, slots::Slots},
@@ -220,9 +220,9 @@ impl Session {
 
 /// Draws what a run draws at its end, and says where.
 async fn draw(client: SweepServiceClient<Channel>, sweep: &Sweep, folder: &Path) -> anyhow::Result<String> {
-    let figures = Figures::fetch(client, &sweep.name, &Figure::OF_A_RUN).await?;
+    let figures = Figures::fetch(client, &sweep.name, &Figures::OF_A_RUN).await?;
     figures.check()?;
-    let written = figures.write(&Figure::OF_A_RUN, folder, Format::Svg)?;
+    let written = figures.write(&Figures::OF_A_RUN, folder, Format::Svg)?;
     let names = written.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy());
     let names: Vec<_> = names.collect();
     Ok(format!("figures in {}: {} (`besom plot {}` draws more)", folder.display(), names.join(", "), sweep.name))

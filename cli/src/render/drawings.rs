@@ -3,10 +3,9 @@
 
 use console::{Style, measure_text_width, pad_str, truncate_str};
 
-use crate::{
-    predictions::{Drawing, Picture, Sheet},
-    text::number,
-};
+use besom_figures::{Drawing, Picture, Sheet};
+
+use crate::text::number;
 
 /// Of a picture and the text below it, where there is room: a sketch of 28 pixels.
 const CELL: usize = 28;
@@ -116,16 +115,15 @@ fn block(above: u8, below: u8) -> char {
 
 #[cfg(test)]
 mod tests {
-    use besom_worker::train::Prediction;
+    use besom_figures::{Guess, Model};
 
     use super::*;
-    use crate::predictions::Model;
 
     fn example(models: usize) -> Sheet {
         let guess = |class: usize| {
             let mut probabilities = vec![0.25, 0.25];
             probabilities[class] = 0.75;
-            Prediction { class, probabilities }
+            Guess { class, probabilities }
         };
         Sheet {
             title: "x".into(),

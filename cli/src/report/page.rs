@@ -1,6 +1,7 @@
 //! The page in words and numbers; the template sets it and escapes every text but the figures.
 
 use askama::Template;
+use besom_figures::Figure;
 use besom_proto::v1::SweepState;
 use serde_json::{Map, Value};
 
@@ -13,7 +14,6 @@ use super::{
     subject::{self, Fact},
 };
 use crate::{
-    figures::Figure,
     output::printable,
     render::runs,
     results::Order,
@@ -96,8 +96,8 @@ impl Page {
             figures: figures(gathered),
             said: gathered.models.ask(sweep)?,
             configs: statistics::configs(gathered),
-            importance: statistics::importance(gathered.figures.importance()),
-            importance_words: statistics::importance_words(gathered.figures.importance(), &sweep.metric),
+            importance: statistics::importance(gathered.figures.data().importances()),
+            importance_words: statistics::importance_words(gathered.figures.data().importances(), &sweep.metric),
             failures: failures::attempts(gathered),
             versions: subject::versions(gathered, spec),
             command: printable(&subject::command(gathered, spec)),
@@ -145,7 +145,7 @@ fn tiles(gathered: &Gathered) -> Vec<Tile> {
         about: format!("{} of training", number::duration_of(seconds)),
     });
     let slots: std::collections::BTreeSet<(&str, u32)> =
-        gathered.figures.attempts().iter().map(|attempt| (attempt.worker.as_str(), attempt.slot)).collect();
+        gathered.figures.data().attempts().iter().map(|attempt| (attempt.worker.as_str(), attempt.slot)).collect();
     let workers: std::collections::BTreeSet<&str> = slots.iter().map(|(worker, _)| *worker).collect();
     tiles.push(Tile {
         name: "workers".to_owned(),
@@ -173,7 +173,7 @@ fn ranking(gathered: &Gathered) -> Option<Grid> {
 
 fn figures(gathered: &Gathered) -> Vec<Drawn> {
     let wanted: &[Figure] = if gathered.figures.check().is_ok() { &Figure::ALL } else { &[Figure::Timeline] };
-    let drawn = wanted.iter().filter_map(|&figure| Some((figure, gathered.figures.svg(figure)?)));
+    let drawn = wanted.iter().filter_map(|&figure| Some((figure, figure.draw(gathered.figures.data())?.svg())));
     drawn.map(|(figure, svg)| Drawn { title: title(figure), about: about(figure), svg }).collect()
 }
 

@@ -1,7 +1,8 @@
 //! The coordinator's statistics as tables: configurations over their seeds, and how much each hyperparameter matters.
 
-use besom_proto::v1::{ConfigStats, Estimate, Importance, ImportanceKind, ImportanceResponse};
-use besom_sweep::Goal;
+use besom_figures::ImportanceRow;
+use besom_proto::v1::{ConfigStats, Estimate};
+use besom_sweep::{Goal, ImportanceKind};
 use serde_json::{Map, Value};
 
 use super::{gathered::Gathered, grid::Grid};
@@ -67,31 +68,30 @@ fn interval(estimate: Option<&Estimate>) -> String {
 }
 
 /// What the numbers of [`importance`] are.
-pub(super) fn importance_words(importance: &ImportanceResponse, metric: &str) -> String {
-    match importance.kind() {
-        ImportanceKind::VarianceShare => format!(
+pub(super) fn importance_words(importances: &[ImportanceRow], metric: &str) -> String {
+    match importances.first().map(|row| row.kind) {
+        Some(ImportanceKind::VarianceShare) => format!(
             "Share of the variance of {metric} over the grid's configurations that each hyperparameter explains by itself, \
              and each pair beyond that (analysis of variance over the cell means, 0 to 1)."
         ),
-        ImportanceKind::Range => format!(
+        Some(ImportanceKind::Range) => format!(
             "Range of the mean {metric} over each hyperparameter's values, the others at their base. Nothing was tried \
              together, so there are no pairs."
         ),
-        ImportanceKind::Unspecified => String::new(),
+        None => String::new(),
     }
 }
 
 /// The view `importance`, largest first; nothing where there is nothing to compare.
-pub(super) fn importance(importance: &ImportanceResponse) -> Option<Grid> {
-    let mut all: Vec<&Importance> = importance.importances.iter().collect();
+pub(super) fn importance(importances: &[ImportanceRow]) -> Option<Grid> {
+    let mut all: Vec<&ImportanceRow> = importances.iter().collect();
     all.sort_by(|a, b| b.value.total_cmp(&a.value));
-    let value = match importance.kind() {
+    let value = match all.first()?.kind {
         ImportanceKind::VarianceShare => "share of variance",
         ImportanceKind::Range => "range",
-        ImportanceKind::Unspecified => return None,
     };
-    let row = |importance: &&Importance| {
-        let name = match &importance.second {
+    let row = |importance: &&ImportanceRow| {
+        let name = match &importance.second_parameter {
             Some(second) => format!("{} × {second}", importance.parameter),
             None => importance.parameter.clone(),
         };
@@ -99,9 +99,6 @@ pub(super) fn importance(importance: &ImportanceResponse) -> Option<Grid> {
         vec![name, number::metric(Some(importance.value)), cells]
     };
     let rows: Vec<Vec<String>> = all.iter().take(IMPORTANCES).map(row).collect();
-    if rows.is_empty() {
-        return None;
-    }
     let note = match all.len() {
         count if count > IMPORTANCES => format!("The largest {IMPORTANCES} of {count}; the view importance has all."),
         _ => String::new(),

@@ -15,11 +15,11 @@ pub use attempt::{
     Assignment, AttemptOutcome, AttemptRow, Completion, DEFAULT_LEASE_TTL, Directive, Hindrance, JobOutcome, Settled,
     WriteResult,
 };
-pub use besom_sweep::{ClassCounts, Confusion, Counts, JobCounts, JobState, SweepState};
+pub use besom_sweep::{ClassCounts, Confusion, Counts, ImportanceKind, JobCounts, JobState, SweepState};
 pub use claim::{Terms, refuse_outcome, refuse_records, repeats};
 pub use epoch::{EpochRecord, Summary, summarize};
 pub use ids::{AttemptRef, Digest, JobId, Key, Lease, Session, SweepId, Timestamp, WorkerId};
-pub use importance::{Importance, ImportanceKind, Importances, Weighing};
+pub use importance::{Importance, Importances, Weighing};
 pub use retry::{RetryDecision, RetryPolicy, after_hindrance, spread};
 pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
 pub use sweep::{NewJob, NewSweep, NewWorker, Progress, Queue, Retried, Run, RunningJob, Sweep, WorkerRow};

@@ -5,39 +5,39 @@
 //! that diverged or have not ended are counted beside a line that others make, and make it alone where there are none.
 //! Of a large grid single runs have lines of their own too: see `rows`.
 
-use besom_proto::v1::JobState;
+use besom_sweep::JobState;
 
-use super::data::{Epoch, Run, SweepData};
+use crate::data::{Epoch, Run, SweepData};
 
 /// A hyperparameter's value by epoch.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Which value of the parameter.
-    pub(super) value: usize,
+    pub(crate) value: usize,
     /// From epoch 1 on.
-    pub(super) val_accuracy: Vec<Option<Band>>,
-    pub(super) val_loss: Vec<Option<Band>>,
+    pub(crate) val_accuracy: Vec<Option<Band>>,
+    pub(crate) val_loss: Vec<Option<Band>>,
     /// How many epochs an entry stands for.
-    pub(super) stride: usize,
+    pub(crate) stride: usize,
     /// How many epochs the longest of its runs has.
-    pub(super) epochs: usize,
+    pub(crate) epochs: usize,
     /// What made the line.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     /// How many runs made it.
-    pub(super) runs: usize,
+    pub(crate) runs: usize,
     /// How many others have the value and diverged.
-    pub(super) diverged: usize,
+    pub(crate) diverged: usize,
     /// How many others have the value and failed or were cancelled.
-    pub(super) failed: usize,
+    pub(crate) failed: usize,
     /// How many others have the value and have not ended.
-    pub(super) unfinished: usize,
+    pub(crate) unfinished: usize,
     /// Whether a run that ended early counts with its last epoch.
-    pub(super) prolonged: bool,
+    pub(crate) prolonged: bool,
 }
 
 /// Which runs made a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Those that ended well.
     Finished,
     /// None ended well yet: those that are running.
@@ -50,14 +50,14 @@ pub(super) enum Kind {
 
 /// A mean with what lies around it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Band {
-    pub(super) mean: f64,
-    pub(super) low: f64,
-    pub(super) high: f64,
+pub(crate) struct Band {
+    pub(crate) mean: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
 }
 
 /// The lines of the panel of `parameter`, in order of its values; those without any run are left out.
-pub(super) fn of(data: &SweepData, parameter: usize) -> Vec<Line> {
+pub(crate) fn of(data: &SweepData, parameter: usize) -> Vec<Line> {
     let mut runs: Vec<Vec<&Run>> = vec![Vec::new(); data.parameters[parameter].values.len()];
     for run in data.runs.iter().filter(|run| data.belongs(parameter, &run.values)) {
         if let Some(value) = run.values[parameter] {
@@ -69,19 +69,20 @@ pub(super) fn of(data: &SweepData, parameter: usize) -> Vec<Line> {
 }
 
 /// The one line of a sweep that varies nothing: all its runs.
-pub(super) fn of_all(data: &SweepData) -> Vec<Line> {
+pub(crate) fn of_all(data: &SweepData) -> Vec<Line> {
     let runs: Vec<&Run> = data.runs.iter().collect();
     vec![line(data, 0, &runs, true)]
 }
 
 /// One run's own line.
-pub(super) fn of_run(data: &SweepData, run: &Run) -> Line {
+pub(crate) fn of_run(data: &SweepData, run: &Run) -> Line {
     line(data, 0, &[run], true)
 }
 
 fn line(data: &SweepData, value: usize, runs: &[&Run], whole_range: bool) -> Line {
-    let of =
-        |states: &[JobState]| -> Vec<&Run> { runs.iter().copied().filter(|run| states.contains(&run.state)).collect() };
+    let of = |states: &[JobState]| -> Vec<&Run> {
+        runs.iter().copied().filter(|run| run.state.is_some_and(|state| states.contains(&state))).collect()
+    };
     let finished = of(&[JobState::Succeeded, JobState::Stopped]);
     let (running, diverged) = (of(&[JobState::Running, JobState::Queued]), of(&[JobState::Diverged]));
     let failed = of(&[JobState::Failed, JobState::Cancelled]);
@@ -145,7 +146,7 @@ fn quantile(numbers: &[f64], share: f64) -> f64 {
 
 impl Line {
     /// What became of those runs that did not make the line; empty where nothing did.
-    pub(super) fn remarks(&self) -> Vec<String> {
+    pub(crate) fn remarks(&self) -> Vec<String> {
         let of = |count: usize, word: &str| {
             let all = self.runs + self.diverged + self.failed + self.unfinished;
             (count > 0).then(|| if all == 1 { word.to_owned() } else { format!("{count} of {all} {word}") })
@@ -162,38 +163,35 @@ impl Line {
     }
 
     /// The epoch of an entry.
-    pub(super) fn epoch(&self, entry: usize) -> f64 {
+    pub(crate) fn epoch(&self, entry: usize) -> f64 {
         (entry * self.stride + 1).min(self.epochs.max(1)) as f64
     }
 
     /// The mean of the last epoch that has one.
-    pub(super) fn last_accuracy(&self) -> Option<f64> {
+    pub(crate) fn last_accuracy(&self) -> Option<f64> {
         self.val_accuracy.iter().rev().flatten().next().map(|band| band.mean)
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use besom_proto::v1::Sweep;
+pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::figures::data::tests::{epochs, params};
+    use crate::{
+        data::tests::{epochs, params},
+        input::Sweep,
+    };
 
-    pub(in crate::figures) fn data(
-        text: &str,
-        method: &str,
-        swept: &[&str],
-        runs: &[(&str, JobState, &[f64])],
-    ) -> SweepData {
+    pub(crate) fn data(text: &str, method: &str, swept: &[&str], runs: &[(&str, JobState, &[f64])]) -> SweepData {
         let sweep = Sweep {
-            text: text.to_owned(),
             method: method.to_owned(),
             swept: swept.iter().map(|&name| name.to_owned()).collect(),
             ..Sweep::default()
         };
         let all: Vec<_> = runs.iter().map(|(text, ..)| params(text)).collect();
-        let mut data = SweepData::of(sweep, &all);
+        let spec = besom_sweep::parse(text).ok();
+        let mut data = SweepData::of(sweep, spec.as_ref(), &all.iter().collect::<Vec<_>>());
         data.runs = runs
             .iter()
             .zip(&all)
@@ -201,7 +199,7 @@ pub(super) mod tests {
             .map(|(((_, state, accuracies), params), job)| Run {
                 job,
                 seed: 0,
-                state: *state,
+                state: Some(*state),
                 values: data.values(params),
                 epochs: epochs(accuracies),
                 trained: accuracies.len(),

@@ -3,14 +3,14 @@
 //! A panel is some hundreds of points wide, and a run may have a million epochs. From [`MOST`] records on neighbours are
 //! put together, again and again: of four entries the least and the largest number stay, in the order in which they came.
 
-use super::data::Epoch;
+use crate::data::Epoch;
 
 /// More entries than this are never kept: three for each point of a panel's width.
 const MOST: usize = 1024;
 
 /// A run's epochs, from the first on.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Series {
+pub(crate) struct Series {
     /// In order; each stands for [`Series::stride`] epochs, the last one for the last.
     entries: Vec<Epoch>,
     /// A power of two.
@@ -29,7 +29,7 @@ impl Default for Series {
 
 impl Series {
     /// Adds the next epoch.
-    pub(super) fn push(&mut self, epoch: Epoch) {
+    pub(crate) fn push(&mut self, epoch: Epoch) {
         self.count += 1;
         if self.stride == 1 {
             self.entries.push(epoch);
@@ -46,17 +46,17 @@ impl Series {
     }
 
     /// How many epochs an entry stands for.
-    pub(super) fn stride(&self) -> usize {
+    pub(crate) fn stride(&self) -> usize {
         self.stride
     }
 
     /// How many epochs there were.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count
     }
 
     /// The entries, each of `stride` epochs, which is no less than that of any series drawn beside it.
-    pub(super) fn finish(mut self, stride: usize) -> Vec<Epoch> {
+    pub(crate) fn finish(mut self, stride: usize) -> Vec<Epoch> {
         let last = self.pending.last().or(self.entries.last()).copied();
         let rest = std::mem::take(&mut self.pending);
         if rest.len() > self.stride {

@@ -3,14 +3,13 @@
 //! Right guesses are blue, wrong ones vermillion, the darker the larger their share of the row; the count stands in the
 //! cell, so that no colour has to be read. Of more classes than anybody could see, those are drawn that are confused most.
 
-use super::{
+use besom_sweep::number;
+
+use crate::{
     canvas::{Align, Canvas, Stroke},
     letters,
+    report::{PredictionReport, SHOWN_CLASSES},
     style::{self, BLUE, Color, HEADING, INK, LABEL, RULE, SMALL, SOFT, TITLE, VERMILLION, WHITE},
-};
-use crate::{
-    predictions::{Report, SHOWN_CLASSES},
-    text::number,
 };
 
 const MARGIN: f64 = 24.0;
@@ -32,8 +31,9 @@ const WORST: usize = 60;
 /// The column of recall and the row of precision.
 const RATE: f64 = 52.0;
 
-/// Draws the panels side by side.
-pub(super) fn draw(title: &str, reports: &[Report]) -> Canvas {
+/// Draws confusion matrices of models, side by side.
+#[must_use]
+pub fn draw(title: &str, reports: &[PredictionReport]) -> Canvas {
     let panels: Vec<Panel<'_>> = reports.iter().map(Panel::new).collect();
     let width = MARGIN + panels.iter().map(|panel| panel.width() + MARGIN).sum::<f64>();
     let height = panels.iter().map(Panel::height).fold(0.0, f64::max) + 2.0 * MARGIN + f64::from(TITLE) + 12.0;
@@ -50,7 +50,7 @@ pub(super) fn draw(title: &str, reports: &[Report]) -> Canvas {
 }
 
 struct Panel<'a> {
-    report: &'a Report,
+    report: &'a PredictionReport,
     /// The classes that are drawn.
     classes: Vec<usize>,
     /// Names, shortened.
@@ -61,7 +61,7 @@ struct Panel<'a> {
 }
 
 impl<'a> Panel<'a> {
-    fn new(report: &'a Report) -> Self {
+    fn new(report: &'a PredictionReport) -> Self {
         let all = report.classes.len();
         let classes = report.most_confused(if all > SHOWN_CLASSES { WORST } else { all });
         let cell = (MATRIX / classes.len().max(1) as f64).floor().clamp(SMALLEST, CELL);
@@ -203,11 +203,11 @@ mod tests {
     use besom_sweep::Confusion;
 
     use super::*;
-    use crate::predictions::Model;
+    use crate::sheet::Model;
 
-    fn report(classes: usize) -> Report {
+    fn report(classes: usize) -> PredictionReport {
         let counts: Vec<u32> = (0..classes * classes).map(|at| (at % 5) as u32 + 1).collect();
-        Report::of(
+        PredictionReport::new(
             Model { job: 7, about: "adam".into(), val_accuracy: None },
             (0..classes).map(|class| format!("class {class}")).collect(),
             Confusion::of_rows(classes as u32, &counts),
@@ -238,7 +238,8 @@ mod tests {
         }
         confusion.add(3_999, 17);
         let classes = (0..all).map(|class| format!("class {class}")).collect();
-        let report = Report::of(Model { job: 7, about: "adam".into(), val_accuracy: None }, classes, confusion);
+        let report =
+            PredictionReport::new(Model { job: 7, about: "adam".into(), val_accuracy: None }, classes, confusion);
         let svg = draw("x", &[report]).svg();
         assert!(svg.contains("the 60 of 4000 classes that are confused most"), "{}", &svg[..500]);
         assert!(svg.contains(">class 3999<") && svg.contains(">class 17<") && !svg.contains(">class 3998<"));

@@ -3,14 +3,13 @@
 //!
 //! Wrong guesses differ by mark and colour; a bar shows the confidence.
 
-use super::{
+use besom_sweep::number;
+
+use crate::{
     canvas::{Align, Canvas},
     letters,
+    sheet::{Drawing, Picture, Sheet},
     style::{self, BLUE, Color, HEADING, INK, PALE, SMALL, SOFT, TITLE, VERMILLION},
-};
-use crate::{
-    predictions::{Drawing, Picture, Sheet},
-    text::number,
 };
 
 const MARGIN: f64 = 24.0;
@@ -29,8 +28,9 @@ const SHARE: f64 = 40.0;
 const ACROSS: usize = 5;
 const ROWS: usize = 6;
 
-/// Draws the sheet.
-pub(super) fn draw(sheet: &Sheet) -> Canvas {
+/// Draws a sheet of drawings with what models take them for.
+#[must_use]
+pub fn draw(sheet: &Sheet) -> Canvas {
     let count = sheet.drawings.len();
     let across = ACROSS.max(count.div_ceil(ROWS).min(2 * ACROSS)).min(count.max(3));
     let head = heading(sheet);

@@ -3,7 +3,7 @@
 //! With one at a time a panel has one point for each value. In a grid it has one for each configuration, spread a little
 //! so that they can be told apart, and a line through the means of each value.
 
-use super::{
+use crate::{
     axis::Scale,
     canvas::{Align, Canvas, Stroke},
     data::{Config, Estimate, SweepData},
@@ -50,7 +50,7 @@ impl Effect<'_> {
 }
 
 /// Draws the figure; nothing where nothing is swept or no run has ended.
-pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
+pub(crate) fn draw(data: &SweepData) -> Option<Canvas> {
     let effects: Vec<Effect<'_>> = (0..data.parameters.len()).map(|parameter| effect(data, parameter)).collect();
     if !effects.iter().any(|effect| effect.all().next().is_some()) {
         return None;

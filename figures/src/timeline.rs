@@ -1,6 +1,8 @@
 //! (e) Which worker and slot ran which job when, and what became of each attempt.
 
-use super::{
+use besom_sweep::number;
+
+use crate::{
     attempts::{End, Placed, Slot, merged, slots, untimed},
     axis::Scale,
     canvas::{Align, Canvas, Stroke},
@@ -24,7 +26,7 @@ const ARROW: f64 = 7.0;
 const MOST: usize = 600;
 
 /// Draws the figure; nothing where no attempt was made.
-pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
+pub(crate) fn draw(data: &SweepData) -> Option<Canvas> {
     let (mut slots, seconds) = slots(&data.attempts)?;
     let hidden = slots.len().saturating_sub(MOST);
     slots.truncate(MOST);
@@ -201,10 +203,7 @@ fn notes(data: &SweepData, slots: &[Slot], marks: &[Vec<Mark>], hidden: usize) -
     }
     let untimed = untimed(&data.attempts);
     if untimed > 0 {
-        notes.push(format!(
-            "Left out: {} with times that cannot be right.",
-            crate::text::number::plural(untimed as u64, "attempt")
-        ));
+        notes.push(format!("Left out: {} with times that cannot be right.", number::plural(untimed as u64, "attempt")));
     }
     if hidden > 0 {
         notes.push(format!("The last {hidden} slots are left out."));
@@ -243,13 +242,12 @@ fn entries(slots: &[Slot]) -> Vec<Vec<(f64, End, String)>> {
 
 #[cfg(test)]
 mod tests {
-    use besom_proto::v1::Attempt;
-
     use super::*;
+    use crate::input::AttemptRow;
 
     /// `count` attempts of each outcome, one after the other in one slot; an empty one is still running.
     fn data(count: usize, outcomes: &[&str]) -> SweepData {
-        let attempt = |(n, outcome): (usize, &str)| Attempt {
+        let attempt = |(n, outcome): (usize, &str)| AttemptRow {
             job: n as i64 + 1,
             attempt: 1,
             worker: "w".into(),

@@ -1,6 +1,6 @@
 //! A rectangle with two axes: grid lines, ticks, names, and where a pair of numbers stands in it.
 
-use super::{
+use crate::{
     axis::Scale,
     canvas::{Align, Canvas, Stroke},
     style::{GRID, INK, LABEL, RULE, SMALL, SOFT, fit, width},
@@ -8,38 +8,38 @@ use super::{
 
 /// Where the axes are and what they measure.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Panel {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
-    pub(super) across: Scale,
-    pub(super) up: Scale,
+pub(crate) struct Panel {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) across: Scale,
+    pub(crate) up: Scale,
 }
 
 impl Panel {
     /// The place of a number on the lower axis.
-    pub(super) fn at_x(&self, value: f64) -> f64 {
+    pub(crate) fn at_x(&self, value: f64) -> f64 {
         self.x + self.across.share(value) * self.width
     }
 
     /// The place of a number on the left axis.
-    pub(super) fn at_y(&self, value: f64) -> f64 {
+    pub(crate) fn at_y(&self, value: f64) -> f64 {
         self.y + (1.0 - self.up.share(value)) * self.height
     }
 
     /// The same, kept inside the panel.
-    pub(super) fn inside_y(&self, value: f64) -> f64 {
+    pub(crate) fn inside_y(&self, value: f64) -> f64 {
         self.at_y(value).clamp(self.y, self.y + self.height)
     }
 
     /// Where the panel ends below.
-    pub(super) fn bottom(&self) -> f64 {
+    pub(crate) fn bottom(&self) -> f64 {
         self.y + self.height
     }
 
     /// Horizontal grid lines with their numbers, and the left axis' name.
-    pub(super) fn left_axis(&self, canvas: &mut Canvas, name: &str) {
+    pub(crate) fn left_axis(&self, canvas: &mut Canvas, name: &str) {
         let most = ((self.height / 34.0) as usize).max(2);
         let mut widest: f64 = 0.0;
         for (value, text) in self.up.ticks(most) {
@@ -58,7 +58,7 @@ impl Panel {
 
     /// The lower axis with ticks at these numbers and its name. Texts that would touch stand in two rows; what does not fit
     /// then is left out, the first and the last stay.
-    pub(super) fn lower_axis(&self, canvas: &mut Canvas, ticks: &[(f64, String)], name: &str) {
+    pub(crate) fn lower_axis(&self, canvas: &mut Canvas, ticks: &[(f64, String)], name: &str) {
         let bottom = self.bottom();
         canvas.line((self.x, bottom), (self.x + self.width, bottom), Stroke::new(RULE, 1.0));
         for (value, _) in ticks {
@@ -87,7 +87,7 @@ impl Panel {
     }
 
     /// The lower axis of epochs.
-    pub(super) fn epoch_axis(&self, canvas: &mut Canvas) {
+    pub(crate) fn epoch_axis(&self, canvas: &mut Canvas) {
         let ticks = self.across.ticks(((self.width / 50.0) as usize).max(2));
         let whole = ticks.into_iter().filter(|(value, _)| value.fract() == 0.0 && *value >= 1.0);
         let mut ticks: Vec<(f64, String)> = whole.map(|(value, _)| (value, format!("{value}"))).collect();
@@ -100,7 +100,7 @@ impl Panel {
 
 /// Which of the texts, given by middle and width in order, can stand side by side: the first, the last, and between
 /// them as many as fit.
-pub(super) fn apart(texts: &[(f64, f64)]) -> Vec<usize> {
+pub(crate) fn apart(texts: &[(f64, f64)]) -> Vec<usize> {
     const GAP: f64 = 8.0;
     let clear = |a: (f64, f64), b: (f64, f64)| (b.0 - a.0).abs() >= f64::midpoint(a.1, b.1) + GAP;
     let Some(last) = texts.len().checked_sub(1) else { return Vec::new() };
@@ -123,7 +123,7 @@ pub(super) fn apart(texts: &[(f64, f64)]) -> Vec<usize> {
 }
 
 /// The axis of epochs up to `last`.
-pub(super) fn epochs(last: usize) -> Scale {
+pub(crate) fn epochs(last: usize) -> Scale {
     match last {
         0 | 1 => Scale::Linear { low: 0.5, high: 1.5 },
         last => Scale::Linear { low: 1.0, high: last as f64 },

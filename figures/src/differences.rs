@@ -1,18 +1,18 @@
 //! What tells a few points of a sweep apart, in words: only the hyperparameters in which they differ, each by its name.
 
-use super::values::{Parameter, Values};
+use crate::values::{Parameter, Values};
 
 /// Some points, compared.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Differences {
+pub(crate) struct Differences {
     /// For each point, `name value` of the hyperparameters in which not all agree.
-    pub(super) each: Vec<Vec<String>>,
+    pub(crate) each: Vec<Vec<String>>,
     /// The same of those in which all agree.
-    pub(super) shared: Vec<String>,
+    pub(crate) shared: Vec<String>,
 }
 
 /// Compares the points. A single point has nothing to agree with: all that it has is named.
-pub(super) fn of(parameters: &[Parameter], points: &[&Values]) -> Differences {
+pub(crate) fn of(parameters: &[Parameter], points: &[&Values]) -> Differences {
     let mut differences = Differences { each: vec![Vec::new(); points.len()], shared: Vec::new() };
     let Some(first) = points.first() else { return differences };
     for (at, parameter) in parameters.iter().enumerate() {

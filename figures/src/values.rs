@@ -1,29 +1,29 @@
 //! A swept hyperparameter and the values that a sweep gave it: their order, their names, and where they stand on an axis.
 
+use besom_sweep::number;
 use serde_json::Value;
 
-use super::axis::Scale;
-use crate::text::number;
+use crate::axis::Scale;
 
 /// Which value of each parameter a point has.
-pub(super) type Values = Vec<Option<usize>>;
+pub(crate) type Values = Vec<Option<usize>>;
 
 /// Longer numbers are rounded where they are written.
 const LONG: usize = 9;
 
 /// A swept hyperparameter.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Parameter {
-    pub(super) name: String,
+pub(crate) struct Parameter {
+    pub(crate) name: String,
     /// Distinct; ascending where all are numbers, else as the file lists them.
-    pub(super) values: Vec<Value>,
+    pub(crate) values: Vec<Value>,
     /// The same as numbers, where all are.
     numbers: Option<Vec<f64>>,
 }
 
 impl Parameter {
     /// Of the values that the file lists and those that runs have.
-    pub(super) fn new<'a>(
+    pub(crate) fn new<'a>(
         name: &str,
         listed: impl IntoIterator<Item = Value>,
         had: impl IntoIterator<Item = &'a Value>,
@@ -44,7 +44,7 @@ impl Parameter {
     }
 
     /// Which value this is.
-    pub(super) fn index(&self, value: &Value) -> Option<usize> {
+    pub(crate) fn index(&self, value: &Value) -> Option<usize> {
         if let (Some(numbers), Some(number)) = (&self.numbers, value.as_f64()) {
             return numbers.binary_search_by(|have| have.total_cmp(&number)).ok();
         }
@@ -52,7 +52,7 @@ impl Parameter {
     }
 
     /// How the value is written: as the file has it, numbers of many digits with the first six.
-    pub(super) fn text(&self, index: usize) -> String {
+    pub(crate) fn text(&self, index: usize) -> String {
         let value = self.values.get(index);
         let text = number::value(value);
         let number = value.and_then(Value::as_f64).filter(|_| text.len() > LONG);
@@ -63,7 +63,7 @@ impl Parameter {
     /// The axis of its values, and where each stands on it. Positive numbers stand by their logarithm where they spread
     /// over more than two decades or stand much more evenly so, as powers of two do. What is no number stands evenly, and
     /// so do numbers that would hide each other, as 0, 0.0001 and 0.1 would.
-    pub(super) fn scale(&self) -> (Scale, Vec<f64>) {
+    pub(crate) fn scale(&self) -> (Scale, Vec<f64>) {
         const MARGIN: f64 = 0.09;
         match &self.numbers {
             Some(numbers) if numbers.len() > 1 => match Scale::around(numbers, MARGIN) {
@@ -81,13 +81,13 @@ impl Parameter {
     }
 
     /// What its axis is called.
-    pub(super) fn axis_name(&self) -> String {
+    pub(crate) fn axis_name(&self) -> String {
         let evenly = self.is_numeric() && matches!(self.scale().0, Scale::Slots { .. });
         format!("{}{}", self.name, if evenly { ", evenly spaced" } else { "" })
     }
 
     /// Whether its values are numbers, so that a line between two of them means something.
-    pub(super) fn is_numeric(&self) -> bool {
+    pub(crate) fn is_numeric(&self) -> bool {
         self.numbers.as_ref().is_some_and(|numbers| numbers.len() > 1)
     }
 }

@@ -3,17 +3,18 @@
 //! A drawing here has the size of the terminal's cells, so that every text stands in cells of its own. Lines are told
 //! apart by letters, since some terminals have no colours and some eyes neither.
 
-use super::{
+use besom_sweep::number;
+
+use crate::{
     axis::Scale,
     canvas::{Align, Canvas, Stroke},
     curves,
     data::SweepData,
     lines::{Band, Line},
-    panel::Panel,
+    panel::{self, Panel},
     rows::{self, Row},
     style::{self, Color},
 };
-use crate::text::{number, state};
 
 /// Units of one cell.
 const WIDE: f64 = 8.0;
@@ -26,22 +27,19 @@ const NUMBERS: usize = 7;
 
 const AXIS: Color = Color(140, 140, 140);
 
-/// The figure as lines of text.
-pub(super) fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
+/// Draws the curves of a sweep as lines of text: so many columns wide, with the colours of a terminal if they are wanted.
+#[must_use]
+pub fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
     let rows = rows::rows(data);
     let all = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
     let scales = curves::scales(&rows);
     let last = all().map(|line| line.epochs).max().unwrap_or(0);
-    let counts = state::counts(&data.sweep.counts.unwrap_or_default());
+    let (title, counts) = (&data.sweep.title, data.sweep.counts);
     let (ended, jobs) = data.ended();
     let mut parts = vec![if ended == jobs {
-        format!("{}: {counts}", state::title(&data.sweep))
+        format!("{title}: {counts}")
     } else {
-        format!(
-            "{}: unfinished, {ended} of {} have ended; {counts}",
-            state::title(&data.sweep),
-            number::plural(jobs, "job")
-        )
+        format!("{title}: unfinished, {ended} of {} have ended; {counts}", number::plural(jobs, "job"))
     }];
     for row in &rows {
         parts.push(format!("\n{}", console::truncate_str(&row.title, columns, "…")));
@@ -66,7 +64,7 @@ fn panels(row: &Row, scales: (Scale, Scale), last: usize, columns: usize, colore
             y: HIGH * 1.5,
             width: (each - NUMBERS - 3) as f64 * WIDE,
             height: (ROWS - 2) as f64 * HIGH,
-            across: super::panel::epochs(last),
+            across: panel::epochs(last),
             up,
         };
         axes(&mut canvas, &panel, left, name, last);

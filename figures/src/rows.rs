@@ -3,9 +3,9 @@
 //! In a large grid the spread of the runs with one value is that of all other hyperparameters, so that bands would cover
 //! each other and say nothing. There the runs have a row of their own, and beside each value's mean stands its best run.
 
-use besom_proto::v1::JobState;
+use besom_sweep::JobState;
 
-use super::{
+use crate::{
     data::{Run, SweepData},
     differences,
     lines::{self, Kind, Line},
@@ -16,33 +16,33 @@ use super::{
 const LARGE: usize = 20;
 
 /// The panels of one hyperparameter, or of the runs.
-pub(super) struct Row {
+pub(crate) struct Row {
     /// What stands above them.
-    pub(super) title: String,
+    pub(crate) title: String,
     /// What a line stands for: a value or a run.
-    pub(super) what: &'static str,
+    pub(crate) what: &'static str,
     /// In order of the values or jobs.
-    pub(super) lines: Vec<Entry>,
+    pub(crate) lines: Vec<Entry>,
     /// How many lines there are; `lines` has fewer where there are too many runs.
-    pub(super) all: usize,
+    pub(crate) all: usize,
     /// How many of all diverged.
-    pub(super) diverged: usize,
+    pub(crate) diverged: usize,
     /// Whether lines have bands.
-    pub(super) has_bands: bool,
+    pub(crate) has_bands: bool,
 }
 
 /// A line with its name.
-pub(super) struct Entry {
-    pub(super) name: String,
+pub(crate) struct Entry {
+    pub(crate) name: String,
     /// What else there is to say of it, item by item.
-    pub(super) about: Vec<String>,
-    pub(super) line: Line,
+    pub(crate) about: Vec<String>,
+    pub(crate) line: Line,
     /// Of a value in a large grid: the best run that has it.
-    pub(super) best: Option<Line>,
+    pub(crate) best: Option<Line>,
 }
 
 /// The rows of the figure; a sweep that varies nothing has one.
-pub(super) fn rows(data: &SweepData) -> Vec<Row> {
+pub(crate) fn rows(data: &SweepData) -> Vec<Row> {
     if data.parameters.is_empty() {
         let lines = lines::of_all(data).into_iter().map(|line| Entry::new("all runs".to_owned(), line)).collect();
         return vec![Row::of_values("nothing is varied".to_owned(), lines, true)];
@@ -121,14 +121,14 @@ fn row_of_runs(data: &SweepData) -> Row {
         what: "run",
         lines: kept.map(|(_, run)| entry(run)).collect(),
         all,
-        diverged: having().filter(|run| run.state == JobState::Diverged).count(),
+        diverged: having().filter(|run| run.state == Some(JobState::Diverged)).count(),
         has_bands: false,
     }
 }
 
 /// Those of the runs that end best by their last accuracy, the best first, of equal ones the earlier job.
 fn best_runs<'a>(runs: impl Iterator<Item = &'a Run>, count: usize) -> Vec<(&'a Run, f64)> {
-    let ended_badly = [JobState::Diverged, JobState::Failed, JobState::Cancelled];
+    let ended_badly = [JobState::Diverged, JobState::Failed, JobState::Cancelled].map(Some);
     let last = |run: &Run| run.epochs.iter().rev().find_map(|epoch| epoch.val_accuracy);
     let mut runs: Vec<_> =
         runs.filter(|run| !ended_badly.contains(&run.state)).filter_map(|run| Some((run, last(run)?))).collect();
@@ -149,17 +149,17 @@ fn rest(data: &SweepData, parameter: usize) -> String {
 }
 
 /// Whether its lines are too many for each to have a look of its own.
-pub(super) fn is_many(row: &Row) -> bool {
+pub(crate) fn is_many(row: &Row) -> bool {
     row.lines.len() > MANY
 }
 
 /// The places of the lines that have a look of their own: all, or the best of many.
-pub(super) fn shown(row: &Row) -> Vec<usize> {
+pub(crate) fn shown(row: &Row) -> Vec<usize> {
     if is_many(row) { best(row) } else { (0..row.lines.len()).collect() }
 }
 
 /// The places of the lines that are drawn thin: of too many an even choice.
-pub(super) fn thin(row: &Row) -> Vec<usize> {
+pub(crate) fn thin(row: &Row) -> Vec<usize> {
     // The runs that were not kept are left out already.
     let every = if row.all > row.lines.len() { 1 } else { thinned(row.lines.len()) };
     (0..row.lines.len()).step_by(every).collect()
@@ -177,7 +177,8 @@ fn best(row: &Row) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::lines::tests::data, *};
+    use super::*;
+    use crate::lines::tests::data;
 
     /// A grid of so many learning rates and two optimizers; the accuracy rises with the rate, adam's by more.
     fn grid(rates: usize) -> SweepData {

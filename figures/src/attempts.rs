@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use besom_proto::v1::Attempt;
 use time::{PrimitiveDateTime, format_description::FormatItem, macros::format_description};
+
+use crate::input::AttemptRow;
 
 /// Attempts of one slot that end alike and are closer than this are one bar: nobody can tell them apart.
 const APART: f64 = 0.4;
@@ -14,7 +15,7 @@ const TEXT: &[FormatItem<'_>] =
 
 /// What became of an attempt, as it is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum End {
+pub(crate) enum End {
     Done,
     Diverged,
     Failed,
@@ -25,10 +26,10 @@ pub(super) enum End {
 }
 
 impl End {
-    pub(super) const ALL: [Self; 7] =
+    pub(crate) const ALL: [Self; 7] =
         [Self::Done, Self::Diverged, Self::Failed, Self::Lost, Self::GivenBack, Self::Cancelled, Self::Running];
 
-    pub(super) fn of(attempt: &Attempt) -> Self {
+    pub(crate) fn of(attempt: &AttemptRow) -> Self {
         match attempt.outcome.as_deref() {
             Some("succeeded" | "stopped") => Self::Done,
             Some("diverged") => Self::Diverged,
@@ -43,19 +44,19 @@ impl End {
 }
 
 /// One attempt, or several that cannot be told apart.
-pub(super) struct Bar {
-    pub(super) start: f64,
-    pub(super) end: f64,
-    pub(super) kind: End,
+pub(crate) struct Bar {
+    pub(crate) start: f64,
+    pub(crate) end: f64,
+    pub(crate) kind: End,
     /// The job and attempt of a single one.
-    pub(super) of: Option<(i64, u32)>,
+    pub(crate) of: Option<(i64, u32)>,
 }
 
 /// A slot with its attempts, by start.
-pub(super) struct Slot {
-    pub(super) worker: String,
-    pub(super) slot: u32,
-    pub(super) bars: Vec<Bar>,
+pub(crate) struct Slot {
+    pub(crate) worker: String,
+    pub(crate) slot: u32,
+    pub(crate) bars: Vec<Bar>,
 }
 
 /// No sweep lasts longer than this before or after the middle of its starts: what lies there has a wrong time, and would
@@ -63,7 +64,7 @@ pub(super) struct Slot {
 const LONGEST: f64 = 10.0 * 365.0 * 86400.0;
 
 /// The attempts with the seconds of their start and end, without those whose times cannot be.
-fn timed(attempts: &[Attempt]) -> Vec<(&Attempt, f64, Option<f64>)> {
+fn timed(attempts: &[AttemptRow]) -> Vec<(&AttemptRow, f64, Option<f64>)> {
     let at = |text: &str| {
         let time = PrimitiveDateTime::parse(text, TEXT).ok()?.assume_utc();
         Some(time.unix_timestamp_nanos() as f64 / 1e9)
@@ -85,12 +86,12 @@ fn timed(attempts: &[Attempt]) -> Vec<(&Attempt, f64, Option<f64>)> {
 }
 
 /// How many attempts have times that cannot be, or no readable ones.
-pub(super) fn untimed(attempts: &[Attempt]) -> usize {
+pub(crate) fn untimed(attempts: &[AttemptRow]) -> usize {
     attempts.len() - timed(attempts).len()
 }
 
 /// By worker and slot, times in seconds since the first start; and how long it took altogether.
-pub(super) fn slots(attempts: &[Attempt]) -> Option<(Vec<Slot>, f64)> {
+pub(crate) fn slots(attempts: &[AttemptRow]) -> Option<(Vec<Slot>, f64)> {
     let times = timed(attempts);
     let first = times.iter().map(|(_, start, _)| *start).reduce(f64::min)?;
     // The latest that the store knows, not the clock: the same data give the same figure.
@@ -113,10 +114,10 @@ pub(super) fn slots(attempts: &[Attempt]) -> Option<(Vec<Slot>, f64)> {
 }
 
 /// A bar from left to right, how it ended, and the job and attempt of a single one.
-pub(super) type Placed = (f64, f64, End, Option<(i64, u32)>);
+pub(crate) type Placed = (f64, f64, End, Option<(i64, u32)>);
 
 /// Bars that are too narrow and too close to be told apart, put together.
-pub(super) fn merged<'a>(bars: impl Iterator<Item = (f64, f64, &'a Bar)>) -> Vec<Placed> {
+pub(crate) fn merged<'a>(bars: impl Iterator<Item = (f64, f64, &'a Bar)>) -> Vec<Placed> {
     let mut merged: Vec<Placed> = Vec::new();
     for (start, end, bar) in bars {
         match merged.last_mut() {
@@ -134,8 +135,8 @@ pub(super) fn merged<'a>(bars: impl Iterator<Item = (f64, f64, &'a Bar)>) -> Vec
 mod tests {
     use super::*;
 
-    fn attempt(job: i64, slot: u32, start: &str, end: Option<(&str, &str)>) -> Attempt {
-        Attempt {
+    fn attempt(job: i64, slot: u32, start: &str, end: Option<(&str, &str)>) -> AttemptRow {
+        AttemptRow {
             job,
             attempt: 1,
             worker: "w".into(),

@@ -1,7 +1,7 @@
 //! (a) Validation accuracy and loss by epoch: a pair of panels for each swept hyperparameter, a line for each value; in a
 //! large grid a pair for the runs as well.
 
-use super::{
+use crate::{
     axis::Scale,
     canvas::{Align, Canvas, Stroke},
     data::SweepData,
@@ -31,7 +31,7 @@ const CROWD: usize = 50;
 const LOSSES: f64 = 0.98;
 
 /// Draws the figure; nothing where no run has an epoch.
-pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
+pub(crate) fn draw(data: &SweepData) -> Option<Canvas> {
     let rows = rows(data);
     let all = || rows.iter().flat_map(|row| &row.lines).map(|entry| &entry.line);
     let last = all().map(|line| line.epochs).max().filter(|last| *last > 0)?;
@@ -68,7 +68,7 @@ fn width() -> f64 {
 
 /// Of both metrics, over all rows, so that panels can be compared. Diverged lines may leave them: they would flatten
 /// all others.
-pub(super) fn scales(rows: &[Row]) -> (Scale, Scale) {
+pub(crate) fn scales(rows: &[Row]) -> (Scale, Scale) {
     let drawn = drawn(rows);
     let ends = |banded: bool, band: &Band| if banded { [band.low, band.mean, band.high] } else { [band.mean; 3] };
     let numbers = |metric: fn(&Line) -> &[Option<Band>]| -> Vec<f64> {
@@ -241,7 +241,7 @@ fn place_of(panel: &Panel, epoch: f64, look: usize, looks: usize) -> f64 {
 }
 
 /// The points of a line, broken where an epoch has no number; a lone epoch is a dot.
-pub(super) fn curve(canvas: &mut Canvas, panel: &Panel, line: &Line, points: &[Option<Band>], stroke: Stroke) {
+pub(crate) fn curve(canvas: &mut Canvas, panel: &Panel, line: &Line, points: &[Option<Band>], stroke: Stroke) {
     let place = |(entry, band): (usize, &Option<Band>)| {
         // Beyond a screen's height nothing is seen, and some readers of SVG stumble over huge numbers.
         let far = 3.0 * panel.height;

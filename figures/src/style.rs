@@ -3,29 +3,29 @@
 //! Colours are those of Okabe and Ito without the yellow, which white paper swallows, and a colour never speaks alone:
 //! a dash, a marker or a word says the same. Texts are measured with the font that PNGs are drawn with.
 
-pub(super) use super::letters::width;
+pub(crate) use crate::letters::width;
 
 /// DejaVu Sans, whole: PNGs need no font of the machine. What letters it lacks, `letters` writes in those that it has.
-pub(super) const FONT: &[u8] = include_bytes!("../../fonts/DejaVuSans.ttf");
+pub(crate) const FONT: &[u8] = include_bytes!("../fonts/DejaVuSans.ttf");
 /// What an SVG asks its reader for; whichever it has, none is wider than the first.
-pub(super) const FAMILIES: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
+pub(crate) const FAMILIES: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
 
 /// Red, green, blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Color(pub(super) u8, pub(super) u8, pub(super) u8);
+pub(crate) struct Color(pub(crate) u8, pub(crate) u8, pub(crate) u8);
 
-pub(super) const INK: Color = Color(34, 34, 34);
-pub(super) const SOFT: Color = Color(95, 95, 95);
-pub(super) const RULE: Color = Color(170, 170, 170);
-pub(super) const GRID: Color = Color(232, 232, 232);
-pub(super) const PALE: Color = Color(242, 242, 242);
-pub(super) const WHITE: Color = Color(255, 255, 255);
-pub(super) const BLUE: Color = Color(0, 114, 178);
-pub(super) const VERMILLION: Color = Color(213, 94, 0);
-pub(super) const GREEN: Color = Color(0, 158, 115);
-pub(super) const PURPLE: Color = Color(170, 83, 140);
-pub(super) const ORANGE: Color = Color(230, 159, 0);
-pub(super) const SKY: Color = Color(86, 180, 233);
+pub(crate) const INK: Color = Color(34, 34, 34);
+pub(crate) const SOFT: Color = Color(95, 95, 95);
+pub(crate) const RULE: Color = Color(170, 170, 170);
+pub(crate) const GRID: Color = Color(232, 232, 232);
+pub(crate) const PALE: Color = Color(242, 242, 242);
+pub(crate) const WHITE: Color = Color(255, 255, 255);
+pub(crate) const BLUE: Color = Color(0, 114, 178);
+pub(crate) const VERMILLION: Color = Color(213, 94, 0);
+pub(crate) const GREEN: Color = Color(0, 158, 115);
+pub(crate) const PURPLE: Color = Color(170, 83, 140);
+pub(crate) const ORANGE: Color = Color(230, 159, 0);
+pub(crate) const SKY: Color = Color(86, 180, 233);
 
 /// Lines in order of their values. Neighbours differ in lightness as well as in hue.
 const LINES: [Color; 7] = [BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE, INK];
@@ -33,30 +33,30 @@ const LINES: [Color; 7] = [BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE, INK];
 const DASHES: [Option<&str>; 4] = [None, Some("7 3"), Some("2 2.5"), Some("9 3 2 3")];
 
 /// More lines than this in one panel are drawn thin and alike, and only the best stand out.
-pub(super) const MANY: usize = 11;
+pub(crate) const MANY: usize = 11;
 /// How many stand out then.
-pub(super) const BEST: usize = 5;
+pub(crate) const BEST: usize = 5;
 
-pub(super) const TITLE: u32 = 17;
-pub(super) const HEADING: u32 = 13;
-pub(super) const LABEL: u32 = 12;
-pub(super) const SMALL: u32 = 11;
+pub(crate) const TITLE: u32 = 17;
+pub(crate) const HEADING: u32 = 13;
+pub(crate) const LABEL: u32 = 12;
+pub(crate) const SMALL: u32 = 11;
 
 /// More marks of one kind than this in a panel add bytes and no insight.
 const MARKS: usize = 2000;
 
 /// Every how many of `count` marks one is drawn, where they are too many.
-pub(super) fn thinned(count: usize) -> usize {
+pub(crate) fn thinned(count: usize) -> usize {
     count.div_ceil(MARKS).max(1)
 }
 
 /// The look of the `index`-th line.
-pub(super) fn line(index: usize) -> (Color, Option<&'static str>) {
+pub(crate) fn line(index: usize) -> (Color, Option<&'static str>) {
     (LINES[index % LINES.len()], DASHES[index % DASHES.len()])
 }
 
 /// From dark blue (0) to yellow (1), of even steps in lightness, the same to all kinds of colour vision: cividis.
-pub(super) fn sequential(share: f64) -> Color {
+pub(crate) fn sequential(share: f64) -> Color {
     const STOPS: [Color; 9] = [
         Color(0, 34, 78),
         Color(26, 56, 112),
@@ -77,13 +77,13 @@ pub(super) fn sequential(share: f64) -> Color {
 }
 
 /// Black or white, whichever reads better on `paper`.
-pub(super) fn ink_on(paper: Color) -> Color {
+pub(crate) fn ink_on(paper: Color) -> Color {
     let lightness = 0.299 * f64::from(paper.0) + 0.587 * f64::from(paper.1) + 0.114 * f64::from(paper.2);
     if lightness > 125.0 { Color(0, 0, 0) } else { WHITE }
 }
 
 /// `text`, or so much of its beginning and end that it is no wider than `room`, with an ellipsis between.
-pub(super) fn fit(text: &str, size: u32, room: f64) -> String {
+pub(crate) fn fit(text: &str, size: u32, room: f64) -> String {
     if width(text, size) <= room {
         return text.to_owned();
     }
@@ -102,7 +102,7 @@ pub(super) fn fit(text: &str, size: u32, room: f64) -> String {
 }
 
 /// `text` in lines of at most `room`, broken at spaces.
-pub(super) fn wrap(text: &str, size: u32, room: f64) -> Vec<String> {
+pub(crate) fn wrap(text: &str, size: u32, room: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
@@ -118,7 +118,7 @@ pub(super) fn wrap(text: &str, size: u32, room: f64) -> Vec<String> {
 
 /// `items` with commas between them, in lines of at most `room`, broken between items only. Where that makes more than `most`
 /// lines, the last one says how many items are left out.
-pub(super) fn listed(items: &[String], size: u32, room: f64, most: usize) -> Vec<String> {
+pub(crate) fn listed(items: &[String], size: u32, room: f64, most: usize) -> Vec<String> {
     let mut lines: Vec<(String, usize)> = Vec::new();
     for (at, item) in items.iter().enumerate() {
         let comma = if at + 1 < items.len() { "," } else { "" };

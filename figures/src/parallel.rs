@@ -1,6 +1,6 @@
 //! (c) Final val_accuracy over more than two hyperparameters: parallel coordinates, a line for each configuration.
 
-use super::{
+use crate::{
     axis::Scale,
     canvas::{Align, Canvas, Stroke},
     data::{Config, SweepData},
@@ -28,7 +28,7 @@ const LEAST_BAR: f64 = 120.0;
 const SPREAD: f64 = 0.5;
 
 /// Draws the figure; nothing where two hyperparameters or fewer are swept, or no run has ended.
-pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
+pub(crate) fn draw(data: &SweepData) -> Option<Canvas> {
     if data.parameters.len() < 2 || heatmap::applies(data) || data.configs.is_empty() {
         return None;
     }

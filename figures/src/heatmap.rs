@@ -1,6 +1,6 @@
 //! (c) Final val_accuracy over two hyperparameters: a cell for each pair of values.
 
-use super::{
+use crate::{
     axis::Scale,
     canvas::{Align, Canvas, Stroke},
     data::{Config, SweepData},
@@ -9,7 +9,7 @@ use super::{
 };
 
 /// More values than this on one side belong into parallel coordinates.
-pub(super) const MOST: usize = 60;
+pub(crate) const MOST: usize = 60;
 
 const BODY: f64 = 620.0;
 const BAR: f64 = 16.0;
@@ -17,12 +17,12 @@ const BAR: f64 = 16.0;
 const KEY: f64 = 110.0;
 
 /// Whether the sweep has a heat map: two hyperparameters whose values make a table.
-pub(super) fn applies(data: &SweepData) -> bool {
+pub(crate) fn applies(data: &SweepData) -> bool {
     data.parameters.len() == 2 && data.parameters.iter().all(|parameter| parameter.values.len() <= MOST)
 }
 
 /// Draws the figure; nothing where it does not apply or no run has ended.
-pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
+pub(crate) fn draw(data: &SweepData) -> Option<Canvas> {
     if !applies(data) || data.configs.is_empty() {
         return None;
     }
@@ -83,7 +83,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
 }
 
 /// From the worst mean to the best.
-pub(super) fn colors(data: &SweepData) -> Scale {
+pub(crate) fn colors(data: &SweepData) -> Scale {
     let means: Vec<f64> = data.configs.iter().filter_map(|config| Some(config.accuracy?.mean)).collect();
     let low = means.iter().copied().fold(f64::INFINITY, f64::min);
     let high = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -91,7 +91,7 @@ pub(super) fn colors(data: &SweepData) -> Scale {
 }
 
 /// The configuration of the highest mean; of equal ones the first.
-pub(super) fn best(data: &SweepData) -> Option<&Config> {
+pub(crate) fn best(data: &SweepData) -> Option<&Config> {
     let mean = |config: &&Config| config.accuracy.map_or(f64::NEG_INFINITY, |estimate| estimate.mean);
     let with = data.configs.iter().filter(|config| config.accuracy.is_some());
     with.reduce(|best, config| if mean(&config) > mean(&best) { config } else { best })
@@ -169,7 +169,7 @@ fn column_labels(data: &SweepData, lying: usize, cell_width: f64) -> (Vec<(usize
 }
 
 /// What the colours mean.
-pub(super) fn color_bar(canvas: &mut Canvas, scale: Scale, x: f64, y: f64, height: f64) {
+pub(crate) fn color_bar(canvas: &mut Canvas, scale: Scale, x: f64, y: f64, height: f64) {
     const STEPS: usize = 60;
     let step = height / STEPS as f64;
     for at in 0..STEPS {

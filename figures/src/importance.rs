@@ -1,12 +1,13 @@
 //! (d) How much each hyperparameter matters, as the coordinator worked it out: shares of variance in a grid, ranges with
 //! one at a time.
 
-use besom_proto::v1::{Importance, ImportanceKind};
+use besom_sweep::ImportanceKind;
 
-use super::{
+use crate::{
     axis::{Scale, short},
     canvas::{Align, Canvas, Stroke},
     data::SweepData,
+    input::ImportanceRow,
     page::{MARGIN, Page},
     panel::Panel,
     style::{BLUE, GRID, INK, LABEL, ORANGE, SOFT, fit, width},
@@ -24,16 +25,9 @@ const VALUE: f64 = 120.0;
 const MOST: usize = 25;
 
 /// Draws the figure; nothing where the coordinator found nothing to compare.
-pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
-    let mut bars: Vec<&Importance> = data.importance.importances.iter().collect();
-    let shares = match data.importance.kind() {
-        ImportanceKind::VarianceShare => true,
-        ImportanceKind::Range => false,
-        ImportanceKind::Unspecified => return None,
-    };
-    if bars.is_empty() {
-        return None;
-    }
+pub(crate) fn draw(data: &SweepData) -> Option<Canvas> {
+    let mut bars: Vec<&ImportanceRow> = data.importances.iter().collect();
+    let shares = bars.first()?.kind == ImportanceKind::VarianceShare;
     bars.sort_by(|a, b| b.value.total_cmp(&a.value));
     let hidden = bars.len().saturating_sub(MOST);
     bars.truncate(MOST);
@@ -65,7 +59,7 @@ pub(super) fn draw(data: &SweepData) -> Option<Canvas> {
     for (at, (bar, name)) in bars.iter().zip(&names).enumerate() {
         let y = panel.y + at as f64 * STEP + (STEP - BAR) / 2.0;
         let end = panel.at_x(bar.value.max(0.0) / unit);
-        let color = if bar.second.is_some() { ORANGE } else { BLUE };
+        let color = if bar.second_parameter.is_some() { ORANGE } else { BLUE };
         canvas.rect(panel.x, y, (end - panel.x).max(1.0), BAR, color, 1.0);
         canvas.text(panel.x - 8.0, y + BAR / 2.0 + 4.0, name, LABEL, Align::End, INK);
         let text = if shares { format!("{:.1} %", bar.value * 100.0) } else { measured(bar.value) };
@@ -84,21 +78,21 @@ fn measured(value: f64) -> String {
     if value < 10.0 { format!("{value:.4}") } else { short(value) }
 }
 
-fn name(bar: &Importance) -> String {
-    match &bar.second {
+fn name(bar: &ImportanceRow) -> String {
+    match &bar.second_parameter {
         Some(second) => format!("{} × {second}", bar.parameter),
         None => bar.parameter.clone(),
     }
 }
 
-fn notes(bars: &[&Importance], shares: bool, hidden: usize) -> Vec<String> {
+fn notes(bars: &[&ImportanceRow], shares: bool, hidden: usize) -> Vec<String> {
     let mut notes = vec![if shares {
         "Analysis of variance over the means of the configurations.".to_owned()
     } else {
         "With one at a time: the best value's mean less the worst's, the others at their base. Not a share of variance."
             .to_owned()
     }];
-    if bars.iter().any(|bar| bar.second.is_some()) {
+    if bars.iter().any(|bar| bar.second_parameter.is_some()) {
         notes.push("Orange: what two hyperparameters do together beyond the sum of each.".to_owned());
     }
     if bars.iter().any(|bar| bar.cells < bar.cells_total) {

@@ -2,7 +2,7 @@
 
 /// How numbers are laid along an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Scale {
+pub(crate) enum Scale {
     /// Evenly.
     Linear { low: f64, high: f64 },
     /// By their logarithm; both ends are positive.
@@ -24,7 +24,7 @@ const FINEST: f64 = 1e-290;
 impl Scale {
     /// Holds all `values` with so much of the whole as margin at both ends; logarithmic where they ask for it. Whatever
     /// the values, the ends are finite and apart.
-    pub(super) fn around(values: &[f64], margin: f64) -> Self {
+    pub(crate) fn around(values: &[f64], margin: f64) -> Self {
         let (low, high) = ends(values);
         if low > high {
             return Self::Linear { low: 0.0, high: 1.0 };
@@ -36,7 +36,7 @@ impl Scale {
     }
 
     /// The axis of shares such as accuracies, from 0 to 1 at most: even where they spread over decades.
-    pub(super) fn shares(values: &[f64], margin: f64) -> Self {
+    pub(crate) fn shares(values: &[f64], margin: f64) -> Self {
         let (low, high) = ends(values);
         let scale =
             if low > high { Self::Linear { low: 0.0, high: 1.0 } } else { Self::linear_around(low, high, margin) };
@@ -52,19 +52,19 @@ impl Scale {
     }
 
     /// A logarithmic scale that holds all `values`, which are positive, with so much of the whole as margin.
-    pub(super) fn log_around(values: &[f64], margin: f64) -> Self {
+    pub(crate) fn log_around(values: &[f64], margin: f64) -> Self {
         let (low, high) = ends(values);
         let (low, high) = (low.ln(), high.ln());
         let room = if high > low { (high - low) * margin } else { 1.0 };
         Self::Log { low: (low - room).exp().max(f64::from_bits(1)), high: (high + room).exp().min(f64::MAX) }
     }
 
-    pub(super) fn slots(count: usize) -> Self {
+    pub(crate) fn slots(count: usize) -> Self {
         Self::Slots { count: count.max(1) }
     }
 
     /// The same scale with its ends kept within `low` and `high`: no accuracy is above 1.
-    pub(super) fn clamped(self, least: f64, most: f64) -> Self {
+    pub(crate) fn clamped(self, least: f64, most: f64) -> Self {
         match self {
             Self::Linear { low, high } if low.max(least) < high.min(most) => {
                 Self::Linear { low: low.max(least), high: high.min(most) }
@@ -74,7 +74,7 @@ impl Scale {
     }
 
     /// 0 at the lower end, 1 at the upper.
-    pub(super) fn share(self, value: f64) -> f64 {
+    pub(crate) fn share(self, value: f64) -> f64 {
         let share = match self {
             Self::Linear { low, high } => (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0),
             Self::Log { low, high } if value > 0.0 => (value.ln() - low.ln()) / (high.ln() - low.ln()),
@@ -85,7 +85,7 @@ impl Scale {
     }
 
     /// Round numbers, at most about `most` of them, with their texts.
-    pub(super) fn ticks(self, most: usize) -> Vec<(f64, String)> {
+    pub(crate) fn ticks(self, most: usize) -> Vec<(f64, String)> {
         match self {
             Self::Linear { low, high } => linear(low, high, most.max(2)),
             Self::Log { low, high } => logarithmic(low, high, most.max(2)),
@@ -135,7 +135,7 @@ fn logarithmic(low: f64, high: f64, most: usize) -> Vec<(f64, String)> {
 }
 
 /// At most four significant digits; powers of ten where there would be many zeros.
-pub(super) fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }

@@ -12,13 +12,13 @@ use skrifa::{
     instance::{LocationRef, Size},
 };
 
-use super::style::FONT;
+use crate::style::FONT;
 
 static FACE: LazyLock<Option<FontRef<'static>>> = LazyLock::new(|| FontRef::new(FONT).ok());
 
 /// The text as it is drawn: its own letters where the font has them, Latin ones for the others, and the number of a
 /// character that has neither.
-pub(super) fn drawn(text: &str) -> Cow<'_, str> {
+pub(crate) fn drawn(text: &str) -> Cow<'_, str> {
     let Some(characters) = FACE.as_ref().map(|face| face.charmap()) else { return Cow::Borrowed(text) };
     let has = |c: char| c.is_ascii() || characters.map(c).is_some_and(|glyph| glyph != GlyphId::NOTDEF);
     if text.chars().all(has) {
@@ -39,7 +39,7 @@ pub(super) fn drawn(text: &str) -> Cow<'_, str> {
 }
 
 /// How wide the text is as it is drawn at `size`.
-pub(super) fn width(text: &str, size: u32) -> f64 {
+pub(crate) fn width(text: &str, size: u32) -> f64 {
     // A glyph that the font lacks comes from elsewhere: a square is assumed.
     let square = f64::from(size);
     let text = drawn(text);
@@ -51,7 +51,7 @@ pub(super) fn width(text: &str, size: u32) -> f64 {
 
 /// The names of classes, with the label's number behind those that are drawn alike: many Chinese words share one
 /// transliteration, and a figure must not show two classes as one.
-pub(super) fn distinct(names: &[String]) -> Vec<String> {
+pub(crate) fn distinct(names: &[String]) -> Vec<String> {
     let mut counts: HashMap<Cow<'_, str>, usize> = HashMap::new();
     for name in names {
         *counts.entry(drawn(name)).or_default() += 1;
