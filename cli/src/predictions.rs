@@ -1,12 +1,10 @@
 //! Drawings with what models say of them: gathered once, then shown as terminal text, figure or JSON.
 
+use besom_dataset::{Dataset, Header, Images, Rows};
 use besom_figures::{Drawing, Guess, Model, Picture, PredictionReport, Sheet};
+use besom_mlp::{Predictor, TrainError, sample_test};
 use besom_proto::v1::{self, Run};
 use besom_sweep::{Confusion, Lists};
-use besom_worker::{
-    data::{Dataset, Header, Images, Rows},
-    train::{self, Predictor, TrainError},
-};
 
 use crate::{
     output::printable,
@@ -155,7 +153,7 @@ fn names(header: &Header) -> Vec<String> {
 
 /// Rows of the test split to look at, chosen by `seed`.
 pub(crate) fn sample(data: &Dataset, count: u32, seed: u64) -> Vec<u32> {
-    train::sample_test(data, count, seed)
+    sample_test(data, count, seed)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 mod sql_support;
 
 use besom_coordinator::store::{
-    open::StoreUrl,
+    StoreUrl,
     query::{Cell, Position, QueryError, query},
 };
 use sql_support::Filled;

@@ -8,7 +8,7 @@ mod sql_support;
 use std::process::Command;
 
 use besom_coordinator::store::{
-    open::StoreUrl,
+    StoreUrl,
     query::{Cell, QueryResult, query},
 };
 

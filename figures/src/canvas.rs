@@ -178,9 +178,9 @@ fn is_point(points: &[(f64, f64)]) -> bool {
     points.windows(2).all(|pair| near(pair[0], pair[1]))
 }
 
-/// Control characters and two that are none have no place in XML, line feeds none in a label.
+/// Control characters and two that are none have no place in XML, line feeds and turns of direction none in a label.
 fn clean(text: &str) -> String {
-    let has_place = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let has_place = |c: char| !besom_sweep::steers_terminal(c) && !matches!(c, '\u{fffe}' | '\u{ffff}');
     text.chars().map(|c| if has_place(c) { c } else { ' ' }).collect()
 }
 

@@ -203,7 +203,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_parameter_that_a_point_does_not_have_counts_as_its_base() {
-        let text = "method: one_at_a_time\nparameters:\n  optimizer: {values: [sgd, adam]}\n  \
+        // What a new file could not say: an older build accepted it.
+        let text = "metric: {name: val_loss, goal: maximize}\nmethod: one_at_a_time\nparameters:\n  optimizer: {values: [sgd, adam]}\n  \
                     momentum: {values: [0.0, 0.9]}\nbesom:\n  base: {optimizer: sgd, momentum: 0.0}\n  \
                     dataset: {source: 'builtin:sketches'}\n";
         let sweep = Sweep {
@@ -211,7 +212,7 @@ pub(crate) mod tests {
             swept: vec!["optimizer".into(), "momentum".into()],
             ..Sweep::default()
         };
-        let spec = besom_sweep::parse(text).unwrap();
+        let spec = besom_sweep::parse_stored(text).unwrap();
         let data = SweepData::of(sweep, Some(&spec), &[]);
         let adam = data.values(&params(r#"{"optimizer":"adam"}"#));
         assert_eq!(adam, [Some(1), None]);

@@ -1,5 +1,6 @@
 //! The subcommands, one file each; `cli` lists and starts them.
 
+mod again;
 mod best;
 mod cli;
 mod clone;

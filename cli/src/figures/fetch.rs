@@ -38,7 +38,7 @@ impl Figures {
         let fetched = results::fetch(client.clone(), sweep, Order::Job, None).await?;
         let (sweep, at) = (fetched.sweep, SweepRef { sweep: sweep.to_owned() });
         // A file that a later build wrote may say what this one does not know.
-        let spec = besom_sweep::parse(&sweep.text).ok();
+        let spec = besom_sweep::parse_stored(&sweep.text).ok();
         let runs: Vec<RunRow> = fetched.runs.iter().map(run).collect();
         let mut rows = SweepDataBuilder::new(of(&sweep), spec.as_ref(), &runs);
         let mut history = client.stream_history(at.clone()).await.map_err(refused)?.into_inner();

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
+use besom_dataset::Dataset;
 use besom_figures::{PredictionReport, draw_confusion, draw_predictions};
 use besom_proto::v1::{Run, Sweep, SweepRef};
-use besom_worker::data::Dataset;
 
 use super::grid::Grid;
 use crate::{

@@ -9,7 +9,7 @@ mod sqlite;
 
 use std::fmt;
 
-use super::open::{OpenError, StoreUrl, until_made};
+use super::{error::OpenError, made::until_made, url::StoreUrl};
 
 /// What people ask for; named where a name is not found.
 const VIEWS: &str = "runs, best_runs, history, sweep_progress, worker_status";

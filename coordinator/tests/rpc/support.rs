@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use besom_coordinator::store::open::{Opened, StoreUrl, open};
+use besom_coordinator::open::{Opened, open};
+use besom_coordinator::store::StoreUrl;
 use besom_coordinator::{Coordinator, CoordinatorConfig, InProcess};
 use besom_proto::v1;
 use besom_proto::v1::artifact_service_client::ArtifactServiceClient;

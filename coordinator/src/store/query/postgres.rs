@@ -12,10 +12,7 @@ use sqlx::{
 };
 
 use super::{Cell, MAX_RESULT, Position, QueryError, QueryResult, Rows, views_hint};
-use crate::store::{
-    postgres::{connect, options},
-    trouble::plain,
-};
+use crate::store::{error::plain, postgres::connect, url::postgres_options};
 
 /// A host that does not answer at all must not look like a long question.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,7 +38,7 @@ pub(super) async fn query(url: &str, sql: &str) -> Result<QueryResult, QueryErro
         Some(word) if QUERIES.iter().any(|query| word.eq_ignore_ascii_case(query)) => {}
         Some(_) => return Err(QueryError::writes()),
     }
-    let options = options(url)?.application_name("besom sql").options(SESSION);
+    let options = postgres_options(url)?.application_name("besom sql").options(SESSION);
     let mut connection = connect(url, &options, CONNECT_TIMEOUT).await?;
     let failed = |error| failed(sql, error);
     sqlx::raw_sql("BEGIN READ ONLY").execute(&mut connection).await.map_err(failed)?;

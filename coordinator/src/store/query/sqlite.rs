@@ -14,8 +14,8 @@ use super::{
     views_hint,
 };
 use crate::store::{
-    open::OpenError,
-    trouble::{of_sqlite, plain},
+    error::{OpenError, plain},
+    sqlite::unusable,
 };
 
 /// The extended code for a database in WAL mode whose -wal file this user would have to make and may not.
@@ -31,7 +31,7 @@ pub(super) async fn query(path: &Path, sql: &str) -> Result<QueryResult, QueryEr
         .read_only(true)
         .pragma("query_only", "on")
         .disable_statement_logging();
-    let mut connection = options.connect().await.map_err(|error| of_sqlite(path, &error))?;
+    let mut connection = options.connect().await.map_err(|error| unusable(path, &error))?;
     authorizer::guard(&mut connection.lock_handle().await.map_err(failed)?, sql)
         .map_err(|refusal| refused(path, sql, refusal))?;
     let text = || AssertSqlSafe(sql.to_owned());
