@@ -12,9 +12,12 @@ use besom_sweep::{DatasetSpec, Hyperparameters, Params, SweepSpec};
 
 use crate::{
     output::say,
-    render::number,
     settings::Settings,
-    sweep_file::{SweepFile, shown, without_secrets},
+    sweep_file::SweepFile,
+    text::{
+        number,
+        source::{shown, without_secrets},
+    },
 };
 
 /// A word a second is enough where no line can be drawn over.

@@ -6,7 +6,10 @@ use besom_proto::v1;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{render::state, sweep_file, trained::Trained};
+use crate::{
+    text::{source, state},
+    trained::Trained,
+};
 
 /// The document; its fields in this order.
 #[derive(Serialize)]
@@ -120,7 +123,7 @@ impl<'a> Card<'a> {
             file: File { name: "model.safetensors", sha256: run.model.as_deref() },
             dataset: Data {
                 digest: &run.dataset,
-                source: sweep_file::shown(&sweep.dataset_source),
+                source: source::shown(&sweep.dataset_source),
                 synthetic: header.synthetic,
                 train: header.train,
                 test: header.test,

@@ -15,8 +15,8 @@ use tonic::{Code, Status, transport::Channel};
 use crate::{
     connect::refused,
     output::say,
-    render::{plan, state},
     sweep_file::SweepFile,
+    text::state,
     transfer::{Person, given_up},
 };
 
@@ -62,7 +62,7 @@ pub(crate) async fn submit(
     let sweep = answer.sweep.context("the coordinator made no sweep")?;
     if answer.created {
         let synthetic = if file.is_synthetic() { " (synthetic data)" } else { "" };
-        say(format_args!("sweep {}{synthetic}", plan::heading(file)));
+        say(format_args!("sweep {}{synthetic}", file.heading()));
         for note in &file.expansion.plan().notes {
             say(format_args!("note: {note}"));
         }

@@ -8,11 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use besom_sweep::{DatasetSpec, Engine, Expansion, SpecErrors, SweepName, SweepSpec};
+use besom_sweep::{Engine, Expansion, SpecErrors, SweepName, SweepSpec};
 
-pub(crate) use besom_sweep::shown_source as shown;
-
-use crate::output::usage;
+use crate::{
+    output::usage,
+    text::{number, source},
+};
 
 /// A sweep file is written by hand; the longest that makes sense lists some thousand values.
 const MAX_BYTES: u64 = 1 << 20;
@@ -90,7 +91,7 @@ impl FileArgs {
 }
 
 /// A name with its handle, where that is another word.
-pub(crate) fn with_handle(name: &SweepName) -> String {
+fn with_handle(name: &SweepName) -> String {
     match name.title() == name.handle() {
         true => name.title().to_owned(),
         false => format!("{} [{}]", name.title(), name.handle()),
@@ -138,42 +139,25 @@ fn read_text(path: &Path) -> Result<String, String> {
 }
 
 impl SweepFile {
+    /// `classic: one_at_a_time, 9 points x 3 seeds = 27 jobs`, and what run_cap cut.
+    pub(crate) fn heading(&self) -> String {
+        let plan = self.expansion.plan();
+        let cut = match plan.jobs_cut {
+            0 => String::new(),
+            cut => format!(" (run_cap cuts {cut} more)"),
+        };
+        format!(
+            "{}: {}, {} x {} = {}{cut}",
+            with_handle(&self.name),
+            self.spec.method.as_str(),
+            number::plural(plan.points, "point"),
+            number::plural(self.spec.seeds.len() as u64, "seed"),
+            number::plural(plan.jobs, "job"),
+        )
+    }
+
     /// Whether the data are made up by besom itself.
     pub(crate) fn is_synthetic(&self) -> bool {
-        is_synthetic(&self.spec.dataset.source)
-    }
-}
-
-/// `text` without what [`shown`] hides of the sources of `spec`, wherever the text quotes them, whole or in part.
-pub(crate) fn without_secrets(text: &str, spec: &DatasetSpec) -> String {
-    spec.sources().fold(text.to_owned(), |text, source| without_secret(&text, source))
-}
-
-/// `text` without what [`shown`] hides of `source`.
-pub(crate) fn without_secret(text: &str, source: &str) -> String {
-    let Some((_, rest)) = source.split_once("://") else { return text.to_owned() };
-    let mut clean = text.replace(source, &shown(source));
-    let (place, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
-    let user = place.rsplit_once('@').map(|(user, _)| format!("{user}@"));
-    for secret in [user.as_deref(), Some(query)].into_iter().flatten().filter(|secret| secret.len() > 1) {
-        clean = clean.replace(secret, "***");
-    }
-    clean
-}
-
-/// Whether a dataset source, as a sweep file names it, is made up by besom itself.
-pub(crate) fn is_synthetic(source: &str) -> bool {
-    source.starts_with("builtin:")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_secrets_of_a_source_are_cut_out_of_a_message() {
-        let source = "https://user:secret@host/x.npz?token=abc";
-        let text = without_secret(&format!("{source}: no answer from https://host/x.npz?token=abc"), source);
-        assert_eq!(text, "https://***@host/x.npz?***: no answer from https://host/x.npz***");
+        source::is_synthetic(&self.spec.dataset.source)
     }
 }

@@ -16,8 +16,8 @@ use tonic::transport::Channel;
 
 use crate::{
     connect::{Connection, refused},
-    render::state,
     settings::Settings,
+    text::state,
     transfer::{Person, given_up},
 };
 

@@ -14,14 +14,14 @@ use crate::{
     connect::refused,
     output::{Exit, say},
     render::{
-        json,
+        self, json,
         live::{self, Live, Pace},
-        number,
-        results::{self, Order},
         slots::describe,
-        state, sweeps,
+        sweeps,
     },
+    results::{self, Order},
     signals,
+    text::{number, state},
 };
 
 /// How long a coordinator may be away while somebody watches.
@@ -135,7 +135,7 @@ async fn to_the_end(
         return Ok(exit(&last));
     }
     let results = results::fetch(client, &last.name, Order::BestFirst, Some(SHOWN)).await?;
-    results.print(false)?;
+    render::results::print(&results, false)?;
     say_what_retry_does(&last, &at);
     Ok(exit(&last))
 }

@@ -112,7 +112,7 @@ fn cases() -> Vec<Case> {
         ),
         both(
             "lease_held",
-            vec![int(running), int(1), int(7), int(1), text("secret"), ("bytea", "NULL".to_owned()), ("text", "NULL".to_owned())],
+            vec![int(running), int(1), int(7), int(1), text("secret"), text("identity"), ("bytea", "NULL".to_owned())],
             &["SEARCH j USING INTEGER PRIMARY KEY", "SEARCH a USING PRIMARY KEY (job_id=? AND attempt=?)"],
         ),
         postgres("jobs_lock", vec![json(&format!("[\"{running}\", \"{}\"]", running + 1))]),

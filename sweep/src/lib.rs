@@ -2,6 +2,7 @@
 //!
 //! Pure: text in, values out. It opens no file, knows no database, no network, no tensor. The names, ranges and
 //! defaults of the trainer's hyperparameters stand here once; coordinator, worker and command line all read them here.
+//! So do the words that all of them share: the states of jobs and sweeps, and how numbers read.
 
 mod axes;
 mod canonical;
@@ -13,10 +14,12 @@ mod errors;
 mod expand;
 mod hyperparameters;
 mod name;
+pub mod number;
 mod parse;
 mod refusals;
 mod source;
 mod spec;
+mod states;
 mod trainer;
 mod words;
 mod yaml;
@@ -36,5 +39,6 @@ pub use source::shown_source;
 pub use spec::{
     DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, Scale, SpecError, SweepSpec,
 };
+pub use states::{ImportanceKind, JobCounts, JobState, SweepState};
 pub use trainer::{MLP, Steps, Trainer, TrainerKind};
 pub use words::steers_terminal;

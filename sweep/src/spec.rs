@@ -204,6 +204,7 @@ impl std::fmt::Display for SpecError {
     }
 }
 
+/// The words of an enum, in both directions.
 macro_rules! words {
     ($type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         impl $type {
@@ -226,3 +227,27 @@ words!(Goal { Maximize = "maximize", Minimize = "minimize" });
 words!(Objective { Final = "final", Best = "best" });
 words!(Scale { None = "none", Max = "max", Standard = "standard" });
 words!(KeepModels { All = "all", Best = "best", None = "none" });
+
+pub(crate) use words;
+
+impl Goal {
+    /// The objective signed by the goal, so that the higher of two scores is always the better one.
+    #[must_use]
+    pub fn score(self, objective: f64) -> f64 {
+        match self {
+            Self::Maximize => objective,
+            Self::Minimize => -objective,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_better_of_two_objectives_has_the_higher_score() {
+        assert!(Goal::Maximize.score(0.9) > Goal::Maximize.score(0.8));
+        assert!(Goal::Minimize.score(0.1) > Goal::Minimize.score(0.2));
+    }
+}

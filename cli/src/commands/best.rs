@@ -3,7 +3,8 @@
 use crate::{
     connect::{Access, Connection},
     output::Exit,
-    render::results::{self, Order},
+    render,
+    results::{self, Order},
     settings::{Settings, Where},
 };
 
@@ -28,7 +29,7 @@ fn parse_limit(text: &str) -> Result<u64, String> {
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let connection = Connection::open(settings, &args.at, Access::Read).await?;
     let results = results::fetch(connection.sweeps(), &args.sweep, Order::BestFirst, Some(args.limit)).await?;
-    results.print(args.json)?;
+    render::results::print(&results, args.json)?;
     connection.close().await;
     Ok(Exit::Success)
 }

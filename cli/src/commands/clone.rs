@@ -12,8 +12,8 @@ use crate::{
     connect::{self, Access, Connection},
     new_file,
     output::{self, Exit, say, usage},
-    render::{number, state},
     settings::{Settings, Where},
+    text::{number, state},
     trained,
 };
 

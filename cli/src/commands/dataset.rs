@@ -11,9 +11,10 @@ use serde::Serialize;
 use crate::{
     dataset,
     output::{self, Exit, usage},
-    render::{json, number, table::Table},
+    render::{json, table::Table},
     settings::Settings,
     sweep_file,
+    text::{number, source},
 };
 
 /// Longer names of classes are shortened in the table; JSON has them whole.
@@ -96,7 +97,7 @@ async fn inspect(args: Inspect, settings: &Settings) -> anyhow::Result<Exit> {
     let (sweep, spec, folder) = args.spec()?;
     let loaded = dataset::load(&spec, &folder, settings, args.allow_private_hosts).await?;
     let description = besom_dataset::describe(&loaded.dataset);
-    let (source, source_sha256) = (spec.source_text(sweep_file::shown), loaded.source_sha256.as_deref());
+    let (source, source_sha256) = (spec.source_text(source::shown), loaded.source_sha256.as_deref());
     let notes = match &sweep {
         Some(sweep) => dataset::notes(sweep, &loaded.dataset),
         None => besom_dataset::notes(&loaded.dataset),
@@ -116,7 +117,7 @@ async fn fetch(args: Fetch, settings: &Settings) -> anyhow::Result<Exit> {
     let digest = loaded.dataset.digest();
     if args.json {
         json::print(&Fetched {
-            source: &spec.source_text(sweep_file::shown),
+            source: &spec.source_text(source::shown),
             source_sha256: loaded.source_sha256.as_deref(),
             dataset: digest,
         })?;

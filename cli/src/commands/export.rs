@@ -14,8 +14,8 @@ use crate::{
     model_card,
     new_file::{self, NewFile},
     output::{self, Exit, say, usage},
-    render::number,
     settings::{Settings, Where},
+    text::number,
     trained::{self, Choice},
 };
 

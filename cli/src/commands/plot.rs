@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use besom_figures::{Figure, draw_curves_as_text};
+
 use crate::{
     connect::{Access, Connection},
-    figures::{Figure, Figures, Format},
+    figures::{Figures, Format},
     output::{self, Exit},
     settings::{Settings, Where},
 };
@@ -39,7 +41,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     if args.term {
         // Neither fewer columns than two panels need, nor wider than eyes follow.
         let columns = output::stdout_width().unwrap_or(COLUMNS).clamp(60, 160);
-        output::bytes(format!("{}\n", figures.terminal(columns, console::colors_enabled())).as_bytes())?;
+        let text = draw_curves_as_text(figures.data(), columns, console::colors_enabled());
+        output::bytes(format!("{text}\n").as_bytes())?;
         return Ok(Exit::Success);
     }
     let folder = args.out.unwrap_or_else(|| settings.figures(figures.sweep()));

@@ -3,15 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use besom_dataset::Values;
+use besom_figures::{PredictionReport, Sheet, draw_confusion, draw_predictions};
 use serde::Serialize;
 
 use crate::{
     connect::{Access, Connection},
-    figures, new_file,
+    figures::Format,
+    new_file,
     output::{self, Exit, say, usage},
-    predictions::{self, Report, Sheet},
-    render::{drawings, json, number, report, state, table::Table},
+    predictions,
+    render::{drawings, json, report, table::Table},
     settings::{Settings, Where},
+    text::{number, state},
     trained::{self, Choice, Trained},
 };
 
@@ -48,7 +51,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let format = args.out.as_deref().map(figures::Format::of).transpose()?;
+    let format = args.out.as_deref().map(Format::of).transpose()?;
     let connection = Connection::open(settings, &args.at, Access::Read).await?;
     let sweep = trained::sweep(&connection, &args.sweep).await?;
     let models = trained::models(&connection, &sweep, &args.models).await?;
@@ -60,7 +63,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     tokio::task::block_in_place(|| {
         let out = args.out.as_deref().zip(format);
         if args.report {
-            let reports: Result<Vec<_>, _> = models.iter().map(|model| Report::new(model, &dataset)).collect();
+            let reports: Result<Vec<_>, _> = models.iter().map(|model| predictions::report(model, &dataset)).collect();
             show_reports(&title, &models, &reports?, args.json, out)
         } else if let Some(path) = &args.input {
             let header = dataset.header();
@@ -81,7 +84,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
             if let Some(note) = images.note_on_size(&dataset) {
                 say(format_args!("note: {}: {note}", path.display()));
             }
-            let sheet = Sheet::of_images(format!("{title}: {}", path.display()), &models, images, &dataset)?;
+            let sheet = predictions::of_images(format!("{title}: {}", path.display()), &models, images, &dataset)?;
             show(&sheet, &models, args.json, out, true)
         } else {
             let rows = predictions::sample(&dataset, args.samples, args.seed);
@@ -91,7 +94,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
                 dataset.header().test,
                 args.seed
             );
-            let sheet = Sheet::of_test(about, &models, &dataset, &rows)?;
+            let sheet = predictions::of_test(about, &models, &dataset, &rows)?;
             show(&sheet, &models, args.json, out, false)
         }
     })?;
@@ -103,11 +106,11 @@ fn show(
     sheet: &Sheet,
     models: &[Trained],
     as_json: bool,
-    out: Option<(&Path, figures::Format)>,
+    out: Option<(&Path, Format)>,
     as_table: bool,
 ) -> anyhow::Result<()> {
     if let Some((path, format)) = out {
-        save(path, &figures::of_predictions(sheet, format)?)?;
+        save(path, &format.bytes(&draw_predictions(sheet))?)?;
     }
     if as_json {
         return json::print(&Document::new(sheet, models));
@@ -149,12 +152,12 @@ fn table(sheet: &Sheet) -> Table {
 fn show_reports(
     title: &str,
     models: &[Trained],
-    reports: &[Report],
+    reports: &[PredictionReport],
     as_json: bool,
-    out: Option<(&Path, figures::Format)>,
+    out: Option<(&Path, Format)>,
 ) -> anyhow::Result<()> {
     if let Some((path, format)) = out {
-        save(path, &figures::of_confusion(title, reports, format)?)?;
+        save(path, &format.bytes(&draw_confusion(title, reports))?)?;
     }
     if as_json {
         return json::print(&report::Document::new(title, models, reports));
@@ -212,7 +215,7 @@ struct Guess<'a> {
 impl<'a> Document<'a> {
     fn new(sheet: &'a Sheet, models: &'a [Trained]) -> Self {
         let name = |class: usize| sheet.classes[class].as_str();
-        let drawing = |drawing: &'a predictions::Drawing| Drawing {
+        let drawing = |drawing: &'a besom_figures::Drawing| Drawing {
             sample: drawing.sample,
             target: drawing.target.map(name),
             guesses: sheet

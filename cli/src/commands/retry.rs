@@ -6,8 +6,9 @@ use besom_proto::v1::{JobCounts, RetrySweepRequest};
 use crate::{
     connect::{self, Access, Connection},
     output::{Exit, say},
-    render::{number, state, sweeps},
+    render::sweeps,
     settings::{Settings, Where},
+    text::{number, state},
 };
 
 #[derive(Debug, clap::Args)]

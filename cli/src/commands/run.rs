@@ -24,18 +24,15 @@ use tonic::transport::Channel;
 use crate::{
     again::At,
     connect, dataset,
-    figures::{Figure, Figures, Format},
+    figures::{Figures, Format},
     output::{Exit, say},
     place::Place,
-    render::{
-        plan,
-        results::{self, Order},
-        slots::Slots,
-        state,
-    },
+    render::{self, plan, slots::Slots},
+    results::{self, Order},
     settings::{self, Settings},
     signals, submission,
     sweep_file::{FileArgs, SweepFile},
+    text::state,
     watching::{self, SHOWN},
 };
 
@@ -209,7 +206,7 @@ impl Session {
         let client = connect::sweeps(self.place.address().channel());
         let limit = (!self.args.file.json).then_some(SHOWN);
         let results = results::fetch(client.clone(), &sweep.name, Order::BestFirst, limit).await?;
-        results.print(self.args.file.json)?;
+        render::results::print(&results, self.args.file.json)?;
         watching::say_what_retry_does(sweep, &self.at());
         self.notes.iter().for_each(|note| say(format_args!("note: {note}")));
         if !self.args.no_figures {
@@ -226,9 +223,9 @@ impl Session {
 
 /// Draws what a run draws at its end, and says where.
 async fn draw(client: SweepServiceClient<Channel>, sweep: &Sweep, folder: &Path) -> anyhow::Result<String> {
-    let figures = Figures::fetch(client, &sweep.name, &Figure::OF_A_RUN).await?;
+    let figures = Figures::fetch(client, &sweep.name, &Figures::OF_A_RUN).await?;
     figures.check()?;
-    let written = figures.write(&Figure::OF_A_RUN, folder, Format::Svg)?;
+    let written = figures.write(&Figures::OF_A_RUN, folder, Format::Svg)?;
     let names = written.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy());
     let names: Vec<_> = names.collect();
     Ok(format!("figures in {}: {} (`besom plot {}` draws more)", folder.display(), names.join(", "), sweep.name))

@@ -5,10 +5,11 @@ use crate::{
     connect::{Access, Connection},
     dataset,
     output::{Exit, say},
-    render::{plan, state, sweeps},
+    render::{plan, sweeps},
     settings::{Settings, Target, Where},
     submission,
     sweep_file::FileArgs,
+    text::state,
     watching,
 };
 

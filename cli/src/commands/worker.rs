@@ -12,9 +12,9 @@ use tracing::{debug, info, warn};
 use crate::{
     connect,
     output::Exit,
-    render::number,
     settings::{self, Settings},
     signals,
+    text::number,
 };
 
 #[derive(Debug, clap::Args)]

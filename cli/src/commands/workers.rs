@@ -7,8 +7,9 @@ use besom_proto::v1::ListWorkersRequest;
 use crate::{
     connect::{self, Access, Connection},
     output::{self, Exit},
-    render::{json, number, state, table::Table},
+    render::{json, table::Table},
     settings::{Settings, Where},
+    text::{number, state},
 };
 
 #[derive(Debug, clap::Args)]

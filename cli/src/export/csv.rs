@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::{Buffer, Cell, Column, Encoder};
-use crate::render::number;
+use crate::text::number;
 
 /// See the module.
 pub(super) struct Csv(csv::Writer<Buffer>);

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use besom_proto::v1;
 
-use crate::render::state;
+use crate::text::state;
 
 /// What a column holds; every cell may be null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,9 @@
 
 use console::{Style, measure_text_width, pad_str, truncate_str};
 
-use crate::predictions::{Drawing, Picture, Sheet};
+use besom_figures::{Drawing, Picture, Sheet};
+
+use crate::text::number;
 
 /// Of a picture and the text below it, where there is room: a sketch of 28 pixels.
 const CELL: usize = 28;
@@ -52,17 +54,12 @@ fn lines(sheet: &Sheet, drawing: &Drawing, width: usize, colours: bool) -> Vec<S
             None => ("", Style::new()),
         };
         let job = if sheet.models.len() > 1 { format!("job {} ", model.job) } else { String::new() };
-        let (start, end) = (format!("{job}{mark}"), format!(" {}", percent(guess.confidence())));
+        let (start, end) = (format!("{job}{mark}"), format!(" {}", number::percent(guess.confidence())));
         let room = width.saturating_sub(measure_text_width(&start) + measure_text_width(&end));
         let class = truncate_str(&sheet.classes[guess.class], room, "…");
         lines.push(style(colour).apply_to(format!("{start}{class}{end}")).to_string());
     }
     lines
-}
-
-/// `93 %`.
-pub(crate) fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
 }
 
 fn picture(picture: &Picture, colours: bool) -> Vec<String> {
@@ -118,16 +115,15 @@ fn block(above: u8, below: u8) -> char {
 
 #[cfg(test)]
 mod tests {
-    use besom_mlp::Prediction;
+    use besom_figures::{Guess, Model};
 
     use super::*;
-    use crate::predictions::Model;
 
     fn example(models: usize) -> Sheet {
         let guess = |class: usize| {
             let mut probabilities = vec![0.25, 0.25];
             probabilities[class] = 0.75;
-            Prediction { class, probabilities }
+            Guess { class, probabilities }
         };
         Sheet {
             title: "x".into(),

@@ -5,8 +5,10 @@ use besom_sweep::steers_terminal;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::state;
-use crate::output;
+use crate::{
+    output,
+    text::{source, state},
+};
 
 /// Prints one JSON document.
 ///
@@ -175,8 +177,8 @@ impl<'a> From<&'a v1::Sweep> for Sweep<'a> {
             metric: &sweep.metric,
             goal: state::goal(sweep.goal),
             dataset: &sweep.dataset,
-            dataset_source: crate::sweep_file::shown(&sweep.dataset_source),
-            synthetic: crate::sweep_file::is_synthetic(&sweep.dataset_source),
+            dataset_source: source::shown(&sweep.dataset_source),
+            synthetic: source::is_synthetic(&sweep.dataset_source),
             swept: &sweep.swept,
             problem: (!sweep.problem.is_empty()).then_some(sweep.problem.as_str()),
         }

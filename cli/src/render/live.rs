@@ -13,8 +13,10 @@ use besom_proto::v1::SweepProgress;
 use console::{Term, truncate_str};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
-use super::{number, state};
-use crate::output::{self, printable};
+use crate::{
+    output::{self, printable},
+    text::{number, state},
+};
 
 /// Room at the end of a line, where the terminal echoes `^C`.
 const MARGIN: usize = 4;

@@ -5,13 +5,11 @@
 pub(crate) mod drawings;
 pub(crate) mod json;
 pub(crate) mod live;
-pub(crate) mod number;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod results;
 pub(crate) mod runs;
 pub(crate) mod slots;
 pub(crate) mod sql;
-pub(crate) mod state;
 pub(crate) mod sweeps;
 pub(crate) mod table;

@@ -3,11 +3,12 @@
 use besom_sweep::{Hyperparameters, Params};
 use serde::Serialize;
 
-use super::{json, number, table::Table};
+use super::{json, table::Table};
 use crate::{
     dataset::{self, Glimpse},
     output,
-    sweep_file::{self, SweepFile},
+    sweep_file::SweepFile,
+    text::{number, source},
 };
 
 /// More points than this are counted, not shown.
@@ -50,7 +51,7 @@ pub(crate) fn print(file: &SweepFile, data: Glimpse, as_json: bool) -> anyhow::R
             method: file.spec.method.as_str(),
             metric: file.spec.metric.name.as_str(),
             goal: file.spec.metric.goal.as_str(),
-            dataset_source: file.spec.dataset.source_text(sweep_file::shown),
+            dataset_source: file.spec.dataset.source_text(source::shown),
             synthetic: file.is_synthetic(),
             train: data.sizes.map(|(train, ..)| train),
             test: data.sizes.map(|(_, test, _)| test),
@@ -66,12 +67,12 @@ pub(crate) fn print(file: &SweepFile, data: Glimpse, as_json: bool) -> anyhow::R
         })?;
         return data.refused.map_or(Ok(()), Err);
     }
-    output::line(heading(file))?;
+    output::line(file.heading())?;
     let synthetic = if file.is_synthetic() { " (synthetic data)" } else { "" };
     let sizes = data.sizes.map(|(train, test, classes)| format!(": {}", dataset::sizes(train, test, classes)));
     output::line(format_args!(
         "dataset: {}{synthetic}{}",
-        file.spec.dataset.source_text(sweep_file::shown),
+        file.spec.dataset.source_text(source::shown),
         sizes.unwrap_or_default()
     ))?;
     output::line(format_args!("metric: {} ({})", file.spec.metric.name.as_str(), file.spec.metric.goal.as_str()))?;
@@ -94,23 +95,6 @@ pub(crate) fn print(file: &SweepFile, data: Glimpse, as_json: bool) -> anyhow::R
         output::line(format_args!("... and {} more points", plan.points - SHOWN))?;
     }
     data.refused.map_or(Ok(()), Err)
-}
-
-/// `classic: one_at_a_time, 9 points x 3 seeds = 27 jobs`, and what run_cap cut.
-pub(crate) fn heading(file: &SweepFile) -> String {
-    let plan = file.expansion.plan();
-    let cut = match plan.jobs_cut {
-        0 => String::new(),
-        cut => format!(" (run_cap cuts {cut} more)"),
-    };
-    format!(
-        "{}: {}, {} x {} = {}{cut}",
-        sweep_file::with_handle(&file.name),
-        file.spec.method.as_str(),
-        number::plural(plan.points, "point"),
-        number::plural(file.spec.seeds.len() as u64, "seed"),
-        number::plural(plan.jobs, "job"),
-    )
 }
 
 fn first_points(file: &SweepFile) -> Vec<Hyperparameters> {

@@ -1,18 +1,16 @@
 //! How well a model does on the test split: by class, and which classes it takes for which.
 
+use besom_figures::{PredictionReport, SHOWN_CLASSES};
 use serde::Serialize;
 
-use super::{number, table::Table};
-use crate::{
-    predictions::{Report, SHOWN_CLASSES},
-    trained::Trained,
-};
+use super::table::Table;
+use crate::{text::number, trained::Trained};
 
 /// Mistakes that are shown where there are too many classes for a matrix.
 const MISTAKES: usize = 40;
 
 /// The report as text; `width` of the terminal, if there is one.
-pub(crate) fn text(title: &str, report: &Report, width: Option<usize>) -> String {
+pub(crate) fn text(title: &str, report: &PredictionReport, width: Option<usize>) -> String {
     let fitted = |table: Table| match width {
         None => table.render(),
         Some(width) => table.render_within(width, &[]).0,
@@ -31,7 +29,7 @@ pub(crate) fn text(title: &str, report: &Report, width: Option<usize>) -> String
 }
 
 /// Support, precision and recall, a row a class.
-pub(crate) fn by_class(report: &Report) -> Table {
+pub(crate) fn by_class(report: &PredictionReport) -> Table {
     let mut table = Table::new(["label", "class", "support", "precision", "recall"]);
     for (label, class) in report.classes.iter().enumerate() {
         table.row([
@@ -45,7 +43,7 @@ pub(crate) fn by_class(report: &Report) -> Table {
     table
 }
 
-fn confusion(report: &Report) -> Table {
+fn confusion(report: &PredictionReport) -> Table {
     let labels = 0..report.classes.len();
     let mut table = Table::new(["label".to_owned()].into_iter().chain(labels.clone().map(|label| label.to_string())));
     for target in labels.clone() {
@@ -56,7 +54,7 @@ fn confusion(report: &Report) -> Table {
 }
 
 /// The most frequent mistakes.
-fn mistakes(report: &Report) -> Table {
+fn mistakes(report: &PredictionReport) -> Table {
     let mut wrong: Vec<_> = report.pairs().filter(|(target, guess, _)| target != guess).collect();
     wrong.sort_by_key(|&(target, guess, count)| (std::cmp::Reverse(count), target, guess));
     let mut table = Table::new(["target", "guess", "count"]);
@@ -100,7 +98,7 @@ struct Class<'a> {
 
 impl<'a> Document<'a> {
     /// Of the reports on these models, in the same order.
-    pub(crate) fn new(title: &'a str, models: &'a [Trained], reports: &'a [Report]) -> Self {
+    pub(crate) fn new(title: &'a str, models: &'a [Trained], reports: &'a [PredictionReport]) -> Self {
         let dataset = models.first().map_or("", |model| model.model.dataset());
         let reports = models.iter().zip(reports).map(|(model, report)| OfModel::new(model, report)).collect();
         Self { title, dataset, reports }
@@ -108,7 +106,7 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> OfModel<'a> {
-    fn new(trained: &'a Trained, report: &'a Report) -> Self {
+    fn new(trained: &'a Trained, report: &'a PredictionReport) -> Self {
         let labels = 0..report.classes.len();
         let class = |label: usize| Class {
             label,

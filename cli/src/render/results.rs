@@ -1,98 +1,38 @@
-//! The runs of one sweep, fetched page by page.
+//! The runs of one sweep as a table or as JSON, below what became of the sweep.
 
-use besom_proto::v1::{ListRunsRequest, Run, Sweep, SweepRef, sweep_service_client::SweepServiceClient};
-use tonic::transport::Channel;
+use super::{json, runs};
+use crate::{output, results::Results, text::state};
 
-use super::{json, runs, state};
-use crate::{connect::refused, output};
-
-/// Of a page; the service gives no more at once.
-const PAGE: u32 = 1000;
-
-/// A sweep with its runs.
-pub(crate) struct Results {
-    /// The sweep.
-    pub(crate) sweep: Sweep,
-    /// How they are ordered.
-    pub(crate) order: Order,
-    /// In that order.
-    pub(crate) runs: Vec<Run>,
-    /// Whether there are more than were asked for.
-    pub(crate) more: bool,
-}
-
-/// In which order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// By number.
-    Job,
-    /// By score; those without one at the end.
-    BestFirst,
-}
-
-/// At most `limit` runs of the sweep of this name or number.
+/// Prints them as a table, or as JSON.
 ///
 /// # Errors
-/// No such sweep, or the coordinator is away.
-pub(crate) async fn fetch(
-    mut client: SweepServiceClient<Channel>,
-    asked: &str,
-    order: Order,
-    limit: Option<u64>,
-) -> anyhow::Result<Results> {
-    let sweep = client.get_sweep(SweepRef { sweep: asked.to_owned() }).await.map_err(refused)?.into_inner();
-    let limit = limit.unwrap_or(u64::MAX);
-    let mut runs: Vec<Run> = Vec::new();
-    loop {
-        let have = runs.len() as u64;
-        let page = u64::from(PAGE).min(limit - have);
-        let request = ListRunsRequest {
-            // As it was asked for: a name may be too long to be asked by.
-            sweep: asked.to_owned(),
-            best_first: order == Order::BestFirst,
-            limit: u32::try_from(page).unwrap_or(PAGE),
-            offset: have,
-        };
-        let answer = client.list_runs(request).await.map_err(refused)?.into_inner();
-        runs.extend(answer.runs);
-        if !answer.more || runs.len() as u64 >= limit {
-            return Ok(Results { sweep, order, runs, more: answer.more });
-        }
+/// Stdout.
+pub(crate) fn print(results: &Results, as_json: bool) -> anyhow::Result<()> {
+    let counts = results.sweep.counts.unwrap_or_default();
+    let (title, state) = (state::title(&results.sweep), state::sweep(results.sweep.state));
+    let heading = format!("{title}: {state}, {}", state::counts(&counts));
+    let waits = state::waits(&results.sweep);
+    if as_json {
+        output::say(heading);
+        waits.into_iter().for_each(output::say);
+        return json::print(&results.runs.iter().map(json::Run::from).collect::<Vec<_>>());
     }
-}
-
-impl Results {
-    /// Prints them as a table, or as JSON.
-    ///
-    /// # Errors
-    /// Stdout.
-    pub(crate) fn print(&self, as_json: bool) -> anyhow::Result<()> {
-        let counts = self.sweep.counts.unwrap_or_default();
-        let (title, state) = (state::title(&self.sweep), state::sweep(self.sweep.state));
-        let heading = format!("{title}: {state}, {}", state::counts(&counts));
-        let waits = state::waits(&self.sweep);
-        if as_json {
-            output::say(heading);
-            waits.into_iter().for_each(output::say);
-            return json::print(&self.runs.iter().map(json::Run::from).collect::<Vec<_>>());
-        }
-        output::line(heading)?;
-        waits.map_or(Ok(()), output::line)?;
-        let table = runs::table(&self.runs, self.order, &self.sweep.swept, &self.sweep.metric);
-        match output::stdout_width() {
-            None => output::line(table.render())?,
-            Some(width) => {
-                let expendable = runs::expendable(&self.runs, &self.sweep.swept, &self.sweep.metric);
-                let (text, left_out) = table.render_within(width, &expendable);
-                output::line(text)?;
-                if !left_out.is_empty() {
-                    output::say(format_args!("(too narrow for {}; a file or a pipe gets all)", left_out.join(", ")));
-                }
+    output::line(heading)?;
+    waits.map_or(Ok(()), output::line)?;
+    let table = runs::table(&results.runs, results.order, &results.sweep.swept, &results.sweep.metric);
+    match output::stdout_width() {
+        None => output::line(table.render())?,
+        Some(width) => {
+            let expendable = runs::expendable(&results.runs, &results.sweep.swept, &results.sweep.metric);
+            let (text, left_out) = table.render_within(width, &expendable);
+            output::line(text)?;
+            if !left_out.is_empty() {
+                output::say(format_args!("(too narrow for {}; a file or a pipe gets all)", left_out.join(", ")));
             }
         }
-        if self.more {
-            output::say(format_args!("the first {} of {} runs", self.runs.len(), self.sweep.jobs_total));
-        }
-        Ok(())
     }
+    if results.more {
+        output::say(format_args!("the first {} of {} runs", results.runs.len(), results.sweep.jobs_total));
+    }
+    Ok(())
 }

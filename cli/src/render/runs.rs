@@ -3,7 +3,11 @@
 use besom_proto::v1::{JobState, Run};
 use serde_json::{Map, Value};
 
-use super::{number, results::Order, state, table::Table};
+use super::table::Table;
+use crate::{
+    results::Order,
+    text::{is_val_accuracy, number, state},
+};
 
 /// Columns that every table of runs has, swept or not: the three that people compare first.
 const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
@@ -11,7 +15,7 @@ const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
 /// The columns that a narrow terminal does without, the first at first; what runs are ranked by and what was swept stays.
 pub(crate) fn expendable(runs: &[Run], swept: &[String], metric: &str) -> Vec<&'static str> {
     let mut columns = vec!["rank", "seconds", trained(swept)];
-    if metric.ends_with("val_accuracy") {
+    if is_val_accuracy(metric) {
         let by_final = runs.iter().all(|run| run.objective.is_none() || run.objective == run.final_val_accuracy);
         columns.push(if by_final { "best_val_accuracy" } else { "final_val_accuracy" });
     } else {
@@ -26,7 +30,7 @@ pub(crate) fn expendable(runs: &[Run], swept: &[String], metric: &str) -> Vec<&'
 pub(crate) fn table(runs: &[Run], order: Order, swept: &[String], metric: &str) -> Table {
     let more: Vec<&String> = swept.iter().filter(|name| !ALWAYS.contains(&name.as_str())).collect();
     let seeds = runs.iter().any(|run| Some(run.seed) != runs.first().map(|first| first.seed));
-    let objective = (!metric.ends_with("val_accuracy")).then_some(metric);
+    let objective = (!is_val_accuracy(metric)).then_some(metric);
     let mut header: Vec<&str> = Vec::new();
     header.extend((order == Order::BestFirst).then_some("rank"));
     header.push("job");

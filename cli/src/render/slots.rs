@@ -10,12 +10,11 @@ use besom_mlp::EpochRecord;
 use besom_proto::v1::{Sweep, SweepProgress};
 use besom_sweep::{MetricName, Params};
 
-use super::{
-    live::{self, Live, Pace},
-    number, state,
-    table::cut,
+use super::live::{self, Live, Pace};
+use crate::{
+    output,
+    text::{cut, number, state},
 };
-use crate::output;
 
 /// Shared by the worker's events and the coordinator's progress.
 pub(crate) struct Slots {

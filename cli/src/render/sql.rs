@@ -8,7 +8,8 @@ use std::fmt::Write;
 use besom_coordinator::store::query::{Cell, QueryResult};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{json, number};
+use super::json;
+use crate::text::number;
 
 /// RFC 4180 but for the ends of lines, which are line feeds: a header line, quotes where needed. NULL is empty.
 ///

@@ -2,10 +2,13 @@
 
 use besom_proto::v1::Sweep;
 
-use super::{json, state, table::Table};
+use super::{json, table::Table};
 use crate::{
     output,
-    sweep_file::{is_synthetic, shown},
+    text::{
+        source::{is_synthetic, shown},
+        state,
+    },
 };
 
 /// Prints all of them, in the order given.

@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 
-use besom_proto::v1::{Attempt, Run};
+use besom_figures::AttemptRow;
+use besom_proto::v1::Run;
 
 use super::{gathered::Gathered, grid::Grid, subject::moment};
-use crate::render::{number, state};
+use crate::text::{number, state};
 
 /// More than this nobody reads in a page; SQL has them all.
 const SHOWN: usize = 40;
 
 /// The worst first: failed, then lost, then diverged. Nothing where all went well.
 pub(super) fn attempts(gathered: &Gathered) -> Option<Grid> {
-    let mut bad: Vec<(usize, &Attempt)> =
-        gathered.figures.attempts().iter().filter_map(|attempt| Some((severity(attempt)?, attempt))).collect();
+    let mut bad: Vec<(usize, &AttemptRow)> =
+        gathered.figures.data().attempts().iter().filter_map(|attempt| Some((severity(attempt)?, attempt))).collect();
     bad.sort_by_key(|(severity, attempt)| (*severity, attempt.job, attempt.attempt));
     let runs: HashMap<i64, &Run> = gathered.results.runs.iter().map(|run| (run.job, run)).collect();
     let rows: Vec<Vec<String>> = bad
@@ -45,11 +46,11 @@ pub(super) fn attempts(gathered: &Gathered) -> Option<Grid> {
     Some(Grid::new("Attempts that ended badly", &header, rows).with_note(note))
 }
 
-fn severity(attempt: &Attempt) -> Option<usize> {
+fn severity(attempt: &AttemptRow) -> Option<usize> {
     ["failed", "lost", "diverged"].iter().position(|outcome| attempt.outcome.as_deref() == Some(outcome))
 }
 
-fn reason(attempt: &Attempt) -> String {
+fn reason(attempt: &AttemptRow) -> String {
     match (&attempt.error, attempt.outcome.as_deref()) {
         (Some(error), _) if !error.is_empty() => error.clone(),
         (_, Some("diverged")) => "the loss was not finite".to_owned(),

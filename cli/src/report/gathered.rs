@@ -1,12 +1,13 @@
 //! What a report tells, fetched from a coordinator.
 
+use besom_figures::Figure;
 use besom_proto::v1::{ConfigStats, ListWorkersRequest, Sweep, SweepRef, Worker};
 
 use super::models::{Asked, Models};
 use crate::{
     connect::{Connection, refused},
-    figures::{Figure, Figures},
-    render::results::{self, Order, Results},
+    figures::Figures,
+    results::{self, Order, Results},
     settings::Settings,
 };
 
@@ -46,7 +47,7 @@ impl Gathered {
         }
         let mut workers =
             client.list_workers(ListWorkersRequest::default()).await.map_err(refused)?.into_inner().workers;
-        workers.retain(|worker| figures.attempts().iter().any(|attempt| attempt.worker == worker.name));
+        workers.retain(|worker| figures.data().attempts().iter().any(|attempt| attempt.worker == worker.name));
         let models = Models::fetch(connection, settings, &results, asked).await?;
         Ok(Self { results, figures, configs, workers, models })
     }

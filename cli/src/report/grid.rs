@@ -1,9 +1,6 @@
 //! A table as the template sets it.
 
-use crate::{
-    output::printable,
-    render::table::{Table, cut},
-};
+use crate::{output::printable, render::table::Table, text::cut};
 
 /// The longest text of a cell that is kept in one line.
 const LINE: usize = 48;

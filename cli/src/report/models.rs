@@ -6,16 +6,18 @@
 use std::sync::Arc;
 
 use besom_dataset::Dataset;
+use besom_figures::{PredictionReport, draw_confusion, draw_predictions};
 use besom_proto::v1::{Run, Sweep, SweepRef};
 
 use super::grid::Grid;
 use crate::{
     connect::{Connection, refused},
-    figures::{self, Format},
     output::printable,
-    predictions::{self, Report, Sheet},
-    render::{number, report, results::Results, state},
+    predictions,
+    render::report,
+    results::Results,
     settings::Settings,
+    text::{number, state},
     trained::{self, Choice, Trained},
 };
 
@@ -34,7 +36,7 @@ pub(super) struct Models {
     pub(super) data: Result<Arc<Dataset>, String>,
     trained: Result<Vec<Trained>, String>,
     /// Of the best run, where its model is not there.
-    stored: Option<Report>,
+    stored: Option<PredictionReport>,
     samples: u32,
     seed: u64,
 }
@@ -101,7 +103,7 @@ impl Models {
             (Ok(data), Ok(models)) => (data, models),
             (_, Err(why)) | (Err(why), _) => {
                 let confusion = match &self.stored {
-                    Some(stored) => Ok(matrices(&title, std::slice::from_ref(stored))?),
+                    Some(stored) => Ok(matrices(&title, std::slice::from_ref(stored))),
                     None => Err(printable(why)),
                 };
                 return Ok(Said { predictions: Err(printable(why)), confusion });
@@ -109,39 +111,40 @@ impl Models {
         };
         let rows = predictions::sample(data, self.samples, self.seed);
         let drawings = number::plural(rows.len() as u64, "drawing");
-        let sheet = Sheet::of_test(format!("{title}: {drawings} of the test split"), models, data, &rows)?;
-        let reports: Vec<Report> = models.iter().map(|model| Report::new(model, data)).collect::<Result<_, _>>()?;
+        let sheet = predictions::of_test(format!("{title}: {drawings} of the test split"), models, data, &rows)?;
+        let reports: Vec<PredictionReport> =
+            models.iter().map(|model| predictions::report(model, data)).collect::<Result<_, _>>()?;
         let about = format!(
             "{drawings} of the {} in the test split, which no model was trained on, drawn by lot (seed {}).",
             data.header().test,
             self.seed
         );
-        let svg = String::from_utf8(figures::of_predictions(&sheet, Format::Svg)?)?;
-        Ok(Said { predictions: Ok(Drawings { svg, about }), confusion: Ok(matrices(&title, &reports)?) })
+        let svg = draw_predictions(&sheet).svg();
+        Ok(Said { predictions: Ok(Drawings { svg, about }), confusion: Ok(matrices(&title, &reports)) })
     }
 }
 
 /// The counts that the coordinator keeps of a run's model.
-async fn stored(connection: &Connection, run: &Run, data: &Dataset) -> anyhow::Result<Option<Report>> {
+async fn stored(connection: &Connection, run: &Run, data: &Dataset) -> anyhow::Result<Option<PredictionReport>> {
     let at = SweepRef { sweep: run.sweep.clone() };
     let mut all = connection.sweeps().stream_confusion(at).await.map_err(refused)?.into_inner();
     while let Some(one) = all.message().await.map_err(refused)? {
         if one.job == run.job {
-            return Ok(one.confusion.and_then(|confusion| Report::stored(run, data.header(), confusion)));
+            return Ok(one.confusion.and_then(|confusion| predictions::stored(run, data.header(), confusion)));
         }
     }
     Ok(None)
 }
 
-fn matrices(title: &str, reports: &[Report]) -> anyhow::Result<Matrices> {
-    let svg = match reports.iter().all(Report::has_pairs) {
-        true => Some(String::from_utf8(figures::of_confusion(title, reports, Format::Svg)?)?),
+fn matrices(title: &str, reports: &[PredictionReport]) -> Matrices {
+    let svg = match reports.iter().all(PredictionReport::has_pairs) {
+        true => Some(draw_confusion(title, reports).svg()),
         false => None,
     };
-    Ok(Matrices { svg, by_class: reports.iter().map(by_class).collect() })
+    Matrices { svg, by_class: reports.iter().map(by_class).collect() }
 }
 
-fn by_class(of: &Report) -> ByClass {
+fn by_class(of: &PredictionReport) -> ByClass {
     let accuracy = number::metric(of.accuracy());
     let samples = number::plural(of.total(), "test sample");
     let title = format!("Job {}: {}; accuracy {accuracy} over {samples}", of.model.job, of.model.about);

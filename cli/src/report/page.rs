@@ -1,6 +1,7 @@
 //! The page in words and numbers; the template sets it and escapes every text but the figures.
 
 use askama::Template;
+use besom_figures::Figure;
 use besom_proto::v1::SweepState;
 use serde_json::{Map, Value};
 
@@ -13,10 +14,10 @@ use super::{
     subject::{self, Fact},
 };
 use crate::{
-    figures::Figure,
     output::printable,
-    render::{number, results::Order, runs, state, table::cut},
-    sweep_file,
+    render::runs,
+    results::Order,
+    text::{cut, is_val_accuracy, number, source, state},
 };
 
 /// Rows of the ranking.
@@ -85,7 +86,7 @@ impl Page {
             name: printable(state::given_name(sweep)),
             description: printable(spec.and_then(|spec| spec.description.as_deref()).unwrap_or_default()),
             state: state::sweep(sweep.state),
-            synthetic: sweep_file::is_synthetic(&sweep.dataset_source),
+            synthetic: source::is_synthetic(&sweep.dataset_source),
             unfinished,
             tiles: tiles(gathered),
             search: subject::search(gathered, spec),
@@ -95,14 +96,14 @@ impl Page {
             figures: figures(gathered),
             said: gathered.models.ask(sweep)?,
             configs: statistics::configs(gathered),
-            importance: statistics::importance(gathered.figures.importance()),
-            importance_words: statistics::importance_words(gathered.figures.importance(), &sweep.metric),
+            importance: statistics::importance(gathered.figures.data().importances()),
+            importance_words: statistics::importance_words(gathered.figures.data().importances(), &sweep.metric),
             failures: failures::attempts(gathered),
             versions: subject::versions(gathered, spec),
             command: printable(&subject::command(gathered, spec)),
             file: printable(&match spec {
-                Some(spec) => sweep_file::without_secrets(&sweep.text, &spec.dataset),
-                None => sweep_file::without_secret(&sweep.text, &sweep.dataset_source),
+                Some(spec) => source::without_secrets(&sweep.text, &spec.dataset),
+                None => source::without_secret(&sweep.text, &sweep.dataset_source),
             }),
         })
     }
@@ -144,7 +145,7 @@ fn tiles(gathered: &Gathered) -> Vec<Tile> {
         about: format!("{} of training", number::duration_of(seconds)),
     });
     let slots: std::collections::BTreeSet<(&str, u32)> =
-        gathered.figures.attempts().iter().map(|attempt| (attempt.worker.as_str(), attempt.slot)).collect();
+        gathered.figures.data().attempts().iter().map(|attempt| (attempt.worker.as_str(), attempt.slot)).collect();
     let workers: std::collections::BTreeSet<&str> = slots.iter().map(|(worker, _)| *worker).collect();
     tiles.push(Tile {
         name: "workers".to_owned(),
@@ -166,13 +167,13 @@ fn ranking(gathered: &Gathered) -> Option<Grid> {
         _ => String::new(),
     };
     // What runs are ranked by is seen first, also where the rest is scrolled to.
-    let by = if sweep.metric == "val_accuracy" { "final_val_accuracy" } else { sweep.metric.as_str() };
+    let by = if is_val_accuracy(&sweep.metric) { "final_val_accuracy" } else { sweep.metric.as_str() };
     Some(Grid::of_table("Runs, best first", &table).moved(by, 1).with_note(note))
 }
 
 fn figures(gathered: &Gathered) -> Vec<Drawn> {
     let wanted: &[Figure] = if gathered.figures.check().is_ok() { &Figure::ALL } else { &[Figure::Timeline] };
-    let drawn = wanted.iter().filter_map(|&figure| Some((figure, gathered.figures.svg(figure)?)));
+    let drawn = wanted.iter().filter_map(|&figure| Some((figure, figure.draw(gathered.figures.data())?.svg())));
     drawn.map(|(figure, svg)| Drawn { title: title(figure), about: about(figure), svg }).collect()
 }
 

@@ -1,10 +1,12 @@
 //! The coordinator's statistics as tables: configurations over their seeds, and how much each hyperparameter matters.
 
-use besom_proto::v1::{ConfigStats, Estimate, Goal, Importance, ImportanceKind, ImportanceResponse};
+use besom_figures::ImportanceRow;
+use besom_proto::v1::{ConfigStats, Estimate};
+use besom_sweep::{Goal, ImportanceKind};
 use serde_json::{Map, Value};
 
 use super::{gathered::Gathered, grid::Grid};
-use crate::render::number;
+use crate::text::{is_val_accuracy, number, state};
 
 /// More configurations than this nobody reads in a page; SQL has them all.
 const CONFIGS: usize = 30;
@@ -15,10 +17,10 @@ const IMPORTANCES: usize = 25;
 pub(super) fn configs(gathered: &Gathered) -> Option<Grid> {
     let sweep = gathered.sweep();
     let mut configs: Vec<&ConfigStats> = gathered.configs.iter().collect();
-    let sign = if sweep.goal() == Goal::Minimize { -1.0 } else { 1.0 };
-    let score = |config: &ConfigStats| config.objective_mean.map_or(f64::NEG_INFINITY, |mean| sign * mean);
+    let goal = state::goal_of(sweep.goal).unwrap_or(Goal::Maximize);
+    let score = |config: &ConfigStats| config.objective_mean.map_or(f64::NEG_INFINITY, |mean| goal.score(mean));
     configs.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.job.cmp(&b.job)));
-    let objective = (!sweep.metric.ends_with("val_accuracy")).then(|| format!("mean {}", sweep.metric));
+    let objective = (!is_val_accuracy(&sweep.metric)).then(|| format!("mean {}", sweep.metric));
     let mut header: Vec<&str> = sweep.swept.iter().map(String::as_str).collect();
     header.extend(objective.as_deref());
     // One seed has neither interval nor deviation.
@@ -66,31 +68,30 @@ fn interval(estimate: Option<&Estimate>) -> String {
 }
 
 /// What the numbers of [`importance`] are.
-pub(super) fn importance_words(importance: &ImportanceResponse, metric: &str) -> String {
-    match importance.kind() {
-        ImportanceKind::VarianceShare => format!(
+pub(super) fn importance_words(importances: &[ImportanceRow], metric: &str) -> String {
+    match importances.first().map(|row| row.kind) {
+        Some(ImportanceKind::VarianceShare) => format!(
             "Share of the variance of {metric} over the grid's configurations that each hyperparameter explains by itself, \
              and each pair beyond that (analysis of variance over the cell means, 0 to 1)."
         ),
-        ImportanceKind::Range => format!(
+        Some(ImportanceKind::Range) => format!(
             "Range of the mean {metric} over each hyperparameter's values, the others at their base. Nothing was tried \
              together, so there are no pairs."
         ),
-        ImportanceKind::Unspecified => String::new(),
+        None => String::new(),
     }
 }
 
 /// The view `importance`, largest first; nothing where there is nothing to compare.
-pub(super) fn importance(importance: &ImportanceResponse) -> Option<Grid> {
-    let mut all: Vec<&Importance> = importance.importances.iter().collect();
+pub(super) fn importance(importances: &[ImportanceRow]) -> Option<Grid> {
+    let mut all: Vec<&ImportanceRow> = importances.iter().collect();
     all.sort_by(|a, b| b.value.total_cmp(&a.value));
-    let value = match importance.kind() {
+    let value = match all.first()?.kind {
         ImportanceKind::VarianceShare => "share of variance",
         ImportanceKind::Range => "range",
-        ImportanceKind::Unspecified => return None,
     };
-    let row = |importance: &&Importance| {
-        let name = match &importance.second {
+    let row = |importance: &&ImportanceRow| {
+        let name = match &importance.second_parameter {
             Some(second) => format!("{} × {second}", importance.parameter),
             None => importance.parameter.clone(),
         };
@@ -98,9 +99,6 @@ pub(super) fn importance(importance: &ImportanceResponse) -> Option<Grid> {
         vec![name, number::metric(Some(importance.value)), cells]
     };
     let rows: Vec<Vec<String>> = all.iter().take(IMPORTANCES).map(row).collect();
-    if rows.is_empty() {
-        return None;
-    }
     let note = match all.len() {
         count if count > IMPORTANCES => format!("The largest {IMPORTANCES} of {count}; the view importance has all."),
         _ => String::new(),

@@ -7,8 +7,7 @@ use besom_sweep::{Engine, Expansion, Hyperparameters, JobConfig, Scale, SweepSpe
 use super::{gathered::Gathered, grid::Grid};
 use crate::{
     output::printable,
-    render::{number, state, table::cut},
-    sweep_file,
+    text::{cut, number, source, state},
 };
 
 /// A name and what there is to say.
@@ -88,8 +87,8 @@ fn objective(gathered: &Gathered, spec: Option<&SweepSpec>) -> String {
 /// Where the samples come from.
 pub(super) fn data(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fact> {
     let sweep = gathered.sweep();
-    let mut facts = vec![Fact::new("Source", sweep_file::shown(&sweep.dataset_source))];
-    if sweep_file::is_synthetic(&sweep.dataset_source) {
+    let mut facts = vec![Fact::new("Source", source::shown(&sweep.dataset_source))];
+    if source::is_synthetic(&sweep.dataset_source) {
         facts.push(Fact::new(
             "Kind",
             "synthetic: besom drew these sketches itself; they are no measurement of anything",

@@ -1,59 +1,10 @@
-//! A job's states and the life of one attempt.
+//! The life of one attempt, and what it leaves of its job.
 
 use std::time::Duration;
 
 use besom_sweep::{KeepModels, Metric, Objective};
 
-use super::{AttemptRef, Confusion, Digest, EpochRecord, Lease, SweepId, Timestamp};
-
-/// Where a job stands. `Queued -> Running -> ` one of the final five; `Running -> Queued` when an attempt is lost,
-/// released, or failed with attempts left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum JobState {
-    /// Waits for a worker.
-    Queued,
-    /// Leased.
-    Running,
-    /// Trained to its end, or to the end of its patience.
-    Succeeded,
-    /// Ended by a directive, with what it had.
-    Stopped,
-    /// Its loss was no longer finite.
-    Diverged,
-    /// Out of attempts, or failed in a way that a retry would not mend.
-    Failed,
-    /// Its sweep was cancelled.
-    Cancelled,
-}
-
-impl JobState {
-    /// Every state, in the order of a job's life.
-    pub const ALL: [Self; 7] =
-        [Self::Queued, Self::Running, Self::Succeeded, Self::Stopped, Self::Diverged, Self::Failed, Self::Cancelled];
-
-    /// The word that SQL and people see.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Stopped => "stopped",
-            Self::Diverged => "diverged",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// The reverse of [`JobState::as_str`].
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word)
-    }
-
-    /// Whether nothing more can happen to the job.
-    pub fn is_final(self) -> bool {
-        !matches!(self, Self::Queued | Self::Running)
-    }
-}
+use super::{AttemptRef, Confusion, Digest, EpochRecord, JobState, Lease, SweepId, Timestamp};
 
 /// What keeps a job from being trained that is no fault of the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

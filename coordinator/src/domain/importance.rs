@@ -9,31 +9,7 @@ use std::collections::HashMap;
 use besom_sweep::{Method, Params, SweepSpec};
 use serde_json::Value;
 
-use super::{Timestamp, subgrid::Grid};
-
-/// What the numbers mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImportanceKind {
-    /// Of a grid: the share of the variance of the cell means.
-    VarianceShare,
-    /// Of one_at_a_time: the largest mean less the smallest.
-    Range,
-}
-
-impl ImportanceKind {
-    /// The words that SQL and people see.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::VarianceShare => "variance share",
-            Self::Range => "range",
-        }
-    }
-
-    /// The reverse of [`ImportanceKind::as_str`].
-    pub fn parse(words: &str) -> Option<Self> {
-        [Self::VarianceShare, Self::Range].into_iter().find(|kind| kind.as_str() == words)
-    }
-}
+use super::{ImportanceKind, Timestamp, subgrid::Grid};
 
 /// Of one hyperparameter, or of a pair beyond what each does by itself.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,45 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use besom_sweep::{KeepModels, Metric, Objective, Params};
 
-use super::{AttemptRef, Digest, EpochRecord, JobId, JobState, SweepId, Timestamp};
-
-/// Where a sweep stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SweepState {
-    /// Hands out jobs.
-    Active,
-    /// Hands out nothing new; running jobs finish.
-    Paused,
-    /// Every job created and final.
-    Completed,
-    /// Ended by a person.
-    Cancelled,
-}
-
-impl SweepState {
-    /// Every state.
-    pub const ALL: [Self; 4] = [Self::Active, Self::Paused, Self::Completed, Self::Cancelled];
-
-    /// The word that SQL and people see.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Paused => "paused",
-            Self::Completed => "completed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// The reverse of [`SweepState::as_str`].
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word)
-    }
-
-    /// Whether nothing more can happen to the sweep.
-    pub fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::Cancelled)
-    }
-}
+use super::{AttemptRef, Digest, EpochRecord, JobCounts, JobId, JobState, SweepId, SweepState, Timestamp};
 
 /// What a sweep is made of. Its jobs follow in batches.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,25 +86,6 @@ pub struct Queue {
     pub queued: u64,
     /// Whether one of them may be acquired now.
     pub ready: bool,
-}
-
-/// Jobs of a sweep by state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct JobCounts {
-    /// Waiting.
-    pub queued: u64,
-    /// Leased.
-    pub running: u64,
-    /// Trained.
-    pub succeeded: u64,
-    /// Ended early.
-    pub stopped: u64,
-    /// Not finite.
-    pub diverged: u64,
-    /// Given up.
-    pub failed: u64,
-    /// Of a cancelled sweep.
-    pub cancelled: u64,
 }
 
 /// A sweep as stored.

@@ -1,0 +1,14 @@
+//! The words that commands, tables, figures and clients share. It stands below all of them: nothing here knows who shows a
+//! word, or where.
+
+mod cut;
+mod metric;
+pub(crate) mod source;
+pub(crate) mod state;
+
+pub(crate) use besom_sweep::number;
+
+pub(crate) use self::{
+    cut::{LONGEST, cut, cut_at},
+    metric::is_val_accuracy,
+};
