@@ -229,7 +229,11 @@ impl<'a> Key<'a> {
             let (color, dash) = style::line(rank);
             canvas.line((x, y - 4.0), (x + 30.0, y - 4.0), Stroke::new(color, 2.2).dashed(dash));
             let mean = config.accuracy.map_or(0.0, |estimate| estimate.mean);
-            let text = format!("{mean:.4}  job {}", config.job);
+            // A mean is that of no job: of its jobs the first one leads to all.
+            let text = match data.seeds {
+                0 | 1 => format!("{mean:.4}  job {}", config.job),
+                _ => format!("mean {mean:.4}, first job {}", config.job),
+            };
             canvas.text(x + TEXT, y, &text, LABEL, Align::Start, INK);
             y += LINE;
             below(canvas, &mut y, lines);
