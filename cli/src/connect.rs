@@ -62,6 +62,29 @@ impl Connection {
         }
     }
 
+    /// Opens a connection, does `work` with it, and closes it however the work ends.
+    ///
+    /// # Errors
+    /// As [`Connection::open`], and what the work says.
+    pub(crate) async fn with<T>(
+        settings: &Settings,
+        flags: &Where,
+        access: Access,
+        work: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        Self::open(settings, flags, access).await?.then(work).await
+    }
+
+    /// Does `work` with an open connection, and closes it however the work ends.
+    ///
+    /// # Errors
+    /// What the work says.
+    pub(crate) async fn then<T>(self, work: impl AsyncFnOnce(&Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let result = work(&self).await;
+        self.close().await;
+        result
+    }
+
     /// The coordinator at `url`, once it answers.
     ///
     /// # Errors
@@ -125,7 +148,7 @@ impl Connection {
     }
 
     /// Ends the services of this process, if it has any.
-    pub(crate) async fn close(self) {
+    async fn close(self) {
         if let Some(local) = self.local {
             local.stop().await;
         }

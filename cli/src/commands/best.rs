@@ -27,9 +27,11 @@ fn parse_limit(text: &str) -> Result<u64, String> {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let results = results::fetch(connection.sweeps(), &args.sweep, Order::BestFirst, Some(args.limit)).await?;
-    render::results::print(&results, args.json)?;
-    connection.close().await;
+    Connection::with(settings, &args.at, Access::Read, async |connection| {
+        let results = results::fetch(connection.sweeps(), &args.sweep, Order::BestFirst, Some(args.limit)).await?;
+        render::results::print(&results, args.json)?;
+        Ok(())
+    })
+    .await?;
     Ok(Exit::Success)
 }

@@ -43,10 +43,12 @@ fn parse_name(text: &str) -> Result<SweepName, String> {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let sweep = trained::sweep(&connection, &args.sweep).await?;
-    let taken = connection.sweeps().get_sweep(SweepRef { sweep: args.name.handle().to_owned() }).await;
-    connection.close().await;
+    let (sweep, taken) = Connection::with(settings, &args.at, Access::Read, async |connection| {
+        let sweep = trained::sweep(connection, &args.sweep).await?;
+        let taken = connection.sweeps().get_sweep(SweepRef { sweep: args.name.handle().to_owned() }).await;
+        Ok((sweep, taken))
+    })
+    .await?;
     match taken {
         Ok(taken) => return Err(usage(format_args!("--name: {}", why_taken(taken.get_ref(), &args.name)))),
         Err(status) if status.code() == Code::NotFound => {}

@@ -70,37 +70,41 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
 }
 
 async fn runs(args: Table, settings: &Settings) -> anyhow::Result<Exit> {
-    let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let request = StreamRunsRequest { sweep: args.sweep.clone(), after: 0 };
-    let mut batches = connection.sweeps().stream_runs(request).await.map_err(refused)?.into_inner();
-    let mut file = Rows::begin(&args, &export::RUNS)?;
-    while let Some(batch) = batches.message().await.map_err(refused)? {
-        for run in &batch.runs {
-            file.add(&export::run(run))?;
+    Connection::with(settings, &args.at, Access::Read, async |connection| {
+        let request = StreamRunsRequest { sweep: args.sweep.clone(), after: 0 };
+        let mut batches = connection.sweeps().stream_runs(request).await.map_err(refused)?.into_inner();
+        let mut file = Rows::begin(&args, &export::RUNS)?;
+        while let Some(batch) = batches.message().await.map_err(refused)? {
+            for run in &batch.runs {
+                file.add(&export::run(run))?;
+            }
+            file.pass_on()?;
         }
-        file.pass_on()?;
-    }
-    file.end("run")?;
-    connection.close().await;
+        file.end("run")?;
+        Ok(())
+    })
+    .await?;
     Ok(Exit::Success)
 }
 
 async fn history(args: Table, settings: &Settings) -> anyhow::Result<Exit> {
-    let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let sweep = trained::sweep(&connection, &args.sweep).await?.name;
-    let request = SweepRef { sweep: args.sweep.clone() };
-    let mut batches = connection.sweeps().stream_history(request).await.map_err(refused)?.into_inner();
-    let mut file = Rows::begin(&args, &export::HISTORY)?;
-    while let Some(batch) = batches.message().await.map_err(refused)? {
-        for job in &batch.jobs {
-            for record in &job.epochs {
-                file.add(&export::history(&sweep, job.job, record))?;
+    Connection::with(settings, &args.at, Access::Read, async |connection| {
+        let sweep = trained::sweep(connection, &args.sweep).await?.name;
+        let request = SweepRef { sweep: args.sweep.clone() };
+        let mut batches = connection.sweeps().stream_history(request).await.map_err(refused)?.into_inner();
+        let mut file = Rows::begin(&args, &export::HISTORY)?;
+        while let Some(batch) = batches.message().await.map_err(refused)? {
+            for job in &batch.jobs {
+                for record in &job.epochs {
+                    file.add(&export::history(&sweep, job.job, record))?;
+                }
             }
+            file.pass_on()?;
         }
-        file.pass_on()?;
-    }
-    file.end("epoch")?;
-    connection.close().await;
+        file.end("epoch")?;
+        Ok(())
+    })
+    .await?;
     Ok(Exit::Success)
 }
 
@@ -113,11 +117,13 @@ async fn model(args: Model, settings: &Settings) -> anyhow::Result<Exit> {
             (name, choice)
         }
     };
-    let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let sweep = trained::sweep(&connection, name).await?;
-    let model = trained::models(&connection, &sweep, &[choice]).await?.pop().context("no model")?;
-    let dataset = trained::dataset(&connection, settings, &sweep).await?;
-    connection.close().await;
+    let (sweep, model, dataset) = Connection::with(settings, &args.at, Access::Read, async |connection| {
+        let sweep = trained::sweep(connection, name).await?;
+        let model = trained::models(connection, &sweep, &[choice]).await?.pop().context("no model")?;
+        let dataset = trained::dataset(connection, settings, &sweep).await?;
+        Ok((sweep, model, dataset))
+    })
+    .await?;
     let card = serde_json::to_vec_pretty(&model_card::Card::new(&sweep, &model, dataset.header()))?;
     let folder = args.out.unwrap_or_else(|| PathBuf::from(format!("{}-{}", sweep.name, model.run.job)));
     std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;

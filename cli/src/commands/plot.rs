@@ -32,11 +32,12 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let connection = Connection::open(settings, &args.at, Access::Read).await?;
     let wanted = if args.term { &[Figure::Curves][..] } else { &Figure::ALL };
-    let figures = Figures::fetch(connection.sweeps(), &args.sweep, wanted).await;
-    connection.close().await;
-    let figures = figures?;
+    let figures = Connection::with(settings, &args.at, Access::Read, async |connection| {
+        let figures = Figures::fetch(connection.sweeps(), &args.sweep, wanted).await;
+        figures
+    })
+    .await?;
     figures.check()?;
     if args.term {
         // Neither fewer columns than two panels need, nor wider than eyes follow.

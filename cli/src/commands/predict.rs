@@ -52,11 +52,13 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let format = args.out.as_deref().map(Format::of).transpose()?;
-    let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let sweep = trained::sweep(&connection, &args.sweep).await?;
-    let models = trained::models(&connection, &sweep, &args.models).await?;
-    let dataset = trained::dataset(&connection, settings, &sweep).await?;
-    connection.close().await;
+    let (sweep, models, dataset) = Connection::with(settings, &args.at, Access::Read, async |connection| {
+        let sweep = trained::sweep(connection, &args.sweep).await?;
+        let models = trained::models(connection, &sweep, &args.models).await?;
+        let dataset = trained::dataset(connection, settings, &sweep).await?;
+        Ok((sweep, models, dataset))
+    })
+    .await?;
 
     let title = state::title(&sweep);
     // Training blocks in the same way; nothing else waits for this thread.

@@ -34,11 +34,12 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     // First: a place that cannot be written is told before anything is computed.
     let mut file = NewFile::create(&args.out)?;
-    let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let asked = Asked { models: &args.models, samples: args.samples, seed: args.seed };
-    let gathered = Gathered::fetch(&connection, settings, &args.sweep, &asked).await;
-    connection.close().await;
-    let gathered = gathered?;
+    let gathered = Connection::with(settings, &args.at, Access::Read, async |connection| {
+        let asked = Asked { models: &args.models, samples: args.samples, seed: args.seed };
+        let gathered = Gathered::fetch(connection, settings, &args.sweep, &asked).await;
+        gathered
+    })
+    .await?;
     // Predictions block; nothing else waits for this thread.
     let html = tokio::task::block_in_place(|| Page::new(&gathered)?.html())?;
     file.write(html.as_bytes())?;

@@ -26,19 +26,21 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let connection = Connection::open(settings, &args.at, Access::Change).await?;
-    let request = RetrySweepRequest { sweep: args.sweep, job: args.job.unwrap_or_default() };
-    let answer = connection.sweeps().retry_sweep(request).await.map_err(connect::refused)?.into_inner();
-    let sweep = answer.sweep.context("the coordinator's answer names no sweep")?;
-    sweeps::print_one(&sweep, args.json)?;
-    say(told(answer.jobs, &sweep.counts.unwrap_or_default(), args.job));
-    if answer.jobs > 0 && connection.is_alone() {
-        say(
-            "no worker is running: `besom run` with the sweep's file goes on with it, and so do a `besom coordinator` \
-             and its workers",
-        );
-    }
-    connection.close().await;
+    Connection::with(settings, &args.at, Access::Change, async |connection| {
+        let request = RetrySweepRequest { sweep: args.sweep, job: args.job.unwrap_or_default() };
+        let answer = connection.sweeps().retry_sweep(request).await.map_err(connect::refused)?.into_inner();
+        let sweep = answer.sweep.context("the coordinator's answer names no sweep")?;
+        sweeps::print_one(&sweep, args.json)?;
+        say(told(answer.jobs, &sweep.counts.unwrap_or_default(), args.job));
+        if answer.jobs > 0 && connection.is_alone() {
+            say(
+                "no worker is running: `besom run` with the sweep's file goes on with it, and so do a `besom coordinator` \
+                 and its workers",
+            );
+        }
+        Ok(())
+    })
+    .await?;
     Ok(Exit::Success)
 }
 

@@ -29,15 +29,17 @@ pub(super) enum Steer {
 }
 
 pub(super) async fn run(steer: Steer, args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let connection = Connection::open(settings, &args.at, Access::Change).await?;
-    let mut client = connection.sweeps();
-    let sweep = SweepRef { sweep: args.sweep };
-    let answer = match steer {
-        Steer::Pause => client.pause_sweep(sweep).await,
-        Steer::Resume => client.resume_sweep(sweep).await,
-        Steer::Cancel => client.cancel_sweep(sweep).await,
-    };
-    sweeps::print_one(&answer.map_err(connect::refused)?.into_inner(), args.json)?;
-    connection.close().await;
+    Connection::with(settings, &args.at, Access::Change, async |connection| {
+        let mut client = connection.sweeps();
+        let sweep = SweepRef { sweep: args.sweep };
+        let answer = match steer {
+            Steer::Pause => client.pause_sweep(sweep).await,
+            Steer::Resume => client.resume_sweep(sweep).await,
+            Steer::Cancel => client.cancel_sweep(sweep).await,
+        };
+        sweeps::print_one(&answer.map_err(connect::refused)?.into_inner(), args.json)?;
+        Ok(())
+    })
+    .await?;
     Ok(Exit::Success)
 }

@@ -48,20 +48,25 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         Some(connection) => connection,
         None => Connection::open(settings, &args.at, Access::Create).await?,
     };
-    let sweep = submission::submit(connection.artifacts(), connection.sweeps(), &file, &data).await?;
-    let at = At::of(&args.at);
-    let exit = if args.watch && !connection.is_alone() {
-        watching::watch(connection.sweeps(), &sweep.name, at.clone(), args.file.json).await?
-    } else {
-        sweeps::print_one(&sweep, args.file.json)?;
-        watching::say_what_retry_does(&sweep, &at);
-        Exit::Success
-    };
-    if connection.is_alone() && !state::is_final(&sweep) {
-        let unwatched = if args.watch { "nothing to watch: " } else { "" };
-        let command = at.run(&args.file, args.allow_private_hosts);
-        say(format_args!("{unwatched}nobody trains it yet: {command} does, or a `besom coordinator` with workers"));
-    }
-    connection.close().await;
-    Ok(exit)
+    connection
+        .then(async |connection| {
+            let sweep = submission::submit(connection.artifacts(), connection.sweeps(), &file, &data).await?;
+            let at = At::of(&args.at);
+            let exit = if args.watch && !connection.is_alone() {
+                watching::watch(connection.sweeps(), &sweep.name, at.clone(), args.file.json).await?
+            } else {
+                sweeps::print_one(&sweep, args.file.json)?;
+                watching::say_what_retry_does(&sweep, &at);
+                Exit::Success
+            };
+            if connection.is_alone() && !state::is_final(&sweep) {
+                let unwatched = if args.watch { "nothing to watch: " } else { "" };
+                let command = at.run(&args.file, args.allow_private_hosts);
+                say(format_args!(
+                    "{unwatched}nobody trains it yet: {command} does, or a `besom coordinator` with workers"
+                ));
+            }
+            Ok(exit)
+        })
+        .await
 }

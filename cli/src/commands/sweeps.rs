@@ -19,9 +19,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let answer = connection.sweeps().list_sweeps(ListSweepsRequest {}).await.map_err(connect::refused)?;
-    sweeps::print(&answer.into_inner().sweeps, args.json)?;
-    connection.close().await;
+    Connection::with(settings, &args.at, Access::Read, async |connection| {
+        let answer = connection.sweeps().list_sweeps(ListSweepsRequest {}).await.map_err(connect::refused)?;
+        sweeps::print(&answer.into_inner().sweeps, args.json)?;
+        Ok(())
+    })
+    .await?;
     Ok(Exit::Success)
 }

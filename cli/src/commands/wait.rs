@@ -31,9 +31,11 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let exit = watching::wait(connection.sweeps(), &args.sweep, At::of(&args.at), args.timeout, args.json).await?;
-    connection.close().await;
+    let exit = Connection::with(settings, &args.at, Access::Read, async |connection| {
+        let exit = watching::wait(connection.sweeps(), &args.sweep, At::of(&args.at), args.timeout, args.json).await?;
+        Ok(exit)
+    })
+    .await?;
     Ok(exit)
 }
 

@@ -20,8 +20,10 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let exit = watching::watch(connection.sweeps(), &args.sweep, At::of(&args.at), args.json).await?;
-    connection.close().await;
+    let exit = Connection::with(settings, &args.at, Access::Read, async |connection| {
+        let exit = watching::watch(connection.sweeps(), &args.sweep, At::of(&args.at), args.json).await?;
+        Ok(exit)
+    })
+    .await?;
     Ok(exit)
 }

@@ -25,28 +25,31 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let connection = Connection::open(settings, &args.at, Access::Read).await?;
-    let answer =
-        connection.sweeps().list_workers(ListWorkersRequest { all: args.all }).await.map_err(connect::refused)?;
-    let workers = answer.into_inner().workers;
-    if args.json {
-        json::print(&workers.iter().map(json::Worker::from).collect::<Vec<_>>())?;
-    } else {
-        let mut table = Table::new(["worker_id", "worker", "state", "host", "slots", "running", "build", "last_seen"]);
-        for worker in &workers {
-            table.row([
-                worker.id.to_string(),
-                worker.name.clone(),
-                state::worker(worker).to_owned(),
-                worker.host.clone(),
-                worker.slots.to_string(),
-                worker.running.to_string(),
-                worker.build.clone(),
-                format!("{} ago", number::duration(Duration::from_millis(worker.last_seen_ms_ago))),
-            ]);
+    Connection::with(settings, &args.at, Access::Read, async |connection| {
+        let answer =
+            connection.sweeps().list_workers(ListWorkersRequest { all: args.all }).await.map_err(connect::refused)?;
+        let workers = answer.into_inner().workers;
+        if args.json {
+            json::print(&workers.iter().map(json::Worker::from).collect::<Vec<_>>())?;
+        } else {
+            let mut table =
+                Table::new(["worker_id", "worker", "state", "host", "slots", "running", "build", "last_seen"]);
+            for worker in &workers {
+                table.row([
+                    worker.id.to_string(),
+                    worker.name.clone(),
+                    state::worker(worker).to_owned(),
+                    worker.host.clone(),
+                    worker.slots.to_string(),
+                    worker.running.to_string(),
+                    worker.build.clone(),
+                    format!("{} ago", number::duration(Duration::from_millis(worker.last_seen_ms_ago))),
+                ]);
+            }
+            output::line(table.render())?;
         }
-        output::line(table.render())?;
-    }
-    connection.close().await;
+        Ok(())
+    })
+    .await?;
     Ok(Exit::Success)
 }
