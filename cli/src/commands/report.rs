@@ -36,8 +36,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let mut file = NewFile::create(&args.out)?;
     let gathered = Connection::with(settings, &args.at, Access::Read, async |connection| {
         let asked = Asked { models: &args.models, samples: args.samples, seed: args.seed };
-        let gathered = Gathered::fetch(connection, settings, &args.sweep, &asked).await;
-        gathered
+        Gathered::fetch(connection, settings, &args.sweep, &asked).await
     })
     .await?;
     // Predictions block; nothing else waits for this thread.

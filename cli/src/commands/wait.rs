@@ -32,8 +32,7 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let exit = Connection::with(settings, &args.at, Access::Read, async |connection| {
-        let exit = watching::wait(connection.sweeps(), &args.sweep, At::of(&args.at), args.timeout, args.json).await?;
-        Ok(exit)
+        watching::wait(connection.sweeps(), &args.sweep, At::of(&args.at), args.timeout, args.json).await
     })
     .await?;
     Ok(exit)

@@ -21,8 +21,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let exit = Connection::with(settings, &args.at, Access::Read, async |connection| {
-        let exit = watching::watch(connection.sweeps(), &args.sweep, At::of(&args.at), args.json).await?;
-        Ok(exit)
+        watching::watch(connection.sweeps(), &args.sweep, At::of(&args.at), args.json).await
     })
     .await?;
     Ok(exit)
