@@ -129,7 +129,7 @@ async fn expansion_of(dispatcher: &Dispatcher, sweep: &Sweep) -> Result<Expansio
     let turn = dispatcher.expansions().own_turn().await;
     spawn_blocking(move || {
         let _turn = turn;
-        let spec = besom_sweep::parse(&new.text).map_err(|errors| errors.to_string().replace('\n', "; "))?;
+        let spec = besom_sweep::parse_stored(&new.text).map_err(|errors| errors.to_string().replace('\n', "; "))?;
         let engine = match &new.engine {
             Some(word) => Some(Engine::parse(word).ok_or_else(|| format!("unknown engine {word}"))?),
             None => None,
@@ -167,9 +167,15 @@ mod tests {
 
     /// A sweep of six jobs that nobody has written yet.
     async fn accepted(store: &dyn Store, name: &str, trainer_version: u32) -> Sweep {
-        let text = "{method: grid, parameters: {epochs: {values: [1, 2, 3, 4, 5, 6]}}, besom: {dataset: {source: \
-                    'builtin:sketches'}}}";
-        let spec = besom_sweep::parse(text).unwrap();
+        accepted_once(store, name, trainer_version, TEXT).await
+    }
+
+    const TEXT: &str = "{method: grid, parameters: {epochs: {values: [1, 2, 3, 4, 5, 6]}}, besom: {dataset: {source: \
+                        'builtin:sketches'}}}";
+
+    /// As [`accepted`], of a file that this build may refuse.
+    async fn accepted_once(store: &dyn Store, name: &str, trainer_version: u32, text: &str) -> Sweep {
+        let spec = besom_sweep::parse_stored(text).unwrap();
         let expansion = Expansion::new(&spec, None).unwrap();
         let dataset = Digest::parse(&"0".repeat(64)).unwrap();
         let new = NewSweep {
@@ -215,6 +221,16 @@ mod tests {
         assert!(!expander.step().await.unwrap(), "nothing is left that this build could do");
         let created = async |name| store.find_sweep(name).await.unwrap().jobs_created;
         assert_eq!((created("ours").await, created("theirs").await), (6, 0));
+    }
+
+    #[tokio::test]
+    async fn a_sweep_whose_file_would_be_refused_today_is_expanded_to_its_end() {
+        let Setup { store, mut expander, dir: _dir } = setup().await;
+        let text = TEXT.replace("{method", "{metric: {name: val_loss, goal: maximize}, method");
+        besom_sweep::parse(&text).expect_err("the largest loss would rank first");
+        let old = accepted_once(&*store, "old", TRAINER_VERSION, &text).await;
+        assert!(!expander.step().await.unwrap());
+        assert_eq!(store.find_sweep(&old.new.name).await.unwrap().jobs_created, 6);
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ mod hyperparameters;
 mod name;
 mod parse;
 mod refusals;
+mod source;
 mod spec;
 mod words;
 mod yaml;
@@ -29,7 +30,9 @@ pub use hyperparameters::{
     Activation, Clipping, ConfigError, EarlyStopping, Hyperparameters, Initializer, Optimizer, Params, Schedule,
 };
 pub use name::{SweepName, handle};
-pub use parse::parse;
+pub use parse::{parse, parse_stored};
+pub use source::shown_source;
 pub use spec::{
     DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, Scale, SpecError, SweepSpec,
 };
+pub use words::steers_terminal;

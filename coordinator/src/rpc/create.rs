@@ -79,7 +79,7 @@ async fn taken(store: &dyn Store, draft: Draft, dataset: Digest, what: String) -
 }
 
 fn what_differs(other: &Sweep, draft: &Draft, dataset: &Digest) -> Vec<String> {
-    let Ok(spec) = besom_sweep::parse(&other.new.text) else { return Vec::new() };
+    let Ok(spec) = besom_sweep::parse_stored(&other.new.text) else { return Vec::new() };
     let engine = other.new.engine.as_deref().and_then(Engine::parse);
     let before = Meaning { text: &other.new.text, spec: &spec, engine, dataset: other.new.dataset.as_str() };
     let (text, spec, engine) = (draft.text.as_str(), &draft.spec, draft.engine);

@@ -144,6 +144,11 @@ pub(super) struct SweepRow {
 }
 
 impl SweepRow {
+    /// The name as it was given.
+    pub(super) fn title(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.name)
+    }
+
     /// The counts come from another statement.
     pub(super) fn with(self, counts: JobCounts) -> Result<Sweep, StoreError> {
         let place = Place { table: "sweeps", id: self.id };

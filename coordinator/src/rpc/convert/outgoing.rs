@@ -65,6 +65,7 @@ pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
         swept: new.swept,
         title,
         problem: sweep.problem.unwrap_or_default(),
+        engine: new.engine.unwrap_or_default(),
     }
 }
 

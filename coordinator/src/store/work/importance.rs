@@ -100,10 +100,11 @@ async fn spec_of(handle: &Handle, specs: &mut Specs, sweep: SweepId) -> Result<O
     let text = text.await?;
     let bytes = text.len();
     // A file of a megabyte takes a moment that other tasks of this thread should not wait for.
-    let spec = spawn_blocking(move || besom_sweep::parse(&text).ok().map(Arc::new)).await.unwrap_or_else(|error| {
-        tracing::error!(sweep.id = %sweep, %error, "the file of a sweep was not read");
-        None
-    });
+    let spec =
+        spawn_blocking(move || besom_sweep::parse_stored(&text).ok().map(Arc::new)).await.unwrap_or_else(|error| {
+            tracing::error!(sweep.id = %sweep, %error, "the file of a sweep was not read");
+            None
+        });
     specs.remember(sweep, bytes, spec.clone());
     Ok(spec)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use besom_sweep::SweepName;
 use tracing::warn;
 
 use super::dialect::{self, Conn};
@@ -20,22 +21,33 @@ const COUNTS: &str = include_str!("../sql/sweep_counts.sql");
 pub(super) async fn find(conn: &mut Conn, name_or_number: &str) -> Result<Sweep, Failure> {
     let mut row = row_by_name(conn, name_or_number).await?;
     if row.is_none()
+        && name_or_number.bytes().all(|byte| byte.is_ascii_digit())
         && let Ok(number) = name_or_number.parse()
     {
         row = row_by_id(conn, SweepId(number)).await?;
     }
-    // A name that is no handle is found by the handle that is made from it.
-    let handle = besom_sweep::handle(name_or_number);
-    if row.is_none() && handle != name_or_number && !handle.is_empty() {
-        row = row_by_name(conn, &handle).await?;
+    // A name that is no handle is found by the handle that is made from it. The handle alone proves nothing: of texts
+    // that merely look like it, many have the same one, and the sweep may be about to be cancelled.
+    if row.is_none()
+        && let Ok(name) = SweepName::new(name_or_number)
+    {
+        let named = row_by_name(conn, name.handle()).await?;
+        row = named.filter(|row| row.title() == name.title() || row.name == name.title());
     }
     match row {
         Some(row) => with_counts(conn, row).await,
         None => {
             let all = rows(conn, None, None, None).await?;
+            let handle = besom_sweep::handle(name_or_number);
+            let likeness = |row: &SweepRow| {
+                [name_or_number, &handle]
+                    .map(|text| strsim::jaro_winkler(&row.name, text))
+                    .into_iter()
+                    .fold(0.0, f64::max)
+            };
             let similar = all
                 .iter()
-                .map(|row| (strsim::jaro_winkler(&row.name, name_or_number), &row.name))
+                .map(|row| (likeness(row), &row.name))
                 .filter(|(likeness, _)| *likeness > 0.8)
                 .max_by(|a, b| a.0.total_cmp(&b.0));
             let what = match similar {
