@@ -5,7 +5,7 @@ use besom_sweep::{Expansion, Hyperparameters, Plan, SweepSpec, parse};
 
 fn expand(text: &str) -> Expansion {
     let spec = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    assert_eq!(SweepSpec::from_canonical_json(&spec.canonical_json()).unwrap(), spec, "{text}");
+    assert_eq!(SweepSpec::from_canonical_json(&spec.canonical_json()).expect("what was written"), spec, "{text}");
     Expansion::new(&spec, None).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
