@@ -4,8 +4,9 @@
 use serde_json::Value;
 
 use crate::axes;
+use crate::hyperparameters::Params;
 use crate::hyperparameters::table;
-use crate::{Params, SpecError, SweepSpec};
+use crate::spec::{SpecError, SweepSpec};
 
 /// The most jobs (and points) that one sweep may have.
 pub(crate) const MAX_JOBS: u64 = 1_000_000;

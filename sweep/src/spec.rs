@@ -3,7 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::canonical::canonical;
-use crate::{Engine, Params};
+use crate::config::Engine;
+use crate::hyperparameters::Params;
 
 /// A checked sweep file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
