@@ -64,7 +64,8 @@ impl Expander {
         // Before the sweeps are listed, so that none of those that were handed on is missing from the list.
         self.under_way.extend(self.dispatcher.expansions().take_made());
         let sweeps = bounded(self.store.unexpanded_sweeps()).await?;
-        self.under_way.retain(|id, _| sweeps.iter().any(|sweep| sweep.id == *id));
+        let refused = &self.refused;
+        self.under_way.retain(|id, _| !refused.contains(id) && sweeps.iter().any(|sweep| sweep.id == *id));
         let mut left = false;
         for sweep in sweeps {
             if self.refused.contains(&sweep.id) {

@@ -1,6 +1,6 @@
-//! Working out the points of sweeps: a few at once, since a sweep of a million points takes a core for a second, and
-//! memory in proportion to its points. What was worked out when a sweep was made goes on to the expander, which writes its
-//! jobs: no file is parsed for it again.
+//! Working out the points of sweeps: a few at once, since a sweep of a million points takes a core
+//! for a second, and memory in proportion to its points. What was worked out when a sweep was made
+//! goes on to the expander, which writes its jobs: no file is parsed for it again.
 
 use std::{
     collections::HashMap,
@@ -21,11 +21,12 @@ const AT_ONCE: usize = 2;
 const WAITING: usize = 30;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Expansions that wait for the expander; it takes all of them at each of its looks. Of any more the expander reads the
-/// stored text.
+/// Expansions that wait for the expander; it takes all of them at each of its looks. Of any more
+/// the expander reads the stored text.
 const MOST_MADE: usize = 64;
 
-/// The points of sweeps: whose turn it is to work some out, and those that are worked out and whose jobs are not created yet.
+/// The points of sweeps: whose turn it is to work some out, and those that are worked out and whose
+/// jobs are not created yet.
 pub(crate) struct Expansions {
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
@@ -35,7 +36,8 @@ pub(crate) struct Expansions {
     unexpanded: Notify,
 }
 
-/// A turn; it ends when this is dropped. It goes along with the work, which goes on when a client hangs up.
+/// A turn; it ends when this is dropped. It goes along with the work, which goes on when a client
+/// hangs up.
 #[derive(Debug)]
 pub(crate) struct Turn {
     _turn: OwnedSemaphorePermit,

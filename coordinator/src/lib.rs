@@ -1,8 +1,9 @@
 //! Decides who trains what, and keeps every result.
 //!
-//! Data flows one way: `rpc` converts a request and calls `dispatcher` or `store`; the store compares and sets in one
-//! transaction, with decisions taken by `domain`; the reaper expires leases. Only this crate writes state. It never
-//! trains, and never sees the worker crate.
+//! Data flows one way: `rpc` converts a request and calls `dispatcher` or `store`; the store
+//! compares and sets in one transaction, with decisions taken by `domain`; the reaper expires
+//! leases. A store and the bytes of its artifacts are put together in `open`. Only this crate
+//! writes state. It never trains, and never sees the worker crate.
 
 pub mod artifacts;
 mod catch_up;

@@ -1,7 +1,8 @@
 //! From a store's URL to a store that is ready, with the artifacts that belong to it.
 //!
-//! SQLite: lock, open, migrate, in this order, so that no second coordinator ever touches the database; network file
-//! systems are refused, because SQLite's locks do not hold there. Postgres: connect and migrate; any number may.
+//! SQLite: lock, open, migrate, in this order, so that no second coordinator ever touches the
+//! database; network file systems are refused, because SQLite's locks do not hold there. Postgres:
+//! connect and migrate; any number may.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +34,8 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Closes the store and only then gives the right to it away. What does not close in time ends with the process.
+    /// Closes the store and only then gives the right to it away. What does not close in time ends
+    /// with the process.
     pub async fn close(self) {
         if tokio::time::timeout(CLOSING, self.store.close()).await.is_err() {
             tracing::warn!("the store did not close in time; nothing is lost by it");
@@ -41,8 +43,8 @@ impl Opened {
     }
 }
 
-/// Opens for writing and brings the database to this build's migrations. A missing SQLite database is made, with its
-/// folder.
+/// Opens for writing and brings the database to this build's migrations. A missing SQLite database
+/// is made, with its folder.
 ///
 /// # Errors
 /// `Held` if another process has the SQLite database; the others as they say.
@@ -74,8 +76,9 @@ pub async fn open(url: &StoreUrl) -> Result<Opened, OpenError> {
     }
 }
 
-/// Opens an existing store for reading, beside a coordinator or without one. It changes nothing and needs no lock. A store that
-/// another process is making, or brings to this build's migrations, is waited for.
+/// Opens an existing store for reading, beside a coordinator or without one. It changes nothing and
+/// needs no lock. A store that another process is making, or brings to this build's migrations, is
+/// waited for.
 ///
 /// # Errors
 /// `NotFound` if there is no database or no store in it; the others as they say.

@@ -1,6 +1,6 @@
-//! The structure of the workspace, checked where it is written down: in the manifests, in what cargo resolves from them, and in
-//! the imports of the pure part of the coordinator. A dependency that points the other way is found here, and not by
-//! whoever later wants to use a crate alone.
+//! The structure of the workspace, checked where it is written down: in the manifests, in what
+//! cargo resolves from them, and in the imports of the pure part of the coordinator. A dependency
+//! that points the other way is found here, and not by whoever later wants to use a crate alone.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -13,7 +13,8 @@ use std::{
 
 use serde_json::Value;
 
-/// What the product's crates may depend on, as ARCHITECTURE.md says. To change a line here is to change the design.
+/// What the product's crates may depend on, as ARCHITECTURE.md says. To change a line here is to
+/// change the design.
 const DRAWN: [(&str, &[&str]); 9] = [
     ("besom-sweep", &[]),
     ("besom-proto", &[]),
@@ -38,7 +39,8 @@ const DRAWN: [(&str, &[&str]); 9] = [
     ),
 ];
 
-/// Crates that serve tests only: others may name them as dev-dependencies alone, and they may use whatever they test.
+/// Crates that serve tests only: others may name them as dev-dependencies alone, and they may use
+/// whatever they test.
 const FOR_TESTS: [&str; 1] = ["besom-testkit"];
 
 /// What must not be reached from a crate, however far away.
@@ -64,7 +66,8 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The crates of the workspace, each with the others that it depends on: for itself, and for its tests alone.
+/// The crates of the workspace, each with the others that it depends on: for itself, and for its
+/// tests alone.
 fn drawn_by_cargo() -> BTreeMap<String, [BTreeSet<String>; 2]> {
     let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version", "1"])).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
@@ -180,8 +183,9 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What a file of the domain names outside of the domain, in an import or in the middle of the code. The text is cut into
-/// words, so that no nesting of an import hides a crate; comments may name what they want.
+/// What a file of the domain names outside of the domain, in an import or in the middle of the
+/// code. The text is cut into words, so that no nesting of an import hides a crate; comments may
+/// name what they want.
 fn outside_paths(text: &str) -> Vec<String> {
     let code: String = text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect();
     let is_part = |character: char| character.is_alphanumeric() || character == '_';

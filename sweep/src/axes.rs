@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use crate::hyperparameters::Params;
 use crate::hyperparameters::table::{self, Choice, Owner, Row};
-use crate::spec::Method;
-use crate::{Params, SweepSpec};
+use crate::spec::{Method, SweepSpec};
 
 /// A parameter with several values.
 #[derive(Debug, Clone)]

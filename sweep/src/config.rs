@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::canonical::{canonical, sha256};
 use crate::hyperparameters::table::{self, Owner};
-use crate::{ConfigError, Hyperparameters, Params};
+use crate::hyperparameters::{ConfigError, Hyperparameters, Params};
 
 /// The one trainer: a multilayer perceptron.
 pub const TRAINER: &str = crate::trainer::MLP.name;

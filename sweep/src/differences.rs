@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::spec::Method;
+use crate::config::Engine;
+use crate::source::shown_source;
+use crate::spec::{Method, SweepSpec};
 use crate::words::shorten;
 use crate::yaml::{self, Kind, Node};
-use crate::{Engine, SweepSpec, shown_source};
 
 /// Lists with more values are not shown: what one of them has and the other has not is.
 const LISTED: usize = 8;

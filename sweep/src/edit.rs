@@ -6,11 +6,13 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::errors::SpecErrors;
 use crate::hyperparameters::table::{self, Row};
+use crate::name::SweepName;
 use crate::parse::to_json;
+use crate::refusals;
 use crate::words::{hint, shorten};
 use crate::yaml::{self, Entry, Kind, Node};
-use crate::{SpecErrors, SweepName, refusals};
 
 /// One value to set.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::SpecError;
+use crate::spec::SpecError;
 
 /// Errors beyond these, the last in the file, are counted and not kept: a hostile file may hold a hundred thousand.
 const KEPT: usize = 50;

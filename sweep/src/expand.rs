@@ -9,10 +9,12 @@ use serde_json::json;
 
 use crate::axes::{self, Axes, Dropped};
 use crate::canonical::{canonical, sha256};
+use crate::config::{Engine, JobConfig};
 use crate::errors::{Faults, SpecErrors};
+use crate::hyperparameters::Hyperparameters;
+use crate::parse;
 use crate::refusals::{MAX_JOBS, refusals};
-use crate::spec::Method;
-use crate::{Engine, Hyperparameters, JobConfig, SpecError, SweepSpec, parse};
+use crate::spec::{Method, SpecError, SweepSpec};
 
 /// Every job of a sweep, any of which can be computed by its index without the others: expansion can stop and resume.
 #[derive(Debug, Clone)]

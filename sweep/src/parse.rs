@@ -14,9 +14,10 @@ use serde_json::Value;
 
 use crate::errors::{Faults, SpecErrors};
 use crate::hyperparameters::table;
-use crate::spec::{Goal, Method, Metric, MetricName};
+use crate::name::SweepName;
+use crate::spec::{Goal, Method, Metric, MetricName, SpecError, SweepSpec};
 use crate::words::hint;
-use crate::{SpecError, SweepName, SweepSpec, refusals, yaml};
+use crate::{refusals, yaml};
 use section::{Item, Section};
 
 pub(crate) use section::to_json;

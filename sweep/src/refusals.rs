@@ -1,15 +1,18 @@
-//! What a sweep may not ask for although each of its values is possible: too much, or what excludes one another.
+//! What a sweep may not ask for although each of its values is possible: too much, or what excludes
+//! one another.
 
 use serde_json::Value;
 
 use crate::axes;
+use crate::hyperparameters::Params;
 use crate::hyperparameters::table;
-use crate::{Params, SpecError, SweepSpec};
+use crate::spec::{SpecError, SweepSpec};
 
 /// The most jobs (and points) that one sweep may have.
 pub(crate) const MAX_JOBS: u64 = 1_000_000;
 
-/// What no expansion of the file would make sense of, although each of its values is right by itself.
+/// What no expansion of the file would make sense of, although each of its values is right by
+/// itself.
 pub(crate) fn refusals(spec: &SweepSpec) -> Vec<SpecError> {
     let mut refusals = Vec::new();
     refusals.extend(two_clippings(spec));

@@ -1,9 +1,14 @@
 //! A sweep as its file asks for it, checked but not yet worked out into points.
 
-use crate::{Engine, Params};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use crate::canonical::canonical;
+use crate::config::Engine;
+use crate::hyperparameters::Params;
 
 /// A checked sweep file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SweepSpec {
     /// The file's `name`, if it has one.
     pub name: Option<String>,
@@ -33,6 +38,22 @@ pub struct SweepSpec {
     pub engine: Option<Engine>,
 }
 
+impl SweepSpec {
+    /// The specification as one line of JSON in its one spelling: sorted keys, no spaces, every default filled in. What was read
+    /// from it is the same specification to the last bit, without another look at the file.
+    pub fn canonical_json(&self) -> String {
+        canonical(&serde_json::to_value(self).expect("a checked specification has no number that JSON lacks"))
+    }
+
+    /// Reads what [`SweepSpec::canonical_json`] wrote. It is not checked again.
+    ///
+    /// # Errors
+    /// A text that is something else, or what a later build wrote with more in it.
+    pub fn from_canonical_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+}
+
 /// How points are made of parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -43,7 +64,8 @@ pub enum Method {
 }
 
 /// One entry of `parameters`, its values normalised and checked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ParameterSpec {
     /// The full name: `learning_rate`, also where the file said `lr`.
     pub name: String,
@@ -52,7 +74,8 @@ pub struct ParameterSpec {
 }
 
 /// A metric and which way is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Metric {
     /// Which number of an epoch.
     pub name: MetricName,
@@ -103,7 +126,8 @@ pub enum KeepModels {
 }
 
 /// `besom.dataset`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DatasetSpec {
     /// A path, an https URL or `builtin:sketches`, as written; the first one where the file lists several.
     pub source: String,
@@ -170,7 +194,7 @@ impl DatasetSpec {
 }
 
 /// How values become inputs of a network, by the statistics of the training split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scale {
     /// As they are.
@@ -220,6 +244,26 @@ macro_rules! words {
         }
     };
 }
+
+/// JSON has the same words.
+macro_rules! words_in_json {
+    ($($type:ident),+) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = String::deserialize(deserializer)?;
+                Self::parse(&word).ok_or_else(|| D::Error::custom(format!("unknown word {word:?}")))
+            }
+        }
+    )+};
+}
+
+words_in_json!(Method, MetricName, Goal, Objective, KeepModels, Engine);
 
 words!(Method { Grid = "grid", OneAtATime = "one_at_a_time" });
 words!(MetricName { Loss = "loss", Accuracy = "accuracy", ValLoss = "val_loss", ValAccuracy = "val_accuracy" });

@@ -1,10 +1,11 @@
 //! The examples that people copy: the files of `examples/`, every one in `docs/sweep-file.md` and `docs/data.md`, and those
 //! of `docs/classic-sweep.md`.
 
-use besom_sweep::{Expansion, Hyperparameters, Plan, parse};
+use besom_sweep::{Expansion, Hyperparameters, Plan, SweepSpec, parse};
 
 fn expand(text: &str) -> Expansion {
     let spec = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(SweepSpec::from_canonical_json(&spec.canonical_json()).expect("what was written"), spec, "{text}");
     Expansion::new(&spec, None).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 

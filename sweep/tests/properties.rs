@@ -161,6 +161,17 @@ proptest! {
     }
 
     #[test]
+    fn a_specification_survives_its_canonical_form(text in file()) {
+        let spec = parse(&text).expect("a right file");
+        let json = spec.canonical_json();
+        let read = SweepSpec::from_canonical_json(&json).expect("what was written");
+        prop_assert_eq!(&read, &spec);
+        prop_assert_eq!(read.canonical_json(), json);
+        let digest = |spec: &SweepSpec| Expansion::new(spec, None).expect("few points").sweep_digest("digest");
+        prop_assert_eq!(digest(&read), digest(&spec));
+    }
+
+    #[test]
     fn any_float_survives_to_the_last_bit(bits in any::<u64>()) {
         let learning_rate = f64::from_bits(bits).abs();
         prop_assume!(learning_rate > 0.0 && learning_rate <= 1e6);

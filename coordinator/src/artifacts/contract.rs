@@ -13,7 +13,8 @@ use crate::{
 /// The largest chunk that a store gives out, in bytes.
 pub const CHUNK: usize = besom_proto::transfer::PIECE;
 
-/// Who sends an upload: each has room of its own, so that strangers cannot use up what workers need.
+/// Who sends an upload: each has room of its own, so that strangers cannot use up what workers
+/// need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sender {
     /// A worker that the store knows.
@@ -139,15 +140,15 @@ pub trait ArtifactStore: Send + Sync + 'static {
     /// What is stored under the digest.
     async fn find(&self, digest: &Digest) -> Result<Option<Stored>, ArtifactError>;
 
-    /// As [`ArtifactStore::find`], for somebody who is about to name it: it then stays for [`super::UNNAMED`], whatever else
-    /// drops it.
+    /// As [`ArtifactStore::find`], for somebody who is about to name it: it then stays for
+    /// [`super::UNNAMED`], whatever else drops it.
     async fn claim(&self, digest: &Digest) -> Result<Option<Stored>, ArtifactError>;
 
     /// How much of an upload was received. One that still is, stops.
     async fn received(&self, digest: &Digest, upload: &str) -> Result<u64, ArtifactError>;
 
-    /// Takes the bytes of an upload and makes them visible once they are verified and durable. Storing what is there
-    /// already is fine, also at the same time from two sides.
+    /// Takes the bytes of an upload and makes them visible once they are verified and durable.
+    /// Storing what is there already is fine, also at the same time from two sides.
     async fn put(
         &self,
         upload: NewUpload,
@@ -157,7 +158,8 @@ pub trait ArtifactStore: Send + Sync + 'static {
     /// The size, and the bytes from `offset` on in chunks of at most [`CHUNK`].
     async fn get(&self, digest: &Digest, offset: u64) -> Result<(u64, Chunks), ArtifactError>;
 
-    /// Forgets uploads that nobody went on with, and removes the bytes of artifacts that were dropped.
+    /// Forgets uploads that nobody went on with, and removes the bytes of artifacts that were
+    /// dropped.
     async fn tidy(&self) -> Result<(), ArtifactError>;
 
     /// Removes artifacts that no row has named for [`super::UNNAMED`]; says how many.

@@ -1,4 +1,5 @@
-//! Folders, and syncs of files and folders. One that fails ends the process: see [`mod@crate::failed_sync`].
+//! Folders, and syncs of files and folders. One that fails ends the process: see
+//! [`mod@crate::failed_sync`].
 
 use std::{
     fs::{self, File},

@@ -16,7 +16,8 @@ use crate::store::{
 /// The name of the database that has its artifacts in a folder without its name.
 const DEFAULT_NAME: &str = "besom.db";
 
-/// Beside the database, and its alone: two databases in one folder would otherwise remove each other's files.
+/// Beside the database, and its alone: two databases in one folder would otherwise remove each
+/// other's files.
 fn own_folder(database: &Path) -> PathBuf {
     let database = resolve_symlinks(database);
     let folder = folder_of(&database);
@@ -41,9 +42,9 @@ pub(crate) fn readable(database: &Path) -> PathBuf {
     if own.is_dir() { own } else { shared_folder(database) }
 }
 
-/// The folder of a database that is opened for writing. A database that is opened for the first time by this build is given
-/// one of its own, with its files of the folder that it shared with others. They stay there as well, since nobody knows who
-/// else names them.
+/// The folder of a database that is opened for writing. A database that is opened for the first
+/// time by this build is given one of its own, with its files of the folder that it shared with
+/// others. They stay there as well, since nobody knows who else names them.
 ///
 /// # Errors
 /// If a file cannot be linked or copied, or the database does not say which artifacts it has.

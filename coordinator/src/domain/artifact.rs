@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// An artifact that no row names stays for so long: whoever has just stored it, or was told that it is there, is about to
-/// name it.
+/// An artifact that no row names stays for so long: whoever has just stored it, or was told that it
+/// is there, is about to name it.
 pub const UNNAMED: Duration = Duration::from_secs(60 * 60);
 
 /// What an artifact is for.

@@ -1,12 +1,15 @@
-//! What can go wrong in the store, from the database's own error to what a caller or a person is told.
+//! What can go wrong in the store, from the database's own error to what a caller or a person is
+//! told.
 //!
-//! [`StoreError`] is the answer of a call, [`OpenError`] that of opening a store. Inside a transaction an error is a
-//! [`Failure`]: the runner of transactions either tries the whole transaction again or turns the failure into a
-//! [`StoreError`]. Which database error is which [`Class`] stands in one small function per database, `classify`.
+//! [`StoreError`] is the answer of a call, [`OpenError`] that of opening a store. Inside a
+//! transaction an error is a [`Failure`]: the runner of transactions either tries the whole
+//! transaction again or turns the failure into a [`StoreError`]. Which database error is which
+//! [`Class`] stands in one small function per database, `classify`.
 //!
-//! The libraries' own texts repeat their causes, carry codes and lines of the server's source, and name no store. So what
-//! people read is put together here: which store, what is wrong, what to do, each once. A store comes in as it is printed
-//! (see [`super::StoreUrl`]), so no password gets here.
+//! The libraries' own texts repeat their causes, carry codes and lines of the server's source, and
+//! name no store. So what people read is put together here: which store, what is wrong, what to do,
+//! each once. A store comes in as it is printed (see [`super::StoreUrl`]), so no password gets
+//! here.
 
 use std::{io, path::PathBuf};
 
@@ -34,7 +37,8 @@ pub enum StoreError {
     /// The database is away or busy; the same call may succeed later.
     #[error("the database is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// No room for what is to be written; the same call may succeed once there is some. Nothing of it was stored.
+    /// No room for what is to be written; the same call may succeed once there is some. Nothing of
+    /// it was stored.
     #[error("the disk of the store is full; free some space, and all goes on by itself")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// More of something than is kept; the same call may succeed once there is less.
@@ -43,7 +47,8 @@ pub enum StoreError {
         /// The limit, and what to do.
         what: String,
     },
-    /// A row that does not parse, or a statement that the database refused: a bug or a damaged database.
+    /// A row that does not parse, or a statement that the database refused: a bug or a damaged
+    /// database.
     #[error("table {table}, row {id}: {problem}")]
     Corrupt {
         /// Which table.
@@ -211,7 +216,8 @@ pub(super) fn of_sqlite(store: impl ToString, error: &sqlx::Error) -> OpenError 
 fn sqlite_advice(code: i32) -> Option<&'static str> {
     use libsqlite3_sys as sqlite;
     match code {
-        // A file in write-ahead mode whose last user closed it cleanly can only be opened by somebody who may write beside it.
+        // A file in write-ahead mode whose last user closed it cleanly can only be opened by
+        // somebody who may write beside it.
         sqlite::SQLITE_READONLY_DIRECTORY | sqlite::SQLITE_READONLY_CANTINIT => {
             return Some("no permission to write beside the database: start its coordinator, or read a copy");
         }

@@ -1,4 +1,5 @@
-//! What a request for jobs may be given. The work of both databases makes one, and the dialect of each carries it out.
+//! What a request for jobs may be given. The work of both databases makes one, and the dialect of
+//! each carries it out.
 
 use super::contract::AcquireRequest;
 use crate::domain::{Timestamp, Trainers};

@@ -10,11 +10,13 @@ use super::{
     url::StoreUrl,
 };
 
-/// How long somebody who reads waits for whoever makes the store: migrations of a large store take longer than of an empty one.
+/// How long somebody who reads waits for whoever makes the store: migrations of a large store take
+/// longer than of an empty one.
 const MAKING: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Waits, for a while, until nobody else is about to make the store or to change its tables: half of that is no store yet.
+/// Waits, for a while, until nobody else is about to make the store or to change its tables: half
+/// of that is no store yet.
 pub(crate) async fn until_made(url: &StoreUrl) {
     let deadline = Instant::now() + MAKING;
     loop {
@@ -22,7 +24,8 @@ pub(crate) async fn until_made(url: &StoreUrl) {
             StoreUrl::Sqlite(path) => SqliteStore::check_made(path).await,
             StoreUrl::Postgres(url) => PostgresStore::check_made(url).await,
         };
-        // Any other error is for whoever opens the store. A file that is just being made may be locked for a moment.
+        // Any other error is for whoever opens the store. A file that is just being made may be
+        // locked for a moment.
         let may_come = matches!(made, Err(OpenError::NotFound { .. } | OpenError::Unavailable { .. }));
         if !may_come || Instant::now() >= deadline {
             return;

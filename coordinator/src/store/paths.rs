@@ -1,4 +1,5 @@
-//! The path of a SQLite database: its folder, the file behind its links, and where such a file must not be.
+//! The path of a SQLite database: its folder, the file behind its links, and where such a file must
+//! not be.
 
 use std::{
     fs, io,
@@ -10,14 +11,17 @@ use super::{
     url::{IS_FOLDER, StoreUrl},
 };
 
-/// Where the mounted file systems are listed; other systems than Linux have no such file and are not checked.
+/// Where the mounted file systems are listed; other systems than Linux have no such file and are
+/// not checked.
 const MOUNTS: &str = "/proc/self/mounts";
 
-/// Types of file systems whose files several machines can open. SQLite's locks and its shared memory fail there.
+/// Types of file systems whose files several machines can open. SQLite's locks and its shared
+/// memory fail there.
 const NETWORK_FILE_SYSTEMS: [&str; 11] =
     ["nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "ceph", "glusterfs", "fuse.glusterfs", "fuse.sshfs"];
 
-/// The file that the path leads to, where it exists. SQLite keeps its own files beside that one, too.
+/// The file that the path leads to, where it exists. SQLite keeps its own files beside that one,
+/// too.
 pub(crate) fn resolve_symlinks(database: &Path) -> PathBuf {
     database.canonicalize().unwrap_or_else(|_| database.to_owned())
 }
@@ -56,8 +60,9 @@ pub(crate) fn prepare_folder(database: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Refuses a database that has several names (hard links): the lock lies beside one of them, so that two coordinators could
-/// open one file. Symbolic links are followed instead. A single file that is mounted in two places cannot be told apart.
+/// Refuses a database that has several names (hard links): the lock lies beside one of them, so
+/// that two coordinators could open one file. Symbolic links are followed instead. A single file
+/// that is mounted in two places cannot be told apart.
 pub(crate) fn refuse_other_names(database: &Path) -> Result<(), OpenError> {
     use std::os::unix::fs::MetadataExt;
     let database = resolve_symlinks(database);
@@ -82,8 +87,8 @@ pub(crate) fn refuse_other_names(database: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The type of the file system that holds `folder` (absolute), if it is one of the network. The last of the longest mount
-/// points counts: a later mount covers an earlier one.
+/// The type of the file system that holds `folder` (absolute), if it is one of the network. The
+/// last of the longest mount points counts: a later mount covers an earlier one.
 fn network_file_system<'a>(mounts: &'a str, folder: &Path) -> Option<&'a str> {
     let mut holder: Option<(usize, &str)> = None;
     for line in mounts.lines() {

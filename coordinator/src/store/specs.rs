@@ -1,4 +1,5 @@
-//! What the files of sweeps ask for, remembered: a file never changes, and reading a large one takes a moment.
+//! What the files of sweeps ask for, remembered: a file never changes, and reading a large one
+//! takes a moment.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -6,8 +7,8 @@ use besom_sweep::SweepSpec;
 
 use crate::domain::SweepId;
 
-/// The text of the files that are remembered, in bytes: those of all sweeps that run at a time, as people write them. Read, a file
-/// takes up to ten times as much.
+/// The text of the files that are remembered, in bytes: those of all sweeps that run at a time, as
+/// people write them. Read, a file takes up to ten times as much.
 const MOST_TEXT: usize = 4 << 20;
 
 /// The specifications that were read last. `None` stands for a file that this build reads no more.
@@ -23,7 +24,8 @@ impl Specs {
         self.specs.get(&sweep).cloned()
     }
 
-    /// Remembers what was read from a text of `bytes`, in the place of all others where there is no room beside them.
+    /// Remembers what was read from a text of `bytes`, in the place of all others where there is no
+    /// room beside them.
     pub(super) fn remember(&mut self, sweep: SweepId, bytes: usize, spec: Option<Arc<SweepSpec>>) {
         if self.bytes + bytes > MOST_TEXT {
             *self = Self::default();

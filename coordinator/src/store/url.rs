@@ -73,11 +73,13 @@ pub(super) fn postgres_options(url: &str) -> Result<PgConnectOptions, OpenError>
         return Err(bad(problem));
     }
     let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| bad(plain(&error)))?;
-    // The log is besom's own: no statements, and no notices such as that the table of migrations is there already.
+    // The log is besom's own: no statements, and no notices such as that the table of migrations is
+    // there already.
     Ok(options.application_name("besom").options([("client_min_messages", "warning")]).disable_statement_logging())
 }
 
-/// Parameters of a Postgres URL whose values are no secrets. The driver knows these, `password` and `options[NAME]`.
+/// Parameters of a Postgres URL whose values are no secrets. The driver knows these, `password` and
+/// `options[NAME]`.
 const PARAMETERS: [&str; 17] = [
     "sslmode",
     "ssl-mode",
@@ -98,8 +100,8 @@ const PARAMETERS: [&str; 17] = [
     "options",
 ];
 
-/// What is wrong with the names of a Postgres URL's parameters. The driver would print those that it does not know with
-/// their values, and a password with a slip in its name is one.
+/// What is wrong with the names of a Postgres URL's parameters. The driver would print those that
+/// it does not know with their values, and a password with a slip in its name is one.
 fn unknown_parameter(url: &str) -> Option<String> {
     let query = url.split_once('?')?.1;
     let query = query.split('#').next().unwrap_or_default();
@@ -109,7 +111,8 @@ fn unknown_parameter(url: &str) -> Option<String> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let (unknown, value) =
         pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).find(|(name, _)| !known(name))?;
-    // Without a value, or with an @ behind a question mark that should have been escaped, it may be (part of) a password.
+    // Without a value, or with an @ behind a question mark that should have been escaped, it may be
+    // (part of) a password.
     let named = match is_word(unknown) && !value.is_empty() && !query.contains('@') {
         true => format!("parameter {unknown}"),
         false => "a parameter".to_owned(),
@@ -123,10 +126,12 @@ fn is_word(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
-/// Between the user's colon and the last `@`, and the values of the query but those that are known to be no secrets.
+/// Between the user's colon and the last `@`, and the values of the query but those that are known
+/// to be no secrets.
 pub(super) fn hide_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    // A password may hold a slash or a question mark that should have been escaped: rather hide too much.
+    // A password may hold a slash or a question mark that should have been escaped: rather hide too
+    // much.
     let rest = match rest.rsplit_once('@') {
         Some((user, place)) if user.contains(':') => {
             format!("{}:***@{place}", user.split(':').next().unwrap_or_default())

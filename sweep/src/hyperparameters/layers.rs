@@ -22,7 +22,8 @@ pub enum Activation {
 pub enum Initializer {
     /// Evenly within ±sqrt(6 / (inputs + outputs)).
     GlorotUniform,
-    /// Normal, cut at two standard deviations, of the standard deviation sqrt(2 / (inputs + outputs)).
+    /// Normal, cut at two standard deviations, of the standard deviation sqrt(2 / (inputs +
+    /// outputs)).
     GlorotNormal,
     /// Evenly within ±sqrt(6 / inputs).
     HeUniform,

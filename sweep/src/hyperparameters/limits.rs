@@ -3,8 +3,8 @@
 pub(super) const DEFAULT_OPTIMIZER: &str = "sgd";
 pub(super) const DEFAULT_SCHEDULE: &str = "constant";
 
-/// Widest hidden layer. With [`MAX_LAYERS`] and [`MAX_WEIGHTS`] it keeps a model, its gradient and its optimizer's
-/// state within a few gigabytes.
+/// Widest hidden layer. With [`MAX_LAYERS`] and [`MAX_WEIGHTS`] it keeps a model, its gradient and
+/// its optimizer's state within a few gigabytes.
 pub(super) const MAX_WIDTH: u64 = 8192;
 /// Most hidden layers.
 pub(super) const MAX_LAYERS: usize = 32;

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::{error::ConfigError, table};
 
-/// Hyperparameters by name, normalised: integers are JSON integers, names are the full lower-case ones, `hidden` is a
-/// list of integers. Sorted by name, so its text is canonical.
+/// Hyperparameters by name, normalised: integers are JSON integers, names are the full lower-case
+/// ones, `hidden` is a list of integers. Sorted by name, so its text is canonical.
 pub type Params = Map<String, Value>;
 
 fn row(name: &str) -> &'static table::Row {

@@ -3,12 +3,13 @@
 use super::dataset;
 use super::parameters::{self, Parameter, Parameters};
 use super::section::{Item, Section, integer};
+use crate::config::Engine;
 use crate::errors::Faults;
+use crate::hyperparameters::Params;
 use crate::refusals::MAX_JOBS;
-use crate::spec::{KeepModels, Method, Objective};
+use crate::spec::{DatasetSpec, KeepModels, Method, Objective, SpecError};
 use crate::words::hint;
 use crate::yaml::Kind;
-use crate::{DatasetSpec, Engine, Params, SpecError};
 
 /// What the block says.
 pub(super) struct Besom {

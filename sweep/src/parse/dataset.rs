@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::section::{Item, Section, to_json};
+use crate::confusion::MAX_CLASSES;
 use crate::errors::Faults;
+use crate::source::shown_source;
+use crate::spec::{DatasetSpec, Scale, SpecError};
 use crate::words::shorten;
 use crate::yaml::Kind;
-use crate::{DatasetSpec, MAX_CLASSES, Scale, SpecError, shown_source};
 
 /// The largest seed: the stores have signed integers.
 const MAX_SEED: u64 = i64::MAX.unsigned_abs();

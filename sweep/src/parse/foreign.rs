@@ -1,7 +1,7 @@
 //! Files of other tools, told by the keys of their top level: one sentence helps more than a list of unknown keys.
 
 use super::section::Section;
-use crate::SpecError;
+use crate::spec::SpecError;
 use crate::yaml::{Entry, Kind};
 
 /// A kind of file, and the keys that no sweep file has.

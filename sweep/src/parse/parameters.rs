@@ -8,9 +8,9 @@ use super::section::{Item, Section, to_json};
 use crate::errors::Faults;
 use crate::hyperparameters::table::{self, Row};
 use crate::refusals::MAX_JOBS;
+use crate::spec::{ParameterSpec, SpecError};
 use crate::words::hint;
 use crate::yaml::Kind;
-use crate::{ParameterSpec, SpecError};
 
 /// A parameter and where it stands.
 pub(super) struct Parameter {

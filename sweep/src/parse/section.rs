@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::SpecError;
 use crate::errors::Faults;
 use crate::hyperparameters::table;
+use crate::spec::SpecError;
 use crate::words::{hint, nearest, shorten};
 use crate::yaml::{Entry, Kind, Node};
 

@@ -12,8 +12,8 @@ use tokio::{
 
 use super::{ACQUIRE_TIMEOUT, PostgresStore, WRITERS, pool, postgres_options};
 
-/// Passes connections on to `server`. What was connected before a change of `host` stays connected and says nothing
-/// more, as after a failover that the network does not tell anybody of.
+/// Passes connections on to `server`. What was connected before a change of `host` stays connected
+/// and says nothing more, as after a failover that the network does not tell anybody of.
 async fn pass_on(listener: TcpListener, server: (String, u16), host: watch::Receiver<u32>) {
     let mut connections = JoinSet::new();
     loop {

@@ -1,10 +1,10 @@
-//! How much each hyperparameter matters: worked out from one snapshot on a connection that only reads, and kept in a short
-//! transaction of its own, so that no result waits for it.
+//! How much each hyperparameter matters: worked out from one snapshot on a connection that only
+//! reads, and kept in a short transaction of its own, so that no result waits for it.
 //!
 //! A sweep's file is read outside of any transaction, and once: what it lists never changes.
 //!
-//! The number of ended runs that it was worked out from is kept beside it. Where more have ended since, it is stale; so
-//! nothing is lost with a coordinator that stops after a sweep's last run.
+//! The number of ended runs that it was worked out from is kept beside it. Where more have ended
+//! since, it is stale; so nothing is lost with a coordinator that stops after a sweep's last run.
 
 use std::{sync::Arc, time::Instant};
 
@@ -34,8 +34,8 @@ const FAILED: &str = include_str!("../sql/importance_failed.sql");
 const DROP: &str = include_str!("../sql/importances_drop.sql");
 const INSERT: &str = include_str!("../sql/importance_insert.sql");
 
-/// As it was last worked out, and worked out first where that is stale: of an ended sweep nobody else may do it any more,
-/// and a store that is only read has nobody who would.
+/// As it was last worked out, and worked out first where that is stale: of an ended sweep nobody
+/// else may do it any more, and a store that is only read has nobody who would.
 pub(super) async fn current(handle: &Handle, sweep: SweepId) -> Result<Option<Importances>, StoreError> {
     let (kept, stale, ended) = handle
         .run(Way::Read, "importance", None, sweep, |conn, _, sweep| {
@@ -48,8 +48,9 @@ pub(super) async fn current(handle: &Handle, sweep: SweepId) -> Result<Option<Im
     if stale && (ended || handle.writer.is_none()) { weigh(handle, sweep, None).await } else { Ok(kept) }
 }
 
-/// Works out what is due, one sweep after another, where no other coordinator was first; of how many sweeps. One that fails
-/// keeps no other from its turn, and its error is the answer at the end.
+/// Works out what is due, one sweep after another, where no other coordinator was first; of how
+/// many sweeps. One that fails keeps no other from its turn, and its error is the answer at the
+/// end.
 pub(super) async fn weigh_due(handle: &Handle, now: Option<Timestamp>) -> Result<u32, StoreError> {
     let due = handle.run(Way::Read, "find due importances", None, now, |conn, clock, now| {
         Box::pin(due(conn, now.unwrap_or(clock)))
@@ -87,7 +88,8 @@ async fn fail(conn: &mut Conn, (sweep, took_micros): (SweepId, i64)) -> Result<(
     Ok(())
 }
 
-/// What the sweep's file asks for. It is found and read where it is not remembered; `None`: this build reads it no more.
+/// What the sweep's file asks for. It is found and read where it is not remembered; `None`: this
+/// build reads it no more.
 async fn spec_of(handle: &Handle, specs: &mut Specs, sweep: SweepId) -> Result<Option<Arc<SweepSpec>>, StoreError> {
     if let Some(known) = specs.get(sweep) {
         return Ok(known);
@@ -133,7 +135,8 @@ struct Kept {
     importances: Importances,
 }
 
-/// Works it out if it is stale, one sweep of this process at a time, and keeps it where that is allowed.
+/// Works it out if it is stale, one sweep of this process at a time, and keeps it where that is
+/// allowed.
 async fn weigh(handle: &Handle, sweep: SweepId, now: Option<Timestamp>) -> Result<Option<Importances>, StoreError> {
     let mut specs = handle.weighing.lock().await;
     let start = Instant::now();
