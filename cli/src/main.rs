@@ -47,7 +47,16 @@ fn main() -> ExitCode {
     // One provider for the whole process; a second installation fails and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();
-    output::finish(start(cli)).into()
+    code(output::finish(start(cli)))
+}
+
+fn code(exit: Exit) -> ExitCode {
+    ExitCode::from(match exit {
+        Exit::Success => 0,
+        Exit::Failed => 1,
+        Exit::Usage => 2,
+        Exit::Interrupted => signals::exit_code(),
+    })
 }
 
 fn start(cli: Cli) -> anyhow::Result<Exit> {

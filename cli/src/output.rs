@@ -6,14 +6,11 @@
 use std::{
     fmt,
     io::{self, Write},
-    process::ExitCode,
     sync::OnceLock,
 };
 
 use besom_sweep::steers_terminal;
 use indicatif::MultiProgress;
-
-use crate::signals;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,17 +23,6 @@ pub(crate) enum Exit {
     Usage,
     /// Code 130 or 143: a signal ended it before it was done.
     Interrupted,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Success => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::Interrupted => signals::exit_code(),
-        })
-    }
 }
 
 /// Wrong use: the arguments or the sweep file must change before it can work. Exit code 2.

@@ -1,81 +1,23 @@
-//! A drawing in the making: shapes in the order in which they cover each other. `svg` and `cells` write them.
+//! A drawing in the making, which collects shapes; `svg` and `cells` write them.
 
 use crate::{
     cells, letters,
     raster::{self, DrawError},
+    shape::{Scene, Shape},
     style::{Color, WHITE},
     svg,
 };
 
-/// Where a text stands from its point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Align {
-    /// It begins there.
-    Start,
-    /// It is centred there.
-    Middle,
-    /// It ends there.
-    End,
-}
-
-/// How a line is drawn.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Stroke {
-    pub(crate) color: Color,
-    pub(crate) width: f64,
-    /// Lengths drawn and left out, as in SVG.
-    pub(crate) dash: Option<&'static str>,
-    /// 0 to 1.
-    pub(crate) opacity: f64,
-}
-
-impl Stroke {
-    /// A full, opaque line.
-    pub(crate) fn new(color: Color, width: f64) -> Self {
-        Self { color, width, dash: None, opacity: 1.0 }
-    }
-
-    pub(crate) fn dashed(self, dash: Option<&'static str>) -> Self {
-        Self { dash, ..self }
-    }
-
-    pub(crate) fn faint(self, opacity: f64) -> Self {
-        Self { opacity, ..self }
-    }
-}
-
-/// What a drawing is made of.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Shape {
-    /// A line of text; `turn` is in degrees, clockwise.
-    Text { x: f64, y: f64, text: String, own: Option<String>, size: u32, align: Align, turn: Option<f64>, color: Color },
-    /// From one point to another.
-    Line { from: (f64, f64), to: (f64, f64), stroke: Stroke },
-    /// Through all points.
-    Path { points: Vec<(f64, f64)>, stroke: Stroke },
-    /// What the points enclose.
-    Area { points: Vec<(f64, f64)>, color: Color, opacity: f64 },
-    /// A filled rectangle.
-    Rect { x: f64, y: f64, width: f64, height: f64, color: Color, opacity: f64 },
-    /// A circle; `edge` is its outline.
-    Circle { x: f64, y: f64, radius: f64, color: Color, opacity: f64, edge: Option<Stroke> },
-    /// Shapes of which nothing outside the rectangle is seen.
-    Clip { x: f64, y: f64, width: f64, height: f64, shapes: Vec<Shape> },
-}
+pub(crate) use crate::shape::{Align, Stroke};
 
 /// A drawing, to be had as SVG or PNG. Its units are those of the SVG, y downwards.
 #[derive(Debug)]
-pub struct Canvas {
-    pub(crate) width: f64,
-    pub(crate) height: f64,
-    pub(crate) title: String,
-    pub(crate) shapes: Vec<Shape>,
-}
+pub struct Canvas(Scene);
 
 impl Canvas {
     /// An empty one; `title` is what a screen reader says.
     pub(crate) fn new(width: f64, height: f64, title: &str) -> Self {
-        Self { width, height, title: clean(title), shapes: Vec::new() }
+        Self(Scene { width, height, title: clean(title), shapes: Vec::new() })
     }
 
     pub(crate) fn text(&mut self, x: f64, y: f64, text: &str, size: u32, align: Align, color: Color) {
@@ -97,30 +39,30 @@ impl Canvas {
         let given = clean(text);
         let text = letters::drawn(&given).into_owned();
         let own = (text != given).then_some(given);
-        self.shapes.push(Shape::Text { x, y, text, own, size, align, turn, color });
+        self.0.shapes.push(Shape::Text { x, y, text, own, size, align, turn, color });
     }
 
     pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: Stroke) {
         if !is_point(&[from, to]) {
-            self.shapes.push(Shape::Line { from, to, stroke });
+            self.0.shapes.push(Shape::Line { from, to, stroke });
         }
     }
 
     pub(crate) fn polyline(&mut self, points: &[(f64, f64)], stroke: Stroke) {
         if !is_point(points) {
-            self.shapes.push(Shape::Path { points: points.to_owned(), stroke });
+            self.0.shapes.push(Shape::Path { points: points.to_owned(), stroke });
         }
     }
 
     /// A closed shape without an outline.
     pub(crate) fn area(&mut self, points: &[(f64, f64)], color: Color, opacity: f64) {
         if points.len() >= 3 {
-            self.shapes.push(Shape::Area { points: points.to_owned(), color, opacity });
+            self.0.shapes.push(Shape::Area { points: points.to_owned(), color, opacity });
         }
     }
 
     pub(crate) fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, color: Color, opacity: f64) {
-        self.shapes.push(Shape::Rect { x, y, width, height, color, opacity });
+        self.0.shapes.push(Shape::Rect { x, y, width, height, color, opacity });
     }
 
     /// The outline of a rectangle.
@@ -130,12 +72,12 @@ impl Canvas {
     }
 
     pub(crate) fn dot(&mut self, x: f64, y: f64, radius: f64, color: Color, opacity: f64) {
-        self.shapes.push(Shape::Circle { x, y, radius, color, opacity, edge: None });
+        self.0.shapes.push(Shape::Circle { x, y, radius, color, opacity, edge: None });
     }
 
     /// A circle that is empty inside.
     pub(crate) fn ring(&mut self, x: f64, y: f64, radius: f64, stroke: Stroke) {
-        self.shapes.push(Shape::Circle { x, y, radius, color: WHITE, opacity: 1.0, edge: Some(stroke) });
+        self.0.shapes.push(Shape::Circle { x, y, radius, color: WHITE, opacity: 1.0, edge: Some(stroke) });
     }
 
     /// What diverged or was lost.
@@ -146,16 +88,16 @@ impl Canvas {
 
     /// Draws with `draw`, and nothing outside the rectangle.
     pub(crate) fn within(&mut self, x: f64, y: f64, width: f64, height: f64, draw: impl FnOnce(&mut Self)) {
-        let outside = std::mem::take(&mut self.shapes);
+        let outside = std::mem::take(&mut self.0.shapes);
         draw(self);
-        let shapes = std::mem::replace(&mut self.shapes, outside);
-        self.shapes.push(Shape::Clip { x, y, width, height, shapes });
+        let shapes = std::mem::replace(&mut self.0.shapes, outside);
+        self.0.shapes.push(Shape::Clip { x, y, width, height, shapes });
     }
 
     /// As an SVG that scales and has a name for screen readers.
     #[must_use]
     pub fn svg(&self) -> String {
-        svg::write(self)
+        svg::write(&self.0)
     }
 
     /// As a PNG, drawn with the font inside this program only.
@@ -168,7 +110,7 @@ impl Canvas {
 
     /// As lines of text, `columns` by `rows`; the drawing's units are divided evenly. With colours, if wanted.
     pub(crate) fn terminal(&self, columns: usize, rows: usize, colored: bool) -> String {
-        cells::draw(self, columns, rows, colored)
+        cells::draw(&self.0, columns, rows, colored)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use crate::{
-    canvas::{Align, Canvas, Shape},
+    shape::{Align, Scene, Shape},
     style::Color,
 };
 
@@ -24,11 +24,11 @@ const BOXES: [char; 16] = [' ', '╵', '╶', '└', '╷', '│', '┌', '├',
 const DOTS: [[u8; 4]; 2] = [[1, 2, 4, 64], [8, 16, 32, 128]];
 
 /// The drawing as `rows` lines of at most `columns` characters.
-pub(crate) fn draw(canvas: &Canvas, columns: usize, rows: usize, colored: bool) -> String {
+pub(crate) fn draw(scene: &Scene, columns: usize, rows: usize, colored: bool) -> String {
     let empty = Cell { letter: None, line: (0, TEXT), dots: (0, TEXT) };
-    let unit = (canvas.width / columns as f64, canvas.height / rows as f64);
+    let unit = (scene.width / columns as f64, scene.height / rows as f64);
     let mut cells = Cells { columns, rows, unit, cells: vec![empty; columns * rows] };
-    cells.shapes(&canvas.shapes);
+    cells.shapes(&scene.shapes);
     cells.text(colored)
 }
 
@@ -224,39 +224,37 @@ impl Cells {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{canvas::Stroke, style::INK};
+    use crate::{shape::Stroke, style::INK};
 
     /// Four by two cells of one unit.
-    fn drawn(draw: impl FnOnce(&mut Canvas), colored: bool) -> String {
-        let mut canvas = Canvas::new(4.0, 2.0, "");
-        draw(&mut canvas);
-        canvas.terminal(4, 2, colored).trim_end().to_owned()
+    fn drawn(shapes: Vec<Shape>, colored: bool) -> String {
+        let scene = Scene { width: 4.0, height: 2.0, title: String::new(), shapes };
+        draw(&scene, 4, 2, colored).trim_end().to_owned()
+    }
+
+    fn line(from: (f64, f64), to: (f64, f64)) -> Shape {
+        Shape::Line { from, to, stroke: Stroke::new(Color(1, 2, 3), 1.0) }
     }
 
     #[test]
     fn lines_meet_in_one_character_and_letters_stand_above_them() {
-        let cross = |canvas: &mut Canvas| {
-            canvas.line((0.5, 0.5), (3.5, 0.5), Stroke::new(INK, 1.0));
-            canvas.line((1.5, 0.2), (1.5, 1.8), Stroke::new(INK, 1.0));
-        };
-        assert_eq!(drawn(cross, false), "╶┬─╴\n ╵");
-        let named = |canvas: &mut Canvas| {
-            cross(canvas);
-            canvas.text(2.0, 0.5, "a", 0, Align::Start, INK);
-        };
-        assert_eq!(drawn(named, false), "╶┬a╴\n ╵");
+        let cross = || vec![line((0.5, 0.5), (3.5, 0.5)), line((1.5, 0.2), (1.5, 1.8))];
+        assert_eq!(drawn(cross(), false), "╶┬─╴\n ╵");
+        let (text, own, align, turn) = ("a".to_owned(), None, Align::Start, None);
+        let letter = Shape::Text { x: 2.0, y: 0.5, text, own, size: 0, align, turn, color: INK };
+        assert_eq!(drawn(cross().into_iter().chain([letter]).collect(), false), "╶┬a╴\n ╵");
     }
 
     #[test]
     fn a_curve_is_made_of_dots_and_ends_where_its_points_do() {
-        let text = drawn(|canvas| canvas.polyline(&[(0.0, 0.0), (0.9, 0.9)], Stroke::new(INK, 1.0)), false);
-        assert_eq!(text, "⢣", "the first dot of the cell, its last one, and what is between");
+        let curve = Shape::Path { points: vec![(0.0, 0.0), (0.9, 0.9)], stroke: Stroke::new(INK, 1.0) };
+        assert_eq!(drawn(vec![curve], false), "⢣", "the first dot of the cell, its last one, and what is between");
     }
 
     #[test]
     fn colours_are_there_only_where_they_are_wanted() {
-        let line = |canvas: &mut Canvas| canvas.line((0.5, 0.5), (1.5, 0.5), Stroke::new(Color(1, 2, 3), 1.0));
-        assert_eq!(drawn(line, false), "╶╴");
-        assert!(drawn(line, true).starts_with("\u{1b}[38;2;1;2;3m╶╴\u{1b}[0m"));
+        let line = || vec![line((0.5, 0.5), (1.5, 0.5))];
+        assert_eq!(drawn(line(), false), "╶╴");
+        assert!(drawn(line(), true).starts_with("\u{1b}[38;2;1;2;3m╶╴\u{1b}[0m"));
     }
 }

@@ -12,7 +12,8 @@ use skrifa::{
     instance::{LocationRef, Size},
 };
 
-use crate::style::FONT;
+/// DejaVu Sans, whole: PNGs need no font of the machine. What letters it lacks are written in those that it has.
+pub(crate) const FONT: &[u8] = include_bytes!("../fonts/DejaVuSans.ttf");
 
 static FACE: LazyLock<Option<FontRef<'static>>> = LazyLock::new(|| FontRef::new(FONT).ok());
 

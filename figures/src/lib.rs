@@ -62,6 +62,7 @@ mod raster;
 mod report;
 mod rows;
 mod series;
+mod shape;
 mod sheet;
 mod style;
 mod svg;

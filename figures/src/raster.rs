@@ -2,7 +2,7 @@
 
 use resvg::{tiny_skia, usvg};
 
-use crate::style::FONT;
+use crate::letters::FONT;
 
 /// Pixels for one unit of the drawing: sharp on a dense screen and in print.
 const SCALE: f32 = 2.0;

@@ -5,8 +5,6 @@
 
 pub(crate) use crate::letters::width;
 
-/// DejaVu Sans, whole: PNGs need no font of the machine. What letters it lacks, `letters` writes in those that it has.
-pub(crate) const FONT: &[u8] = include_bytes!("../fonts/DejaVuSans.ttf");
 /// What an SVG asks its reader for; whichever it has, none is wider than the first.
 pub(crate) const FAMILIES: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
 

@@ -3,16 +3,16 @@
 use std::fmt::{self, Display, Write};
 
 use crate::{
-    canvas::{Align, Canvas, Shape, Stroke},
+    shape::{Align, Scene, Shape, Stroke},
     style::{Color, FAMILIES},
 };
 
 /// The drawing as one SVG document.
-pub(crate) fn write(canvas: &Canvas) -> String {
+pub(crate) fn write(scene: &Scene) -> String {
     let mut writer =
-        Writer { text: String::with_capacity(200 + canvas.shapes.len() * 100), clips: Vec::new(), depth: 1 };
-    writer.shapes(&canvas.shapes);
-    let (width, height) = (canvas.width, canvas.height);
+        Writer { text: String::with_capacity(200 + scene.shapes.len() * 100), clips: Vec::new(), depth: 1 };
+    writer.shapes(&scene.shapes);
+    let (width, height) = (scene.width, scene.height);
     let defs =
         if writer.clips.is_empty() { String::new() } else { format!("  <defs>{}</defs>\n", writer.clips.concat()) };
     format!(
@@ -21,7 +21,7 @@ pub(crate) fn write(canvas: &Canvas) -> String {
          \x20 <rect width=\"100%\" height=\"100%\" fill=\"white\" />\n{defs}{}</svg>\n",
         Number(width),
         Number(height),
-        Escaped(&canvas.title),
+        Escaped(&scene.title),
         writer.text
     )
 }
@@ -190,16 +190,13 @@ mod tests {
 
     #[test]
     fn what_is_clipped_stands_in_a_group_with_its_rectangle_defined_once() {
-        let mut canvas = Canvas::new(20.0, 10.0, "x");
-        for _ in 0..2 {
-            canvas.within(1.0, 2.0, 3.0, 4.0, |canvas| {
-                canvas.polyline(
-                    &[(0.0, 0.0), (9.0, 9.0)],
-                    Stroke::new(Color(1, 2, 255), 2.0).dashed(Some("4 2")).faint(0.5),
-                );
-            });
-        }
-        let svg = canvas.svg();
+        let clipped = || {
+            let stroke = Stroke::new(Color(1, 2, 255), 2.0).dashed(Some("4 2")).faint(0.5);
+            let line = Shape::Path { points: vec![(0.0, 0.0), (9.0, 9.0)], stroke };
+            Shape::Clip { x: 1.0, y: 2.0, width: 3.0, height: 4.0, shapes: vec![line] }
+        };
+        let scene = Scene { width: 20.0, height: 10.0, title: "x".into(), shapes: vec![clipped(), clipped()] };
+        let svg = write(&scene);
         assert_eq!(svg.matches("<clipPath id=\"clip-1-2-3-4\">").count(), 1, "{svg}");
         let path = "\n    <path d=\"M0.00,0.00L9.00,9.00\" fill=\"none\" stroke=\"#0102ff\" stroke-width=\"2\" \
                     stroke-opacity=\"0.5\" stroke-dasharray=\"4 2\" />\n  </g>\n";
