@@ -12,7 +12,10 @@ use std::{
 use anyhow::Context;
 use besom_coordinator::{
     Coordinator, CoordinatorConfig,
-    store::open::{self, OpenError, Opened, StoreUrl},
+    store::{
+        open::{self, OpenError, Opened, StoreUrl},
+        query::Rights,
+    },
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -141,6 +144,7 @@ impl Place {
 
     async fn serve(&mut self, opened: Opened) -> anyhow::Result<()> {
         let config = CoordinatorConfig {
+            queries: connect::queries(&self.url, Rights::OfAReader { url: None }),
             lease_ttl: LEASE_TTL,
             report_interval: REPORT_INTERVAL,
             reaper_interval: REPORT_INTERVAL,

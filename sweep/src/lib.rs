@@ -15,6 +15,7 @@ mod hyperparameters;
 mod name;
 mod parse;
 mod spec;
+mod table;
 mod words;
 mod yaml;
 
@@ -32,3 +33,4 @@ pub use parse::parse;
 pub use spec::{
     DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, Scale, SpecError, SweepSpec,
 };
+pub use table::{Cell, CellType, Column, Table};

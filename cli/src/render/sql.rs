@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use besom_coordinator::store::query::{Cell, QueryResult};
+use besom_sweep::{Cell, Column, Table};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{json, number};
@@ -14,9 +14,9 @@ use super::{json, number};
 ///
 /// # Errors
 /// None in practice: it writes to memory.
-pub(crate) fn csv(result: &QueryResult) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn csv(result: &Table) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
-    writer.write_record(&result.columns)?;
+    writer.write_record(result.names())?;
     for row in &result.rows {
         writer.write_record(row.iter().map(|cell| match cell {
             Cell::Null => String::new(),
@@ -30,11 +30,11 @@ pub(crate) fn csv(result: &QueryResult) -> anyhow::Result<Vec<u8>> {
 ///
 /// # Errors
 /// Stdout.
-pub(crate) fn print_json(result: &QueryResult) -> anyhow::Result<()> {
+pub(crate) fn print_json(result: &Table) -> anyhow::Result<()> {
     json::print(&rows(result))
 }
 
-fn rows(result: &QueryResult) -> Vec<Row<'_>> {
+fn rows(result: &Table) -> Vec<Row<'_>> {
     result.rows.iter().map(|cells| Row { columns: &result.columns, cells }).collect()
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn text(cell: &Cell) -> String {
         Cell::Float(value) => number::exact(*value),
         Cell::Text(text) => text.clone(),
         Cell::Boolean(value) => value.to_string(),
-        Cell::Blob(bytes) => bytes.iter().fold(String::new(), |mut hex, byte| {
+        Cell::Bytes(bytes) => bytes.iter().fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
             hex
         }),
@@ -54,21 +54,21 @@ pub(crate) fn text(cell: &Cell) -> String {
 }
 
 struct Row<'a> {
-    columns: &'a [String],
+    columns: &'a [Column],
     cells: &'a [Cell],
 }
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(Some(self.columns.len()))?;
-        for (name, cell) in self.columns.iter().zip(self.cells) {
-            object.serialize_key(name)?;
+        for (column, cell) in self.columns.iter().zip(self.cells) {
+            object.serialize_key(&column.name)?;
             match cell {
                 Cell::Null => object.serialize_value(&())?,
                 Cell::Integer(value) => object.serialize_value(value)?,
                 Cell::Float(value) => object.serialize_value(value)?,
                 Cell::Boolean(value) => object.serialize_value(value)?,
-                Cell::Text(_) | Cell::Blob(_) => object.serialize_value(&text(cell))?,
+                Cell::Text(_) | Cell::Bytes(_) => object.serialize_value(&text(cell))?,
             }
         }
         object.end()
@@ -79,14 +79,11 @@ impl Serialize for Row<'_> {
 mod tests {
     use super::*;
 
-    fn result() -> QueryResult {
-        QueryResult {
-            columns: vec!["b".into(), "a".into(), "c".into()],
-            rows: vec![
-                vec![Cell::Text("x,\"y\"".into()), Cell::Float(0.1), Cell::Null],
-                vec![Cell::Blob(vec![0, 255]), Cell::Integer(7), Cell::Boolean(true)],
-            ],
-        }
+    fn result() -> Table {
+        let mut table = Table::new(["b", "a", "c"]);
+        table.push(vec![Cell::Text("x,\"y\"".into()), Cell::Float(0.1), Cell::Null]);
+        table.push(vec![Cell::Bytes(vec![0, 255]), Cell::Integer(7), Cell::Boolean(true)]);
+        table
     }
 
     #[test]

@@ -16,6 +16,7 @@ use self::work::{Handle, Lanes};
 use super::{
     StoreError, migrations,
     open::{OpenError, folder_of},
+    query::sqlite::memory,
     trouble::of_sqlite,
     way::Way,
 };
@@ -73,7 +74,7 @@ impl SqliteStore {
     /// `Newer` if another build of besom knows more about the file; it is then untouched.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let unavailable = |error| of_sqlite(path, &error);
-        syncs::listen();
+        prepare();
         refuse_foreign(path).await?;
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -101,7 +102,7 @@ impl SqliteStore {
     /// `NotFound` if there is no such file or no store in it; `Newer` as for [`SqliteStore::open`].
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         let unavailable = |error| of_sqlite(path, &error);
-        syncs::listen();
+        prepare();
         Self::check_made(path).await?;
         let reader = readers(options(path).read_only(true), READERS).await.map_err(unavailable)?;
         let clock = Clock::start(&reader).await.map_err(unavailable)?;
@@ -203,7 +204,15 @@ impl SqliteArtifactIndex {
     }
 }
 
+/// What has to be said to SQLite before the process opens its first database.
+fn prepare() {
+    syncs::listen();
+    memory::install();
+}
+
 fn options(path: &Path) -> SqliteConnectOptions {
+    prepare();
+
     SqliteConnectOptions::new()
         .filename(path)
         // An answer leaves after the commit is on disk, not only in the log's buffer.

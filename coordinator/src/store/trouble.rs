@@ -24,14 +24,19 @@ pub(super) fn of_sqlite(path: &Path, error: &sqlx::Error) -> OpenError {
         _ if path.is_dir() => "this is a folder; name the file in it, as in sqlite:DIR/besom.db".to_owned(),
         sqlx::Error::Database(problem) => {
             let code: i32 = problem.code().and_then(|code| code.parse().ok()).unwrap_or(0);
-            match sqlite_advice(code) {
-                Some(advice) => format!("{said}; {advice}"),
-                None => said,
-            }
+            sqlite_words(said, code)
         }
         _ => said,
     };
     OpenError::Unavailable { store: StoreUrl::Sqlite(path.to_owned()).to_string(), problem }
+}
+
+/// What SQLite says, and what to do about it.
+pub(super) fn sqlite_words(said: String, code: i32) -> String {
+    match sqlite_advice(code) {
+        Some(advice) => format!("{said}; {advice}"),
+        None => said,
+    }
 }
 
 fn sqlite_advice(code: i32) -> Option<&'static str> {

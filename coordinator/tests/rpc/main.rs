@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows only functions with #[test] as tests")]
 
 mod artifacts;
+mod hostile;
+mod queries;
 mod server;
+mod readers;
 mod shared;
 mod silent;
 mod support;
