@@ -1,7 +1,7 @@
 //! Statements that a coordinator runs, as tables.
 
 use besom_proto::v1::{self, query_service_client::QueryServiceClient};
-use besom_sweep::{Cell, Column, CellType, Table};
+use besom_sweep::{Cell, CellType, Column, Table};
 use tonic::{Code, Status, transport::Channel};
 
 /// The most that a result may hold, in bytes of memory: what is printed of it takes as much again.

@@ -175,9 +175,9 @@ mod tests {
         table.append(second);
         assert_eq!(table.names().collect::<Vec<_>>(), ["job", "objective"]);
         assert_eq!(table.rows.len(), 2);
-        assert_eq!(table.columns.iter().map(|column| column.kind).collect::<Vec<_>>(), [
-            CellType::Integer,
-            CellType::Float
-        ]);
+        assert_eq!(
+            table.columns.iter().map(|column| column.kind).collect::<Vec<_>>(),
+            [CellType::Integer, CellType::Float]
+        );
     }
 }

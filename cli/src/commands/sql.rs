@@ -1,5 +1,7 @@
 //! `besom sql "SELECT ..."`: through a coordinator, or straight to a store, also while a coordinator writes to it.
 
+use std::io::IsTerminal;
+
 use besom_coordinator::store::query::query;
 use besom_sweep::Table;
 
@@ -43,6 +45,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     };
     match args.format {
         Format::Table => output::line(shown(&result)?)?,
+        Format::Csv if std::io::stdout().is_terminal() => output::bytes(&sql::csv(&sql::escaped_table(&result))?)?,
         Format::Csv => output::bytes(&sql::csv(&result)?)?,
         Format::Json => sql::print_json(&result)?,
     }
@@ -59,9 +62,9 @@ fn shown(result: &Table) -> anyhow::Result<String> {
             "{rows} rows of {columns} columns are too many for a table: add a LIMIT, or say --format csv or json"
         );
     }
-    let mut table = table::Table::new(result.names().map(str::to_owned));
+    let mut table = table::Table::new(result.names().map(sql::escaped));
     for row in &result.rows {
-        table.row(row.iter().map(sql::text));
+        table.row(row.iter().map(|cell| sql::escaped(&sql::text(cell))));
     }
     Ok(table.render())
 }

@@ -53,6 +53,40 @@ pub(crate) fn text(cell: &Cell) -> String {
     }
 }
 
+/// A text as a person at a terminal may see it: characters that steer the terminal, or turn the direction of writing, are shown as escapes.
+pub(crate) fn escaped(text: &str) -> String {
+    let is_steering = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(is_steering) {
+        return text.to_owned();
+    }
+    text.chars().fold(String::new(), |mut shown, character| {
+        match is_steering(character) {
+            true => shown.extend(character.escape_default()),
+            false => shown.push(character),
+        }
+        shown
+    })
+}
+
+/// The same table for a terminal.
+pub(crate) fn escaped_table(result: &Table) -> Table {
+    let mut shown = Table::new(result.names().map(escaped));
+    for row in &result.rows {
+        shown.push(
+            row.iter()
+                .map(|cell| match cell {
+                    Cell::Text(text) => Cell::Text(escaped(text)),
+                    cell => cell.clone(),
+                })
+                .collect(),
+        );
+    }
+    shown
+}
+
 struct Row<'a> {
     columns: &'a [Column],
     cells: &'a [Cell],
@@ -90,6 +124,12 @@ mod tests {
     fn csv_quotes_where_needed_and_leaves_null_empty() {
         let text = String::from_utf8(csv(&result()).unwrap()).unwrap();
         assert_eq!(text, "b,a,c\n\"x,\"\"y\"\"\",0.1,\n00ff,7,true\n");
+    }
+
+    #[test]
+    fn what_steers_a_terminal_is_shown_as_escapes() {
+        assert_eq!(escaped("a\u{1b}[31m\tb\u{202e}c\u{2066}d"), "a\\u{1b}[31m\\tb\\u{202e}c\\u{2066}d");
+        assert_eq!(escaped("käse → 1"), "käse → 1");
     }
 
     #[test]

@@ -43,7 +43,11 @@ impl QueryService for QueryDesk {
 fn incoming(request: v1::QueryRequest) -> Result<Query, Status> {
     let v1::QueryRequest { statement, parameters, limits } = request;
     if statement.len() > MAX_STATEMENT {
-        let problem = format!("expected at most {} KiB, got {} bytes; give long values as parameters", MAX_STATEMENT >> 10, statement.len());
+        let problem = format!(
+            "expected at most {} KiB, got {} bytes; give long values as parameters",
+            MAX_STATEMENT >> 10,
+            statement.len()
+        );
         return Err(status::invalid("statement", problem));
     }
     if parameters.len() > MAX_PARAMETERS {
@@ -106,7 +110,9 @@ fn refused(error: QueryError) -> Status {
         QueryError::Open(OpenError::NotFound { .. }) => Status::failed_precondition(text),
         QueryError::Open(_) | QueryError::Unavailable(_) => {
             debug!(error = %text, "a statement of a reader found no database");
-            Status::unavailable("the database is not available to readers; the coordinator's log says more (BESOM_LOG=debug)")
+            Status::unavailable(
+                "the database is not available to readers; the coordinator's log says more (BESOM_LOG=debug)",
+            )
         }
         QueryError::Gone => Status::cancelled(text),
     }

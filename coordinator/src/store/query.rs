@@ -189,7 +189,9 @@ mod tests {
             hint: Some(views_hint()),
         };
         assert!(
-            error.to_string().starts_with("no such table: rnus, at line 1, column 15; the views are runs, best_runs, history, ")
+            error
+                .to_string()
+                .starts_with("no such table: rnus, at line 1, column 15; the views are runs, best_runs, history, ")
         );
     }
 }

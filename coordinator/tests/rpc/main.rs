@@ -5,8 +5,8 @@
 mod artifacts;
 mod hostile;
 mod queries;
-mod server;
 mod readers;
+mod server;
 mod shared;
 mod silent;
 mod support;

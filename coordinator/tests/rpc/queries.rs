@@ -72,7 +72,7 @@ pub(crate) async fn ask(clients: &Clients, request: v1::QueryRequest) -> Result<
 async fn a_query_cannot_write(bench: Bench) {
     let is_sqlite = matches!(bench.url, StoreUrl::Sqlite(_));
     let mut clients = bench.clients();
-    clients.submit("grid", 4).await;
+    clients.submit("grid", 60).await;
     let worker = clients.register().await;
     let attempt = clients.acquire_one(worker).await;
     change(&bench.url, "CREATE TABLE secrets (word TEXT)").await;
@@ -140,7 +140,7 @@ async fn a_query_cannot_write(bench: Bench) {
 
 async fn a_cell_and_a_column_have_types(bench: Bench) {
     let clients = bench.clients();
-    let sql = "SELECT 1 AS whole, 0.5 AS part, 'x' AS text, NULL AS nothing UNION ALL SELECT 2, 1, NULL, NULL";
+    let sql = "SELECT 1 AS whole, 0.5 AS part, 'x' AS text, NULL AS absent UNION ALL SELECT 2, 1, NULL, NULL";
     let answer = ask(&clients, question(sql)).await.unwrap();
     let types: Vec<v1::CellType> = answer.columns.iter().map(|(_, kind)| *kind).collect();
     assert_eq!(types, [v1::CellType::Integer, v1::CellType::Float, v1::CellType::Text, v1::CellType::Null]);
@@ -163,7 +163,8 @@ async fn parameters_are_numbered_and_counted(bench: Bench) {
     let values = vec![Some(Value::Integer(2)), text("grid"), text("it's'); DROP TABLE jobs; --")];
     let answer = ask(&clients, with(sql, values.clone())).await.unwrap();
     assert_eq!(answer.rows[0][0], Some(Value::Integer(3)));
-    let answer = ask(&clients, with("SELECT CAST($1 AS DOUBLE PRECISION)", vec![Some(Value::Float(0.1))])).await.unwrap();
+    let answer =
+        ask(&clients, with("SELECT CAST($1 AS DOUBLE PRECISION)", vec![Some(Value::Float(0.1))])).await.unwrap();
     assert_eq!(answer.rows[0][0], Some(Value::Float(0.1)));
     let answer = ask(&clients, with("SELECT count(*) FROM runs WHERE sweep = $1", vec![None])).await.unwrap();
     assert_eq!(answer.rows[0][0], Some(Value::Integer(0)));
@@ -305,7 +306,8 @@ async fn everything(url: &StoreUrl) -> Vec<String> {
                 "SELECT string_agg(extname, ',') FROM pg_extension",
                 "SELECT last_value::text FROM jobs_id_seq",
             ] {
-                let rows: Vec<PgRow> = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap();
+                let rows: Vec<PgRow> =
+                    sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap();
                 found.push(format!("{:?}", rows[0].get::<Option<String>, _>(0)));
             }
             found

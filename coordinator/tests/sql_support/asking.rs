@@ -26,8 +26,7 @@ pub(crate) fn asking(filled: &Filled) -> Asking {
 pub(crate) fn asking_as(filled: &Filled, rights: Rights) -> Asking {
     let queries = Some(Arc::new(Queries::new(&filled.url, rights)));
     let config = CoordinatorConfig { queries, ..CoordinatorConfig::default() };
-    let coordinator =
-        Coordinator::start(filled.opened.store.clone(), filled.opened.artifacts.clone(), config).unwrap();
+    let coordinator = Coordinator::start(filled.opened.store.clone(), filled.opened.artifacts.clone(), config).unwrap();
     let client = QueryServiceClient::new(coordinator.connector().channel());
     Asking { coordinator, client }
 }

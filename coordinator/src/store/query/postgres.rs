@@ -117,6 +117,17 @@ impl Postgres {
         }
     }
 
+    /// A read-only transaction stops no superuser from ending other sessions, or from reading the server's files.
+    async fn warn_of_superuser(&self, connection: &mut PgConnection) {
+        let asked = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user";
+        if let Ok(true) = sqlx::query_scalar(asked).fetch_one(connection).await {
+            tracing::warn!(
+                store = hide_password(&self.url),
+                "this URL logs in as a superuser, whom nothing stops; use a role of readers, or ask through the coordinator"
+            );
+        }
+    }
+
     pub(super) async fn run(&self, query: &Query, mut sender: Sender) -> Result<(), QueryError> {
         let sql = &query.statement;
         if self.rights == Rights::OfTheUrl {
@@ -130,6 +141,9 @@ impl Postgres {
         let options = login.application_name("besom sql").options(SESSION).options([("statement_timeout", time)]);
         let (relay, options) = Relay::start(options, MAX_MESSAGE).await.map_err(|error| unreached(&self.url, error))?;
         let mut connection = connect(&self.url, &options, CONNECT_TIMEOUT).await?;
+        if self.rights == Rights::OfTheUrl {
+            self.warn_of_superuser(&mut connection).await;
+        }
         let result = rows(&mut connection, query, &relay, &mut sender).await;
         // Nothing is to be kept of the transaction, and the server notices a closed connection while it still works.
         drop(connection);

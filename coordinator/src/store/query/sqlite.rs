@@ -49,8 +49,8 @@ pub(super) fn run(path: &Path, query: &Query, runtime: &Handle, sender: &mut Sen
             "{view} is the name of a view; give the table expression in WITH, or the window, another name"
         )));
     }
-    let connection =
-        Connection::open(path, &query.statement, Watch::new(deadline, sender.is_gone())).map_err(|problem| unopened(path, problem))?;
+    let connection = Connection::open(path, &query.statement, Watch::new(deadline, sender.is_gone()))
+        .map_err(|problem| unopened(path, problem))?;
     let limits = &query.limits;
     let failed = |problem| failed(&query.statement, limits, connection.stopped(), deadline, problem);
     let mut statement = connection.prepare(&query.statement).map_err(|refusal| match refusal {
@@ -88,7 +88,9 @@ fn bind(
         return Err(QueryError::parameter_count(count, values.len()));
     }
     if let Some(missing) = (1..=count).find(|number| !expected.contains(number)) {
-        return Err(QueryError::Refused(format!("the statement has ${count} and no ${missing}; number the parameters from $1")));
+        return Err(QueryError::Refused(format!(
+            "the statement has ${count} and no ${missing}; number the parameters from $1"
+        )));
     }
     for (place, number) in numbers.into_iter().enumerate() {
         statement.bind(place, &values[number - 1]).map_err(&failed)?;

@@ -124,15 +124,14 @@ pub(super) async fn log_in(reader: &PgConnectOptions) -> Result<(), String> {
         connection.close().await?;
         Ok::<_, sqlx::Error>(rights)
     };
-    let (is_more, table) = tokio::time::timeout(CONNECT_TIMEOUT, asked).await.map_err(|_| late())?.map_err(|error| plain(&error))?;
+    let (is_more, table) =
+        tokio::time::timeout(CONNECT_TIMEOUT, asked).await.map_err(|_| late())?.map_err(|error| plain(&error))?;
     let role = reader.get_username();
     match table {
         _ if is_more => Err(format!(
             "the role {role} is a superuser, owns something, or is a member of other roles; a reader may only select from the views"
         )),
-        Some(table) => {
-            Err(format!("the role {role} can also read {table}; a reader may only select from the views"))
-        }
+        Some(table) => Err(format!("the role {role} can also read {table}; a reader may only select from the views")),
         None => Ok(()),
     }
 }

@@ -14,10 +14,9 @@ use std::{
 
 use libsqlite3_sys::{
     SQLITE_BLOB, SQLITE_DETERMINISTIC, SQLITE_INNOCUOUS, SQLITE_INTERRUPT, SQLITE_NULL, SQLITE_OK, SQLITE_TRANSIENT,
-    SQLITE_UTF8, sqlite3, sqlite3_context, sqlite3_create_function_v2, sqlite3_result_error,
-    sqlite3_result_error_code, sqlite3_result_error_toobig, sqlite3_result_int64, sqlite3_result_null,
-    sqlite3_result_text64, sqlite3_value, sqlite3_value_blob, sqlite3_value_bytes, sqlite3_value_text,
-    sqlite3_value_type,
+    SQLITE_UTF8, sqlite3, sqlite3_context, sqlite3_create_function_v2, sqlite3_result_error, sqlite3_result_error_code,
+    sqlite3_result_error_toobig, sqlite3_result_int64, sqlite3_result_null, sqlite3_result_text64, sqlite3_value,
+    sqlite3_value_blob, sqlite3_value_bytes, sqlite3_value_text, sqlite3_value_type,
 };
 
 use super::{MAX_VALUE, memory, patterns};
@@ -203,8 +202,9 @@ fn replace(arguments: &[Argument<'_>]) -> Answer {
         return Answer::Text(text.into_owned());
     }
     let Some(to) = to.text() else { return Answer::Null };
-    let more = text.matches(&*from).count().saturating_mul(to.len());
-    if text.len().saturating_add(more) > MAX_VALUE {
+    let count = text.matches(&*from).count();
+    let stays = text.len() - count * from.len();
+    if stays.saturating_add(count.saturating_mul(to.len())) > MAX_VALUE {
         return Answer::TooLarge;
     }
     Answer::Text(text.replace(&*from, &to))

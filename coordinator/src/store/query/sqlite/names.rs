@@ -19,7 +19,8 @@ enum Token {
 /// The view whose name the statement gives to a table expression.
 pub(super) fn shadowed_view(sql: &str) -> Option<&'static str> {
     let tokens = tokens(sql);
-    let is = |at: usize, word: &str| matches!(tokens.get(at), Some(Token::Name(name)) if name.eq_ignore_ascii_case(word));
+    let is =
+        |at: usize, word: &str| matches!(tokens.get(at), Some(Token::Name(name)) if name.eq_ignore_ascii_case(word));
     let other = |at: usize, character: char| tokens.get(at) == Some(&Token::Other(character));
     (0..tokens.len()).find_map(|at| {
         let Some(Token::Name(name)) = tokens.get(at) else { return None };
@@ -137,7 +138,8 @@ mod tests {
 
     #[test]
     fn names_are_found_where_tables_stand() {
-        let sql = "SELECT count(*) AS sweeps, 'x' AS jobs FROM runs r, main.\"Workers\" JOIN (epochs) ON r.job IN attempts";
+        let sql =
+            "SELECT count(*) AS sweeps, 'x' AS jobs FROM runs r, main.\"Workers\" JOIN (epochs) ON r.job IN attempts";
         let named = named_tables(sql);
         for table in ["runs", "workers", "epochs", "attempts"] {
             assert!(named.contains(table), "{table}");

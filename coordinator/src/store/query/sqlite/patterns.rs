@@ -111,9 +111,7 @@ fn fits(part: &Part, character: char) -> bool {
         Part::One => true,
         Part::Exactly(wanted, true) => wanted.eq_ignore_ascii_case(&character),
         Part::Exactly(wanted, false) => *wanted == character,
-        Part::Of(ranges, none_of) => {
-            ranges.iter().any(|(start, end)| (*start..=*end).contains(&character)) != *none_of
-        }
+        Part::Of(ranges, none_of) => ranges.iter().any(|(start, end)| (*start..=*end).contains(&character)) != *none_of,
     }
 }
 

@@ -123,7 +123,8 @@ pub(super) struct Connection {
 impl Connection {
     /// Opens the file for reading this statement, with all guards up.
     pub(super) fn open(path: &Path, sql: &str, watch: Watch) -> Result<Self, Problem> {
-        let unusable = |message: &str| Problem { code: ffi::SQLITE_CANTOPEN, message: message.to_owned(), offset: None };
+        let unusable =
+            |message: &str| Problem { code: ffi::SQLITE_CANTOPEN, message: message.to_owned(), offset: None };
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| unusable("the path holds a NUL character"))?;
         let mut db = ptr::null_mut();
         let flags = ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_EXRESCODE | ffi::SQLITE_OPEN_PRIVATECACHE;
@@ -132,7 +133,8 @@ impl Connection {
         if db.is_null() {
             return Err(unusable("there is no memory for a connection"));
         }
-        let mut connection = Self { db, rules: Box::new(Rules::new(HashSet::new(), HashSet::new())), watch: Box::new(watch) };
+        let mut connection =
+            Self { db, rules: Box::new(Rules::new(HashSet::new(), HashSet::new())), watch: Box::new(watch) };
         connection.check(code)?;
         // SAFETY: the connection is open, here and below; the callback gets a pointer to the watch, which lives as long as the connection.
         unsafe {
@@ -160,9 +162,7 @@ impl Connection {
         // What a sort does not hold in its cache goes to a file and not to memory.
         for pragma in [c"PRAGMA query_only = 1", c"PRAGMA temp_store = FILE", c"PRAGMA trusted_schema = 0"] {
             // SAFETY: the text ends with a NUL; no callback and no message are asked for.
-            let code = unsafe {
-                ffi::sqlite3_exec(self.db, pragma.as_ptr(), None, ptr::null_mut(), ptr::null_mut())
-            };
+            let code = unsafe { ffi::sqlite3_exec(self.db, pragma.as_ptr(), None, ptr::null_mut(), ptr::null_mut()) };
             self.check(code)?;
         }
         let sql = "SELECT lower(name) FROM sqlite_schema WHERE type <> 'view'";
@@ -214,13 +214,13 @@ impl Connection {
 
     /// Compiles the first statement of the text, if it has one, and says how many bytes that are.
     fn compile(&self, sql: &str) -> Result<(Option<Statement<'_>>, usize), Problem> {
-        let too_long = || Problem { code: ffi::SQLITE_TOOBIG, message: "the statement is too long".to_owned(), offset: None };
+        let too_long =
+            || Problem { code: ffi::SQLITE_TOOBIG, message: "the statement is too long".to_owned(), offset: None };
         let length = c_int::try_from(sql.len()).map_err(|_| too_long())?;
         let (mut raw, mut tail) = (ptr::null_mut(), ptr::null());
         // SAFETY: the text has `length` bytes, which SQLite only reads, during the call; both out pointers are ours.
-        let code = unsafe {
-            ffi::sqlite3_prepare_v2(self.db, sql.as_ptr().cast(), length, &raw mut raw, &raw mut tail)
-        };
+        let code =
+            unsafe { ffi::sqlite3_prepare_v2(self.db, sql.as_ptr().cast(), length, &raw mut raw, &raw mut tail) };
         self.check(code)?;
         // SAFETY: on success the tail points into the text or just behind it.
         let consumed = unsafe { tail.offset_from_unsigned(sql.as_ptr().cast::<c_char>()) };
