@@ -8,25 +8,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use besom_client::{endpoint, transfer::Artifacts};
 use besom_coordinator::{
     Coordinator, CoordinatorConfig,
+    open::{self, Opened},
     store::{
-        open::{self, OpenError, Opened, StoreUrl},
+        OpenError, StoreUrl,
         query::{Queries, Rights},
     },
 };
-use besom_proto::{
-    link,
-    v1::{query_service_client::QueryServiceClient, sweep_service_client::SweepServiceClient},
-};
-use besom_worker::transfer::Artifacts;
-use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
-use tokio::net::TcpStream;
+use besom_proto::v1::{query_service_client::QueryServiceClient, sweep_service_client::SweepServiceClient};
 use tonic::{
     Code, Status,
-    transport::{Channel, Endpoint, Uri},
+    transport::{Channel, Endpoint},
 };
-use tower::{BoxError, Service, ServiceExt};
 
 use crate::{
     output::{say, usage},
@@ -78,11 +73,11 @@ impl Connection {
     /// # Errors
     /// No URL, or no answer within ten seconds.
     pub(crate) async fn remote(url: &str) -> anyhow::Result<Self> {
-        let endpoint = endpoint(url)?;
+        let endpoint = self::endpoint(url)?;
         let deadline = Instant::now() + PATIENCE;
         let mut told = false;
         loop {
-            match endpoint.connect_with_connector(connector()).await {
+            match endpoint::connect(&endpoint).await {
                 Ok(channel) => return Ok(Self { channel, local: None, opened: None }),
                 Err(error) if Instant::now() >= deadline => {
                     return Err(anyhow::Error::new(error).context(format!(
@@ -250,55 +245,7 @@ pub(crate) fn parse_reader(store: &StoreUrl, url: Option<String>) -> anyhow::Res
 /// # Errors
 /// A usage error.
 pub(crate) fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
-    let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    if !full.starts_with("http://") {
-        return Err(usage(format_args!("--coordinator: {url:?} is no URL of a coordinator: http://HOST:PORT")));
-    }
-    let endpoint = Endpoint::from_shared(full)
-        .map_err(|error| usage(format_args!("--coordinator: {url:?} is no URL ({error}): http://HOST:PORT")))?;
-    // The parser takes any digits for a port.
-    let authority = endpoint.uri().authority().map_or("", |authority| authority.as_str());
-    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
-    if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
-        return Err(usage(format_args!("--coordinator: {url:?}: a port is a number from 1 to 65535")));
-    }
-    Ok(tuned(endpoint))
-}
-
-/// How long a connection may take to come about.
-const CONNECTING: Duration = Duration::from_secs(5);
-
-/// Notices a dead peer, also while nothing is asked, and takes no slow one for dead.
-pub(crate) fn tuned(endpoint: Endpoint) -> Endpoint {
-    endpoint
-        .connect_timeout(CONNECTING)
-        .http2_keep_alive_interval(link::KEEP_ALIVE)
-        .keep_alive_timeout(link::KEEP_ALIVE_TIMEOUT)
-        .keep_alive_while_idle(true)
-}
-
-/// A channel to the coordinator there, connected when it is first used.
-pub(crate) fn lazy(endpoint: &Endpoint) -> Channel {
-    endpoint.connect_with_connector_lazy(connector())
-}
-
-/// Connects over TCP, to whichever of a name's addresses answers first.
-fn connector() -> impl Service<Uri, Response = TokioIo<TcpStream>, Error = BoxError, Future: Send> + Send + 'static {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_connect_timeout(Some(CONNECTING));
-    let prepared = tcp.map_response(|stream| {
-        prepare(stream.inner());
-        stream
-    });
-    prepared.map_err(BoxError::from)
-}
-
-/// Sets the options of a socket that has just been connected. Without them it works as well, on links that are not slow.
-pub(crate) fn prepare(stream: &TcpStream) {
-    if let Err(error) = link::tune(stream) {
-        tracing::debug!(%error, "a connection's options could not be set");
-    }
+    endpoint::parse(url).map_err(|error| usage(format_args!("--coordinator: {error}")))
 }
 
 /// What a coordinator refused, in its words. A refused sweep file or argument is wrong use.

@@ -6,8 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use besom_client::datasets::{self, LoadOptions, LoadProgress};
+use besom_dataset::{DataError, Dataset, Glance, Loaded};
 use besom_sweep::{DatasetSpec, Hyperparameters, Params, SweepSpec};
-use besom_worker::data::{self, DataError, Dataset, Glance, LoadOptions, LoadProgress, Loaded};
 
 use crate::{
     output::say,
@@ -30,7 +31,7 @@ pub(crate) async fn load(
     allow_private_hosts: bool,
 ) -> anyhow::Result<Loaded> {
     let options = LoadOptions { home: settings.home.clone(), base_dir: folder.to_owned(), allow_private_hosts };
-    let loaded = data::load(spec, &options, &progress()).await.map_err(|error| told(error, spec))?;
+    let loaded = datasets::load(spec, &options, &progress()).await.map_err(|error| told(error, spec))?;
     let header = loaded.dataset.header();
     let synthetic = if header.synthetic { " (synthetic data)" } else { "" };
     say(format_args!(
@@ -46,8 +47,8 @@ pub(crate) async fn load(
 
 /// What is odd about the data of a sweep, and about its batches on them.
 pub(crate) fn notes(spec: &SweepSpec, dataset: &Dataset) -> Vec<String> {
-    let batches = data::note_on_batches(&batch_sizes(spec), dataset.header().train);
-    data::notes(dataset).into_iter().chain(batches).collect()
+    let batches = besom_dataset::note_on_batches(&batch_sizes(spec), dataset.header().train);
+    besom_dataset::notes(dataset).into_iter().chain(batches).collect()
 }
 
 /// What a plan says of the data of its sweep.
@@ -70,8 +71,8 @@ pub(crate) async fn glimpse(file: &SweepFile, settings: &Settings) -> Glimpse {
         // Nothing is fetched.
         allow_private_hosts: false,
     };
-    let batches = |train: u32| data::note_on_batches(&batch_sizes(&file.spec), train);
-    match data::glance(spec, &options, &progress()).await {
+    let batches = |train: u32| besom_dataset::note_on_batches(&batch_sizes(&file.spec), train);
+    match datasets::glance(spec, &options, &progress()).await {
         Ok(Glance::Whole(loaded)) => {
             let header = loaded.dataset.header();
             let all = loaded.notes.iter().map(|note| without_secrets(note, spec));

@@ -34,8 +34,14 @@ use clap::Parser;
 use crate::{commands::Cli, output::Exit};
 
 fn main() -> ExitCode {
-    // Before anything can start a thread: the thread count of the numeric library is read once.
-    besom_worker::train::set_single_threaded();
+    // SAFETY: this is the first thing that the program does, so no other thread exists yet.
+    #[allow(
+        unsafe_code,
+        reason = "the environment is the only way to tell the numeric library how many threads it has"
+    )]
+    unsafe {
+        besom_mlp::set_single_threaded();
+    }
     // One provider for the whole process; a second installation fails and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();

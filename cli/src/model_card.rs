@@ -1,7 +1,8 @@
 //! What `model.json` says of an exported model: all that is needed to run it, and where it comes from.
 
+use besom_dataset::Header;
+use besom_mlp::InputScaling;
 use besom_proto::v1;
-use besom_worker::{data::Header, train::InputScaling};
 use serde::Serialize;
 use serde_json::value::RawValue;
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_worker::unfinished;
+use besom_client::unfinished;
 use tempfile::NamedTempFile;
 
 /// How the names of unfinished files begin.

@@ -10,6 +10,7 @@ use std::{
     sync::OnceLock,
 };
 
+use besom_sweep::steers_terminal;
 use indicatif::MultiProgress;
 
 use crate::signals;
@@ -59,8 +60,7 @@ pub(crate) fn stdout_width() -> Option<usize> {
     terminal.is_term().then(|| terminal.size_checked()).flatten().map(|(_, columns)| usize::from(columns))
 }
 
-/// Writes `text` and a line feed to stdout, control characters as `?`: it may quote a file or another process, and JSON
-/// has none.
+/// Writes `text` and a line feed to stdout, what would steer a terminal as `?`: it may quote a file or another process.
 ///
 /// # Errors
 /// Stdout is closed (the program then ends with code 0) or cannot be written.
@@ -70,7 +70,7 @@ pub(crate) fn line(text: impl fmt::Display) -> anyhow::Result<()> {
 
 /// `text` without what would steer a terminal.
 pub(crate) fn printable(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "?")
+    text.replace(|c: char| steers_terminal(c) && c != '\n' && c != '\t', "?")
 }
 
 /// Writes to stdout and flushes it.
@@ -87,7 +87,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// One remark for a person, on stderr. A closed stderr is nobody's problem. It may quote a file or another process, so
-/// control characters are shown as `?`; the numbers of system errors, which help nobody, are left out.
+/// what would steer a terminal is shown as `?`; the numbers of system errors, which help nobody, are left out.
 pub(crate) fn say(text: impl fmt::Display) {
     stderr_bytes(format!("{}\n", without_numbers(printable(&text.to_string()))).as_bytes());
 }
@@ -150,6 +150,12 @@ pub(crate) fn finish(result: anyhow::Result<Exit>) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_that_is_printed_steers_a_terminal() {
+        assert_eq!(printable("a\u{202e}b\u{2067}\u{1b}[2J\tc\n"), "a?b??[2J\tc\n");
+        assert_eq!(printable("学習 é שלום"), "学習 é שלום");
+    }
 
     #[test]
     fn the_numbers_of_system_errors_are_left_out() {

@@ -10,12 +10,11 @@ use std::{
 };
 
 use anyhow::Context;
+use besom_client::endpoint;
 use besom_coordinator::{
     Coordinator, CoordinatorConfig,
-    store::{
-        open::{self, OpenError, Opened, StoreUrl},
-        query::Rights,
-    },
+    open::{self, Opened},
+    store::{OpenError, StoreUrl, query::Rights},
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -59,11 +58,11 @@ impl Address {
             let address = address.get();
             async move {
                 let stream = TcpStream::connect(address).await?;
-                connect::prepare(&stream);
+                endpoint::prepare(&stream);
                 Ok::<_, std::io::Error>(TokioIo::new(stream))
             }
         });
-        connect::tuned(Endpoint::from_static("http://besom")).connect_with_connector_lazy(connector)
+        endpoint::tuned(Endpoint::from_static("http://besom")).connect_with_connector_lazy(connector)
     }
 }
 

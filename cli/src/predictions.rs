@@ -1,11 +1,9 @@
 //! Drawings with what models say of them: gathered once, then shown as terminal text, figure or JSON.
 
+use besom_dataset::{Dataset, Header, Images, Rows};
+use besom_mlp::{Prediction, Predictor, TrainError, sample_test};
 use besom_proto::v1::{self, Run};
 use besom_sweep::{ClassCounts, Confusion, Lists};
-use besom_worker::{
-    data::{Dataset, Header, Images, Rows},
-    train::{self, Prediction, Predictor, TrainError},
-};
 
 use crate::{
     output::printable,
@@ -321,7 +319,7 @@ fn names(header: &Header) -> Vec<String> {
 
 /// Rows of the test split to look at, chosen by `seed`.
 pub(crate) fn sample(data: &Dataset, count: u32, seed: u64) -> Vec<u32> {
-    train::sample_test(data, count, seed)
+    sample_test(data, count, seed)
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ impl Settings {
             reader_url: text("BESOM_READER_URL")?,
         };
         let home = match set("BESOM_HOME") {
-            Some(home) => home.to_str().map_or_else(|| PathBuf::from(&home), besom_worker::data::expand),
+            Some(home) => home.to_str().map_or_else(|| PathBuf::from(&home), besom_dataset::expand),
             None => data_dir(set)?,
         };
         let home = std::path::absolute(&home).with_context(|| home.display().to_string())?;
@@ -176,7 +176,7 @@ impl Settings {
 /// The URL of a store with the home folder for a `~`: no shell expands it in a file or behind `sqlite:`.
 fn expanded(url: &str) -> String {
     match url.strip_prefix("sqlite:") {
-        Some(path) if path.starts_with('~') => format!("sqlite:{}", besom_worker::data::expand(path).display()),
+        Some(path) if path.starts_with('~') => format!("sqlite:{}", besom_dataset::expand(path).display()),
         _ => url.to_owned(),
     }
 }

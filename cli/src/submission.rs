@@ -5,10 +5,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use besom_client::transfer::Artifacts;
+use besom_dataset::Loaded;
 use besom_proto::v1::{
     ArtifactKind, CreateSweepRequest, DatasetRef, Sweep, SweepRef, sweep_service_client::SweepServiceClient,
 };
-use besom_worker::{data::Loaded, transfer::Artifacts};
 use tonic::{Code, Status, transport::Channel};
 
 use crate::{

@@ -10,6 +10,8 @@ use std::{
 
 use besom_sweep::{DatasetSpec, Engine, Expansion, SpecErrors, SweepName, SweepSpec};
 
+pub(crate) use besom_sweep::shown_source as shown;
+
 use crate::output::usage;
 
 /// A sweep file is written by hand; the longest that makes sense lists some thousand values.
@@ -142,21 +144,6 @@ impl SweepFile {
     }
 }
 
-/// A dataset source as it may be shown: a URL without user, password, query and fragment, which may hold a token.
-pub(crate) fn shown(source: &str) -> String {
-    let Some((scheme, rest)) = source.split_once("://") else { return source.to_owned() };
-    let (rest, query) = match rest.find(['?', '#']) {
-        Some(start) => (&rest[..start], "?***"),
-        None => (rest, ""),
-    };
-    // A password may hold a slash that should have been escaped: rather hide too much.
-    let place = match rest.rsplit_once('@') {
-        Some((_, place)) => format!("***@{place}"),
-        None => rest.to_owned(),
-    };
-    format!("{scheme}://{place}{query}")
-}
-
 /// `text` without what [`shown`] hides of the sources of `spec`, wherever the text quotes them, whole or in part.
 pub(crate) fn without_secrets(text: &str, spec: &DatasetSpec) -> String {
     spec.sources().fold(text.to_owned(), |text, source| without_secret(&text, source))
@@ -184,11 +171,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_is_shown_without_its_secrets() {
+    fn the_secrets_of_a_source_are_cut_out_of_a_message() {
         let source = "https://user:secret@host/x.npz?token=abc";
-        assert_eq!(shown(source), "https://***@host/x.npz?***");
-        assert_eq!(shown("https://host/x.npz"), "https://host/x.npz");
-        assert_eq!(shown("data/a@b?.npz"), "data/a@b?.npz");
         let text = without_secret(&format!("{source}: no answer from https://host/x.npz?token=abc"), source);
         assert_eq!(text, "https://***@host/x.npz?***: no answer from https://host/x.npz***");
     }

@@ -5,15 +5,13 @@
 use std::{str::FromStr, sync::Arc};
 
 use anyhow::Context;
+use besom_client::{datasets::DatasetCache, transfer::Artifacts};
+use besom_dataset::Dataset;
+use besom_mlp::ModelFile;
 use besom_proto::v1::{
     JobState, ListRunsRequest, Run, StreamRunsRequest, Sweep, SweepRef, sweep_service_client::SweepServiceClient,
 };
 use besom_sweep::Engine;
-use besom_worker::{
-    data::{Dataset, DatasetCache},
-    train::ModelFile,
-    transfer::Artifacts,
-};
 use tonic::transport::Channel;
 
 use crate::{

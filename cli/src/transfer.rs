@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use besom_worker::transfer::{Caller, Party, TransferError};
+use besom_client::transfer::{Caller, Party, TransferError};
 use tonic::{Code, Status};
 
 use crate::{connect::refused, output::say};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use besom_proto::v1::{
-    ListWorkersRequest, RunningJob, Sweep, SweepProgress, SweepRef, SweepState,
+    ListWorkersRequest, RunningJob, Sweep, SweepProgress, SweepRef, SweepState, Worker,
     sweep_service_client::SweepServiceClient,
 };
 use besom_sweep::Params;
@@ -51,8 +51,13 @@ pub(crate) async fn wait(
 ) -> anyhow::Result<Exit> {
     let interrupted = signals::first_signal("")?;
     let waiting = async {
-        say_if_nobody_trains(&mut client, sweep).await?;
-        end_of(&mut client, sweep, |_| Ok(())).await
+        let mut told = Told::default();
+        say_why_it_waits(&mut client, sweep, &mut told).await?;
+        end_of(&mut client, sweep, |progress| {
+            progress.sweep.iter().for_each(|sweep| told.tell(sweep));
+            Ok(())
+        })
+        .await
     };
     let bounded = async {
         match timeout {
@@ -104,16 +109,12 @@ async fn end_of(
 }
 
 async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_json: bool) -> anyhow::Result<Exit> {
+    let mut told = Told::default();
     if !as_json {
-        say_if_nobody_trains(&mut client, sweep).await?;
+        say_why_it_waits(&mut client, sweep, &mut told).await?;
     }
-    let mut view = View {
-        waits: None,
-        live: if as_json { None } else { Live::on_terminal() },
-        as_json,
-        pace: Pace::new(),
-        last: None,
-    };
+    let mut view =
+        View { told, live: if as_json { None } else { Live::on_terminal() }, as_json, pace: Pace::new(), last: None };
     let last = end_of(&mut client, sweep, |progress| view.show(progress)).await?;
     if let Some(live) = &mut view.live {
         live.clear();
@@ -128,18 +129,57 @@ async fn to_the_end(mut client: SweepServiceClient<Channel>, sweep: &str, as_jso
 }
 
 /// A person who sees no progress should know why.
-async fn say_if_nobody_trains(client: &mut SweepServiceClient<Channel>, sweep: &str) -> anyhow::Result<()> {
-    let workers = client.list_workers(ListWorkersRequest::default()).await.map_err(refused)?.into_inner().workers;
-    if workers.iter().any(|worker| !worker.left && !worker.gone) {
+async fn say_why_it_waits(
+    client: &mut SweepServiceClient<Channel>,
+    sweep: &str,
+    told: &mut Told,
+) -> anyhow::Result<()> {
+    let sweep = client.get_sweep(SweepRef { sweep: sweep.to_owned() }).await.map_err(refused)?.into_inner();
+    if state::is_final(&sweep) {
         return Ok(());
     }
-    let sweep = client.get_sweep(SweepRef { sweep: sweep.to_owned() }).await.map_err(refused)?.into_inner();
-    if !state::is_final(&sweep) {
-        say(
-            "nobody trains yet: no worker has joined; start one with `besom worker`, or `besom run` on the local store",
-        );
-    }
+    told.tell(&sweep);
+    let workers = client.list_workers(ListWorkersRequest::default()).await.map_err(refused)?.into_inner().workers;
+    nobody_trains(&workers).iter().for_each(say);
     Ok(())
+}
+
+/// That no worker is there, and what became of those that were.
+fn nobody_trains(workers: &[Worker]) -> Option<String> {
+    let count = |word: &str| workers.iter().filter(|worker| state::worker(worker) == word).count();
+    if count("present") > 0 {
+        return None;
+    }
+    let were: Vec<String> = ["left", "gone"]
+        .into_iter()
+        .filter_map(|word| Some(count(word)).filter(|count| *count > 0).map(|count| format!("{count} {word}")))
+        .collect();
+    let were = if were.is_empty() { String::new() } else { format!(" ({})", were.join(", ")) };
+    Some(format!(
+        "nobody trains: no worker is present{were}; start one with `besom worker`, or `besom run` on the local store"
+    ))
+}
+
+/// What keeps a sweep from its end, said once, and again when it changes.
+#[derive(Debug, Default)]
+struct Told(Option<String>);
+
+impl Told {
+    fn tell(&mut self, sweep: &Sweep) {
+        let now = obstacle(sweep);
+        if now != self.0 {
+            now.iter().for_each(say);
+            self.0 = now;
+        }
+    }
+}
+
+fn obstacle(sweep: &Sweep) -> Option<String> {
+    let name = &sweep.name;
+    match sweep.state() {
+        SweepState::Paused => Some(format!("sweep {name} is paused; `besom resume {name}` goes on with it")),
+        _ => state::waits(sweep),
+    }
 }
 
 /// Says of an ended sweep how its failed and cancelled jobs are trained all the same.
@@ -209,8 +249,7 @@ pub(crate) async fn follow(
 }
 
 struct View {
-    /// What the sweep waits for, as it was said last.
-    waits: Option<String>,
+    told: Told,
     live: Option<Live>,
     as_json: bool,
     pace: Pace,
@@ -224,11 +263,7 @@ impl View {
         }
         let left = self.pace.left(progress.epochs_done, progress.epochs_total, Instant::now());
         let Some(sweep) = &progress.sweep else { return Ok(()) };
-        let waits = state::waits(sweep);
-        if waits != self.waits {
-            waits.iter().for_each(say);
-            self.waits = waits;
-        }
+        self.told.tell(sweep);
         if let Some(live) = &mut self.live {
             let lines: Vec<String> = progress.running.iter().map(|job| running(job, sweep)).collect();
             live.jobs(&lines);
@@ -254,4 +289,30 @@ fn running(job: &RunningJob, sweep: &Sweep) -> String {
     let what = describe(&params, &sweep.swept, job.seed);
     let line = live::job_line(job.job, job.epochs_done, job.epochs, metric, &what);
     format!("{line}  ({} slot {})", job.worker, job.slot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_nobody_trains_is_told_with_what_became_of_those_who_did() {
+        let worker = |left, gone| Worker { left, gone, ..Worker::default() };
+        assert_eq!(nobody_trains(&[worker(true, false), worker(false, false)]), None);
+        let told = |workers: &[Worker]| nobody_trains(workers).unwrap();
+        assert!(told(&[]).starts_with("nobody trains: no worker is present; start one with `besom worker`"));
+        let were = [worker(true, false), worker(true, true), worker(false, true)];
+        assert!(told(&were).starts_with("nobody trains: no worker is present (2 left, 1 gone); start one"));
+    }
+
+    #[test]
+    fn a_paused_sweep_names_the_command_that_goes_on_with_it() {
+        let mut sweep = Sweep { name: "may".into(), state: SweepState::Paused.into(), ..Sweep::default() };
+        let paused = "sweep may is paused; `besom resume may` goes on with it";
+        assert_eq!(obstacle(&sweep).as_deref(), Some(paused));
+        sweep.set_state(SweepState::Active);
+        assert_eq!(obstacle(&sweep), None);
+        sweep.problem = "dataset 50ed is not in the store; submit the file again".into();
+        assert!(obstacle(&sweep).is_some_and(|told| told.contains("submit the file again")));
+    }
 }

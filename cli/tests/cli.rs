@@ -338,15 +338,22 @@ fn a_second_run_works_for_the_holder_of_the_store_and_takes_over_from_it() {
 fn an_interrupted_run_goes_on_where_it_was() {
     let home = Home::new();
     let file = home.write("long.yaml", &tiny_sweep("long", 4, 100));
-    let run = home.start([Path::new("run"), Path::new("--slots"), Path::new("1"), &file]);
+    let args = |more: [&'static str; 2]| {
+        ["run", "--name", "another long"].into_iter().chain(more).map(Path::new).chain([file.as_path()])
+    };
+    let run = home.start(args(["--slots", "1"]));
     run.wait_for("job ");
-    let ended = run.terminate().expect(143).says("goes on with sweep long");
+    let ended = run.terminate().expect(143).says("long.yaml --name 'another long'` goes on with sweep another-long");
     assert!(ended.stdout.is_empty(), "{ended}");
+    // Somebody who waits now learns that the worker has left, not that none ever came.
+    let waited = home.besom(["wait", "another-long", "--timeout", "200ms"]).expect(1);
+    let waited = waited.says("nobody trains: no worker is present (1 left)");
+    assert!(!waited.stderr.contains("has joined"), "{waited}");
     let progress = home.besom(["sweeps", "--json"]).expect(0).json();
     assert_eq!((&progress[0]["state"], &progress[0]["running"]), (&"active".into(), &0.into()));
     let done = progress[0]["succeeded"].as_u64().unwrap();
     assert!((1..4).contains(&done), "{progress}");
-    let ended = home.besom([Path::new("run"), &file]).expect(0);
+    let ended = home.besom(args(["--engine", "native"])).expect(0);
     assert!(ended.stdout.contains("completed, 4 succeeded"), "{ended}");
     let trained = ended.stderr.lines().filter(|line| line.starts_with("job ")).count() as u64;
     assert_eq!(trained, 4 - done, "only what was left: {ended}");

@@ -7,8 +7,10 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::expander::chain;
-use crate::scheduler::{Scheduler, bounded, jittered};
+use crate::error_chain::chain;
+use crate::jitter::jittered;
+use crate::patience::bounded;
+use crate::store::Store;
 
 /// Jobs of one transaction: well below a tenth of a second, so that results hardly wait.
 const BATCH: u32 = 200;
@@ -17,12 +19,12 @@ const BATCH: u32 = 200;
 const WAIT: Duration = Duration::from_secs(10);
 
 /// Goes on until nothing is left.
-pub(crate) async fn catch_up(scheduler: Arc<Scheduler>, token: CancellationToken) {
+pub(crate) async fn catch_up(store: Arc<dyn Store>, token: CancellationToken) {
     loop {
         let step = tokio::select! {
             biased;
             () = token.cancelled() => return,
-            step = bounded(scheduler.store.catch_up(BATCH)) => step,
+            step = bounded(store.catch_up(BATCH)) => step,
         };
         match step {
             Ok(true) => continue,

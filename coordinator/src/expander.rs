@@ -11,9 +11,12 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::dispatcher::Dispatcher;
 use crate::domain::{Digest, NewJob, Sweep, SweepId};
-use crate::scheduler::{Scheduler, bounded, jittered};
-use crate::store::StoreError;
+use crate::error_chain::chain;
+use crate::jitter::jittered;
+use crate::patience::bounded;
+use crate::store::{Store, StoreError};
 
 /// Jobs of one transaction: some hundred milliseconds, so that reports are never kept waiting for long.
 pub(crate) const BATCH: u64 = 5_000;
@@ -23,15 +26,16 @@ const SCAN: Duration = Duration::from_secs(10);
 
 /// The loop that creates jobs.
 pub(crate) struct Expander {
-    scheduler: Arc<Scheduler>,
+    store: Arc<dyn Store>,
+    dispatcher: Arc<Dispatcher>,
     under_way: HashMap<SweepId, Arc<Expansion>>,
     /// Sweeps that this build cannot expand, or whose jobs the store does not take; said once.
     refused: HashSet<SweepId>,
 }
 
 impl Expander {
-    pub(crate) fn new(scheduler: Arc<Scheduler>) -> Self {
-        Self { scheduler, under_way: HashMap::new(), refused: HashSet::new() }
+    pub(crate) fn new(store: Arc<dyn Store>, dispatcher: Arc<Dispatcher>) -> Self {
+        Self { store, dispatcher, under_way: HashMap::new(), refused: HashSet::new() }
     }
 
     pub(crate) async fn run(mut self, token: CancellationToken) {
@@ -49,7 +53,7 @@ impl Expander {
             tokio::select! {
                 biased;
                 () = token.cancelled() => break,
-                () = self.scheduler.unexpanded.notified() => {}
+                () = self.dispatcher.expansions().woken() => {}
                 () = tokio::time::sleep(jittered(SCAN)) => {}
             }
         }
@@ -57,7 +61,9 @@ impl Expander {
 
     /// Writes one batch of every sweep that lacks jobs; whether any of them still does.
     pub(crate) async fn step(&mut self) -> Result<bool, StoreError> {
-        let sweeps = bounded(self.scheduler.store.unexpanded_sweeps()).await?;
+        // Before the sweeps are listed, so that none of those that were handed on is missing from the list.
+        self.under_way.extend(self.dispatcher.expansions().take_made());
+        let sweeps = bounded(self.store.unexpanded_sweeps()).await?;
         self.under_way.retain(|id, _| sweeps.iter().any(|sweep| sweep.id == *id));
         let mut left = false;
         for sweep in sweeps {
@@ -66,7 +72,7 @@ impl Expander {
             }
             let expansion = match self.under_way.get(&sweep.id) {
                 Some(expansion) => expansion.clone(),
-                None => match expansion_of(&self.scheduler, &sweep).await {
+                None => match expansion_of(&self.dispatcher, &sweep).await {
                     Ok(expansion) => self.under_way.entry(sweep.id).or_insert(Arc::new(expansion)).clone(),
                     Err(problem) => {
                         self.refuse(&sweep, &problem);
@@ -74,7 +80,7 @@ impl Expander {
                     }
                 },
             };
-            let created = match add_batch(&self.scheduler, &sweep, expansion, sweep.jobs_created).await {
+            let created = match add_batch(&self.dispatcher, &sweep, expansion, sweep.jobs_created).await {
                 Ok(created) => created,
                 Err(error) if error.is_retryable() => return Err(error),
                 // It would fail at every look, and keep all older sweeps from theirs.
@@ -100,7 +106,7 @@ impl Expander {
 
 /// Writes the jobs from `first` on, if they are still the next ones; how many there are now.
 pub(crate) async fn add_batch(
-    scheduler: &Scheduler,
+    dispatcher: &Dispatcher,
     sweep: &Sweep,
     expansion: Arc<Expansion>,
     first: u64,
@@ -109,22 +115,21 @@ pub(crate) async fn add_batch(
     let dataset = sweep.new.dataset.clone();
     let jobs = spawn_blocking(move || (first..end).map(|index| new_job(&expansion, index, &dataset)).collect());
     let jobs = jobs.await.expect("a checked sweep expands without a panic");
-    let created = bounded(scheduler.store.add_jobs(sweep.id, first, jobs)).await?;
-    scheduler.jobs_queued();
-    Ok(created)
+    dispatcher.add_jobs(sweep.id, first, jobs).await
 }
 
-/// The expansion that the sweep was made with.
-async fn expansion_of(scheduler: &Scheduler, sweep: &Sweep) -> Result<Expansion, String> {
+/// The expansion that the sweep was made with, for a sweep that another process accepted, or this one before it was started
+/// anew.
+async fn expansion_of(dispatcher: &Dispatcher, sweep: &Sweep) -> Result<Expansion, String> {
     if sweep.new.trainer_version != TRAINER_VERSION {
         let version = sweep.new.trainer_version;
         return Err(format!("made for trainer version {version}, this build has {TRAINER_VERSION}"));
     }
     let new = sweep.new.clone();
-    let turn = scheduler.expansions.own_turn().await;
+    let turn = dispatcher.expansions().own_turn().await;
     spawn_blocking(move || {
         let _turn = turn;
-        let spec = besom_sweep::parse(&new.text).map_err(|errors| errors.to_string().replace('\n', "; "))?;
+        let spec = besom_sweep::parse_stored(&new.text).map_err(|errors| errors.to_string().replace('\n', "; "))?;
         let engine = match &new.engine {
             Some(word) => Some(Engine::parse(word).ok_or_else(|| format!("unknown engine {word}"))?),
             None => None,
@@ -153,29 +158,24 @@ pub(crate) fn new_job(expansion: &Expansion, index: u64, dataset: &Digest) -> Ne
     }
 }
 
-/// An error with its causes, for a log line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::CoordinatorConfig;
     use crate::domain::NewSweep;
-    use crate::store::{Store, sqlite::SqliteStore};
+    use crate::store::sqlite::SqliteStore;
 
     /// A sweep of six jobs that nobody has written yet.
     async fn accepted(store: &dyn Store, name: &str, trainer_version: u32) -> Sweep {
-        let text = "{method: grid, parameters: {epochs: {values: [1, 2, 3, 4, 5, 6]}}, besom: {dataset: {source: \
-                    'builtin:sketches'}}}";
-        let spec = besom_sweep::parse(text).unwrap();
+        accepted_once(store, name, trainer_version, TEXT).await
+    }
+
+    const TEXT: &str = "{method: grid, parameters: {epochs: {values: [1, 2, 3, 4, 5, 6]}}, besom: {dataset: {source: \
+                        'builtin:sketches'}}}";
+
+    /// As [`accepted`], of a file that this build may refuse.
+    async fn accepted_once(store: &dyn Store, name: &str, trainer_version: u32, text: &str) -> Sweep {
+        let spec = besom_sweep::parse_stored(text).unwrap();
         let expansion = Expansion::new(&spec, None).unwrap();
         let dataset = Digest::parse(&"0".repeat(64)).unwrap();
         let new = NewSweep {
@@ -208,7 +208,8 @@ mod tests {
     async fn setup() -> Setup {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(&dir.path().join("besom.db")).await.unwrap());
-        let expander = Expander::new(Arc::new(Scheduler::new(store.clone(), CoordinatorConfig::default())));
+        let dispatcher = Dispatcher::new(store.clone(), CoordinatorConfig::default());
+        let expander = Expander::new(store.clone(), Arc::new(dispatcher));
         Setup { store, expander, dir }
     }
 
@@ -223,18 +224,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_sweep_whose_file_would_be_refused_today_is_expanded_to_its_end() {
+        let Setup { store, mut expander, dir: _dir } = setup().await;
+        let text = TEXT.replace("{method", "{metric: {name: val_loss, goal: maximize}, method");
+        besom_sweep::parse(&text).expect_err("the largest loss would rank first");
+        let old = accepted_once(&*store, "old", TRAINER_VERSION, &text).await;
+        assert!(!expander.step().await.unwrap());
+        assert_eq!(store.find_sweep(&old.new.name).await.unwrap().jobs_created, 6);
+    }
+
+    #[tokio::test]
     async fn a_sweep_whose_jobs_cannot_be_written_holds_up_no_other() {
         let Setup { store, mut expander, dir } = setup().await;
         let sound = accepted(&*store, "sound", TRAINER_VERSION).await;
         // The newest comes first. One of its jobs is there already, which nothing of besom's would do.
         let damaged = accepted(&*store, "damaged", TRAINER_VERSION).await;
-        let expansion = Arc::new(expansion_of(&expander.scheduler, &damaged).await.unwrap());
-        add_batch(&expander.scheduler, &damaged, expansion, 0).await.unwrap();
+        let expansion = Arc::new(expansion_of(&expander.dispatcher, &damaged).await.unwrap());
+        add_batch(&expander.dispatcher, &damaged, expansion, 0).await.unwrap();
         let database = sqlx::SqlitePool::connect(&format!("sqlite:{}/besom.db", dir.path().display())).await.unwrap();
         let forget = "UPDATE sweeps SET jobs_created = 0 WHERE name = 'damaged'";
         sqlx::query(forget).execute(&database).await.unwrap();
         assert!(!expander.step().await.unwrap());
         assert_eq!(store.find_sweep(&sound.new.name).await.unwrap().jobs_created, 6);
         assert!(expander.refused.contains(&damaged.id), "said once, not at every look");
+    }
+
+    #[tokio::test]
+    async fn the_points_of_a_sweep_that_was_just_made_are_not_worked_out_again() {
+        let Setup { store, mut expander, dir } = setup().await;
+        let sweep = accepted(&*store, "new", TRAINER_VERSION).await;
+        let expansion = expansion_of(&expander.dispatcher, &sweep).await.unwrap();
+        // Whoever read the file again could not expand it any more.
+        let database = sqlx::SqlitePool::connect(&format!("sqlite:{}/besom.db", dir.path().display())).await.unwrap();
+        sqlx::query("UPDATE sweeps SET text = 'nonsense'").execute(&database).await.unwrap();
+        expander.dispatcher.expansions().hand_on(sweep.id, Arc::new(expansion));
+        assert!(!expander.step().await.unwrap());
+        assert_eq!(store.find_sweep("new").await.unwrap().jobs_created, 6);
     }
 }

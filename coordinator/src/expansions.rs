@@ -1,10 +1,19 @@
 //! Working out the points of sweeps: a few at once, since a sweep of a million points takes a core for a second, and
-//! memory in proportion to its points.
+//! memory in proportion to its points. What was worked out when a sweep was made goes on to the expander, which writes its
+//! jobs: no file is parsed for it again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use besom_sweep::Expansion;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+
+use crate::domain::SweepId;
 
 /// So many at once, by all who ask and the expander together.
 const AT_ONCE: usize = 2;
@@ -12,11 +21,18 @@ const AT_ONCE: usize = 2;
 const WAITING: usize = 30;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Who may work out points.
+/// Expansions that wait for the expander; it takes all of them at each of its looks. Of any more the expander reads the
+/// stored text.
+const MOST_MADE: usize = 64;
+
+/// The points of sweeps: whose turn it is to work some out, and those that are worked out and whose jobs are not created yet.
 pub(crate) struct Expansions {
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
     patience: Duration,
+    made: Mutex<HashMap<SweepId, Arc<Expansion>>>,
+    /// Sweeps may have jobs to be created.
+    unexpanded: Notify,
 }
 
 /// A turn; it ends when this is dropped. It goes along with the work, which goes on when a client hangs up.
@@ -33,7 +49,39 @@ pub(crate) struct Crowded;
 impl Expansions {
     pub(crate) fn new() -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { turns: semaphore(AT_ONCE), places: semaphore(AT_ONCE + WAITING), patience: PATIENCE }
+        Self {
+            turns: semaphore(AT_ONCE),
+            places: semaphore(AT_ONCE + WAITING),
+            patience: PATIENCE,
+            made: Mutex::default(),
+            unexpanded: Notify::new(),
+        }
+    }
+
+    /// Hands the points of a sweep on to the expander.
+    pub(crate) fn hand_on(&self, sweep: SweepId, expansion: Arc<Expansion>) {
+        {
+            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            if made.len() < MOST_MADE || made.contains_key(&sweep) {
+                made.insert(sweep, expansion);
+            }
+        }
+        self.wake();
+    }
+
+    /// Tells the expander to look for sweeps that lack jobs.
+    pub(crate) fn wake(&self) {
+        self.unexpanded.notify_one();
+    }
+
+    /// Waits until somebody tells the expander to look.
+    pub(crate) async fn woken(&self) {
+        self.unexpanded.notified().await;
+    }
+
+    /// What was handed on since this was last asked.
+    pub(crate) fn take_made(&self) -> HashMap<SweepId, Arc<Expansion>> {
+        mem::take(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A turn for a client, who waits only so long and only where few others do.

@@ -8,8 +8,6 @@ use std::sync::{LazyLock, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::store::StoreError;
-
 /// Of the process, not of one store: what the kernel reports of one file it may have met with another.
 static FAILURE: LazyLock<Failure> = LazyLock::new(Failure::default);
 
@@ -29,12 +27,14 @@ pub(crate) fn note(what: &str) {
     failure.told.cancel();
 }
 
+/// Nothing more is written.
+#[derive(Debug, thiserror::Error)]
+#[error("a sync failed, and this process ends")]
+pub(crate) struct SyncFailed;
+
 /// Refuses to go on after a sync failed.
-pub(crate) fn check() -> Result<(), StoreError> {
-    match FAILURE.told.is_cancelled() {
-        true => Err(StoreError::Unavailable("a sync failed, and this process ends".into())),
-        false => Ok(()),
-    }
+pub(crate) fn check() -> Result<(), SyncFailed> {
+    if FAILURE.told.is_cancelled() { Err(SyncFailed) } else { Ok(()) }
 }
 
 /// Which sync of this process failed, if one did.

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::artifacts::{ArtifactError, ArtifactStore, UNNAMED};
-use crate::expander::chain;
-use crate::scheduler::jittered;
+use crate::error_chain::chain;
+use crate::jitter::jittered;
 
 /// How soon the bytes of an artifact go after its row.
 const SOON: Duration = Duration::from_secs(5);

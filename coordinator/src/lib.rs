@@ -1,6 +1,6 @@
 //! Decides who trains what, and keeps every result.
 //!
-//! Data flows one way: `rpc` converts a request and calls `scheduler` or `store`; the store compares and sets in one
+//! Data flows one way: `rpc` converts a request and calls `dispatcher` or `store`; the store compares and sets in one
 //! transaction, with decisions taken by `domain`; the reaper expires leases. Only this crate writes state. It never
 //! trains, and never sees the worker crate.
 
@@ -8,18 +8,22 @@ pub mod artifacts;
 mod catch_up;
 mod config;
 mod descriptors;
+mod dispatcher;
 pub mod domain;
+mod error_chain;
 mod expander;
 mod expansions;
 mod failed_sync;
 mod full_disk;
 mod in_process;
+mod jitter;
 mod keeper;
 mod listener;
+pub mod open;
+mod patience;
 mod queue;
 mod reaper;
 mod rpc;
-mod scheduler;
 mod server;
 pub mod store;
 mod weigher;

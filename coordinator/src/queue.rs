@@ -18,8 +18,8 @@ use tracing::warn;
 
 use crate::{
     domain::{Queue, SweepId, WorkerId},
-    expander::chain,
-    scheduler::bounded,
+    error_chain::chain,
+    patience::bounded,
     store::Store,
 };
 

@@ -9,17 +9,19 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::dispatcher::Dispatcher;
 use crate::domain::Settled;
-use crate::expander::chain;
-use crate::scheduler::{Scheduler, bounded};
-use crate::store::StoreError;
+use crate::error_chain::chain;
+use crate::patience::bounded;
+use crate::store::{Store, StoreError};
 
 /// Leases settled in one transaction.
 const BATCH: u32 = 500;
 
 /// The loop that expires leases.
 pub(crate) struct Reaper {
-    scheduler: Arc<Scheduler>,
+    store: Arc<dyn Store>,
+    dispatcher: Arc<Dispatcher>,
     grace: Grace,
 }
 
@@ -55,13 +57,13 @@ impl Grace {
 }
 
 impl Reaper {
-    pub(crate) fn new(scheduler: Arc<Scheduler>, now: Instant) -> Self {
-        let grace = Grace::new(scheduler.config.lease_ttl, scheduler.config.reaper_interval, now);
-        Self { scheduler, grace }
+    pub(crate) fn new(store: Arc<dyn Store>, dispatcher: Arc<Dispatcher>, now: Instant) -> Self {
+        let grace = Grace::new(dispatcher.config().lease_ttl, dispatcher.config().reaper_interval, now);
+        Self { store, dispatcher, grace }
     }
 
     pub(crate) async fn run(mut self, token: CancellationToken) {
-        let interval = self.scheduler.config.reaper_interval;
+        let interval = self.dispatcher.config().reaper_interval;
         let mut away = false;
         loop {
             tokio::select! {
@@ -86,7 +88,7 @@ impl Reaper {
 
     /// One round.
     async fn step(&mut self) -> Result<Vec<Settled>, StoreError> {
-        if let Err(error) = bounded(self.scheduler.store.ping()).await {
+        if let Err(error) = bounded(self.store.ping()).await {
             self.grace.failed();
             return Err(error);
         }
@@ -97,14 +99,14 @@ impl Reaper {
     /// Settles what has expired, if leases may be judged `now` that the store has answered.
     async fn judge(&mut self, now: Instant) -> Result<Vec<Settled>, StoreError> {
         let mut all = Vec::new();
-        if self.scheduler.take_renewal_failed() {
+        if self.dispatcher.take_renewal_failed() {
             self.grace.failed();
         }
         if !self.grace.answered(now) {
             return Ok(all);
         }
         loop {
-            let settled = match self.scheduler.expire(BATCH).await {
+            let settled = match self.dispatcher.expire(BATCH).await {
                 Ok(settled) => settled,
                 Err(error) => {
                     self.grace.failed();
@@ -130,7 +132,7 @@ mod tests {
     use super::*;
     use crate::config::CoordinatorConfig;
     use crate::domain::{AttemptRef, Digest, Key, NewSweep, NewWorker, Session, WorkerId};
-    use crate::store::{AcquireRequest, Store, sqlite::SqliteStore};
+    use crate::store::{AcquireRequest, sqlite::SqliteStore};
 
     const TTL: Duration = Duration::from_secs(30);
     const INTERVAL: Duration = Duration::from_secs(5);
@@ -158,8 +160,8 @@ mod tests {
         let store = Arc::new(SqliteStore::open(&dir.path().join("besom.db")).await.unwrap());
         let lease = expired_lease(&*store).await;
         let start = Instant::now();
-        let scheduler = Arc::new(Scheduler::new(store, CoordinatorConfig::default()));
-        let mut reaper = Reaper::new(scheduler, start);
+        let dispatcher = Arc::new(Dispatcher::new(store.clone(), CoordinatorConfig::default()));
+        let mut reaper = Reaper::new(store, dispatcher, start);
         for second in (5..30).step_by(5) {
             assert_eq!(reaper.judge(start + Duration::from_secs(second)).await.unwrap(), []);
         }
@@ -175,13 +177,13 @@ mod tests {
         let lease = expired_lease(&*store).await;
         away.close().await;
         let start = Instant::now();
-        let mut scheduler = Scheduler::new(away, CoordinatorConfig::default());
+        let mut dispatcher = Dispatcher::new(away, CoordinatorConfig::default());
         // Reading may go on all the while: a full disk takes no renewal and answers every ping.
         let (store_key, secret) = (Key::random(), Key::random());
         let nobody = Session { store: store_key, worker: WorkerId(1), secret };
-        scheduler.report(nobody, Vec::new()).await.unwrap_err();
-        scheduler.store = store;
-        let mut reaper = Reaper::new(Arc::new(scheduler), start);
+        dispatcher.report(nobody, Vec::new()).await.unwrap_err();
+        dispatcher.turn_to(store.clone());
+        let mut reaper = Reaper::new(store, Arc::new(dispatcher), start);
         // The first round notices; a whole lease's time begins there.
         let settled = rounds_until(&mut reaper, start, start + INTERVAL + TTL).await;
         assert_eq!(settled, [lease]);

@@ -23,13 +23,13 @@ use tracing::{info, warn};
 use crate::artifacts::ArtifactStore;
 use crate::catch_up::catch_up;
 use crate::config::{ConfigError, CoordinatorConfig};
+use crate::dispatcher::Dispatcher;
 use crate::expander::Expander;
 use crate::in_process::InProcess;
 use crate::keeper::keep;
 use crate::listener::{self, Counted};
 use crate::reaper::Reaper;
 use crate::rpc::{Artifacts, QueryDesk, Sweeps, Watches, Workers, refused};
-use crate::scheduler::Scheduler;
 use crate::store::{Store, query::Queries};
 use crate::weigher::weigh;
 
@@ -63,7 +63,8 @@ pub struct Coordinator {
 /// What a server needs to be made of.
 #[derive(Clone)]
 struct Services {
-    scheduler: Arc<Scheduler>,
+    store: Arc<dyn Store>,
+    dispatcher: Arc<Dispatcher>,
     artifacts: Arc<dyn ArtifactStore>,
     uploads: TaskTracker,
     watches: Arc<Watches>,
@@ -71,7 +72,7 @@ struct Services {
 
 impl std::fmt::Debug for Services {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Services").field("config", &self.scheduler.config).finish_non_exhaustive()
+        f.debug_struct("Services").field("config", &self.dispatcher.config()).finish_non_exhaustive()
     }
 }
 
@@ -91,15 +92,13 @@ impl Coordinator {
     ) -> Result<Self, ConfigError> {
         config.check()?;
         let coordinator = Self::new(store, artifacts, config);
-        let scheduler = &coordinator.services.scheduler;
-        let reaper = Reaper::new(scheduler.clone(), Instant::now());
-        coordinator.tasks.spawn(reaper.run(coordinator.token.clone()));
-        coordinator.tasks.spawn(Expander::new(scheduler.clone()).run(coordinator.token.clone()));
-        coordinator.tasks.spawn(catch_up(scheduler.clone(), coordinator.token.clone()));
-        coordinator.tasks.spawn(keep(coordinator.services.artifacts.clone(), coordinator.token.clone()));
-        coordinator.tasks.spawn(weigh(scheduler.clone(), coordinator.token.clone()));
-        let queue = scheduler.queue.clone();
-        coordinator.tasks.spawn(queue.run(scheduler.store.clone(), coordinator.token.clone()));
+        let Self { services: Services { store, dispatcher, artifacts, .. }, tasks, token, .. } = &coordinator;
+        tasks.spawn(Reaper::new(store.clone(), dispatcher.clone(), Instant::now()).run(token.clone()));
+        tasks.spawn(Expander::new(store.clone(), dispatcher.clone()).run(token.clone()));
+        tasks.spawn(catch_up(store.clone(), token.clone()));
+        tasks.spawn(keep(artifacts.clone(), token.clone()));
+        tasks.spawn(weigh(store.clone(), token.clone()));
+        tasks.spawn(dispatcher.watch_queue(token.clone()));
         Ok(coordinator)
     }
 
@@ -114,8 +113,8 @@ impl Coordinator {
     fn new(store: Arc<dyn Store>, artifacts: Arc<dyn ArtifactStore>, config: CoordinatorConfig) -> Self {
         let (token, tasks) = (CancellationToken::new(), TaskTracker::new());
         let watches = Arc::new(Watches::new(store.clone(), tasks.clone(), token.clone()));
-        let scheduler = Arc::new(Scheduler::new(store, config));
-        let services = Services { scheduler, artifacts, uploads: tasks.clone(), watches };
+        let dispatcher = Arc::new(Dispatcher::new(store.clone(), config));
+        let services = Services { store, dispatcher, artifacts, uploads: tasks.clone(), watches };
         let (in_process, incoming) = InProcess::new();
         // No keep-alive here: both ends live and die together, and a debugger or a busy machine may stop them for long.
         let server =
@@ -153,7 +152,7 @@ impl Coordinator {
         health.set_serving::<ArtifactServiceServer<Artifacts>>().await;
         health.set_serving::<QueryServiceServer<QueryDesk>>().await;
         let mut routes = self.services.routes(&closing).add_service(health_service);
-        if self.services.scheduler.config.reflection {
+        if self.services.dispatcher.config().reflection {
             let reflection = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(besom_proto::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -199,18 +198,20 @@ impl Coordinator {
 impl Services {
     fn routes(&self, closing: &CancellationToken) -> Routes {
         let sweeps = Sweeps {
-            scheduler: self.scheduler.clone(),
+            store: self.store.clone(),
+            dispatcher: self.dispatcher.clone(),
             artifacts: self.artifacts.clone(),
             watches: self.watches.clone(),
             closing: closing.clone(),
         };
-        let workers = Workers { scheduler: self.scheduler.clone(), closing: closing.clone() };
+        let workers = Workers { dispatcher: self.dispatcher.clone(), closing: closing.clone() };
         let artifacts = Artifacts {
-            scheduler: self.scheduler.clone(),
+            store: self.store.clone(),
+            window: self.dispatcher.config().transfer_window,
             artifacts: self.artifacts.clone(),
             uploads: self.uploads.clone(),
         };
-        let queries = QueryDesk { queries: self.scheduler.config.queries.clone() };
+        let queries = QueryDesk { queries: self.dispatcher.config().queries.clone() };
         Routes::new(SweepServiceServer::new(sweeps).max_decoding_message_size(MAX_MESSAGE))
             .add_service(WorkerServiceServer::new(workers).max_decoding_message_size(MAX_MESSAGE))
             .add_service(ArtifactServiceServer::new(artifacts).max_decoding_message_size(MAX_UPLOAD_MESSAGE))

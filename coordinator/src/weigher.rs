@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
-use crate::expander::chain;
-use crate::scheduler::{Scheduler, jittered};
+use crate::error_chain::chain;
+use crate::jitter::jittered;
+use crate::store::Store;
 
 /// How often sweeps are looked for; the store knows which of them are due.
 const LOOK: Duration = Duration::from_secs(1);
@@ -16,22 +17,22 @@ const LOOK: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_secs(3);
 
 /// Goes on until the token is cancelled. What it leaves undone is found at the next start.
-pub(crate) async fn weigh(scheduler: Arc<Scheduler>, token: CancellationToken) {
-    look(&scheduler, token).await;
-    let last = tokio::time::timeout(LAST, scheduler.store.weigh_due(None)).await;
+pub(crate) async fn weigh(store: Arc<dyn Store>, token: CancellationToken) {
+    look(&*store, token).await;
+    let last = tokio::time::timeout(LAST, store.weigh_due(None)).await;
     if !matches!(last, Ok(Ok(_))) {
         debug!("importance is left to the next coordinator");
     }
 }
 
-async fn look(scheduler: &Scheduler, token: CancellationToken) {
+async fn look(store: &dyn Store, token: CancellationToken) {
     let mut told = false;
     loop {
         // Its transactions have limits of their own, and no caller waits for it.
         let done = tokio::select! {
             biased;
             () = token.cancelled() => return,
-            done = scheduler.store.weigh_due(None) => done,
+            done = store.weigh_due(None) => done,
         };
         match done {
             Ok(_) => told = false,

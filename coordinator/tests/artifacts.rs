@@ -9,9 +9,9 @@ use std::{io, sync::Arc, time::Duration};
 use besom_coordinator::{
     artifacts::{ArtifactError, ArtifactKind, ArtifactStore, CHUNK, NewUpload, Sender, Stored},
     domain::{Digest, WorkerId},
+    open::{Opened, open, open_read_only},
     store::{
-        AcquireRequest, StoreError,
-        open::{Opened, StoreUrl, open, open_read_only},
+        AcquireRequest, StoreError, StoreUrl,
         query::{Cell, query},
     },
 };
@@ -583,7 +583,7 @@ async fn what_a_killed_process_left_unfinished_is_swept_at_the_start() {
 
 #[tokio::test]
 async fn a_sqlite_store_is_opened_for_writing_once() {
-    use besom_coordinator::store::{lock::read_lock, open::OpenError};
+    use besom_coordinator::store::{OpenError, lock::read_lock};
     let setup = sqlite().await;
     match open(&setup.url).await.map(|_| ()) {
         Err(OpenError::Held { pid, .. }) => assert_eq!(pid, std::process::id()),
@@ -597,7 +597,7 @@ async fn a_sqlite_store_is_opened_for_writing_once() {
 
 #[tokio::test]
 async fn a_database_that_is_not_there_is_not_made_by_reading() {
-    use besom_coordinator::store::open::OpenError;
+    use besom_coordinator::store::OpenError;
     let dir = tempfile::tempdir().unwrap();
     let url = StoreUrl::Sqlite(dir.path().join("none.db"));
     match open_read_only(&url).await.map(|_| ()) {

@@ -5,7 +5,7 @@
 mod sql_support;
 
 use besom_coordinator::store::{
-    open::StoreUrl,
+    StoreUrl,
     query::{Position, QueryError, VIEWS, query},
 };
 use besom_sweep::Cell;

@@ -7,7 +7,7 @@ mod sql_support;
 
 use std::process::Command;
 
-use besom_coordinator::store::{open::StoreUrl, query::query};
+use besom_coordinator::store::{StoreUrl, query::query};
 use besom_sweep::{Cell, Table};
 use sql_support::asking::asking;
 

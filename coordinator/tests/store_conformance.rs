@@ -133,6 +133,7 @@ conformance! {
         a_worker_that_leaves_gives_back_all_it_holds,
         a_job_whose_dataset_is_missing_costs_nothing_and_its_sweep_waits,
         a_dataset_that_is_stored_again_ends_the_wait_for_it,
+        a_job_that_was_given_back_or_has_ended_no_longer_says_what_it_waited_for,
         a_job_that_ran_while_its_dataset_was_stored_again_waits_as_if_for_the_first_time,
         a_sweep_that_waits_for_its_dataset_holds_up_no_other_sweep,
         a_machine_that_lacks_something_keeps_its_job_for_a_while_and_no_other,

@@ -10,13 +10,8 @@ use besom_coordinator::{
     Coordinator, CoordinatorConfig,
     artifacts::FileArtifacts,
     domain::{Completion, Confusion},
-    store::{
-        Store,
-        lock::LockFile,
-        open::{OpenError, StoreUrl, open, open_read_only},
-        postgres::PostgresStore,
-        sqlite::SqliteStore,
-    },
+    open::{open, open_read_only},
+    store::{OpenError, Store, StoreUrl, lock::LockFile, postgres::PostgresStore, sqlite::SqliteStore},
 };
 use besom_testkit::postgres::database;
 use sqlx::{Connection, SqliteConnection};

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::canonical::{canonical, sha256};
 use crate::hyperparameters::table::{self, Owner};
-use crate::{Hyperparameters, Params};
+use crate::{ConfigError, Hyperparameters, Params};
 
 /// The one trainer: a multilayer perceptron.
 pub const TRAINER: &str = "mlp";
@@ -36,16 +36,6 @@ pub struct JobConfig {
     pub dataset: String,
     /// Who computes gradients.
     pub engine: Engine,
-}
-
-/// A configuration that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name}: {problem}")]
-pub struct ConfigError {
-    /// The hyperparameter or key.
-    pub name: String,
-    /// What is wrong with it and what would be right.
-    pub problem: String,
 }
 
 impl JobConfig {

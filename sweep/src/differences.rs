@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::spec::Method;
 use crate::words::shorten;
 use crate::yaml::{self, Kind, Node};
-use crate::{Engine, SweepSpec};
+use crate::{Engine, SweepSpec, shown_source};
 
 /// Lists with more values are not shown: what one of them has and the other has not is.
 const LISTED: usize = 8;
@@ -31,7 +31,7 @@ pub fn differences(before: &Meaning<'_>, now: &Meaning<'_>) -> Vec<String> {
     if before.dataset != now.dataset {
         let mut data = compare(&dataset_keys(before.text), &dataset_keys(now.text));
         if data.is_empty() {
-            let source = shorten(&now.spec.dataset.source);
+            let source = shorten(&shown_source(&now.spec.dataset.source));
             data.push(format!("besom.dataset: {source} holds other data than before"));
         }
         found.extend(data);
@@ -122,9 +122,14 @@ fn dataset_keys(text: &str) -> Keys {
     };
     let block = yaml::read(text).ok().and_then(|root| below(&root, "besom")).and_then(|besom| below(&besom, "dataset"));
     let Some(Node { kind: Kind::Map(entries), .. }) = block else { return Keys::new() };
+    // What an address hides from people tells no data apart either: it may be a token of today.
+    let value = |node: &Node| match &node.kind {
+        Kind::Text(text) => format!("\"{}\"", shorten(&shown_source(text))),
+        _ => node.describe(),
+    };
     let values = |node: &Node| match &node.kind {
-        Kind::List(items) => items.iter().map(Node::describe).collect(),
-        _ => vec![node.describe()],
+        Kind::List(items) => items.iter().map(value).collect(),
+        _ => vec![value(node)],
     };
     entries.iter().map(|entry| (format!("besom.dataset.{}", shorten(&entry.key)), values(&entry.value))).collect()
 }
@@ -168,6 +173,26 @@ mod tests {
         let now = FILE.replace("test_fraction: 0.2", "test_fraction: 0.3");
         assert_eq!(between(FILE, &now, ("d", "e")), ["besom.dataset.test_fraction: 0.2 -> 0.3"]);
         assert_eq!(between(FILE, FILE, ("d", "e")), ["besom.dataset: a.npz holds other data than before"]);
+    }
+
+    #[test]
+    fn tokens_of_sources_are_not_told() {
+        let with = |source: &str| FILE.replace("a.npz", &format!("'{source}'"));
+        let (before, now) = (with("https://h/a.npz?token=S3CRET"), with("https://h/b.npz?token=0THER#part"));
+        assert_eq!(
+            between(&before, &now, ("d", "e")),
+            ["besom.dataset.source: \"https://h/a.npz?***\" -> \"https://h/b.npz?***\""]
+        );
+        let now = with("https://h/a.npz?token=0THER");
+        assert_eq!(
+            between(&before, &now, ("d", "e")),
+            ["besom.dataset: https://h/a.npz?*** holds other data than before"]
+        );
+        let list = |token: &str| with("x").replace("'x'", &format!("['https://h/a.npy?{token}', 'https://h/b.npy']"));
+        assert_eq!(
+            between(&list("S3CRET"), &before, ("d", "e")),
+            ["besom.dataset.source: \"https://h/a.npy?***\", \"https://h/b.npy\" -> \"https://h/a.npz?***\""]
+        );
     }
 
     #[test]

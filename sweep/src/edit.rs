@@ -3,11 +3,14 @@
 //! A change is made twice: in the tree of the file, which says what must come out, and in its text. Where the text, read
 //! again, does not say the same as the tree (aliases, a layout that is not understood), the tree is written anew instead.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use crate::hyperparameters::table::{self, Row};
 use crate::parse::to_json;
 use crate::words::{hint, shorten};
 use crate::yaml::{self, Entry, Kind, Node};
-use crate::{SpecErrors, SweepName, expand};
+use crate::{SpecErrors, SweepName, refusals};
 
 /// One value to set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +26,10 @@ pub struct Edit {
 pub struct Edited {
     /// Its text.
     pub text: String,
-    /// Whether the comments and the layout of the file before are still there.
+    /// Whether the layout of the file before is still there, and its comments but for those in `lost`.
     pub keeps_layout: bool,
+    /// The comments that stood within what was replaced or beside what was removed, and are gone.
+    pub lost: Vec<String>,
 }
 
 /// Why a file was not changed.
@@ -63,11 +68,13 @@ pub fn edit(text: &str, name: &SweepName, edits: &[Edit]) -> Result<Edited, Edit
     let in_place = changes.iter().try_fold(text.to_owned(), |text, change| in_text(&text, change));
     let in_place = in_place.filter(|text| yaml::read(text).is_ok_and(|read| means_the_same(&read, &tree)));
     let keeps_layout = in_place.is_some();
-    let text = in_place.unwrap_or_else(|| written(&tree));
+    let new = in_place.unwrap_or_else(|| written(&tree).replace('\n', line_end(text)));
+    let lost = lost_comments(text, &new);
+    let text = new;
     let spec = crate::parse(&text).map_err(EditError::File)?;
-    match crate::parse::locate(&text, expand::refusals(&spec)) {
+    match crate::parse::locate(&text, refusals::refusals(&spec)) {
         Some(errors) => Err(EditError::File(errors)),
-        None => Ok(Edited { text, keeps_layout }),
+        None => Ok(Edited { text, keeps_layout, lost }),
     }
 }
 
@@ -81,8 +88,12 @@ fn leaf(kind: Kind) -> Node {
     Node { line: 0, bytes: 0..0, kind }
 }
 
+fn entry(key: &str, value: Node) -> Entry {
+    Entry { key: key.to_owned(), line: 0, bytes: 0..0, value }
+}
+
 fn map(key: &str, value: Node) -> Node {
-    leaf(Kind::Map(vec![Entry { key: key.to_owned(), line: 0, bytes: 0..0, value }]))
+    leaf(Kind::Map(vec![entry(key, value)]))
 }
 
 /// Where a value goes that a person sets under this key.
@@ -92,14 +103,7 @@ fn changes_of(tree: &Node, key: &str, value: Node) -> Result<Vec<Change>, String
         |path: &[&str], value| Change { path: path.iter().map(|&word| word.to_owned()).collect(), value: Some(value) };
     match words.as_slice() {
         ["name"] => Err("--name names the new sweep".to_owned()),
-        ["seed"] if find(tree, &["parameters", "seed"]).is_none() => {
-            let value = if matches!(value.kind, Kind::List(_)) { value } else { leaf(Kind::List(vec![value])) };
-            Ok(vec![change(&["besom", "seeds"], value)])
-        }
-        ["seeds"] => Ok(vec![change(&["besom", "seeds"], value)]),
-        ["seed"] | ["parameters", "seed"] => {
-            Ok(vec![change(&["parameters", "seed"], as_parameter(&table::SEED, value))])
-        }
+        ["seed" | "seeds"] | ["besom", "seeds"] | ["parameters", "seed"] => Ok(changes_of_seeds(tree, &words, value)),
         [name] | ["parameters", name] if table::find(name).is_some() => {
             let row = table::find(name).ok_or_else(|| table::why_unknown(name))?;
             Ok(changes_of_hyperparameter(tree, row, words.len() == 2, value))
@@ -121,6 +125,34 @@ fn changes_of(tree: &Node, key: &str, value: Node) -> Result<Vec<Change>, String
 
 /// Keys of the file that a setting may begin with.
 const TOP: [&str; 6] = ["description", "method", "metric", "run_cap", "parameters", "besom"];
+
+/// Seeds are set where the file has them. Those under `parameters` stay there, since whoever reads the parameters knows them by
+/// that name; where both places have them, `besom.seeds` goes, or the two would contradict each other.
+fn changes_of_seeds(tree: &Node, words: &[&str], value: Node) -> Vec<Change> {
+    let path = |words: [&str; 2]| words.map(str::to_owned).to_vec();
+    let stands = |words: [&str; 2]| find(tree, &words).is_some();
+    let value = match (words, value.kind) {
+        // One seed, not a number of seeds.
+        (["seed"], kind @ Kind::Integer(_)) => leaf(Kind::List(vec![leaf(kind)])),
+        (["seeds" | "besom", ..], Kind::Integer(count @ 1..)) if stands(PARAMETERS_SEED) => {
+            leaf(Kind::Map(vec![entry("min", leaf(Kind::Integer(1))), entry("max", leaf(Kind::Integer(count)))]))
+        }
+        (_, kind) => leaf(kind),
+    };
+    let listed = matches!(value.kind, Kind::List(_) | Kind::Map(_));
+    if words != ["parameters", "seed"] && !(stands(PARAMETERS_SEED) && listed) {
+        return vec![Change { path: path(BESOM_SEEDS), value: Some(value) }];
+    }
+    let mut changes = vec![Change { path: path(PARAMETERS_SEED), value: Some(as_parameter(&table::SEED, value)) }];
+    if stands(BESOM_SEEDS) {
+        changes.push(Change { path: path(BESOM_SEEDS), value: None });
+    }
+    changes
+}
+
+/// The two places for seeds.
+const PARAMETERS_SEED: [&str; 2] = ["parameters", "seed"];
+const BESOM_SEEDS: [&str; 2] = ["besom", "seeds"];
 
 /// A hyperparameter is set where the file has it; one that it does not have comes under `parameters`.
 fn changes_of_hyperparameter(tree: &Node, row: &'static Row, swept: bool, value: Node) -> Vec<Change> {
@@ -209,7 +241,7 @@ fn set(node: &mut Node, path: &[String], value: &Node) {
         None => {
             let mut below = leaf(Kind::Null);
             set(&mut below, rest, value);
-            entries.push(Entry { key: word.clone(), line: 0, bytes: 0..0, value: below });
+            entries.push(entry(word, below));
         }
     }
 }
@@ -248,30 +280,73 @@ fn without(text: &str, root: &Node, path: &[String]) -> Option<String> {
     if entries.len() == 1 {
         return replaced(text, parent?, &leaf(Kind::Map(Vec::new())));
     }
-    let end = |entry: &Entry| Some(end_of(text, &entry.value)?.max(entry.bytes.end));
+    let end = |entry: &Entry| Some(last_of(text, &entry.value)?.max(entry.bytes.end));
     let (start, stop) = (entries[index].bytes.start, end(&entries[index])?);
-    let (start, stop) = if !text.get(node.bytes.start..)?.starts_with('{') {
+    if !text.get(node.bytes.start..)?.starts_with('{') {
         // The lines of a block, with the comment at their end.
-        let line = text[..start].rfind('\n').map_or(0, |end| end + 1);
-        (line, text[stop..].find('\n').map_or(text.len(), |more| stop + more + 1))
-    } else if let Some(next) = entries.get(index + 1) {
-        (start, next.bytes.start)
-    } else {
-        (end(&entries[index - 1])?, stop)
-    };
-    Some(format!("{}{}", text.get(..start)?, text.get(stop..)?))
+        return cut(text, line_of(text, start)..next_line(text, stop));
+    }
+    // A comment between two entries may be about either of them, so it stays.
+    let plain = |between: Range<usize>| text.get(between).is_some_and(|between| !between.contains('#'));
+    match (entries.get(index + 1), index.checked_sub(1)) {
+        (Some(next), _) if plain(stop..next.bytes.start) => cut(text, start..next.bytes.start),
+        (None, Some(before)) if plain(end(&entries[before])?..start) => cut(text, end(&entries[before])?..stop),
+        _ => {
+            let (entry, rest) = (text.get(..stop)?, text.get(stop..)?);
+            // Commas and comments are all that stands behind an entry.
+            let rest = match rest.find([',', '#', '}']).filter(|&at| rest[at..].starts_with(',')) {
+                // A comment needs the space before it.
+                Some(comma) if !rest[comma + 1..].trim_start().starts_with('#') => {
+                    rest[comma + 1..].trim_start_matches(' ')
+                }
+                Some(comma) => &rest[comma + 1..],
+                None if entries.len() > index + 1 => return None,
+                None => rest,
+            };
+            let line = line_of(entry, start);
+            let is_alone =
+                entry.get(line..start)?.trim().is_empty() && rest.lines().next().is_none_or(|it| it.trim().is_empty());
+            match is_alone {
+                true => Some(format!("{}{}", &entry[..line], &rest[next_line(rest, 0)..])),
+                false => Some(format!("{}{rest}", &entry[..start])),
+            }
+        }
+    }
+}
+
+fn cut(text: &str, range: Range<usize>) -> Option<String> {
+    Some(format!("{}{}", text.get(..range.start)?, text.get(range.end..)?))
+}
+
+/// Where the line begins that holds this place.
+fn line_of(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |end| end + 1)
+}
+
+/// Where the line after this place begins.
+fn next_line(text: &str, at: usize) -> usize {
+    text[at..].find('\n').map_or(text.len(), |more| at + more + 1)
+}
+
+/// How the lines of a file end.
+fn line_end(text: &str) -> &'static str {
+    match text.find('\n').is_some_and(|end| text[..end].ends_with('\r')) {
+        true => "\r\n",
+        false => "\n",
+    }
 }
 
 fn replaced(text: &str, entry: &Entry, value: &Node) -> Option<String> {
-    let (start, end) = (entry.value.bytes.start, end_of(text, &entry.value)?);
+    let (start, end) = (entry.value.bytes.start, last_of(text, &entry.value)?);
     let after_key = entry.bytes.end + text.get(entry.bytes.end..)?.find(':')? + 1;
     let new = flow(value);
     if entry.value.kind == Kind::Null && start == end {
         return Some(format!("{} {new}{}", &text[..after_key], &text[after_key..]));
     }
     // A block below its key moves beside it, unless something stands between them.
-    let between = text.get(after_key..start)?;
-    let start = if between.trim().is_empty() { after_key } else { start };
+    // A block of text begins with its first word; the sign that makes it one goes with it.
+    let between = text.get(after_key..start)?.trim();
+    let start = if between.is_empty() || between.starts_with(['|', '>']) { after_key } else { start };
     let space = if start == after_key { " " } else { "" };
     Some(format!("{}{space}{new}{}", &text[..start], text.get(end..)?))
 }
@@ -284,19 +359,27 @@ fn inserted(text: &str, parent: &Node, entries: &[Entry], key: &str, value: &Nod
         return Some(format!("{}{new}{comma}{}", &text[..=start], &text[start + 1..]));
     }
     let (head, last) = (entries.first()?, entries.last()?);
-    let line = text[..head.bytes.start].rfind('\n').map_or(0, |end| end + 1);
+    let (line, line_end) = (line_of(text, head.bytes.start), line_end(text));
     let indent = &text[line..head.bytes.start];
     if !indent.chars().all(|c| c == ' ') {
         return None;
     }
     if first {
-        return Some(format!("{}{indent}{new}\n{}", &text[..line], &text[line..]));
+        return Some(format!("{}{indent}{new}{line_end}{}", &text[..line], &text[line..]));
     }
     let end = end_of(text, &last.value)?.max(last.bytes.end);
     // The last value of a block may end with its line already, and a comment may follow it.
     let end = if text[..end].ends_with('\n') { end - 1 } else { end };
     let end = text[end..].find('\n').map_or(text.len(), |more| end + more);
-    Some(format!("{}\n{indent}{new}{}", &text[..end], &text[end..]))
+    let end = if text[..end].ends_with('\r') { end - 1 } else { end };
+    Some(format!("{}{line_end}{indent}{new}{}", &text[..end], &text[end..]))
+}
+
+/// Where the text of a node ends, but for the line feeds that belong to a block of text.
+fn last_of(text: &str, node: &Node) -> Option<usize> {
+    let (start, end) = (node.bytes.start, end_of(text, node)?);
+    let written = text.get(start..end)?;
+    Some(if written.ends_with('\n') { start + written.trim_end().len() } else { end })
 }
 
 /// Where the text of a node ends.
@@ -329,6 +412,60 @@ fn end_of(text: &str, node: &Node) -> Option<usize> {
             '#' => at += rest.find('\n')?,
             c if c.is_whitespace() || c == ',' => at += c.len_utf8(),
             _ => return None,
+        }
+    }
+}
+
+/// The comments of one text that another one lacks.
+fn lost_comments(before: &str, now: &str) -> Vec<String> {
+    let mut kept: HashMap<&str, usize> = HashMap::new();
+    for comment in comments(now) {
+        *kept.entry(comment).or_default() += 1;
+    }
+    let mut lost = Vec::new();
+    for comment in comments(before) {
+        match kept.get_mut(comment) {
+            Some(count @ 1..) => *count -= 1,
+            _ => lost.push(comment.to_owned()),
+        }
+    }
+    lost
+}
+
+/// The comments of a file: what begins with a `#` behind a space, but for those within words.
+fn comments(text: &str) -> Vec<&str> {
+    let Ok(root) = yaml::read(text) else { return Vec::new() };
+    let mut words = Vec::new();
+    places_of_words(&root, &mut words);
+    words.sort_unstable_by_key(|word| word.start);
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(more) = text.get(at..).and_then(|rest| rest.find('#')) {
+        let start = at + more;
+        let word = words[..words.partition_point(|word| word.start <= start)].last();
+        at = match word.filter(|word| word.contains(&start)) {
+            Some(word) => word.end,
+            None if !text[..start].ends_with(|before: char| !before.is_whitespace()) => {
+                let line = &text[start..next_line(text, start)];
+                found.push(line.trim_end());
+                start + line.len()
+            }
+            None => start + 1,
+        };
+    }
+    found
+}
+
+fn places_of_words(node: &Node, words: &mut Vec<Range<usize>>) {
+    match &node.kind {
+        Kind::List(items) => items.iter().for_each(|item| places_of_words(item, words)),
+        Kind::Map(entries) => {
+            for entry in entries {
+                words.push(entry.bytes.clone());
+                places_of_words(&entry.value, words);
+            }
+        }
+        Kind::Null | Kind::Boolean(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Text(_) => {
+            words.push(node.bytes.clone());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::SpecError;
 
-/// Errors beyond these are counted and not kept: a hostile file may hold a hundred thousand.
+/// Errors beyond these, the last in the file, are counted and not kept: a hostile file may hold a hundred thousand.
 const KEPT: usize = 50;
 
 /// Everything that was found wrong with a sweep file, in the order of its lines: at least one error.
@@ -49,22 +49,44 @@ impl fmt::Display for SpecErrors {
 /// What is found wrong while a file is read. Whoever finds something notes it here and reads on.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
+    /// By line; of one line, in the order in which they were found.
     errors: Vec<SpecError>,
     more: usize,
+    /// Whether the file is that of a sweep that exists.
+    is_stored: bool,
 }
 
 impl Faults {
+    /// Of a file that was accepted once, by this build or by an older one that refused less.
+    pub(crate) fn of_stored() -> Self {
+        Self { is_stored: true, ..Self::default() }
+    }
+
     pub(crate) fn add(&mut self, error: SpecError) {
-        if self.is_full() {
+        if !self.keeps(error.line) {
             self.more += 1;
-        } else {
-            self.errors.push(error);
+            return;
+        }
+        let at = self.errors.partition_point(|earlier| earlier.line <= error.line);
+        self.errors.insert(at, error);
+        if self.errors.len() > KEPT {
+            self.errors.pop();
+            self.more += 1;
         }
     }
 
-    /// Whether further errors are only counted, so that nobody needs to look for words that are near.
-    pub(crate) fn is_full(&self) -> bool {
-        self.errors.len() >= KEPT
+    /// As [`Faults::add`] for what can be read and carried out and is refused for its sense alone. The sweep of a stored file
+    /// is there already, and a refusal would only stop its jobs halfway.
+    pub(crate) fn add_senseless(&mut self, error: SpecError) {
+        if !self.is_stored {
+            self.add(error);
+        }
+    }
+
+    /// Whether an error in this line is kept and not only counted. Where it is not, nobody needs to look for words that are near,
+    /// which takes time.
+    pub(crate) fn keeps(&self, line: Option<u32>) -> bool {
+        self.errors.len() < KEPT || self.errors.last().is_some_and(|last| line < last.line)
     }
 
     /// How many were noted so far: whether something added any tells by this number.
@@ -84,8 +106,7 @@ impl Faults {
 
     /// What was noted, if anything was.
     pub(crate) fn into_errors(self) -> Option<SpecErrors> {
-        let Self { mut errors, more } = self;
-        errors.sort_by_key(|error| error.line);
+        let Self { errors, more, is_stored: _ } = self;
         (!errors.is_empty()).then_some(SpecErrors { errors, more })
     }
 }

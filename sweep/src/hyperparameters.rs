@@ -3,24 +3,26 @@
 //! `table` holds names, ranges and defaults; here stand the types that the trainer reads and their way from and to
 //! JSON. What [`Hyperparameters::to_params`] gives is normalised: equal hyperparameters, equal text.
 
+mod error;
+mod layers;
+mod limits;
 mod optimizer;
 mod owner;
 mod schedule;
 pub(crate) mod table;
 mod value;
+mod values;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+pub use error::ConfigError;
+pub use layers::{Activation, Initializer};
 pub use optimizer::{Clipping, Optimizer};
 pub use schedule::{EarlyStopping, Schedule};
+pub use values::Params;
 
 use table::Choice;
-
-use crate::ConfigError;
-
-/// Hyperparameters by name, normalised: integers are JSON integers, names are the full lower-case ones, `hidden` is a
-/// list of integers. Sorted by name, so its text is canonical.
-pub type Params = Map<String, Value>;
+use values::{Values, normalised};
 
 /// All hyperparameters of one point, checked and complete.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,34 +59,6 @@ pub struct Hyperparameters {
     pub stopping: Option<EarlyStopping>,
 }
 
-/// What follows each hidden layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// max(x, 0)
-    Relu,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// 1 / (1 + exp(-x))
-    Sigmoid,
-    /// x * Phi(x), the exact form.
-    Gelu,
-    /// x above 0, exp(x) - 1 below.
-    Elu,
-}
-
-/// What the kernels are drawn from before the first epoch; biases are 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Initializer {
-    /// Evenly within ±sqrt(6 / (inputs + outputs)).
-    GlorotUniform,
-    /// Normal, cut at two standard deviations, of the standard deviation sqrt(2 / (inputs + outputs)).
-    GlorotNormal,
-    /// Evenly within ±sqrt(6 / inputs).
-    HeUniform,
-    /// Normal, cut at two standard deviations, of the standard deviation sqrt(2 / inputs).
-    HeNormal,
-}
-
 impl Hyperparameters {
     /// Reads complete or partial params, filling in defaults.
     ///
@@ -113,8 +87,8 @@ impl Hyperparameters {
             batch_size: values.present("batch_size")?,
             epochs: values.present("epochs")?,
             hidden: values.widths("hidden")?,
-            activation: values.activation()?,
-            initializer: values.initializer()?,
+            activation: Activation::read(&values)?,
+            initializer: Initializer::read(&values)?,
             dropout: values.number("dropout")?,
             l1: values.number("l1")?,
             l2: values.number("l2")?,
@@ -153,98 +127,5 @@ impl Hyperparameters {
             put("restore_best_weights", Value::from(stopping.restore_best_weights));
         }
         params
-    }
-}
-
-impl Activation {
-    /// Keras's word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Relu => "relu",
-            Self::Tanh => "tanh",
-            Self::Sigmoid => "sigmoid",
-            Self::Gelu => "gelu",
-            Self::Elu => "elu",
-        }
-    }
-}
-
-impl Initializer {
-    /// Keras's word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::GlorotUniform => "glorot_uniform",
-            Self::GlorotNormal => "glorot_normal",
-            Self::HeUniform => "he_uniform",
-            Self::HeNormal => "he_normal",
-        }
-    }
-}
-
-fn row(name: &str) -> &'static table::Row {
-    table::find(name).expect("only names of the table are asked for")
-}
-
-fn normalised(name: &str, value: &Value) -> Result<Value, ConfigError> {
-    row(name).normalise(value).map_err(|problem| ConfigError { name: name.to_owned(), problem })
-}
-
-/// The values of one point, defaults included, as Rust types.
-struct Values<'a> {
-    params: &'a Params,
-    optimizer: &'a str,
-}
-
-impl Values<'_> {
-    fn get(&self, name: &str) -> Result<Value, ConfigError> {
-        match self.params.get(name) {
-            Some(value) => normalised(name, value),
-            None => Ok(row(name).default_for(self.optimizer)),
-        }
-    }
-
-    fn number(&self, name: &str) -> Result<f64, ConfigError> {
-        Ok(self.get(name)?.as_f64().expect("the table makes it a number"))
-    }
-
-    fn integer(&self, name: &str) -> Result<Option<u32>, ConfigError> {
-        let value = self.get(name)?;
-        Ok(value.as_u64().map(|value| u32::try_from(value).expect("the table bounds it")))
-    }
-
-    /// An integer that is never null.
-    fn present(&self, name: &str) -> Result<u32, ConfigError> {
-        Ok(self.integer(name)?.expect("the table makes it an integer"))
-    }
-
-    fn boolean(&self, name: &str) -> Result<bool, ConfigError> {
-        Ok(self.get(name)?.as_bool().expect("the table makes it a boolean"))
-    }
-
-    fn widths(&self, name: &str) -> Result<Vec<u32>, ConfigError> {
-        let value = self.get(name)?;
-        let widths = value.as_array().expect("the table makes it a list").iter();
-        Ok(widths.map(|width| width.as_u64().and_then(|width| u32::try_from(width).ok()).expect("bounded")).collect())
-    }
-
-    fn activation(&self) -> Result<Activation, ConfigError> {
-        Ok(match self.get("activation")?.as_str().expect("the table makes it a word") {
-            "relu" => Activation::Relu,
-            "tanh" => Activation::Tanh,
-            "sigmoid" => Activation::Sigmoid,
-            "gelu" => Activation::Gelu,
-            "elu" => Activation::Elu,
-            other => unreachable!("{other} is in the table of activations"),
-        })
-    }
-
-    fn initializer(&self) -> Result<Initializer, ConfigError> {
-        Ok(match self.get("kernel_initializer")?.as_str().expect("the table makes it a word") {
-            "glorot_uniform" => Initializer::GlorotUniform,
-            "glorot_normal" => Initializer::GlorotNormal,
-            "he_uniform" => Initializer::HeUniform,
-            "he_normal" => Initializer::HeNormal,
-            other => unreachable!("{other} is in the table of initializers"),
-        })
     }
 }

@@ -14,23 +14,27 @@ mod expand;
 mod hyperparameters;
 mod name;
 mod parse;
+mod refusals;
+mod source;
 mod spec;
 mod table;
 mod words;
 mod yaml;
 
-pub use config::{ConfigError, Engine, JobConfig, TRAINER, TRAINER_VERSION};
+pub use config::{Engine, JobConfig, TRAINER, TRAINER_VERSION};
 pub use confusion::{ClassCounts, Confusion, Counts, Lists, MATRIX_CLASSES, MAX_CLASSES};
 pub use differences::{Meaning, differences};
 pub use edit::{Edit, EditError, Edited, edit};
 pub use errors::SpecErrors;
 pub use expand::{Expansion, Plan, PlannedJob};
 pub use hyperparameters::{
-    Activation, Clipping, EarlyStopping, Hyperparameters, Initializer, Optimizer, Params, Schedule,
+    Activation, Clipping, ConfigError, EarlyStopping, Hyperparameters, Initializer, Optimizer, Params, Schedule,
 };
 pub use name::{SweepName, handle};
-pub use parse::parse;
+pub use parse::{parse, parse_stored};
+pub use source::shown_source;
 pub use spec::{
     DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, Scale, SpecError, SweepSpec,
 };
 pub use table::{Cell, CellType, Column, Table};
+pub use words::steers_terminal;

@@ -3,7 +3,7 @@
 //! The handle is what commands, SQL, paths and addresses use, so it consists of a few ASCII characters only. A name that
 //! consists of those already is its own handle.
 
-use crate::words::shorten;
+use crate::words::{shorten, steers_terminal};
 
 /// The longest name, in characters, and the longest handle.
 const MAX_CHARS: usize = 100;
@@ -77,9 +77,8 @@ fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
-/// Besides control characters, those that reverse the order in which a terminal shows what follows.
 fn forbidden(c: char) -> bool {
-    c.is_control() || c == '/' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c == '/' || steers_terminal(c)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::errors::{Faults, SpecErrors};
 use crate::hyperparameters::table;
 use crate::spec::{Goal, Method, Metric, MetricName};
 use crate::words::hint;
-use crate::{SpecError, SweepName, SweepSpec, expand, yaml};
+use crate::{SpecError, SweepName, SweepSpec, refusals, yaml};
 use section::{Item, Section};
 
 pub(crate) use section::to_json;
@@ -60,10 +60,22 @@ const LATER_METHODS: [&str; 11] = [
 /// Everything that is wrong, each with its line and, for an unknown word, the nearest known one. What is no YAML, and what
 /// is another tool's file, is told alone.
 pub fn parse(text: &str) -> Result<SweepSpec, SpecErrors> {
+    parse_noting(text, Faults::default())
+}
+
+/// Reads the file of a sweep that was accepted once, maybe by an older build. What this build refuses in a new file for its sense
+/// alone, such as a loss that is maximized, is read as it was then: the sweep goes on to its end, and its results are shown.
+///
+/// # Errors
+/// What cannot be read, as for [`parse`].
+pub fn parse_stored(text: &str) -> Result<SweepSpec, SpecErrors> {
+    parse_noting(text, Faults::of_stored())
+}
+
+fn parse_noting(text: &str, mut faults: Faults) -> Result<SweepSpec, SpecErrors> {
     let root = yaml::read(text)?;
     let mut file = Section::root(&root)?;
     foreign::refuse(&file)?;
-    let mut faults = Faults::default();
     let spec = read(&mut file, &mut faults);
     match (spec, faults.into_errors()) {
         (_, Some(errors)) => Err(errors),
@@ -113,7 +125,7 @@ fn read(file: &mut Section<'_>, faults: &mut Faults) -> Option<SweepSpec> {
     };
     if faults.count() > 0 {
         // Told by the expansion where nothing else is wrong.
-        expand::refusals(&spec).into_iter().for_each(|error| faults.add(located(error, file.entries)));
+        refusals::refusals(&spec).into_iter().for_each(|error| faults.add(located(error, file.entries)));
     }
     Some(spec)
 }
@@ -204,16 +216,17 @@ fn metric(item: &Item<'_>, faults: &mut Faults) -> Option<Metric> {
     let name_item = section.require("name", "say which of loss, accuracy, val_loss, val_accuracy", faults);
     let name = name_item.as_ref().and_then(|item| faults.take(metric_name(item)));
     let goal_item = section.get("goal");
+    let wanted = name.map(|name| match name {
+        MetricName::Accuracy | MetricName::ValAccuracy => Goal::Maximize,
+        MetricName::Loss | MetricName::ValLoss => Goal::Minimize,
+    });
     let goal = match &goal_item {
+        None if section.means("goal") => wanted,
         // The default of W&B's.
         None => Some(Goal::Minimize),
         Some(item) => faults.take(goal(item)),
     };
-    let metric = Metric { name: name?, goal: goal? };
-    let wanted = match metric.name {
-        MetricName::Accuracy | MetricName::ValAccuracy => Goal::Maximize,
-        MetricName::Loss | MetricName::ValLoss => Goal::Minimize,
-    };
+    let (metric, wanted) = (Metric { name: name?, goal: goal? }, wanted?);
     if metric.goal != wanted {
         let word = metric.name.as_str();
         let problem = match wanted {
@@ -221,7 +234,7 @@ fn metric(item: &Item<'_>, faults: &mut Faults) -> Option<Metric> {
             Goal::Minimize => format!("{word} needs `goal: minimize`: the largest loss would rank first"),
         };
         let line = goal_item.or(name_item).map(|item| item.line());
-        faults.add(SpecError { line, key: "metric.goal".to_owned(), problem });
+        faults.add_senseless(SpecError { line, key: "metric.goal".to_owned(), problem });
     }
     Some(metric)
 }

@@ -24,9 +24,15 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
+/// Whether a terminal obeys this character rather than shows it: control characters, those that begin a new line, and those
+/// that reverse the order in which what follows is shown.
+pub fn steers_terminal(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// At most 60 characters of what somebody wrote, fit for one line of a message.
 pub(crate) fn shorten(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String = text.chars().map(|c| if steers_terminal(c) { ' ' } else { c }).collect();
     if line.chars().count() <= 60 {
         return line;
     }
@@ -37,6 +43,13 @@ pub(crate) fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_quoted_steers_no_terminal() {
+        assert_eq!(shorten("a\u{202e}b\u{2066}c\u{2028}d\te\u{1b}"), "a b c d e ");
+        // The marks of scripts that are written from right to left reverse nothing.
+        assert_eq!(shorten("א\u{200f}!"), "א\u{200f}!");
+    }
 
     #[test]
     fn a_slip_of_the_keyboard_finds_its_word() {

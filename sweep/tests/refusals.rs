@@ -1,6 +1,6 @@
 //! Wrong sweep files: each is refused with its line, the full name of its key and what to do.
 
-use besom_sweep::parse;
+use besom_sweep::{parse, parse_stored};
 
 const FILE: &str = "\
 name: t
@@ -421,6 +421,9 @@ fn what_only_follows_from_another_error_is_not_told() {
         // The base of a parameter that is misspelt, and a base that is misspelt.
         one_at_a_time.replace("batch_size:", "batchsize:").replace("seeds: 2", "base: {optimizer: sgd, batch_size: 8}"),
         one_at_a_time.replace("seeds: 2", "base: {optimizer: sgd, batchsize: 8}"),
+        one_at_a_time.replace("seeds: 2", "bsae: {optimizer: sgd, batch_size: 8}"),
+        // What a key means by default where it is left out is not what its slip means.
+        FILE.replace("goal:", "gaol:"),
         // A method that is not known may have a base.
         FILE.replace("grid", "gird").replace("seeds: 2", "base: {optimizer: sgd, batch_size: 8}"),
         // The keys of a distribution that is not supported.
@@ -439,4 +442,36 @@ fn of_a_thousand_errors_fifty_are_listed_and_the_others_counted() {
     let errors = parse(&FILE.replace("besom:", &format!("{}besom:", wrong.concat()))).expect_err("wrong");
     assert_eq!((errors.errors().len(), errors.count()), (50, 1000));
     assert!(errors.to_string().ends_with("\nand 950 more"), "{errors}");
+}
+
+#[test]
+fn of_many_errors_the_first_in_the_file_are_listed_whatever_is_found_first() {
+    let unknown: Vec<_> = (0..60).map(|index| format!("wrong{index}: 1\n")).collect();
+    let errors = parse(&format!("parameters:\n  batchsize: {{value: 8}}\n{}", unknown.concat())).expect_err("wrong");
+    let listed: Vec<String> = errors.errors().iter().map(ToString::to_string).collect();
+    assert!(listed.iter().any(|error| error.starts_with("line 2: ") && error.ends_with("did you mean batch_size?")));
+    assert!(listed.is_sorted_by_key(|error| error[5..].split(':').next().and_then(|line| line.parse::<u32>().ok())));
+    // The keys method and besom are missing, too.
+    assert_eq!((listed.len(), errors.count()), (50, 63), "{errors}");
+}
+
+#[test]
+fn a_stored_file_is_read_where_only_its_sense_would_be_refused_today() {
+    let text = FILE.replace("name: val_accuracy", "name: val_loss");
+    assert_eq!(
+        errors(&text),
+        ["line 3: metric.goal: val_loss needs `goal: minimize`: the largest loss would rank first"]
+    );
+    let stored = parse_stored(&text).expect("an older build accepted it");
+    assert_eq!((stored.metric.name.as_str(), stored.metric.goal.as_str()), ("val_loss", "maximize"));
+    // What cannot be read stays refused.
+    parse_stored(&text.replace("grid", "gird")).expect_err("nobody knows what it means");
+}
+
+#[test]
+fn tokens_of_sources_are_not_told() {
+    for source in ["['https://h/a.npy?S3CRET', 'https://h/a.npy?S3CRET']", "'builtin:x://S3CRET@h/?S3CRET'"] {
+        let found = errors(&FILE.replace("data.npz", source));
+        assert!(found.len() == 1 && !found[0].contains("S3CRET") && found[0].contains("h/"), "{found:?}");
+    }
 }

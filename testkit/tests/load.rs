@@ -5,11 +5,7 @@
 
 use std::time::Duration;
 
-use besom_coordinator::{
-    Coordinator, CoordinatorConfig,
-    domain::SweepState,
-    store::open::{StoreUrl, open},
-};
+use besom_coordinator::{Coordinator, CoordinatorConfig, domain::SweepState, open::open, store::StoreUrl};
 use serde_json::Value;
 use tokio::{net::TcpListener, process::Command, task::JoinHandle};
 use tokio_util::sync::CancellationToken;

@@ -1,22 +1,19 @@
-//! The worker's side of besom: datasets, the trainer and the loop that pulls jobs.
+//! The worker: the agent that holds leases, and the trainers that execute jobs.
+//!
+//! The crate may use the client, datasets and the perceptron. It never decides what is trained, and never writes state by
+//! itself: whatever it says goes to a coordinator, which judges it. It never sees the coordinator's code.
+//!
+//! ```
+//! // A slot is a core, unless whoever starts the worker says otherwise.
+//! assert!(besom_worker::agent::default_slots() >= 1);
+//! ```
 
 // Unit tests and integration tests share helpers, which name the crate as a user would.
 #[cfg(test)]
 extern crate self as besom_worker;
 
 pub mod agent;
-mod assignment;
-mod attempt;
-pub mod data;
-mod hindrance;
-mod network;
-mod random;
-mod room;
-mod slot;
-pub mod train;
-pub mod transfer;
-pub mod unfinished;
-mod watchdog;
+mod trainer;
 
-pub use slot::{Mlp, Trainer};
-pub use watchdog::Patience;
+pub use agent::Patience;
+pub use trainer::{Mlp, Trainer};

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use besom_proto::v1::SweepRef;
+use besom_proto::v1::{Sweep, SweepRef};
 use besom_sweep::{Edit, SweepName};
 use tonic::Code;
 
+use super::again;
 use crate::{
     connect::{self, Access, Connection},
     new_file,
     output::{self, Exit, say, usage},
+    render::{number, state},
     settings::{Settings, Where},
     trained,
 };
@@ -46,14 +48,14 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let taken = connection.sweeps().get_sweep(SweepRef { sweep: args.name.handle().to_owned() }).await;
     connection.close().await;
     match taken {
-        Ok(_) => {
-            let name = args.name.title();
-            return Err(usage(format_args!("--name: there is a sweep {name} already; give the new one another name")));
-        }
+        Ok(taken) => return Err(usage(format_args!("--name: {}", why_taken(taken.get_ref(), &args.name)))),
         Err(status) if status.code() == Code::NotFound => {}
         Err(status) => return Err(connect::refused(status)),
     }
-    let edited = besom_sweep::edit(&sweep.text, &args.name, &args.set).map_err(|error| match error {
+    // The command line chose it, so the file does not say it. What the person sets now comes later, and counts.
+    let engine = Edit { key: "besom.engine".to_owned(), value: sweep.engine.clone() };
+    let edits: Vec<Edit> = Some(engine).filter(|edit| !edit.value.is_empty()).into_iter().chain(args.set).collect();
+    let edited = besom_sweep::edit(&sweep.text, &args.name, &edits).map_err(|error| match error {
         besom_sweep::EditError::Setting { .. } => usage(format_args!("--set {error}")),
         besom_sweep::EditError::File(errors) => {
             let errors = errors.to_string().replace('\n', "\n  ");
@@ -62,6 +64,16 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     })?;
     if !edited.keeps_layout {
         say("the file is written anew, without its comments: its layout leaves no room for these changes");
+    }
+    if edited.keeps_layout && !edited.lost.is_empty() {
+        let lost = &edited.lost;
+        let shown: Vec<&str> = lost.iter().take(3).map(String::as_str).collect();
+        let more = if lost.len() > shown.len() { ", ..." } else { "" };
+        say(format_args!(
+            "{} stood with what was replaced and left the file: {}{more}",
+            number::plural(lost.len() as u64, "comment"),
+            shown.join(", ")
+        ));
     }
     let path = args.out.unwrap_or_else(|| PathBuf::from(format!("{}.yaml", args.name.handle())));
     if path.as_os_str() == "-" {
@@ -75,9 +87,20 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         )));
     }
     new_file::write(&path, edited.text.as_bytes())?;
-    say(format_args!("{}: edit it, then `besom run {}` trains it", path.display(), path.display()));
+    let command = again::run_file(&path, "", args.at.store.as_deref());
+    say(format_args!("{}: edit it, then {command} trains it", path.display()));
     say_if_data_are_elsewhere(&path, &edited.text).context("the new file")?;
     Ok(Exit::Success)
+}
+
+/// Why the new sweep cannot have the name: another name may have the same handle.
+fn why_taken(taken: &Sweep, name: &SweepName) -> String {
+    let (theirs, handle, ours) = (state::given_name(taken), &taken.name, name.title());
+    if theirs == ours {
+        return format!("there is a sweep {ours} already; give the new one another name");
+    }
+    let made = if ours == handle { String::new() } else { format!(", which is made from {ours}") };
+    format!("sweep {theirs} already has the handle {handle}{made}; give the new one another name")
 }
 
 /// A relative source is looked for beside the new file, which may lie elsewhere than the former one did.
@@ -91,4 +114,24 @@ fn say_if_data_are_elsewhere(path: &Path, text: &str) -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sweep_that_has_the_handle_is_named_by_its_own_name() {
+        let taken = |name: &str, title: &str, asked: &str| {
+            let taken = Sweep { name: name.into(), title: title.into(), ..Sweep::default() };
+            why_taken(&taken, &SweepName::new(asked).unwrap())
+        };
+        let advice = "; give the new one another name";
+        assert_eq!(taken("may", "", "may"), format!("there is a sweep may already{advice}"));
+        assert_eq!(
+            taken("may", "", "May!"),
+            format!("sweep may already has the handle may, which is made from May!{advice}")
+        );
+        assert_eq!(taken("may-2", "May 2", "may-2"), format!("sweep May 2 already has the handle may-2{advice}"));
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use besom_coordinator::{
     CoordinatorConfig,
-    store::{open::StoreUrl, query::Rights},
+    store::{StoreUrl, query::Rights},
 };
 use tokio::net::TcpListener;
 use tracing::warn;
@@ -46,20 +46,26 @@ pub(super) struct Args {
     reflection: bool,
 }
 
-/// A number with the unit ms, s, m or h; seconds without one.
-pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+/// A lease or an interval.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    time_up_to(text, 86_400.0, "24h")
+}
+
+/// A number with the unit ms, s, m or h; seconds without one. At most so many seconds, which `most` says in words.
+pub(super) fn time_up_to(text: &str, most_seconds: f64, most: &str) -> Result<Duration, String> {
+    let wrong = || format!("expected a time such as 30s (a number with ms, s, m or h), got {text:?}");
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let unit = match &text[digits..] {
         "ms" => 0.001,
         "" | "s" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
-        _ => return Err("a time is a number with ms, s, m or h: 30s".to_owned()),
+        _ => return Err(wrong()),
     };
-    let value: f64 = text[..digits].parse().map_err(|_| "a time is a number with ms, s, m or h: 30s".to_owned())?;
+    let value: f64 = text[..digits].parse().map_err(|_| wrong())?;
     let seconds = value * unit;
-    if !(0.1..=86_400.0).contains(&seconds) {
-        return Err("a time between 100ms and 24h is meant".to_owned());
+    if !(0.1..=most_seconds).contains(&seconds) {
+        return Err(format!("expected a time from 100ms to {most}, got {text:?}"));
     }
     Ok(Duration::from_secs_f64(seconds))
 }

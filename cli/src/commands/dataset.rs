@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use besom_client::datasets::DatasetCache;
+use besom_dataset::{Description, Kind};
 use besom_sweep::{DatasetSpec, Scale, SweepSpec};
-use besom_worker::data::{self, DatasetCache, Description, Kind};
 use serde::Serialize;
 
 use crate::{
@@ -94,11 +95,11 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
 async fn inspect(args: Inspect, settings: &Settings) -> anyhow::Result<Exit> {
     let (sweep, spec, folder) = args.spec()?;
     let loaded = dataset::load(&spec, &folder, settings, args.allow_private_hosts).await?;
-    let description = data::describe(&loaded.dataset);
+    let description = besom_dataset::describe(&loaded.dataset);
     let (source, source_sha256) = (spec.source_text(sweep_file::shown), loaded.source_sha256.as_deref());
     let notes = match &sweep {
         Some(sweep) => dataset::notes(sweep, &loaded.dataset),
-        None => data::notes(&loaded.dataset),
+        None => besom_dataset::notes(&loaded.dataset),
     };
     if args.json {
         json::print(&Inspected::new(&source, source_sha256, &description, &notes))?;
@@ -214,7 +215,7 @@ impl<'a> Inspected<'a> {
             Kind::Bytes => Number::Byte(value as u8),
             Kind::Floats => Number::Float(value),
         };
-        let split = |split: &data::SplitDescription| Split {
+        let split = |split: &besom_dataset::SplitDescription| Split {
             samples: split.samples,
             min: number(split.min),
             max: number(split.max),

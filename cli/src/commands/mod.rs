@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+mod again;
 mod best;
 mod clone;
 mod completions;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use besom_worker::data::{self, Values};
+use besom_dataset::Values;
 use serde::Serialize;
 
 use crate::{
@@ -64,7 +64,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
             show_reports(&title, &models, &reports?, args.json, out)
         } else if let Some(path) = &args.input {
             let header = dataset.header();
-            let mut images = data::read_images(path, &header.shape)?;
+            let mut images = besom_dataset::read_images(path, &header.shape)?;
             if args.invert {
                 let (Values::Bytes(values) | Values::Fractions(values)) = &mut images.values else {
                     let problem = "--invert: expected values from 0 to 255 or from 0 to 1, got others";

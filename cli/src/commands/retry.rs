@@ -31,7 +31,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let sweep = answer.sweep.context("the coordinator's answer names no sweep")?;
     sweeps::print_one(&sweep, args.json)?;
     say(told(answer.jobs, &sweep.counts.unwrap_or_default(), args.job));
-    if connection.is_alone() && !state::is_final(&sweep) {
+    if answer.jobs > 0 && connection.is_alone() {
         say(
             "no worker is running: `besom run` with the sweep's file goes on with it, and so do a `besom coordinator` \
              and its workers",
@@ -46,6 +46,7 @@ fn told(retried: u64, counts: &JobCounts, job: Option<i64>) -> String {
     let kept = JobCounts { queued: 0, running: 0, ..*counts };
     let kept = match state::final_jobs(&kept) {
         0 => String::new(),
+        1 => format!("; {} stays as it is", state::counts(&kept)),
         _ => format!("; {} stay as they are", state::counts(&kept)),
     };
     match (retried, job) {
@@ -64,6 +65,8 @@ mod tests {
     fn it_is_told_what_returns_and_what_stays() {
         let counts = JobCounts { queued: 3, running: 1, succeeded: 10, diverged: 2, ..JobCounts::default() };
         assert_eq!(told(3, &counts, None), "3 jobs are back in the queue; 10 succeeded, 2 diverged stay as they are");
+        let counts = JobCounts { succeeded: 1, ..JobCounts::default() };
+        assert_eq!(told(1, &counts, None), "1 job is back in the queue; 1 succeeded stays as it is");
         let open = JobCounts { queued: 1, ..JobCounts::default() };
         assert_eq!(told(1, &open, Some(7)), "1 job is back in the queue");
         assert_eq!(told(0, &open, Some(7)), "job 7 waits or runs already, so nothing was retried");

@@ -10,18 +10,18 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_coordinator::store::open::StoreUrl;
+use besom_client::transfer::Artifacts;
+use besom_dataset::Loaded;
 use besom_proto::v1::{Goal, Sweep, SweepState, sweep_service_client::SweepServiceClient};
 use besom_worker::{
     Patience,
     agent::{self, Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent},
-    data::Loaded,
-    transfer::Artifacts,
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+use super::again;
 use crate::{
     connect, dataset,
     figures::{Figure, Figures, Format},
@@ -107,7 +107,8 @@ impl Session {
         // The workers read it from the store's artifacts, as every worker does.
         drop(data);
         if sweep.state() == SweepState::Paused {
-            anyhow::bail!("sweep {} is paused: `besom resume {}` first", sweep.name, sweep.name);
+            let (condition, store) = again::store_flag(self.args.store.as_deref());
+            anyhow::bail!("sweep {} is paused: `besom resume {}{store}`{condition} first", sweep.name, sweep.name);
         }
         if state::is_final(&sweep) {
             return self.show(&sweep, settings).await;
@@ -115,11 +116,8 @@ impl Session {
         match self.train(&sweep, settings).await? {
             Some(ended) => self.show(&ended, settings).await,
             None => {
-                say(format_args!(
-                    "interrupted: `besom run {}` goes on with sweep {}",
-                    self.args.file.file.display(),
-                    sweep.name
-                ));
+                let command = again::run(&self.args.file, self.args.store.as_deref(), self.args.allow_private_hosts);
+                say(format_args!("interrupted: {command} goes on with sweep {}", sweep.name));
                 Ok(Exit::Interrupted)
             }
         }
@@ -231,21 +229,13 @@ async fn draw(client: SweepServiceClient<Channel>, sweep: &Sweep, folder: &Path)
     Ok(format!("figures in {}: {} (`besom plot {}` draws more)", folder.display(), names.join(", "), sweep.name))
 }
 
-/// A command that compares the swept values over the seeds by the sweep's own metric, the best first. A store's
-/// password is not repeated.
+/// A command that compares the swept values over the seeds by the sweep's own metric, the best first.
 fn suggestion(sweep: &Sweep, store: Option<&str>) -> String {
     const COLUMNS: [&str; 7] =
         ["optimizer", "learning_rate", "batch_size", "epochs", "hidden", "activation", "dropout"];
     let swept: Vec<&str> = sweep.swept.iter().map(String::as_str).filter(|name| COLUMNS.contains(name)).collect();
     let by = if swept.is_empty() { "optimizer".to_owned() } else { swept.join(", ") };
-    let (condition, flag) = match store {
-        None => ("", String::new()),
-        Some(store) if StoreUrl::parse(store).is_ok_and(|url| url.to_string() != store) => {
-            (" (with BESOM_STORE set to the URL of the store)", String::new())
-        }
-        Some(store) if store.contains(' ') => ("", format!(" --store '{store}'")),
-        Some(store) => ("", format!(" --store {store}")),
-    };
+    let (condition, flag) = again::store_flag(store);
     let metric = &sweep.metric;
     let direction = if sweep.goal() == Goal::Minimize { "ASC" } else { "DESC" };
     format!(

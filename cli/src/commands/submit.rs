@@ -1,5 +1,6 @@
 //! `besom submit FILE`: hands a sweep to a coordinator, or to the local store, where a later `run` trains it.
 
+use super::again;
 use crate::{
     connect::{Access, Connection},
     dataset,
@@ -56,10 +57,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     };
     if connection.is_alone() && !state::is_final(&sweep) {
         let unwatched = if args.watch { "nothing to watch: " } else { "" };
-        say(format_args!(
-            "{unwatched}nobody trains it yet: `besom run {}` does, or a `besom coordinator` with workers",
-            args.file.file.display()
-        ));
+        let command = again::run(&args.file, args.at.store.as_deref(), args.allow_private_hosts);
+        say(format_args!("{unwatched}nobody trains it yet: {command} does, or a `besom coordinator` with workers"));
     }
     connection.close().await;
     Ok(exit)

@@ -36,7 +36,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let slots = settings.slots(args.slots).unwrap_or_else(agent::default_slots);
     info!(coordinator = %endpoint.uri(), slots, "worker started");
     let coordinator = endpoint.uri().to_string();
-    let connect: Connect = Arc::new(move || connect::lazy(&endpoint));
+    let connect: Connect = Arc::new(move || besom_client::endpoint::lazy(&endpoint));
     let config = WorkerConfig {
         name: args.name,
         coordinator: coordinator.trim_end_matches('/').to_owned(),

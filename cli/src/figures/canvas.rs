@@ -266,9 +266,9 @@ fn paint(color: Color) -> Paint {
     Paint::Rgb(color.0, color.1, color.2)
 }
 
-/// Control characters and two that are none have no place in XML, line feeds none in a label.
+/// Control characters and two that are none have no place in XML, line feeds and turns of direction none in a label.
 fn clean(text: &str) -> String {
-    let has_place = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let has_place = |c: char| !besom_sweep::steers_terminal(c) && !matches!(c, '\u{fffe}' | '\u{ffff}');
     text.chars().map(|c| if has_place(c) { c } else { ' ' }).collect()
 }
 

@@ -166,7 +166,7 @@ impl SweepData {
     /// A sweep without runs yet, its parameters and their values as the file and these runs have them.
     pub(super) fn of(sweep: Sweep, params: &[Params]) -> Self {
         // A file that a later build wrote may say what this one does not know: then nothing is a base.
-        let spec = besom_sweep::parse(&sweep.text).ok();
+        let spec = besom_sweep::parse_stored(&sweep.text).ok();
         let listed = |name: &str| {
             let mut parameters = spec.iter().flat_map(|spec| &spec.parameters);
             parameters
@@ -281,7 +281,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_parameter_that_a_point_does_not_have_counts_as_its_base() {
-        let text = "method: one_at_a_time\nparameters:\n  optimizer: {values: [sgd, adam]}\n  \
+        // What a new file could not say: an older build accepted it.
+        let text = "metric: {name: val_loss, goal: maximize}\nmethod: one_at_a_time\nparameters:\n  optimizer: {values: [sgd, adam]}\n  \
                     momentum: {values: [0.0, 0.9]}\nbesom:\n  base: {optimizer: sgd, momentum: 0.0}\n  \
                     dataset: {source: 'builtin:sketches'}\n";
         let sweep = Sweep {

@@ -118,7 +118,7 @@ fn block(above: u8, below: u8) -> char {
 
 #[cfg(test)]
 mod tests {
-    use besom_worker::train::Prediction;
+    use besom_mlp::Prediction;
 
     use super::*;
     use crate::predictions::Model;

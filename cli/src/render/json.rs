@@ -1,6 +1,7 @@
 //! JSON for programs: the fields of the SQL views under their names, in their order, null where SQL has NULL.
 
 use besom_proto::v1;
+use besom_sweep::steers_terminal;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -12,10 +13,9 @@ use crate::output;
 /// # Errors
 /// Stdout.
 pub(crate) fn print(value: &impl Serialize) -> anyhow::Result<()> {
-    // JSON has no control characters to look for, and a large document is better not copied.
-    let mut text = serde_json::to_vec_pretty(value)?;
-    text.push(b'\n');
-    output::bytes(&text)
+    let mut text = escaped(serde_json::to_string_pretty(value)?);
+    text.push('\n');
+    output::bytes(text.as_bytes())
 }
 
 /// Prints one JSON document on one line, for streams.
@@ -23,7 +23,25 @@ pub(crate) fn print(value: &impl Serialize) -> anyhow::Result<()> {
 /// # Errors
 /// Stdout.
 pub(crate) fn print_line(value: &impl Serialize) -> anyhow::Result<()> {
-    output::line(serde_json::to_string(value)?)
+    let mut text = escaped(serde_json::to_string(value)?);
+    text.push('\n');
+    output::bytes(text.as_bytes())
+}
+
+/// The same document without characters that would steer a terminal: only strings hold any, and JSON has another way to write them.
+fn escaped(text: String) -> String {
+    let steers = |c: char| steers_terminal(c) && c != '\n';
+    // A large document is better not copied.
+    if !text.contains(steers) {
+        return text;
+    }
+    text.chars().fold(String::with_capacity(text.len()), |mut plain, c| {
+        match steers(c) {
+            true => plain += &format!("\\u{:04x}", u32::from(c)),
+            false => plain.push(c),
+        }
+        plain
+    })
 }
 
 /// A row of the view `runs`.
@@ -215,5 +233,18 @@ impl<'a> From<&'a v1::Worker> for Worker<'a> {
             last_seen_at: &worker.last_seen_at,
             last_seen_ms_ago: worker.last_seen_ms_ago,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_steers_no_terminal_and_says_the_same() {
+        let value = serde_json::json!({"name": "a\u{202e}b\u{9b}2J\u{1b}\n", "other": ["学習"]});
+        let text = escaped(serde_json::to_string_pretty(&value).unwrap());
+        assert!(text.contains("a\\u202eb\\u009b2J\\u001b\\n") && text.contains("学習"), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 }

@@ -6,9 +6,9 @@ use std::{
     time::Instant,
 };
 
+use besom_mlp::EpochRecord;
 use besom_proto::v1::{Sweep, SweepProgress};
 use besom_sweep::{MetricName, Params};
-use besom_worker::train::EpochRecord;
 
 use super::{
     live::{self, Live, Pace},

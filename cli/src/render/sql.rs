@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use besom_sweep::{Cell, Column, Table};
+use besom_sweep::{Cell, Column, Table, steers_terminal};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{json, number};
@@ -55,15 +55,11 @@ pub(crate) fn text(cell: &Cell) -> String {
 
 /// A text as a person at a terminal may see it: characters that steer the terminal, or turn the direction of writing, are shown as escapes.
 pub(crate) fn escaped(text: &str) -> String {
-    let is_steering = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(is_steering) {
+    if !text.contains(steers_terminal) {
         return text.to_owned();
     }
     text.chars().fold(String::new(), |mut shown, character| {
-        match is_steering(character) {
+        match steers_terminal(character) {
             true => shown.extend(character.escape_default()),
             false => shown.push(character),
         }

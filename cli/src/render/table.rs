@@ -29,7 +29,7 @@ impl Table {
         let last = cells.len().saturating_sub(1);
         for (at, cell) in cells.iter_mut().enumerate() {
             let most = if at == last { LONGEST_AT_THE_END } else { LONGEST };
-            *cell = cut_at(std::mem::take(cell), most).replace(|c: char| c.is_control(), "?");
+            *cell = cut_at(std::mem::take(cell), most).replace(besom_sweep::steers_terminal, "?");
         }
         self.0.add_row(cells);
     }

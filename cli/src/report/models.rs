@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
+use besom_dataset::Dataset;
 use besom_proto::v1::{Run, Sweep, SweepRef};
-use besom_worker::data::Dataset;
 
 use super::grid::Grid;
 use crate::{

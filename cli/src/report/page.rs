@@ -70,7 +70,7 @@ impl Page {
     /// A model does not fit the data.
     pub(crate) fn new(gathered: &Gathered) -> anyhow::Result<Self> {
         let sweep = gathered.sweep();
-        let spec = besom_sweep::parse(&sweep.text).ok();
+        let spec = besom_sweep::parse_stored(&sweep.text).ok();
         let spec = spec.as_ref();
         let counts = state::counts(&sweep.counts.unwrap_or_default());
         let unfinished = match sweep.state() {

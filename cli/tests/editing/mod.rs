@@ -68,7 +68,8 @@ fn a_cancelled_sweep_is_retried_and_run_to_its_end() {
         (&retried["state"], &retried["queued"], &retried["cancelled"]),
         (&"active".into(), &3.into(), &0.into())
     );
-    home.besom(["retry", "tiny"]).expect(0).says("nothing was retried");
+    let again = home.besom(["retry", "tiny"]).expect(0).says("nothing was retried");
+    assert_eq!(again.stderr.lines().count(), 1, "no advice where nothing changed: {again}");
     let ended = home.besom([Path::new("run"), &file]).expect(0);
     assert!(ended.stdout.contains("completed, 3 succeeded"), "{ended}");
     home.besom(["retry", "tiny"]).expect(1).says("3 succeeded, and only failed and cancelled jobs are retried");
@@ -86,13 +87,21 @@ fn jobs_that_were_cancelled_while_they_ran_are_trained_again_under_the_next_numb
     let file = client.write("long.yaml", &tiny_sweep("long", 2, 1000));
     client.besom([Path::new("submit"), &file]).expect(0);
     eventually("a job runs", || client.besom(["sweeps", "--json"]).json()[0]["running"] == 1);
+    client.besom(["pause", "long"]).expect(0);
+    let waited = client.besom(["wait", "long", "--timeout", "1s"]).expect(1);
+    let waited = waited.says("sweep long is paused; `besom resume long` goes on with it");
+    assert!(!waited.stderr.contains("nobody trains"), "a worker is there: {waited}");
+    client.besom(["resume", "long"]).expect(0);
     client.besom(["cancel", "long"]).expect(0);
     client.besom(["wait", "long"]).expect(1).says("besom retry long");
     // One job alone; the other one stays cancelled.
-    client.besom(["retry", "long", "--job", "1"]).expect(0).says("1 job is back in the queue; 1 cancelled stay");
+    client
+        .besom(["retry", "long", "--job", "1"])
+        .expect(0)
+        .says("1 job is back in the queue; 1 cancelled stays as it is");
     let ended = client.besom(["wait", "long", "--json"]).expect(1).json();
     assert_eq!((&ended["state"], &ended["succeeded"]), (&"completed".into(), &1.into()));
-    client.besom(["retry", "long"]).expect(0).says("1 job is back in the queue; 1 succeeded stay");
+    client.besom(["retry", "long"]).expect(0).says("1 job is back in the queue; 1 succeeded stays as it is");
     let ended = client.besom(["wait", "long"]).expect(0);
     assert!(ended.stdout.contains("long (synthetic data): completed, 2 succeeded"), "{ended}");
     let attempts = home.tables("SELECT job_id, attempt, outcome FROM attempts ORDER BY 1, 2");
@@ -119,6 +128,24 @@ fn a_sweep_is_cloned_into_a_file_to_edit() {
     clone(&["--force"]).expect(0);
     let printed = home.besom(["clone", "tiny", "--name", "x", "--out", "-"]).expect(0).stdout;
     assert_eq!(printed, text.replace("name: tiny", "name: x"));
+    // The engine of the command line is no word of the file, and is one of the copy's.
+    let file = home.path().join("tiny.yaml");
+    let args = ["submit", "--engine", "candle", "--name", "by candle"].map(Path::new);
+    home.besom(args.into_iter().chain([file.as_path()]))
+        .expect(0)
+        .says("tiny.yaml --name 'by candle' --engine candle` does");
+    let cloned = |more: &[&str]| {
+        let args = ["clone", "by-candle", "--name", "x", "--out", "-"];
+        home.besom(args.iter().chain(more)).expect(0)
+    };
+    assert!(cloned(&[]).stdout.contains("\n  engine: candle\n"));
+    assert!(cloned(&["--set", "besom.engine=native"]).stdout.contains("\n  engine: native\n"));
+    // What goes with a value is told.
+    let noted = text.replace("hidden: [8]", "hidden: [ # a few\n      8]").replace("name: tiny", "name: noted");
+    home.besom([Path::new("submit"), &home.write("noted.yaml", &noted)]).expect(0);
+    home.besom(["clone", "noted", "--name", "x", "--out", "-", "--set", "hidden=[4]"])
+        .expect(0)
+        .says("1 comment stood with what was replaced and left the file: # a few");
     home.besom(["clone", "tiny", "--name", "x", "--set", "learnig_rate=1", "--out", "-"])
         .expect(2)
         .says("--set learnig_rate: unknown hyperparameter; did you mean learning_rate?");
@@ -171,7 +198,7 @@ fn waiting_ends_with_the_sweep_or_with_its_time() {
     home.besom(["wait", "tiny", "--timeout", "200ms"]).expect(1).says("sweep tiny has not ended within 0.2 s");
     home.besom(["wait", "tinny"]).expect(1).says("did you mean \"tiny\"?");
     let waiting = home.start(["wait", "tiny"]);
-    waiting.wait_for("nobody trains yet");
+    waiting.wait_for("nobody trains: no worker is present; start one");
     home.besom([Path::new("run"), &file]).expect(0);
     let ended = waiting.wait().expect(0);
     assert!(ended.stdout.contains("completed, 2 succeeded"), "{ended}");

@@ -119,6 +119,11 @@ fn a_plan_says_what_it_could_not_check() {
     assert!(far.contains("https://127.0.0.1:1/x.npz is not fetched for a plan"), "{far}");
     let pinned = plan("https://127.0.0.1:1/x.npz", &format!(", sha256: {}", "ab".repeat(32))).expect(0).stdout;
     assert!(pinned.contains("is not in the cache"), "{pinned}");
+    std::fs::create_dir_all(home.path().join("cache/downloads")).unwrap();
+    let cached = home.write(&format!("cache/downloads/{}", "ab".repeat(32)), "rubbish");
+    let damaged = plan("https://127.0.0.1:1/x.npz", &format!(", sha256: {}", "ab".repeat(32))).expect(0).stdout;
+    assert!(damaged.contains("the cached copy of https://127.0.0.1:1/x.npz is damaged"), "{damaged}");
+    assert!(cached.exists(), "a plan changes nothing");
 
     // A file of more than 200 MB, most of which is a hole: its header is read.
     let count = 260_000_u32;

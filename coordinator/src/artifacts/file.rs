@@ -24,13 +24,16 @@ use tokio::{sync::Mutex, task::spawn_blocking};
 use tracing::warn;
 
 use super::{
-    ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, Stored, UNNAMED,
-    durable::sync_folder,
-    heed,
+    contract::{ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, heed},
+    durable::{at, make_folder, sync_folder},
     spool::{Place, Spool, Unfinished},
     verify::Verifier,
 };
-use crate::{domain::Digest, full_disk::FullDisk, store::sqlite::SqliteArtifactIndex};
+use crate::{
+    domain::{Digest, Stored, UNNAMED},
+    full_disk::FullDisk,
+    store::sqlite::SqliteArtifactIndex,
+};
 
 /// The folder of unfinished files.
 const UNFINISHED: &str = "unfinished";
@@ -130,7 +133,7 @@ impl FileArtifacts {
             sync_folder(folder)
         })
         .await?;
-        index.note(&upload.digest, upload.kind.as_str(), upload.size).await?.accept(upload)
+        upload.refuse_other(&index.note(&upload.digest, upload.kind.as_str(), upload.size).await?)
     }
 
     /// Removes the file of an artifact that has no row.
@@ -201,7 +204,7 @@ impl ArtifactStore for FileArtifacts {
     ) -> Result<(), ArtifactError> {
         let index = self.writable()?;
         if let Some(row) = index.claim(&upload.digest).await? {
-            row.accept(&upload)?;
+            upload.refuse_other(&row)?;
             if self.file_size(&upload.digest).await? == Some(upload.size) {
                 return Ok(());
             }
@@ -343,11 +346,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// The error with the path that it is about.
-pub(super) fn at(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
 /// Nothing, where there is no such folder yet.
 fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(dir) {
@@ -359,12 +357,4 @@ fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().expect("an artifact's path has two folders of ours")
-}
-
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }

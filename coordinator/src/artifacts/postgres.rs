@@ -21,12 +21,12 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use tracing::warn;
 
 use super::{
-    ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, Stored, UNNAMED, heed,
+    contract::{ArtifactError, ArtifactStore, CHUNK, Chunks, NewUpload, heed},
     spool::{Place, Spool},
     verify::Verifier,
 };
 use crate::{
-    domain::Digest,
+    domain::{Digest, Stored, UNNAMED},
     full_disk::FullDisk,
     store::postgres::{PostgresArtifactIndex, store_error},
 };
@@ -100,7 +100,7 @@ impl ArtifactStore for PostgresArtifacts {
     ) -> Result<(), ArtifactError> {
         let uploads = self.writable()?;
         if let Some(row) = self.index.claim(&upload.digest).await? {
-            return row.accept(&upload);
+            return upload.refuse_other(&row);
         }
         let collected = uploads.spool.collect(&upload, chunks).await;
         heed(&uploads.disk, upload.size, &collected);
@@ -182,7 +182,7 @@ async fn transact(
         .bind(upload.size.cast_signed())
         .bind(None::<i64>);
     let (size, kind): (i64, String) = within(limit, note.fetch_one(&mut *transaction)).await?;
-    Stored { size: size.cast_unsigned(), kind }.accept(upload)?;
+    upload.refuse_other(&Stored { size: size.cast_unsigned(), kind })?;
     let mut seq = 0;
     loop {
         let read = spawn_blocking(move || {
@@ -292,4 +292,60 @@ async fn within<T>(limit: Duration, statement: impl Future<Output = sqlx::Result
 /// Reading and writing bytes has no failure that another call could not mend, except a bug or a damaged table.
 fn database(error: sqlx::Error) -> ArtifactError {
     ArtifactError::Store(store_error(error, "artifact"))
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+    use crate::{
+        artifacts::contract::Sender,
+        domain::ArtifactKind,
+        store::{
+            StoreError,
+            postgres::{PostgresStore, failover::behind_failover},
+        },
+    };
+
+    #[tokio::test]
+    async fn a_server_that_falls_silent_keeps_no_upload_waiting() {
+        let database = besom_testkit::postgres::database().await;
+        PostgresStore::open(&database.url).await.unwrap();
+        let (store, failover, _proxy) = behind_failover(&database.url, Duration::from_secs(4)).await;
+        let artifacts = Arc::new(PostgresArtifacts::new(store.pool().clone(), store.artifact_index()));
+        let bytes = Bytes::from_static(b"a model");
+        let hex: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let put = {
+            let (artifacts, digest) = (artifacts.clone(), Digest::parse(&hex).unwrap());
+            async move || {
+                let (digest, size, kind) = (digest.clone(), bytes.len() as u64, ArtifactKind::Model);
+                let upload = NewUpload { digest, size, kind, sender: Sender::Stranger, name: None, offset: 0 };
+                artifacts.put(upload, stream::iter([Ok(bytes.clone())]).boxed()).await
+            }
+        };
+        let (mut direct, mut watch) =
+            (PgConnection::connect(&database.url).await.unwrap(), PgConnection::connect(&database.url).await.unwrap());
+        let mut held = direct.begin().await.unwrap();
+        sqlx::raw_sql("LOCK TABLE artifact_chunks").execute(&mut *held).await.unwrap();
+        let patience = Duration::from_secs(20);
+        let fall_silent = async {
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND \
+                           wait_event_type = 'Lock'";
+            besom_testkit::eventually("the upload is being written", patience, async || {
+                sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watch).await.unwrap() == 1
+            })
+            .await;
+            failover.send_modify(|host| *host += 1);
+        };
+        let (ended, ()) = tokio::join!(tokio::time::timeout(patience, put()), fall_silent);
+        let ended = ended.expect("the upload is given up");
+        assert!(matches!(ended, Err(ArtifactError::Store(StoreError::Unavailable(_)))), "{ended:?}");
+        // The new host knows nothing of what the old one had begun.
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND \
+                   application_name = 'besom'";
+        sqlx::query(end).execute(&mut *held).await.unwrap();
+        held.rollback().await.unwrap();
+        besom_testkit::eventually("the new host stores it", patience, async || put().await.is_ok()).await;
+    }
 }

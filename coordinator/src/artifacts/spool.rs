@@ -22,7 +22,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{ArtifactError, NewUpload, Sender, verify::Verifier};
+use super::{
+    contract::{ArtifactError, NewUpload, Sender},
+    durable::{at, make_folder, sync_file},
+    verify::Verifier,
+};
 use crate::domain::Digest;
 
 /// How long a file stays after its upload broke.
@@ -356,11 +360,11 @@ impl Unfinished {
         let file = match &path {
             Some(path) => {
                 let folder = path.parent().expect("a file in the spool's folder");
-                super::file::make_folder(folder).map_err(|error| super::file::at(folder, &error))?;
+                make_folder(folder).map_err(|error| at(folder, &error))?;
                 let options = File::options().read(true).write(true).create_new(true).open(path);
-                options.map_err(|error| super::file::at(path, &error))?
+                options.map_err(|error| at(path, &error))?
             }
-            None => tempfile::tempfile().map_err(|error| super::file::at(&std::env::temp_dir(), &error))?,
+            None => tempfile::tempfile().map_err(|error| at(&std::env::temp_dir(), &error))?,
         };
         Ok(Self { file: Some(file), path, verifier })
     }
@@ -378,7 +382,7 @@ impl Unfinished {
     /// Makes the complete file durable.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         let path = self.path.clone().unwrap_or_default();
-        super::durable::sync_file(self.file()?, &path)
+        sync_file(self.file()?, &path)
     }
 
     /// Gives it its name.
@@ -386,7 +390,7 @@ impl Unfinished {
         let from = self.path.take().ok_or_else(|| io::Error::other("this file has no name"))?;
         std::fs::rename(&from, to).map_err(|error| {
             self.path = Some(from.clone());
-            super::file::at(to, &error)
+            at(to, &error)
         })
     }
 
@@ -417,8 +421,7 @@ mod tests {
     use tokio_stream::wrappers::ReceiverStream;
 
     use super::*;
-    use crate::artifacts::ArtifactKind;
-    use crate::domain::WorkerId;
+    use crate::domain::{ArtifactKind, WorkerId};
 
     type Line = mpsc::Sender<Result<Bytes, io::Error>>;
 

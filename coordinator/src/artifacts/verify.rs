@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::ArtifactError;
+use super::contract::ArtifactError;
 use crate::domain::Digest;
 
 /// Hashes bytes as they pass.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use besom_sweep::{Goal, KeepModels, Metric, Objective};
+use besom_sweep::{KeepModels, Metric, Objective};
 
 use super::{AttemptRef, Confusion, Digest, EpochRecord, Lease, SweepId, Timestamp};
 
@@ -251,11 +251,3 @@ pub struct AttemptRow {
 
 /// The default length of a lease: long enough for three missed reports of 8 s.
 pub const DEFAULT_LEASE_TTL: Duration = Duration::from_secs(30);
-
-/// The objective signed by the goal: higher is better.
-pub fn score(objective: f64, goal: Goal) -> f64 {
-    match goal {
-        Goal::Maximize => objective,
-        Goal::Minimize => -objective,
-    }
-}

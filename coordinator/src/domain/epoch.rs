@@ -85,7 +85,7 @@ pub fn summarize(records: &[EpochRecord], metric: Metric, objective: Objective, 
     let objective = value.filter(|_| ranked);
     Summary {
         objective,
-        score: objective.map(|value| super::score(value, metric.goal)),
+        score: objective.map(|value| score(value, metric.goal)),
         final_loss: last.loss,
         final_accuracy: last.accuracy,
         final_val_loss: last.val_loss,
@@ -94,5 +94,13 @@ pub fn summarize(records: &[EpochRecord], metric: Metric, objective: Objective, 
         best_val_accuracy: records.iter().filter_map(|record| record.val_accuracy).reduce(f64::max),
         best_epoch: best.map(|(epoch, _)| epoch),
         epochs_done: u32::try_from(records.len()).unwrap_or(u32::MAX),
+    }
+}
+
+/// The objective signed by the goal: higher is better.
+pub fn score(objective: f64, goal: Goal) -> f64 {
+    match goal {
+        Goal::Maximize => objective,
+        Goal::Minimize => -objective,
     }
 }

@@ -1,5 +1,6 @@
 //! States, leases and retries as plain values and functions: no clock, no database, no wire.
 
+mod artifact;
 mod attempt;
 mod claim;
 mod epoch;
@@ -11,16 +12,17 @@ mod subgrid;
 mod sweep;
 mod utc;
 
+pub use artifact::{ArtifactKind, Stored, UNNAMED};
 pub use attempt::{
     Assignment, AttemptOutcome, AttemptRow, Completion, DEFAULT_LEASE_TTL, Directive, Hindrance, JobOutcome, JobState,
-    Settled, WriteResult, score,
+    Settled, WriteResult,
 };
 pub use besom_sweep::{ClassCounts, Confusion, Counts};
 pub use claim::{Terms, refuse_outcome, refuse_records, repeats};
-pub use epoch::{EpochRecord, Summary, summarize};
+pub use epoch::{EpochRecord, Summary, score, summarize};
 pub use ids::{AttemptRef, Digest, JobId, Key, Lease, Session, SweepId, Timestamp, WorkerId};
 pub use importance::{Importance, ImportanceKind, Importances, Weighing};
-pub use retry::{RetryDecision, RetryPolicy, after_hindrance, spread};
+pub use retry::{RetryDecision, RetryPolicy, after_hindrance, jitter, spread};
 pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
 pub use sweep::{
     JobCounts, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, Run, RunningJob, Sweep, SweepState, WorkerRow,

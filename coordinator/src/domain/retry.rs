@@ -67,11 +67,15 @@ fn again(times: u32, spread: f64) -> RetryDecision {
     RetryDecision::Again(doubling(times, spread, 60.0))
 }
 
-/// Doubles from 1 s to `longest` seconds, of which up to half is left to chance so that jobs lost together do not return
-/// together.
+/// Doubles from 1 s to `longest` seconds, of which a part is left to chance.
 fn doubling(times: u32, spread: f64, longest: f64) -> Duration {
     let full = f64::from(1u32 << times.saturating_sub(1).min(16)).min(longest);
-    Duration::from_secs_f64(full * (0.5 + 0.5 * spread.clamp(0.0, 1.0)))
+    jitter(Duration::from_secs_f64(full), spread)
+}
+
+/// Between half and all of `full`, as `chance` from 0 to 1 says, so that those who began to wait together do not go on together.
+pub fn jitter(full: Duration, chance: f64) -> Duration {
+    full.mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]

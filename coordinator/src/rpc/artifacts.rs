@@ -17,10 +17,11 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::{debug, error, info};
 
 use super::convert;
-use super::status::{self, invalid};
+use super::status::invalid;
 use crate::artifacts::{ArtifactError, ArtifactStore, NewUpload, Sender, Stored};
 use crate::domain::Digest;
-use crate::scheduler::{Scheduler, bounded};
+use crate::patience::bounded;
+use crate::store::Store;
 
 /// The largest artifact: a dataset beyond it would not fit in a worker's memory.
 const MAX_ARTIFACT: u64 = 4 << 30;
@@ -31,8 +32,10 @@ const MAX_NAME: usize = 64;
 
 /// The service.
 pub(crate) struct Artifacts {
-    pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
+    /// The time over which the least rate of an upload is taken.
+    pub(crate) window: Duration,
     /// Owns uploads: their storing is not cut off in the middle when a client hangs up.
     pub(crate) uploads: TaskTracker,
 }
@@ -44,7 +47,7 @@ impl Artifacts {
             return Ok(Sender::Stranger);
         }
         let session = convert::session(store, worker, secret)?;
-        bounded(self.scheduler.store.known(session)).await.map_err(status::of_store)?;
+        bounded(self.store.known(session)).await?;
         Ok(Sender::Worker(session.worker))
     }
 
@@ -74,7 +77,7 @@ impl ArtifactService for Artifacts {
             return Ok(Response::new(v1::StatResponse { present: true, size: stored.size, received: 0 }));
         }
         let received = match name {
-            Some(name) => self.artifacts.received(&digest, &name).await.map_err(status::of_artifact)?,
+            Some(name) => self.artifacts.received(&digest, &name).await?,
             None => 0,
         };
         Ok(Response::new(v1::StatResponse { present: false, size: 0, received }))
@@ -82,7 +85,7 @@ impl ArtifactService for Artifacts {
 
     async fn put(&self, request: Request<Streaming<v1::PutRequest>>) -> Result<Response<v1::PutResponse>, Status> {
         let mut parts = request.into_inner();
-        let window = self.scheduler.config.transfer_window;
+        let window = self.window;
         let Ok(first) = tokio::time::timeout(window, next(&mut parts)).await else {
             return Err(Status::deadline_exceeded(format!(
                 "expected the head of an upload within {window:?}, got none"
@@ -102,7 +105,7 @@ impl ArtifactService for Artifacts {
         if let Some(refusal) = refusal.lock().expect("no holder panics").take() {
             return Err(refusal);
         }
-        stored.map_err(status::of_artifact)?;
+        stored?;
         info!(artifact = %digest, size, "artifact stored");
         Ok(Response::new(v1::PutResponse { size }))
     }
@@ -132,7 +135,7 @@ impl ArtifactService for Artifacts {
     }
 }
 
-/// As [`status::of_artifact`], of bytes that are read: what no other try can read is damaged, whatever the bytes are.
+/// As the conversion of every [`ArtifactError`], of bytes that are read: what no other try can read is damaged, whatever the bytes are.
 fn of_reading(digest: &Digest, error: ArtifactError) -> Status {
     use io::ErrorKind::{IsADirectory, NotADirectory, PermissionDenied};
     match error {
@@ -142,14 +145,14 @@ fn of_reading(digest: &Digest, error: ArtifactError) -> Status {
                 "artifact {digest}: cannot be read in the coordinator's storage; its log says why"
             ))
         }
-        error => status::of_artifact(error),
+        error => error.into(),
     }
 }
 
 /// What is stored, for somebody who is about to name it.
 pub(super) async fn claim(artifacts: &dyn ArtifactStore, digest: &Digest) -> Result<Option<Stored>, Status> {
-    let stored = bounded(async { Ok(artifacts.claim(digest).await) }).await.map_err(status::of_store)?;
-    stored.map_err(status::of_artifact)
+    let stored = bounded(async { Ok(artifacts.claim(digest).await) }).await?;
+    Ok(stored?)
 }
 
 /// None where it is empty.

@@ -10,10 +10,12 @@ use tracing::info;
 
 use super::{convert, status};
 use crate::artifacts::{ArtifactKind, ArtifactStore, Stored};
+use crate::dispatcher::Dispatcher;
 use crate::domain::{Digest, NewSweep, Sweep};
 use crate::expander::{BATCH, add_batch};
-use crate::scheduler::{Scheduler, bounded};
-use crate::store::StoreError;
+use crate::expansions::Expansions;
+use crate::patience::bounded;
+use crate::store::{Store, StoreError};
 
 /// A sweep file beyond this is no longer written by a person; its points would not fit in memory.
 const MAX_FILE: usize = 1024 * 1024;
@@ -29,14 +31,15 @@ struct Draft {
 
 /// Plans the sweep and, unless it is only to be validated, makes it or finds it.
 pub(super) async fn create(
-    scheduler: &Scheduler,
+    store: &dyn Store,
+    dispatcher: &Dispatcher,
     artifacts: &dyn ArtifactStore,
     request: v1::CreateSweepRequest,
 ) -> Result<v1::CreateSweepResponse, Status> {
-    convert::peer(request.peer.clone())?;
-    convert::text("text", request.text.clone(), MAX_FILE)?;
+    convert::peer(request.peer.as_ref())?;
+    convert::check_text("text", &request.text, MAX_FILE)?;
     let (dataset, validate_only) = (request.dataset.clone(), request.validate_only);
-    let draft = in_turn(scheduler, request).await?;
+    let draft = in_turn(dispatcher.expansions(), request).await?;
     let plan = convert::plan(draft.name.title(), &draft.spec, &draft.expansion);
     if validate_only {
         return Ok(v1::CreateSweepResponse { plan: Some(plan), sweep: None, created: false });
@@ -45,23 +48,23 @@ pub(super) async fn create(
     let new = new_sweep(&draft, dataset)?;
     refuse_dataset(artifacts, &new.dataset).await?;
     let digest = new.dataset.clone();
-    scheduler.dataset_is_there(digest.clone()).await.map_err(status::of_store)?;
-    let (sweep, created) = match bounded(scheduler.store.create_sweep(new, None)).await {
+    dispatcher.dataset_is_there(digest.clone()).await?;
+    let (sweep, created) = match bounded(store.create_sweep(new, None)).await {
         Ok(made) => made,
-        Err(StoreError::AlreadyExists { what }) => return Err(taken(scheduler, draft, digest, what).await),
-        Err(error) => return Err(status::of_store(error)),
+        Err(StoreError::AlreadyExists { what }) => return Err(taken(store, draft, digest, what).await),
+        Err(error) => return Err(error.into()),
     };
     if created {
         info!(sweep.id = %sweep.id, sweep.name = sweep.new.name, jobs = sweep.new.jobs_total, "sweep created");
     }
-    let sweep = first_jobs(scheduler, sweep, draft.expansion).await.map_err(status::of_store)?;
-    let sweep = v1::Sweep { text: sweep.new.text.clone(), ..convert::sweep(sweep) };
-    Ok(v1::CreateSweepResponse { plan: Some(plan), sweep: Some(sweep), created })
+    first_jobs(dispatcher, &sweep, draft.expansion).await?;
+    let sweep = bounded(store.find_sweep(&sweep.new.name)).await?;
+    Ok(v1::CreateSweepResponse { plan: Some(plan), sweep: Some(convert::sweep_with_text(sweep)), created })
 }
 
 /// The answer where the name belongs to another sweep: what differs between the two, where that can be told.
-async fn taken(scheduler: &Scheduler, draft: Draft, dataset: Digest, what: String) -> Status {
-    let differs = match bounded(scheduler.store.find_sweep(draft.name.handle())).await {
+async fn taken(store: &dyn Store, draft: Draft, dataset: Digest, what: String) -> Status {
+    let differs = match bounded(store.find_sweep(draft.name.handle())).await {
         // A file may list many values, and other calls of this thread should not wait for it.
         Ok(other) => spawn_blocking(move || what_differs(&other, &draft, &dataset)).await.unwrap_or_default(),
         // That the name is taken is what there is to say.
@@ -76,7 +79,7 @@ async fn taken(scheduler: &Scheduler, draft: Draft, dataset: Digest, what: Strin
 }
 
 fn what_differs(other: &Sweep, draft: &Draft, dataset: &Digest) -> Vec<String> {
-    let Ok(spec) = besom_sweep::parse(&other.new.text) else { return Vec::new() };
+    let Ok(spec) = besom_sweep::parse_stored(&other.new.text) else { return Vec::new() };
     let engine = other.new.engine.as_deref().and_then(Engine::parse);
     let before = Meaning { text: &other.new.text, spec: &spec, engine, dataset: other.new.dataset.as_str() };
     let (text, spec, engine) = (draft.text.as_str(), &draft.spec, draft.engine);
@@ -96,8 +99,8 @@ async fn refuse_dataset(artifacts: &dyn ArtifactStore, digest: &Digest) -> Resul
 
 /// Checks the file and works out its points, a million at most: not on a thread that renews leases, and not beside all
 /// others who want the same.
-async fn in_turn(scheduler: &Scheduler, request: v1::CreateSweepRequest) -> Result<Draft, Status> {
-    let Ok(turn) = scheduler.expansions.turn().await else {
+async fn in_turn(expansions: &Expansions, request: v1::CreateSweepRequest) -> Result<Draft, Status> {
+    let Ok(turn) = expansions.turn().await else {
         let problem = "the coordinator is working out the points of many other sweeps; try again in a moment";
         return Err(Status::resource_exhausted(problem));
     };
@@ -128,7 +131,7 @@ fn draft(request: v1::CreateSweepRequest) -> Result<Draft, Status> {
 
 fn new_sweep(draft: &Draft, dataset: v1::DatasetRef) -> Result<NewSweep, Status> {
     let digest = convert::digest("dataset.digest", &dataset.digest)?;
-    convert::text("besom.dataset.source", draft.spec.dataset.source.clone(), MAX_FILE)?;
+    convert::check_text("besom.dataset.source", &draft.spec.dataset.source, MAX_FILE)?;
     if !dataset.source_sha256.is_empty() {
         let given = convert::digest("dataset.source_sha256", &dataset.source_sha256)?;
         if let Some(wanted) = draft.spec.dataset.sha256.as_deref()
@@ -170,15 +173,20 @@ fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String, classes: Optio
     }
 }
 
-/// Writes the first batch, if it is missing, and leaves the rest to the expander. A client that hangs up here leaves a
-/// sweep that the expander finds by itself.
-async fn first_jobs(scheduler: &Scheduler, sweep: Sweep, expansion: Arc<Expansion>) -> Result<Sweep, StoreError> {
-    let first = sweep.new.jobs_total.min(BATCH);
-    if sweep.jobs_created < first && sweep.new.trainer_version == TRAINER_VERSION {
-        add_batch(scheduler, &sweep, expansion, sweep.jobs_created).await?;
+/// Writes the first batch, if it is missing, and leaves the rest to the expander, with what is worked out already. A client
+/// that hangs up here leaves a sweep that the expander finds by itself.
+async fn first_jobs(dispatcher: &Dispatcher, sweep: &Sweep, expansion: Arc<Expansion>) -> Result<(), StoreError> {
+    // The sweep has the digest of this expansion, but another build may have accepted it.
+    if sweep.new.trainer_version != TRAINER_VERSION || expansion.jobs_total() != sweep.new.jobs_total {
+        dispatcher.expansions().wake();
+        return Ok(());
     }
-    if sweep.jobs_created < sweep.new.jobs_total {
-        scheduler.unexpanded.notify_one();
+    let mut created = sweep.jobs_created;
+    if created < sweep.new.jobs_total.min(BATCH) {
+        created = add_batch(dispatcher, sweep, expansion.clone(), created).await?;
     }
-    bounded(scheduler.store.find_sweep(&sweep.new.name)).await
+    if created < sweep.new.jobs_total {
+        dispatcher.expansions().hand_on(sweep.id, expansion);
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use tracing::debug;
 
 use super::status;
 use crate::store::{
-    open::OpenError,
+    OpenError,
     query::{Limits, Queries, Query, QueryError},
 };
 

@@ -45,22 +45,24 @@ pub(super) fn fitting<'l>(lines: impl IntoIterator<Item = &'l str>) -> String {
 }
 
 /// The answer to what the store said. Damage is logged here and nowhere else.
-pub(super) fn of_store(error: StoreError) -> Status {
-    match &error {
-        StoreError::NotFound { .. } => Status::not_found(error.to_string()),
-        StoreError::AlreadyExists { .. } => Status::already_exists(error.to_string()),
-        StoreError::InvalidState { .. } => Status::failed_precondition(error.to_string()),
-        StoreError::TooMany { .. } => Status::resource_exhausted(error.to_string()),
-        StoreError::Unavailable(source) => {
-            // The reaper warns once for every outage; a line for every call of every worker would bury it.
-            debug!(error = %source, "the database is not available");
-            Status::unavailable(error.to_string())
-        }
-        // The store itself tells the log, once a minute.
-        StoreError::Full(_) => Status::resource_exhausted(error.to_string()),
-        StoreError::Corrupt { .. } => {
-            error!(%error, "the database is damaged or this build has a bug");
-            Status::internal(DAMAGED)
+impl From<StoreError> for Status {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NotFound { .. } => Self::not_found(error.to_string()),
+            StoreError::AlreadyExists { .. } => Self::already_exists(error.to_string()),
+            StoreError::InvalidState { .. } => Self::failed_precondition(error.to_string()),
+            StoreError::TooMany { .. } => Self::resource_exhausted(error.to_string()),
+            StoreError::Unavailable(source) => {
+                // The reaper warns once for every outage; a line for every call of every worker would bury it.
+                debug!(error = %source, "the database is not available");
+                Self::unavailable(error.to_string())
+            }
+            // The store itself tells the log, once a minute.
+            StoreError::Full(_) => Self::resource_exhausted(error.to_string()),
+            StoreError::Corrupt { .. } => {
+                error!(%error, "the database is damaged or this build has a bug");
+                Self::internal(DAMAGED)
+            }
         }
     }
 }
@@ -73,29 +75,31 @@ pub(super) fn of_read(error: StoreError) -> Status {
             error!(%error, "the database is damaged or this build has a bug");
             Status::data_loss(format!("the store holds what cannot be read: {error}"))
         }
-        _ => of_store(error),
+        _ => error.into(),
     }
 }
 
 /// The answer to what the artifact store said.
-pub(super) fn of_artifact(error: ArtifactError) -> Status {
-    match error {
-        ArtifactError::NotFound(_) => Status::not_found(error.to_string()),
-        // The bytes changed, or some were lost, on their way: sent again they may arrive right.
-        ArtifactError::Mismatch { .. } => Status::data_loss(error.to_string()),
-        ArtifactError::OtherKind { .. } => Status::failed_precondition(error.to_string()),
-        ArtifactError::Offset { .. } => Status::out_of_range(error.to_string()),
-        // Both broke off, and may go on. RESOURCE_EXHAUSTED would say that there is no room at all: whoever sends would wait
-        // without end for a disk to be freed.
-        ArtifactError::Superseded(_) | ArtifactError::Crowded(_) => Status::aborted(error.to_string()),
-        ArtifactError::Io(source) if is_no_space(&source) => Status::resource_exhausted(
-            "artifact storage: no space is left on the coordinator's disk; free some there, and all goes on by itself",
-        ),
-        ArtifactError::Io(source) => {
-            error!(error = %source, "the artifact storage fails");
-            Status::unavailable("artifact storage: a read or write failed; the coordinator's log says why")
+impl From<ArtifactError> for Status {
+    fn from(error: ArtifactError) -> Self {
+        match error {
+            ArtifactError::NotFound(_) => Self::not_found(error.to_string()),
+            // The bytes changed, or some were lost, on their way: sent again they may arrive right.
+            ArtifactError::Mismatch { .. } => Self::data_loss(error.to_string()),
+            ArtifactError::OtherKind { .. } => Self::failed_precondition(error.to_string()),
+            ArtifactError::Offset { .. } => Self::out_of_range(error.to_string()),
+            // Both broke off, and may go on. RESOURCE_EXHAUSTED would say that there is no room at all: whoever sends would wait
+            // without end for a disk to be freed.
+            ArtifactError::Superseded(_) | ArtifactError::Crowded(_) => Self::aborted(error.to_string()),
+            ArtifactError::Io(source) if is_no_space(&source) => Self::resource_exhausted(
+                "artifact storage: no space is left on the coordinator's disk; free some there, and all goes on by itself",
+            ),
+            ArtifactError::Io(source) => {
+                error!(error = %source, "the artifact storage fails");
+                Self::unavailable("artifact storage: a read or write failed; the coordinator's log says why")
+            }
+            ArtifactError::Store(source) => source.into(),
         }
-        ArtifactError::Store(source) => of_store(source),
     }
 }
 
@@ -119,7 +123,7 @@ mod tests {
             (StoreError::Corrupt { table: "jobs", id: text(), problem: "secret".to_owned() }, Code::Internal),
         ];
         for (error, code) in cases {
-            let status = of_store(error);
+            let status = Status::from(error);
             assert_eq!(status.code(), code);
             assert!(!status.message().contains("secret"), "{}", status.message());
         }
@@ -127,10 +131,10 @@ mod tests {
 
     #[test]
     fn an_upload_that_others_drove_out_is_not_told_that_the_disk_is_full() {
-        let crowded = of_artifact(ArtifactError::Crowded(Digest::parse(&"0".repeat(64)).unwrap()));
+        let crowded = Status::from(ArtifactError::Crowded(Digest::parse(&"0".repeat(64)).unwrap()));
         assert_eq!(crowded.code(), Code::Aborted);
         assert!(crowded.message().contains("too many uploads are unfinished here"), "{}", crowded.message());
-        let full = of_artifact(std::io::Error::from(std::io::ErrorKind::StorageFull).into());
+        let full = Status::from(ArtifactError::from(std::io::Error::from(std::io::ErrorKind::StorageFull)));
         assert_eq!(full.code(), Code::ResourceExhausted);
     }
 }

@@ -8,7 +8,7 @@ use tonic::Status;
 
 use super::{convert, status};
 use crate::domain::{JobId, SweepId};
-use crate::scheduler::bounded;
+use crate::patience::bounded;
 use crate::store::{
     HistoryPlace, Store,
     pages::{PAGE_RECORDS, pieces},

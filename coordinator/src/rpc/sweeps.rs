@@ -11,16 +11,20 @@ use tracing::{Instrument, debug_span};
 
 use super::{Watches, convert, create, status, streams};
 use crate::artifacts::ArtifactStore;
+use crate::dispatcher::Dispatcher;
 use crate::domain::{JobId, Sweep};
-use crate::scheduler::{Scheduler, bounded};
-use crate::store::{RunQuery, SweepCommand, pages::is_full};
+use crate::patience::bounded;
+use crate::store::{RunQuery, Store, SweepCommand, pages::is_full};
 
 /// A name has no more bytes, in whatever script, and a number has fewer.
 const MAX_REF: usize = 500;
 
 /// The service.
 pub(crate) struct Sweeps {
-    pub(crate) scheduler: Arc<Scheduler>,
+    /// For what is only read.
+    pub(crate) store: Arc<dyn Store>,
+    /// For what changes a sweep.
+    pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) watches: Arc<Watches>,
     /// Cancelled when the server stops: open streams end then.
@@ -30,7 +34,7 @@ pub(crate) struct Sweeps {
 impl Sweeps {
     async fn find(&self, request: Request<v1::SweepRef>) -> Result<Sweep, Status> {
         let name = convert::text("sweep", request.into_inner().sweep, MAX_REF)?;
-        bounded(self.scheduler.store.find_sweep(&name)).await.map_err(status::of_read)
+        bounded(self.store.find_sweep(&name)).await.map_err(status::of_read)
     }
 
     async fn command(
@@ -40,7 +44,7 @@ impl Sweeps {
     ) -> Result<Response<v1::Sweep>, Status> {
         let name = convert::text("sweep", request.into_inner().sweep, MAX_REF)?;
         let span = debug_span!("rpc.command_sweep", sweep.name = name);
-        let sweep = self.scheduler.command(&name, command).instrument(span).await.map_err(status::of_store)?;
+        let sweep = self.dispatcher.command(&name, command).instrument(span).await?;
         Ok(Response::new(convert::sweep(sweep)))
     }
 }
@@ -52,17 +56,18 @@ impl SweepService for Sweeps {
         request: Request<v1::CreateSweepRequest>,
     ) -> Result<Response<v1::CreateSweepResponse>, Status> {
         let span = debug_span!("rpc.create_sweep");
-        let created = create::create(&self.scheduler, &*self.artifacts, request.into_inner()).instrument(span);
+        let created =
+            create::create(&*self.store, &self.dispatcher, &*self.artifacts, request.into_inner()).instrument(span);
         created.await.map(Response::new)
     }
 
     async fn get_sweep(&self, request: Request<v1::SweepRef>) -> Result<Response<v1::Sweep>, Status> {
         let sweep = self.find(request).await?;
-        Ok(Response::new(v1::Sweep { text: sweep.new.text.clone(), ..convert::sweep(sweep) }))
+        Ok(Response::new(convert::sweep_with_text(sweep)))
     }
 
     async fn list_sweeps(&self, _: Request<v1::ListSweepsRequest>) -> Result<Response<v1::ListSweepsResponse>, Status> {
-        let sweeps = bounded(self.scheduler.store.list_sweeps()).await.map_err(status::of_read)?;
+        let sweeps = bounded(self.store.list_sweeps()).await.map_err(status::of_read)?;
         Ok(Response::new(v1::ListSweepsResponse { sweeps: sweeps.into_iter().map(convert::sweep).collect() }))
     }
 
@@ -93,7 +98,7 @@ impl SweepService for Sweeps {
         let name = convert::text("sweep", sweep, MAX_REF)?;
         let span = debug_span!("rpc.retry_sweep", sweep.name = name);
         let job = (job != 0).then_some(JobId(job));
-        let retried = self.scheduler.retry(&name, job).instrument(span).await.map_err(status::of_store)?;
+        let retried = self.dispatcher.retry(&name, job).instrument(span).await?;
         Ok(Response::new(v1::RetrySweepResponse { sweep: Some(convert::sweep(retried.sweep)), jobs: retried.jobs }))
     }
 
@@ -103,7 +108,7 @@ impl SweepService for Sweeps {
         let sweep = self.find(Request::new(v1::SweepRef { sweep })).await?.id;
         // One more than asked for tells whether there are more.
         let query = RunQuery { sweep, best_first, limit: limit + 1, offset };
-        let mut runs = bounded(self.scheduler.store.runs(query)).await.map_err(status::of_read)?;
+        let mut runs = bounded(self.store.runs(query)).await.map_err(status::of_read)?;
         let more = runs.len() > limit as usize || is_full(&runs);
         runs.truncate(limit as usize);
         Ok(Response::new(v1::ListRunsResponse { runs: runs.into_iter().map(convert::run).collect(), more }))
@@ -118,14 +123,14 @@ impl SweepService for Sweeps {
         let v1::StreamRunsRequest { sweep, after } = request.into_inner();
         let sweep = self.find(Request::new(v1::SweepRef { sweep })).await?.id;
         let after = (after > 0).then_some(JobId(after));
-        Ok(Response::new(streams::runs(self.scheduler.store.clone(), sweep, after)))
+        Ok(Response::new(streams::runs(self.store.clone(), sweep, after)))
     }
 
     async fn list_workers(
         &self,
         request: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
-        let workers = bounded(self.scheduler.store.workers(request.into_inner().all)).await.map_err(status::of_read)?;
+        let workers = bounded(self.store.workers(request.into_inner().all)).await.map_err(status::of_read)?;
         Ok(Response::new(v1::ListWorkersResponse { workers: workers.into_iter().map(convert::worker_row).collect() }))
     }
 
@@ -136,7 +141,7 @@ impl SweepService for Sweeps {
         request: Request<v1::SweepRef>,
     ) -> Result<Response<Self::StreamHistoryStream>, Status> {
         let sweep = self.find(request).await?.id;
-        Ok(Response::new(streams::history(self.scheduler.store.clone(), sweep)))
+        Ok(Response::new(streams::history(self.store.clone(), sweep)))
     }
 
     type StreamAttemptsStream = BoxStream<'static, Result<v1::AttemptBatch, Status>>;
@@ -146,7 +151,7 @@ impl SweepService for Sweeps {
         request: Request<v1::SweepRef>,
     ) -> Result<Response<Self::StreamAttemptsStream>, Status> {
         let sweep = self.find(request).await?.id;
-        Ok(Response::new(streams::attempts(self.scheduler.store.clone(), sweep)))
+        Ok(Response::new(streams::attempts(self.store.clone(), sweep)))
     }
 
     type StreamConfusionStream = BoxStream<'static, Result<v1::JobConfusion, Status>>;
@@ -156,7 +161,7 @@ impl SweepService for Sweeps {
         request: Request<v1::SweepRef>,
     ) -> Result<Response<Self::StreamConfusionStream>, Status> {
         let sweep = self.find(request).await?.id;
-        Ok(Response::new(streams::confusion(self.scheduler.store.clone(), sweep)))
+        Ok(Response::new(streams::confusion(self.store.clone(), sweep)))
     }
 
     type StreamConfigStatsStream = BoxStream<'static, Result<v1::ConfigStatsBatch, Status>>;
@@ -166,12 +171,12 @@ impl SweepService for Sweeps {
         request: Request<v1::SweepRef>,
     ) -> Result<Response<Self::StreamConfigStatsStream>, Status> {
         let sweep = self.find(request).await?.id;
-        Ok(Response::new(streams::config_stats(self.scheduler.store.clone(), sweep)))
+        Ok(Response::new(streams::config_stats(self.store.clone(), sweep)))
     }
 
     async fn get_importance(&self, request: Request<v1::SweepRef>) -> Result<Response<v1::ImportanceResponse>, Status> {
         let sweep = self.find(request).await?.id;
-        let importance = bounded(self.scheduler.store.importance(sweep)).await.map_err(status::of_read)?;
+        let importance = bounded(self.store.importance(sweep)).await.map_err(status::of_read)?;
         Ok(Response::new(convert::importance(importance)))
     }
 }

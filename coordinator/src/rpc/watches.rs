@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
-use super::{convert, status};
+use super::convert;
 use crate::domain::{Progress, SweepId};
-use crate::scheduler::bounded;
+use crate::patience::bounded;
 use crate::store::Store;
 
 /// Progress is looked at twice a second: no person reads faster.
@@ -113,7 +113,7 @@ impl Watches {
                 Err(error) => {
                     // Whoever comes now finds out by a look of their own.
                     self.lookers().remove(&sweep);
-                    sender.send_replace(Seen::Failed(status::of_store(error)));
+                    sender.send_replace(Seen::Failed(error.into()));
                     return;
                 }
             }

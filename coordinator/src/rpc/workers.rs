@@ -9,13 +9,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument, debug_span, info};
 
-use super::{convert, status};
-use crate::scheduler::{Scheduler, bounded};
+use super::convert;
+use crate::dispatcher::Dispatcher;
 use crate::store::StoreError;
 
 /// The service.
 pub(crate) struct Workers {
-    pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
     /// Cancelled when the server stops: waiting workers are answered then.
     pub(crate) closing: CancellationToken,
 }
@@ -23,11 +23,11 @@ pub(crate) struct Workers {
 #[tonic::async_trait]
 impl WorkerService for Workers {
     async fn register(&self, request: Request<v1::RegisterRequest>) -> Result<Response<v1::RegisterResponse>, Status> {
-        let new = convert::new_worker(request.into_inner(), self.scheduler.config.lease_ttl)?;
+        let new = convert::new_worker(request.into_inner(), self.dispatcher.config().lease_ttl)?;
         let (name, host, slots, build) = (new.name.clone(), new.host.clone(), new.slots, new.build.clone());
-        let session = bounded(self.scheduler.store.register_worker(new, None)).await.map_err(status::of_store)?;
+        let session = self.dispatcher.register(new).await?;
         info!(worker.id = %session.worker, name, host, slots, build, "worker registered");
-        let config = &self.scheduler.config;
+        let config = self.dispatcher.config();
         Ok(Response::new(v1::RegisterResponse {
             worker: session.worker.0,
             peer: Some(besom_proto::peer()),
@@ -39,10 +39,10 @@ impl WorkerService for Workers {
     }
 
     async fn acquire(&self, request: Request<v1::AcquireRequest>) -> Result<Response<v1::AcquireResponse>, Status> {
-        let (wish, wait) = convert::acquire(request.into_inner(), self.scheduler.config.lease_ttl)?;
+        let (wish, wait) = convert::acquire(request.into_inner(), self.dispatcher.config().lease_ttl)?;
         let span = debug_span!("rpc.acquire", worker.id = %wish.session.worker);
-        let offer = self.scheduler.acquire(wish, wait, &self.closing).instrument(span).await;
-        offer.map(|offer| Response::new(convert::acquired(offer))).map_err(status::of_store)
+        let offer = self.dispatcher.acquire(wish, wait, &self.closing).instrument(span).await;
+        Ok(Response::new(convert::acquired(offer?)))
     }
 
     async fn report(&self, request: Request<v1::ReportRequest>) -> Result<Response<v1::ReportResponse>, Status> {
@@ -51,7 +51,7 @@ impl WorkerService for Workers {
         let reports = convert::reports(jobs)?;
         let leases: Vec<_> = reports.iter().map(|report| report.lease).collect();
         let span = debug_span!("rpc.report", worker.id = %session.worker, jobs = leases.len());
-        let answers = self.scheduler.report(session, reports).instrument(span).await.map_err(status::of_store)?;
+        let answers = self.dispatcher.report(session, reports).instrument(span).await?;
         Ok(Response::new(convert::directives(leases.into_iter().zip(answers))))
     }
 
@@ -65,20 +65,20 @@ impl WorkerService for Workers {
             let at = completion.lease.at;
             let span =
                 debug_span!("rpc.complete", worker.id = %session.worker, job.id = %at.job, job.attempt = at.attempt);
-            self.scheduler.complete(session, completion).instrument(span)
+            self.dispatcher.complete(session, completion).instrument(span)
         });
         let (mut results, mut refused) = (Vec::with_capacity(leases.len()), None);
         for (index, (lease, ended)) in leases.into_iter().zip(join_all(ends).await).enumerate() {
             match ended {
                 Ok(result) => results.push((lease, result)),
                 // Whoever repeats the call is told of the other jobs what they were told now.
-                Err(error) if error.is_retryable() => return Err(status::of_store(error)),
+                Err(error) if error.is_retryable() => return Err(error.into()),
                 // The other jobs end all the same; the first refusal answers the call.
                 Err(StoreError::InvalidState { what }) => {
                     refused.get_or_insert_with(|| Status::failed_precondition(format!("jobs[{index}]: {what}")));
                 }
                 Err(error) => {
-                    refused.get_or_insert(status::of_store(error));
+                    refused.get_or_insert(error.into());
                 }
             }
         }
@@ -93,8 +93,8 @@ impl WorkerService for Workers {
         let session = convert::session(&store, worker, &secret)?;
         let leases = convert::leases(attempts)?;
         let span = debug_span!("rpc.release", worker.id = %session.worker);
-        let results = self.scheduler.release(session, leases.clone(), leaving).instrument(span);
-        let results = results.await.map_err(status::of_store)?;
+        let results = self.dispatcher.release(session, leases.clone(), leaving).instrument(span);
+        let results = results.await?;
         Ok(Response::new(v1::ReleaseResponse { jobs: convert::results(leases.into_iter().zip(results)) }))
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::open::{OpenError, behind_links};
+use super::{error::OpenError, paths::resolve_symlinks};
 
 /// The text always has this length: one write replaces it, and no reader sees it cut off.
 const TEXT_LENGTH: usize = 512;
@@ -122,7 +122,7 @@ fn nameless(path: &Path) -> io::Error {
 
 /// The database's path, behind any links, with `.lock` behind it: two names of one file must not have two locks.
 fn lock_path(database: &Path) -> PathBuf {
-    let mut name = OsString::from(behind_links(database));
+    let mut name = OsString::from(resolve_symlinks(database));
     name.push(".lock");
     PathBuf::from(name)
 }

@@ -2,7 +2,7 @@
 
 use sqlx::migrate::{MigrateError, Migrator};
 
-use super::open::OpenError;
+use super::error::OpenError;
 
 /// The answer where applying migrations failed. sqlx compares before it changes anything.
 pub(super) fn refused(

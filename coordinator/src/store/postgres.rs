@@ -13,14 +13,16 @@ use sqlx::{
 
 use self::work::{Handle, Lanes};
 use super::{
-    StoreError, failure, migrations,
-    open::{OpenError, hide_password, unknown_parameter},
-    trouble::{of_postgres, plain},
+    error::{OpenError, StoreError, answer, of_postgres},
+    migrations,
+    url::{hide_password, postgres_options},
     way::Way,
 };
 use crate::{domain::Digest, full_disk::FullDisk};
 
 mod dialect;
+#[cfg(test)]
+pub(crate) mod failover;
 // The same files serve both databases; see their module's documentation.
 #[allow(clippy::duplicate_mod, reason = "the same work for both databases, each with its own dialect")]
 #[path = "work/mod.rs"]
@@ -28,7 +30,7 @@ mod work;
 
 use dialect::Clock;
 
-pub use work::ArtifactIndex as PostgresArtifactIndex;
+pub use work::{ArtifactIndex as PostgresArtifactIndex, Backend as PostgresStore};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
@@ -63,21 +65,14 @@ const SESSION: [(&str, &str); 5] = [
 /// still works on: this is for a server that says nothing at all.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The store in a database that several coordinators share.
-pub struct PostgresStore {
-    handle: Handle,
-    /// `None`: open for reading only.
-    lanes: Option<Lanes>,
-}
-
 impl PostgresStore {
     /// Connects and brings the database to this build's migrations, one process at a time.
     ///
     /// # Errors
     /// `Newer` if another build of besom knows more about the database; it is then untouched.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        let unavailable = |error| of_postgres(url, &error);
-        let options = options(url)?;
+        let unavailable = |error| of_postgres(hide_password(url), &error);
+        let options = postgres_options(url)?;
         let mut conn = connect(url, &options, ACQUIRE_TIMEOUT).await?;
         refuse_old_postgres(url, &mut conn).await?;
         let migrated = MIGRATIONS.run_direct(None, &mut conn, false).await;
@@ -94,7 +89,7 @@ impl PostgresStore {
     /// `NotFound` if there is no store in the database; `Newer` as for [`PostgresStore::open`].
     pub async fn open_read_only(url: &str) -> Result<Self, OpenError> {
         Self::check_made(url).await?;
-        Ok(Self::with(None, pool(options(url)?, READERS, ACQUIRE_TIMEOUT), LIMIT, &hide_password(url)))
+        Ok(Self::with(None, pool(postgres_options(url)?, READERS, ACQUIRE_TIMEOUT), LIMIT, &hide_password(url)))
     }
 
     /// Whether there is a store of this build's migrations.
@@ -102,8 +97,8 @@ impl PostgresStore {
     /// # Errors
     /// As for [`PostgresStore::open_read_only`].
     pub(super) async fn check_made(url: &str) -> Result<(), OpenError> {
-        let unavailable = |error| of_postgres(url, &error);
-        let options = options(url)?;
+        let unavailable = |error| of_postgres(hide_password(url), &error);
+        let options = postgres_options(url)?;
         let mut conn = connect(url, &options, ACQUIRE_TIMEOUT).await?;
         refuse_old_postgres(url, &mut conn).await?;
         let found: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
@@ -126,10 +121,10 @@ impl PostgresStore {
     /// Whether another process applies migrations right now: only that takes an advisory lock in the database.
     pub(super) async fn is_being_made(url: &str) -> bool {
         let held = async {
-            let mut conn = connect(url, &options(url)?, ACQUIRE_TIMEOUT).await?;
+            let mut conn = connect(url, &postgres_options(url)?, ACQUIRE_TIMEOUT).await?;
             let held = "SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
                         WHERE l.locktype = 'advisory' AND d.datname = current_database())";
-            sqlx::query_scalar(held).fetch_one(&mut conn).await.map_err(|error| of_postgres(url, &error))
+            sqlx::query_scalar(held).fetch_one(&mut conn).await.map_err(|error| of_postgres(hide_password(url), &error))
         };
         held.await.unwrap_or(false)
     }
@@ -150,17 +145,13 @@ impl PostgresStore {
     pub fn artifact_index(&self) -> PostgresArtifactIndex {
         PostgresArtifactIndex { handle: self.handle.clone() }
     }
-
-    fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    fn lanes(&self) -> Option<&Lanes> {
-        self.lanes.as_ref()
-    }
 }
 
 impl PostgresArtifactIndex {
+    /// Notes bytes that are complete and durable: digest, kind, size and time. It answers with the size and the kind of what is
+    /// there then.
+    pub(crate) const NOTE: &'static str = dialect::NOTE_ARTIFACT;
+
     /// Notes that the stored bytes are not those of the digest: from now on they count as missing.
     ///
     /// # Errors
@@ -185,18 +176,7 @@ impl PostgresArtifactIndex {
 /// What an error of this database means to a caller, outside of the transactions of this module.
 pub(crate) fn store_error(error: sqlx::Error, operation: &'static str) -> StoreError {
     let class = dialect::classify(&error);
-    failure::answer(error, class, operation)
-}
-
-/// How to connect to the server of this URL.
-pub(super) fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
-    let bad = |problem| OpenError::BadUrl { url: hide_password(url), problem };
-    if let Some(problem) = unknown_parameter(url) {
-        return Err(bad(problem));
-    }
-    let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| bad(plain(&error)))?;
-    // The log is besom's own: no statements, and no notices such as that the table of migrations is there already.
-    Ok(options.application_name("besom").options([("client_min_messages", "warning")]).disable_statement_logging())
+    answer(error, class, operation)
 }
 
 /// One connection, to learn at once whether the database answers: a pool would go on trying for its whole patience. It
@@ -210,7 +190,7 @@ pub(super) async fn connect(
         let late = format!("no answer within {patience:?}");
         Err(io::Error::new(io::ErrorKind::TimedOut, late).into())
     });
-    answer.map_err(|error| of_postgres(url, &error))
+    answer.map_err(|error| of_postgres(hide_password(url), &error))
 }
 
 fn pool(options: PgConnectOptions, connections: u32, patience: Duration) -> PgPool {
@@ -236,7 +216,7 @@ async fn refuse_old_postgres(url: &str, conn: &mut PgConnection) -> Result<(), O
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
         .fetch_one(conn)
         .await
-        .map_err(|error| of_postgres(url, &error))?;
+        .map_err(|error| of_postgres(hide_password(url), &error))?;
     if version < OLDEST_POSTGRES {
         let major = version / 10_000;
         let problem = format!("Postgres {major} is too old; 15 is needed");
@@ -247,98 +227,16 @@ async fn refuse_old_postgres(url: &str, conn: &mut PgConnection) -> Result<(), O
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use futures_util::{StreamExt, stream};
-    use sha2::{Digest as _, Sha256};
-    use tokio::{
-        io::copy_bidirectional,
-        net::{TcpListener, TcpStream},
-        sync::watch,
-        task::JoinSet,
-    };
+    use tokio::task::JoinSet;
 
-    use super::*;
-    use crate::artifacts::{ArtifactError, ArtifactKind, ArtifactStore, NewUpload, PostgresArtifacts, Sender};
-    use crate::domain::Digest;
-    use crate::store::Store;
-
-    /// Passes connections on to `server`. What was connected before a change of `host` stays connected and says nothing
-    /// more, as after a failover that the network does not tell anybody of.
-    async fn pass_on(listener: TcpListener, server: (String, u16), host: watch::Receiver<u32>) {
-        let mut connections = JoinSet::new();
-        loop {
-            let (mut client, _) = listener.accept().await.unwrap();
-            let (server, mut host) = (server.clone(), host.clone());
-            host.mark_unchanged();
-            connections.spawn(async move {
-                let mut upstream = TcpStream::connect(server).await.unwrap();
-                tokio::select! {
-                    _ = copy_bidirectional(&mut client, &mut upstream) => {}
-                    _ = host.changed() => std::future::pending().await,
-                }
-            });
-        }
-    }
-
-    /// Connections to a database whose server falls silent with each change of the sender.
-    async fn behind_failover(url: &str) -> (PgPool, watch::Sender<u32>, JoinSet<()>) {
-        let options = options(url).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (failover, host) = watch::channel(0);
-        let server = (options.get_host().to_owned(), options.get_port());
-        let mut proxy = JoinSet::new();
-        proxy.spawn(pass_on(listener, server, host));
-        (pool(options.host("127.0.0.1").port(port), WRITERS, ACQUIRE_TIMEOUT), failover, proxy)
-    }
-
-    #[tokio::test]
-    async fn a_server_that_falls_silent_keeps_no_upload_waiting() {
-        let database = besom_testkit::postgres::database().await;
-        PostgresStore::open(&database.url).await.unwrap();
-        let (pool, failover, _proxy) = behind_failover(&database.url).await;
-        let store = PostgresStore::with(Some(pool.clone()), pool.clone(), Duration::from_secs(4), "test");
-        let artifacts = Arc::new(PostgresArtifacts::new(pool, store.artifact_index()));
-        let bytes = Bytes::from_static(b"a model");
-        let hex: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let put = {
-            let (artifacts, digest) = (artifacts.clone(), Digest::parse(&hex).unwrap());
-            async move || {
-                let (digest, size, kind) = (digest.clone(), bytes.len() as u64, ArtifactKind::Model);
-                let upload = NewUpload { digest, size, kind, sender: Sender::Stranger, name: None, offset: 0 };
-                artifacts.put(upload, stream::iter([Ok(bytes.clone())]).boxed()).await
-            }
-        };
-        let (mut direct, mut watch) =
-            (PgConnection::connect(&database.url).await.unwrap(), PgConnection::connect(&database.url).await.unwrap());
-        let mut held = direct.begin().await.unwrap();
-        sqlx::raw_sql("LOCK TABLE artifact_chunks").execute(&mut *held).await.unwrap();
-        let patience = Duration::from_secs(20);
-        let fall_silent = async {
-            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND \
-                           wait_event_type = 'Lock'";
-            besom_testkit::eventually("the upload is being written", patience, async || {
-                sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watch).await.unwrap() == 1
-            })
-            .await;
-            failover.send_modify(|host| *host += 1);
-        };
-        let (ended, ()) = tokio::join!(tokio::time::timeout(patience, put()), fall_silent);
-        let ended = ended.expect("the upload is given up");
-        assert!(matches!(ended, Err(ArtifactError::Store(StoreError::Unavailable(_)))), "{ended:?}");
-        // The new host knows nothing of what the old one had begun.
-        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND \
-                   application_name = 'besom'";
-        sqlx::query(end).execute(&mut *held).await.unwrap();
-        held.rollback().await.unwrap();
-        besom_testkit::eventually("the new host stores it", patience, async || put().await.is_ok()).await;
-    }
+    use super::{failover::behind_failover, *};
+    use crate::store::contract::Store;
 
     #[tokio::test]
     async fn a_server_that_falls_silent_does_not_keep_its_connections() {
         let database = besom_testkit::postgres::database().await;
-        let (pool, failover, _proxy) = behind_failover(&database.url).await;
-        let store = Arc::new(PostgresStore::with(Some(pool.clone()), pool, Duration::from_secs(8), "test"));
+        let (store, failover, _proxy) = behind_failover(&database.url, Duration::from_secs(8)).await;
+        let store = Arc::new(store);
         let mut transactions = JoinSet::new();
         for _ in 0..WRITERS {
             let store = store.clone();

@@ -13,7 +13,7 @@ use std::fmt;
 
 use besom_sweep::{Cell, Table};
 
-use super::open::{OpenError, StoreUrl, until_made};
+use super::{error::OpenError, made::until_made, url::StoreUrl};
 
 pub use limits::Limits;
 pub use queries::{Batches, Queries, Rights};

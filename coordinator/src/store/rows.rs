@@ -15,7 +15,7 @@ use serde_json::Value;
 use sqlx::{Database, Decode, Type, error::BoxDynError, types::Json};
 use tracing::warn;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::{
     Assignment, AttemptOutcome, AttemptRef, AttemptRow, ClassCounts, ConfigRun, ConfigStats, ConfigSums, Confusion,
     Counts, Digest, EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, Key, Lease,
@@ -144,6 +144,11 @@ pub(super) struct SweepRow {
 }
 
 impl SweepRow {
+    /// The name as it was given.
+    pub(super) fn title(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.name)
+    }
+
     /// The counts come from another statement.
     pub(super) fn with(self, counts: JobCounts) -> Result<Sweep, StoreError> {
         let place = Place { table: "sweeps", id: self.id };
@@ -902,7 +907,6 @@ impl TryFrom<ImportanceRow> for (ImportanceKind, Importance) {
 /// See sql/importance_standing.sql.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct ImportanceStanding {
-    pub(super) text: String,
     pub(super) ended_at: Option<i64>,
     unsummed_after: Option<i64>,
     pub(super) importance_at: Option<i64>,

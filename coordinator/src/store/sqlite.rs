@@ -14,13 +14,17 @@ use sqlx::{
 
 use self::work::{Handle, Lanes};
 use super::{
-    StoreError, migrations,
-    open::{OpenError, folder_of},
+    error::{OpenError, StoreError, of_sqlite},
+    migrations,
+    paths::folder_of,
     query::sqlite::memory,
-    trouble::of_sqlite,
+    url::{IS_FOLDER, StoreUrl},
     way::Way,
 };
-use crate::{artifacts::Stored, domain::Digest, full_disk::FullDisk};
+use crate::{
+    domain::{Digest, Stored},
+    full_disk::FullDisk,
+};
 
 mod clock;
 mod dialect;
@@ -33,7 +37,7 @@ mod work;
 
 use clock::Clock;
 
-pub use work::ArtifactIndex as SqliteArtifactIndex;
+pub use work::{ArtifactIndex as SqliteArtifactIndex, Backend as SqliteStore};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
@@ -60,20 +64,13 @@ const READERS: u32 = 4;
 /// And so many for the questions on which leases depend.
 const DUTY_READERS: u32 = 2;
 
-/// The store in one file.
-pub struct SqliteStore {
-    handle: Handle,
-    /// `None`: open for reading only.
-    lanes: Option<Lanes>,
-}
-
 impl SqliteStore {
     /// Opens the file, or makes it, and brings it to this build's migrations. The caller holds the lock file.
     ///
     /// # Errors
     /// `Newer` if another build of besom knows more about the file; it is then untouched.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let unavailable = |error| of_sqlite(path, &error);
+        let unavailable = |error| unusable(path, &error);
         prepare();
         refuse_foreign(path).await?;
         let writer = SqlitePoolOptions::new()
@@ -101,7 +98,7 @@ impl SqliteStore {
     /// # Errors
     /// `NotFound` if there is no such file or no store in it; `Newer` as for [`SqliteStore::open`].
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
-        let unavailable = |error| of_sqlite(path, &error);
+        let unavailable = |error| unusable(path, &error);
         prepare();
         Self::check_made(path).await?;
         let reader = readers(options(path).read_only(true), READERS).await.map_err(unavailable)?;
@@ -117,7 +114,7 @@ impl SqliteStore {
     /// # Errors
     /// As for [`SqliteStore::open_read_only`].
     pub(super) async fn check_made(path: &Path) -> Result<(), OpenError> {
-        let unavailable = |error| of_sqlite(path, &error);
+        let unavailable = |error| unusable(path, &error);
         if !path.exists() {
             return Err(OpenError::NotFound {
                 what: format!("no database {}: run or submit a sweep first", path.display()),
@@ -144,14 +141,6 @@ impl SqliteStore {
     /// The rows of `artifacts`, for the files beside this database.
     pub fn artifact_index(&self) -> SqliteArtifactIndex {
         SqliteArtifactIndex { handle: self.handle.clone() }
-    }
-
-    fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    fn lanes(&self) -> Option<&Lanes> {
-        self.lanes.as_ref()
     }
 }
 
@@ -210,6 +199,15 @@ fn prepare() {
     memory::install();
 }
 
+/// The answer where the file cannot be used.
+pub(super) fn unusable(path: &Path, error: &sqlx::Error) -> OpenError {
+    let store = StoreUrl::of_file(path);
+    match path.is_dir() {
+        true => OpenError::Unavailable { store: store.to_string(), problem: IS_FOLDER.to_owned() },
+        false => of_sqlite(store, error),
+    }
+}
+
 fn options(path: &Path) -> SqliteConnectOptions {
     prepare();
 
@@ -250,7 +248,7 @@ async fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
     if !path.exists() {
         return Ok(());
     }
-    let unavailable = |error| of_sqlite(path, &error);
+    let unavailable = |error| unusable(path, &error);
     let mut conn = options(path).read_only(true).connect().await.map_err(unavailable)?;
     let table: Option<String> = sqlx::query_scalar(
         "SELECT name FROM sqlite_schema
@@ -269,7 +267,7 @@ async fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
 
 async fn refuse_old_sqlite(path: &Path, conn: &mut SqliteConnection) -> Result<(), OpenError> {
     let text: String =
-        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(conn).await.map_err(|error| of_sqlite(path, &error))?;
+        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(conn).await.map_err(|error| unusable(path, &error))?;
     let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0);
     if (next(), next(), next()) < OLDEST_SQLITE {

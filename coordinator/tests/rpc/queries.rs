@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use besom_coordinator::{CoordinatorConfig, store::open::StoreUrl, store::query::VIEWS};
+use besom_coordinator::{
+    CoordinatorConfig,
+    store::{StoreUrl, query::VIEWS},
+};
 use besom_proto::v1::{self, cell::Value};
 use besom_testkit::eventually;
 use futures_util::{StreamExt, stream};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use besom_coordinator::{
     CoordinatorConfig,
+    open::open,
     store::{
-        open::{StoreUrl, open},
+        StoreUrl,
         query::{Queries, Rights, VIEWS},
     },
 };

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use besom_coordinator::store::open::{StoreUrl, open};
+use besom_coordinator::open::open;
+use besom_coordinator::store::StoreUrl;
 use besom_coordinator::{Coordinator, CoordinatorConfig};
 use besom_proto::v1;
 use besom_testkit::eventually;

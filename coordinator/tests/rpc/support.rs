@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use besom_coordinator::store::open::{Opened, StoreUrl, open};
+use besom_coordinator::open::{Opened, open};
+use besom_coordinator::store::StoreUrl;
 use besom_coordinator::store::query::{Queries, Rights};
 use besom_coordinator::{Coordinator, CoordinatorConfig, InProcess};
 use besom_proto::v1;

@@ -11,10 +11,8 @@ use besom_coordinator::{
         Completion, Confusion, Digest, EpochRecord, JobOutcome, NewJob, NewSweep, NewWorker, RetryPolicy, SweepState,
         Timestamp, WriteResult,
     },
-    store::{
-        AcquireRequest, Store,
-        open::{Opened, StoreUrl, open},
-    },
+    open::{Opened, open},
+    store::{AcquireRequest, Store, StoreUrl},
 };
 use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
 use serde_json::{Value, json};

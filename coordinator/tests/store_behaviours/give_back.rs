@@ -154,6 +154,21 @@ pub(crate) async fn what_else_ends_an_attempt_ends_the_growth_of_its_waits(bench
     assert_eq!(bench.store.acquire(wish, at(100.0)).await.unwrap().len(), 1);
 }
 
+pub(crate) async fn a_job_that_was_given_back_or_has_ended_no_longer_says_what_it_waited_for(bench: Bench) {
+    let sweep = bench.sweep("s", 1).await;
+    let worker = bench.worker("w").await;
+    let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
+    bench.complete(hindered(job, MISSING, Hindrance::Artifact), at(1.0)).await;
+    let job = bench.acquire(worker, 1, at(10.0)).await.remove(0).at;
+    bench.store.release(worker, vec![job], false, at(10.0)).await.unwrap();
+    assert_eq!(bench.runs(sweep.id).await[0].error, None);
+    let job = bench.acquire(worker, 1, at(11.0)).await.remove(0).at;
+    bench.complete(hindered(job, MISSING, Hindrance::Artifact), at(11.0)).await;
+    let job = bench.acquire(worker, 1, at(20.0)).await.remove(0).at;
+    bench.complete(succeeded(job, vec![record(1, 0.5)]), at(20.0)).await;
+    assert_eq!(bench.query("SELECT state, hindrances, hindrance FROM jobs").await, [["succeeded", "0", "-"]]);
+}
+
 pub(crate) async fn a_lost_lease_returns_its_job_at_once_the_first_time(bench: Bench) {
     let sweep = bench.sweep("s", 2).await;
     let (dead, alive) = (bench.worker("dead").await, bench.worker("alive").await);

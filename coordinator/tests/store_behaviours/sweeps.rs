@@ -82,8 +82,14 @@ pub(crate) async fn a_sweep_is_found_by_the_name_that_its_handle_was_made_from(b
     let named = NewSweep { title: "Größe & Rate".to_owned(), ..new_sweep("grosse-rate", 1) };
     let (made, _) = bench.store.create_sweep(named.clone(), at(0.0)).await.unwrap();
     assert_eq!(made.new, named);
-    for reference in ["Größe & Rate", "grosse-rate", " Grosse rate "] {
+    for reference in ["Größe & Rate", "grosse-rate", " Größe & Rate "] {
         assert_eq!(bench.store.find_sweep(reference).await.unwrap().id, made.id, "{reference}");
+    }
+    // What merely has the same handle names no sweep, so that no slip of the keyboard cancels one.
+    for reference in ["Grosse rate", "grosse/rate", "./grosse-rate", "grosse-rate!", "grosse-rate*", "+1", "--1"] {
+        let error = bench.store.find_sweep(reference).await.unwrap_err();
+        let meant = if reference.ends_with('1') { "" } else { " (did you mean \"grosse-rate\"?)" };
+        assert_eq!(error.to_string(), format!("no sweep {reference:?}{meant}"));
     }
     bench.sweep("plain", 1).await;
     let titles = bench.query("SELECT sweep, title FROM sweep_progress ORDER BY sweep_id").await;

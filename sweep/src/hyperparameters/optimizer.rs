@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::Values;
-use crate::ConfigError;
+use super::{error::ConfigError, values::Values};
 
 /// An update rule with its options, named and defaulted as in Keras 3. Decays lie in [0, 1).
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::table::{DEFAULT_OPTIMIZER, DEFAULT_SCHEDULE};
+use super::limits::{DEFAULT_OPTIMIZER, DEFAULT_SCHEDULE};
 
 /// What a hyperparameter belongs to; a point that has chosen otherwise does not have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::Values;
-use crate::ConfigError;
+use super::{error::ConfigError, values::Values};
 
 /// How the learning rate goes on from `learning_rate`.
 #[derive(Debug, Clone, Copy, PartialEq)]

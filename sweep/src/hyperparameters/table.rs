@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::limits::{DEFAULT_OPTIMIZER, DEFAULT_SCHEDULE};
 pub(crate) use super::owner::{Choice, Owner};
 pub(crate) use super::value::{describe, integer};
 use super::value::{number, widths};
@@ -33,7 +34,7 @@ pub(crate) enum Range {
     Boolean,
     /// One of these.
     Word(&'static [&'static str]),
-    /// A list of layer widths, from 1 to [`MAX_WIDTH`].
+    /// A list of layer widths, from 1 to [`super::limits::MAX_WIDTH`].
     Widths,
 }
 
@@ -58,9 +59,6 @@ const SCHEDULES: [&str; 5] = ["constant", "exponential", "cosine", "step", "plat
 
 const INITIALIZERS: [&str; 4] = ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"];
 
-pub(super) const DEFAULT_OPTIMIZER: &str = "sgd";
-pub(super) const DEFAULT_SCHEDULE: &str = "constant";
-
 /// Ways to bound a gradient, of which a point may have one.
 pub(crate) const CLIPPING: [&str; 3] = ["clipnorm", "clipvalue", "global_clipnorm"];
 
@@ -68,14 +66,6 @@ pub(crate) const CLIPPING: [&str; 3] = ["clipnorm", "clipvalue", "global_clipnor
 pub(crate) const ONE_CLIPPING: &str = "only one of clipnorm, clipvalue and global_clipnorm may be above 0";
 
 pub(crate) const ACTIVATIONS: [&str; 5] = ["relu", "tanh", "sigmoid", "gelu", "elu"];
-
-/// Widest hidden layer. With [`MAX_LAYERS`] and [`MAX_WEIGHTS`] it keeps a model, its gradient and its optimizer's
-/// state within a few gigabytes.
-pub(crate) const MAX_WIDTH: u64 = 8192;
-/// Most hidden layers.
-pub(crate) const MAX_LAYERS: usize = 32;
-/// Most weights between hidden layers.
-pub(crate) const MAX_WEIGHTS: u64 = 1 << 26;
 
 const UNIT: Range = Range::Number { min: 0.0, above: false, max: 1.0, below: true };
 const EPSILON: Range = Range::Number { min: 0.0, above: true, max: 1.0, below: false };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::table::{MAX_LAYERS, MAX_WEIGHTS, MAX_WIDTH};
+use super::limits::{MAX_LAYERS, MAX_WEIGHTS, MAX_WIDTH};
 use crate::words::shorten;
 
 /// An integer, also one written as a float, within inclusive bounds.

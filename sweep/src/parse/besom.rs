@@ -4,7 +4,7 @@ use super::dataset;
 use super::parameters::{self, Parameter, Parameters};
 use super::section::{Item, Section, integer};
 use crate::errors::Faults;
-use crate::expand::MAX_JOBS;
+use crate::refusals::MAX_JOBS;
 use crate::spec::{KeepModels, Method, Objective};
 use crate::words::hint;
 use crate::yaml::Kind;
@@ -98,6 +98,7 @@ fn base(section: &Section<'_>, method: Option<(Method, u32)>, parameters: &Param
     // A key that is wrong may be the one that would be missing.
     if let Some((Method::OneAtATime, method_line)) = method
         && faults.count() == before
+        && !section.means("base")
     {
         let missing =
             |parameter: &&Parameter| parameter.spec.values.len() > 1 && !base.contains_key(&parameter.spec.name);
@@ -117,7 +118,7 @@ fn base(section: &Section<'_>, method: Option<(Method, u32)>, parameters: &Param
 
 /// Checks the value of an unknown key as one of the hyperparameter that it seems to name.
 fn check_meant(item: &Item<'_>, key: &str, faults: &mut Faults) {
-    if let Some(row) = parameters::meant(key, faults) {
+    if let Some(row) = parameters::meant(item, key, faults) {
         faults.take(parameters::value(item, row));
     }
 }

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::section::{Item, Section, to_json};
 use crate::errors::Faults;
+use crate::words::shorten;
 use crate::yaml::Kind;
-use crate::{DatasetSpec, MAX_CLASSES, Scale, SpecError};
+use crate::{DatasetSpec, MAX_CLASSES, Scale, SpecError, shown_source};
 
 /// The largest seed: the stores have signed integers.
 const MAX_SEED: u64 = i64::MAX.unsigned_abs();
@@ -101,7 +102,7 @@ fn sources(item: &Item<'_>, faults: &mut Faults) -> Option<(String, Vec<String>)
             faults.add(item.refuse_at(node, format!("{source} stands alone, not in a list")));
         }
         if !seen.insert(source.clone()) {
-            faults.add(item.refuse_at(node, format!("{} stands here twice", node.describe())));
+            faults.add(item.refuse_at(node, format!("{} stands here twice", quoted(&source))));
         }
         if sources.len() == MAX_CLASSES {
             faults.add(item.refuse_at(node, format!("more than {MAX_CLASSES} sources, which is more than classes")));
@@ -128,13 +129,17 @@ fn label_column(item: &Item<'_>) -> Result<String, SpecError> {
     }
 }
 
+/// A source for a message.
+fn quoted(source: &str) -> String {
+    format!("\"{}\"", shorten(&shown_source(source)))
+}
+
 fn source(item: &Item<'_>) -> Result<String, SpecError> {
     let source = item.filled_text()?;
     if let Some(name) = source.strip_prefix("builtin:") {
         if !BUILTINS.contains(&name) {
-            return Err(
-                item.refuse(format!("unknown builtin dataset {}; known: builtin:sketches", item.node.describe()))
-            );
+            let problem = format!("unknown builtin dataset {}; known: builtin:sketches", quoted(source));
+            return Err(item.refuse(problem));
         }
         return Ok(source.to_owned());
     }
@@ -152,8 +157,10 @@ fn source(item: &Item<'_>) -> Result<String, SpecError> {
             "https" => {}
             "http" => return Err(item.refuse("http is refused: only https URLs are fetched".to_owned())),
             _ => {
-                let problem =
-                    format!("{scheme}:// is not supported; a source is a path, an https URL or builtin:sketches");
+                let problem = format!(
+                    "{}:// is not supported; a source is a path, an https URL or builtin:sketches",
+                    shorten(scheme)
+                );
                 return Err(item.refuse(problem));
             }
         }

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::section::{Item, Section, to_json};
 use crate::errors::Faults;
-use crate::expand::MAX_JOBS;
 use crate::hyperparameters::table::{self, Row};
+use crate::refusals::MAX_JOBS;
 use crate::words::hint;
 use crate::yaml::Kind;
 use crate::{ParameterSpec, SpecError};
@@ -77,7 +77,7 @@ pub(super) fn read(item: &Item<'_>, faults: &mut Faults) -> Parameters {
         }
         let Some(row) = known(&item, &entry.key, faults) else {
             read.is_whole = false;
-            if let Some(row) = meant(&entry.key, faults) {
+            if let Some(row) = meant(&item, &entry.key, faults) {
                 values(&item, row, left, faults);
             }
             continue;
@@ -100,15 +100,15 @@ pub(super) fn read(item: &Item<'_>, faults: &mut Faults) -> Parameters {
 pub(super) fn known(item: &Item<'_>, key: &str, faults: &mut Faults) -> Option<&'static Row> {
     let row = table::find(key);
     if row.is_none() {
-        let problem = if faults.is_full() { String::new() } else { table::why_unknown(key) };
+        let problem = if faults.keeps(Some(item.key_line)) { table::why_unknown(key) } else { String::new() };
         faults.add(item.refuse_key(problem));
     }
     row
 }
 
 /// The hyperparameter that an unknown key seems to name: its values are checked in the same round.
-pub(super) fn meant(key: &str, faults: &Faults) -> Option<&'static Row> {
-    if faults.is_full() { None } else { table::meant(key) }
+pub(super) fn meant(item: &Item<'_>, key: &str, faults: &Faults) -> Option<&'static Row> {
+    if faults.keeps(Some(item.key_line)) { table::meant(key) } else { None }
 }
 
 /// The seeds of `seed: {values: [1, 2]}`.

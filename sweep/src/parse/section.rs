@@ -22,7 +22,7 @@ pub(super) struct Section<'a> {
 /// The value of a key and where it stands.
 pub(super) struct Item<'a> {
     pub(super) key: String,
-    key_line: u32,
+    pub(super) key_line: u32,
     pub(super) node: &'a Node,
 }
 
@@ -53,8 +53,7 @@ impl<'a> Section<'a> {
             }
             let problem = match refused.iter().find(|(key, _)| *key == entry.key) {
                 Some((_, reason)) => (*reason).to_owned(),
-                // Looking for words that are near takes time, which nobody should be able to ask for at length.
-                None if faults.is_full() => String::new(),
+                None if !faults.keeps(Some(entry.line)) => String::new(),
                 None => {
                     self.meant.extend(nearest(&entry.key, known).map(str::to_owned));
                     format!("unknown key; {}", hint(&entry.key, known))
@@ -89,11 +88,16 @@ impl<'a> Section<'a> {
     /// As `get`; `advice` says what to write where the key is missing.
     pub(super) fn require(&self, name: &str, advice: &str, faults: &mut Faults) -> Option<Item<'a>> {
         let found = self.get(name);
-        if found.is_none() && !self.meant.iter().any(|meant| meant == name) {
+        if found.is_none() && !self.means(name) {
             let (line, key) = (Some(self.line), self.full_name(name));
             faults.add(SpecError { line, key, problem: format!("missing; {advice}") });
         }
         found
+    }
+
+    /// Whether an unknown key seems to stand for this one: what would follow from its absence is no news then.
+    pub(super) fn means(&self, name: &str) -> bool {
+        self.meant.iter().any(|meant| meant == name)
     }
 
     pub(super) fn item(&self, entry: &'a Entry) -> Item<'a> {

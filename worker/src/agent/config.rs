@@ -7,8 +7,8 @@ use besom_sweep::Params;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
-use crate::train::EpochRecord;
-use crate::watchdog::Patience;
+use super::watchdog::Patience;
+use besom_mlp::EpochRecord;
 
 /// Makes a channel to the coordinator. Called inside the runtime that will use the channel: reports have one of their
 /// own, so that a large upload never delays a renewal.

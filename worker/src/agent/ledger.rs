@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::assignment::AttemptRef;
 use super::{Clock, DropReason, Session, Signal};
-use crate::assignment::AttemptRef;
-use crate::train::EpochRecord;
+use besom_mlp::EpochRecord;
 
 /// Records of one attempt in one call: far below the limit of a message, and more than an interval brings.
 pub(crate) const RECORDS_A_CALL: usize = 1_000;

@@ -7,11 +7,11 @@ use std::future::Future;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use besom_client::network::explain;
 use tokio::sync::watch;
 use tonic::{Code, Response, Status};
 
 use super::{Events, WorkerEvent};
-use crate::network::plain;
 
 /// How often an outage is told again while it lasts.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -239,15 +239,6 @@ impl Link {
     fn turn(&self, to: Standing) -> bool {
         let mut standing = self.standing.lock().expect("nothing panics while it is held");
         std::mem::replace(&mut *standing, to) != to
-    }
-}
-
-/// The status's message with the innermost cause, where that tells more ("connection refused"). The status's own text is
-/// for debugging.
-pub(crate) fn explain(status: &Status) -> String {
-    match std::error::Error::source(status) {
-        Some(cause) => plain(cause),
-        None => status.message().to_owned(),
     }
 }
 

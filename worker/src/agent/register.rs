@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use besom_client::backoff::{delay, spread};
+use besom_client::network::explain;
 use besom_proto::v1;
 use besom_proto::v1::worker_service_client::WorkerServiceClient;
 use besom_sweep::TRAINER_VERSION;
@@ -10,10 +12,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::{
-    DropReason, Ledger, Link, Refusal, Session, SessionKey, WorkerConfig, WorkerError, again, call, delay, explain,
-    spread,
-};
+use super::{DropReason, Ledger, Link, Refusal, Session, SessionKey, WorkerConfig, WorkerError, again, call};
 
 /// A registration writes one row.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -8,16 +8,16 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use besom_client::backoff::{delay, spread};
+use besom_client::network::explain;
 use besom_proto::v1;
 use besom_proto::v1::worker_service_client::WorkerServiceClient;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+use super::assignment::{self, directive};
 use super::ledger::{Directive, Pending};
-use super::{
-    Connect, Ledger, Link, Refusal, Session, SessionKey, WorkerError, WorkerEvent, call, delay, explain, spread,
-};
-use crate::assignment::directive;
+use super::{Connect, Ledger, Link, Refusal, Session, SessionKey, WorkerError, WorkerEvent, call};
 
 /// Epochs that end within this time of a report wait for the next: many short epochs become one call.
 const GAP: Duration = Duration::from_millis(500);
@@ -113,7 +113,7 @@ impl Reports {
             .iter()
             .map(|pending| v1::JobReport {
                 attempt: Some(pending.at.into()),
-                epochs: pending.records.iter().map(v1::EpochRecord::from).collect(),
+                epochs: pending.records.iter().map(assignment::epoch_record).collect(),
             })
             .collect();
         let SessionKey { store, worker, secret } = session.key.clone();

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use besom_client::backoff::{delay, spread};
 use besom_proto::v1;
 use besom_proto::v1::worker_service_client::WorkerServiceClient;
 use tokio::sync::Semaphore;
@@ -14,18 +15,18 @@ use tokio::task::JoinSet;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
+use super::assignment::{Assignment, AttemptRef};
+use super::attempt::{Attempt, Bench, Left, UPLOADS};
 use super::register::{Registrar, refusal, who};
 use super::report::Reporter;
 use super::wish::{Granted, OpenWish, ask};
 use super::{
     ACQUIRE_WAIT, Clock, Connect, DropReason, Events, Ledger, Link, Refusal, Session, SessionKey, Shutdown,
-    WorkerConfig, WorkerError, WorkerEvent, again, call, delay, rest, spread,
+    WorkerConfig, WorkerError, WorkerEvent, again, call, rest,
 };
-use crate::assignment::{Assignment, AttemptRef};
-use crate::attempt::{Attempt, Bench, Left, UPLOADS};
-use crate::data::DatasetCache;
-use crate::slot::{Mlp, Trainer};
-use crate::transfer::Artifacts;
+use crate::trainer::{Mlp, Trainer};
+use besom_client::datasets::DatasetCache;
+use besom_client::transfer::Artifacts;
 
 /// How long a drain may take altogether.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -285,8 +286,15 @@ impl Agent {
 
     fn freed(&mut self, left: Result<Left, tokio::task::JoinError>) -> Result<(), WorkerError> {
         if let Ok(left) = &left {
-            self.hindered = if left.hindered { self.hindered + 1 } else { 0 };
-            self.resting = left.hindered.then(|| tokio::time::Instant::now() + rest(self.hindered, spread()));
+            match left.hindered {
+                false => (self.hindered, self.resting) = (0, None),
+                // The slots that began together meet the same hindrance, which counts once.
+                true if self.resting.is_some() => {}
+                true => {
+                    self.hindered += 1;
+                    self.resting = Some(tokio::time::Instant::now() + rest(self.hindered, spread()));
+                }
+            }
         }
         match left {
             Ok(left) if left.hangs => {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::train::Control;
+use besom_mlp::Control;
 
 /// Why an attempt is dropped without a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,11 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use besom_client::backoff::{delay, spread};
 use besom_proto::v1;
 
-use super::{ACQUIRE_WAIT, Refusal, Session, again, call, delay, spread};
-use crate::assignment::Assignment;
-use crate::attempt::Bench;
+use super::assignment::Assignment;
+use super::attempt::Bench;
+use super::{ACQUIRE_WAIT, Refusal, Session, again, call};
 
 /// Time for the answer, beyond what the coordinator may wait for jobs.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use besom_dataset::Dataset;
+use besom_mlp::{Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
 use besom_proto::v1;
 use besom_sweep::{Engine, Hyperparameters, JobConfig, Params};
 use besom_worker::agent::{Shutdown, WorkerConfig, WorkerError, WorkerEvent, run_with};
-use besom_worker::data::Dataset;
-use besom_worker::train::{Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
 use besom_worker::{Mlp, Patience, Trainer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

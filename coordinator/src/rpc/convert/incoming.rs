@@ -22,7 +22,7 @@ use crate::store::{AcquireRequest, JobReport};
 const LEAST_SILENCE: Duration = Duration::from_secs(30);
 
 /// Refuses a peer of another protocol, saying what both speak.
-pub(crate) fn peer(peer: Option<v1::Peer>) -> Result<(), Status> {
+pub(crate) fn peer(peer: Option<&v1::Peer>) -> Result<(), Status> {
     let peer = peer.ok_or_else(|| invalid("peer", "missing"))?;
     if peer.protocol != PROTOCOL_VERSION {
         let build: String = peer.build.chars().take(MAX_TEXT).collect();
@@ -35,14 +35,19 @@ pub(crate) fn peer(peer: Option<v1::Peer>) -> Result<(), Status> {
     Ok(())
 }
 
-/// A text of at most `most` bytes that is not empty and that every database can store.
+/// As [`check_text`], of a text that is taken.
 pub(crate) fn text(field: &str, given: String, most: usize) -> Result<String, Status> {
+    check_text(field, &given, most).map(|()| given)
+}
+
+/// Refuses a text that is empty, has more than `most` bytes or cannot be stored by every database.
+pub(crate) fn check_text(field: &str, given: &str, most: usize) -> Result<(), Status> {
     match given.len() {
         0 => Err(invalid(field, "missing")),
         length if length > most => Err(invalid(field, format!("{length} bytes; at most {most}"))),
         // Postgres has no place for it, in text or in JSON.
         _ if given.contains('\0') => Err(invalid(field, "contains a NUL character")),
-        _ => Ok(given),
+        _ => Ok(()),
     }
 }
 
@@ -83,7 +88,7 @@ pub(crate) fn session(store: &str, worker: i64, secret: &str) -> Result<Session,
 /// The worker, whose leases last so long.
 pub(crate) fn new_worker(request: v1::RegisterRequest, lease_ttl: Duration) -> Result<NewWorker, Status> {
     let build = request.peer.as_ref().map(|peer| peer.build.clone()).unwrap_or_default();
-    peer(request.peer)?;
+    peer(request.peer.as_ref())?;
     if request.slots == 0 || request.slots as usize > MAX_SLOTS {
         return Err(invalid("slots", format!("{}; must be between 1 and {MAX_SLOTS}", request.slots)));
     }
@@ -363,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_peer_of_another_protocol_is_refused_readably() {
-        let status = peer(Some(v1::Peer { protocol: 99, build: "besom 9.9.9".to_owned() })).unwrap_err();
+        let status = peer(Some(&v1::Peer { protocol: 99, build: "besom 9.9.9".to_owned() })).unwrap_err();
         assert_eq!(status.code(), tonic::Code::FailedPrecondition);
         assert!(status.message().contains("besom 9.9.9 speaks protocol 99"), "{}", status.message());
     }

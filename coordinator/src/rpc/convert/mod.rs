@@ -7,9 +7,9 @@ mod incoming;
 mod outgoing;
 
 pub(super) use incoming::{
-    acquire, artifact_kind, completions, digest, leases, limit, new_worker, peer, reports, session, text,
+    acquire, artifact_kind, check_text, completions, digest, leases, limit, new_worker, peer, reports, session, text,
 };
 pub(super) use outgoing::{
     acquired, attempt_batch, config_stats, confusion, directives, history, importance, plan, progress, results, run,
-    sweep, worker_row,
+    sweep, sweep_with_text, worker_row,
 };

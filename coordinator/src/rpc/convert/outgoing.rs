@@ -3,13 +3,13 @@
 use besom_proto::v1;
 use besom_sweep::{Expansion, Goal, KeepModels, Lists, Objective, Params, SweepSpec};
 
+use crate::dispatcher::Offer;
 use crate::domain::utc;
 use crate::domain::{
     Assignment, AttemptRef, AttemptRow, ConfigStats, Confusion, Directive, EpochRecord, Estimate, ImportanceKind,
     Importances, JobCounts, JobId, JobState, Lease, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow,
     WriteResult,
 };
-use crate::scheduler::Offer;
 
 /// Points that a plan shows; a person reads no more.
 const FIRST_POINTS: u64 = 100;
@@ -33,7 +33,13 @@ pub(crate) fn plan(name: &str, spec: &SweepSpec, expansion: &Expansion) -> v1::P
     }
 }
 
-/// A sweep, without its text: callers that show it add it.
+/// A sweep with its file.
+pub(crate) fn sweep_with_text(mut found: Sweep) -> v1::Sweep {
+    let text = std::mem::take(&mut found.new.text);
+    v1::Sweep { text, ..sweep(found) }
+}
+
+/// A sweep without its file, which may be a thousand times as long as all else.
 pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
     let new = sweep.new;
     let title = if new.title == new.name { String::new() } else { new.title };
@@ -59,6 +65,7 @@ pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
         swept: new.swept,
         title,
         problem: sweep.problem.unwrap_or_default(),
+        engine: new.engine.unwrap_or_default(),
     }
 }
 

@@ -8,11 +8,9 @@ use std::{
 use serde_json::json;
 use sqlx::{PgConnection, postgres::PgDatabaseError};
 
-pub(super) use super::PostgresStore as Backend;
-use super::work::Grant;
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
-    store::{failure::Class, rows::QueueRow, starts::Starts},
+    store::{error::Class, grant::Grant, rows::QueueRow, starts::Starts},
 };
 
 pub(super) type Db = sqlx::Postgres;

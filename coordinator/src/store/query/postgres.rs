@@ -32,9 +32,10 @@ use super::{
     views_hint,
 };
 use crate::store::{
-    open::hide_password,
-    postgres::{connect, options},
-    trouble::{of_postgres, plain},
+    StoreUrl,
+    error::{of_postgres, plain},
+    postgres::connect,
+    url::{hide_password, postgres_options},
 };
 
 /// What the server may send between two rows: a row, an error or the description of a result.
@@ -93,7 +94,7 @@ impl Postgres {
 
     /// How to connect for this statement.
     async fn login(&self, statement: &str) -> Result<PgConnectOptions, QueryError> {
-        let Rights::OfAReader { url: named } = &self.rights else { return Ok(options(&self.url)?) };
+        let Rights::OfAReader { url: named } = &self.rights else { return Ok(postgres_options(&self.url)?) };
         let mut login = self.login.lock().await;
         if let Some(Login::Reader(options)) = &*login {
             return Ok(options.clone());
@@ -111,7 +112,7 @@ impl Postgres {
         }
         match &*login {
             Some(Login::Reader(options)) => Ok(options.clone()),
-            Some(Login::Missing(..)) | None if own::is_own(statement) => Ok(options(&self.url)?),
+            Some(Login::Missing(..)) | None if own::is_own(statement) => Ok(postgres_options(&self.url)?),
             Some(Login::Missing(missing, _)) => Err(missing.told(&self.url)),
             None => Err(QueryError::NoReader("there is no role for readers".to_owned())),
         }
@@ -198,7 +199,7 @@ async fn rows(
 }
 
 fn unreached(url: &str, error: io::Error) -> QueryError {
-    of_postgres(url, &sqlx::Error::Io(error)).into()
+    of_postgres(StoreUrl::Postgres(url.to_owned()), &sqlx::Error::Io(error)).into()
 }
 
 fn failed(sql: &str, limits: &Limits, error: sqlx::Error) -> QueryError {

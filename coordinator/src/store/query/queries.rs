@@ -20,7 +20,7 @@ use super::{
     postgres::Postgres,
     sqlite,
 };
-use crate::store::open::StoreUrl;
+use crate::store::StoreUrl;
 
 /// Statements at once. Each has some tens of megabytes at most, and there are cores that leases need as well.
 const AT_ONCE: usize = 4;

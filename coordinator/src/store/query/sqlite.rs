@@ -20,7 +20,7 @@ use self::{
     statement::{Connection, Problem, Refusal, Statement, Stop, Watch},
 };
 use super::{Position, Query, QueryError, limits::Limits, queries::Sender, views_hint};
-use crate::store::{open::OpenError, trouble::sqlite_words};
+use crate::store::{OpenError, StoreUrl, error::sqlite_words, url::IS_FOLDER};
 
 /// The largest value, in bytes: the confusion matrix of a thousand classes is one value.
 const MAX_VALUE: usize = 8 << 20;
@@ -108,13 +108,13 @@ fn number(name: Option<&str>) -> Option<usize> {
 }
 
 fn unopened(path: &Path, problem: Problem) -> QueryError {
-    let store = format!("sqlite:{}", path.display());
+    let store = StoreUrl::of_file(path).to_string();
     let said = match problem.code {
         // A file in write-ahead mode whose last user closed it cleanly can only be opened by somebody who may write beside it.
         ffi::SQLITE_READONLY_DIRECTORY | ffi::SQLITE_READONLY_CANTINIT => {
             "it cannot be read without the right to write beside it: start the coordinator, or copy the file".to_owned()
         }
-        _ if path.is_dir() => "this is a folder; name the file in it, as in sqlite:DIR/besom.db".to_owned(),
+        _ if path.is_dir() => IS_FOLDER.to_owned(),
         code => sqlite_words(problem.message, code),
     };
     OpenError::Unavailable { store, problem: said }.into()

@@ -5,13 +5,12 @@ use std::collections::HashSet;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
+pub(super) use super::clock::Clock;
 use super::syncs;
-use super::work::Grant;
-pub(super) use super::{SqliteStore as Backend, clock::Clock};
 use crate::{
     domain::{Digest, JobId, SweepId, Timestamp},
     failed_sync,
-    store::{failure::Class, rows::QueueRow, starts::Starts},
+    store::{error::Class, grant::Grant, rows::QueueRow, starts::Starts},
 };
 
 pub(super) type Db = sqlx::Sqlite;

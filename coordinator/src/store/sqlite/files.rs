@@ -4,11 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use super::{SqliteArtifactIndex, dialect::Conn};
+use super::dialect::{Conn, NOTE_ARTIFACT};
 use crate::{
-    artifacts::Stored,
-    domain::{Digest, Timestamp},
-    store::failure::Failure,
+    domain::{Digest, Stored, Timestamp},
+    store::error::Failure,
 };
 
 pub(super) async fn note(
@@ -18,13 +17,8 @@ pub(super) async fn note(
     kind: &str,
     size: i64,
 ) -> Result<Stored, Failure> {
-    let (size, kind): (i64, String) = sqlx::query_as(SqliteArtifactIndex::NOTE)
-        .bind(digest.as_str())
-        .bind(kind)
-        .bind(size)
-        .bind(now.0)
-        .fetch_one(conn)
-        .await?;
+    let (size, kind): (i64, String) =
+        sqlx::query_as(NOTE_ARTIFACT).bind(digest.as_str()).bind(kind).bind(size).bind(now.0).fetch_one(conn).await?;
     Ok(Stored { size: size.cast_unsigned(), kind })
 }
 

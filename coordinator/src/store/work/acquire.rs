@@ -13,8 +13,9 @@ use super::{
 use crate::{
     domain::{Assignment, Key, Timestamp},
     store::{
-        AcquireRequest, Acquired, StoreError,
-        failure::Failure,
+        contract::{AcquireRequest, Acquired},
+        error::{Failure, StoreError},
+        grant::{Grant, Place},
         rows::{AssignmentRow, SessionRow},
         starts::Starts,
     },
@@ -24,23 +25,11 @@ const OF_REQUEST: &str = include_str!("../sql/leases_of_request.sql");
 const GRANTED: &str = include_str!("../sql/worker_granted.sql");
 const SLOTS: &str = include_str!("../sql/worker_slots.sql");
 
-/// A free slot and the number of the lease that it would be given.
-pub(in super::super) type Place = (u32, i64);
-
 /// A request, and where the queues begin.
 #[derive(Clone)]
 pub(super) struct Acquire {
     pub(super) request: AcquireRequest,
     pub(super) starts: Arc<Starts>,
-}
-
-/// What a request may be given, which looks into the queue.
-pub(in super::super) struct Grant<'r> {
-    pub(in super::super) request: &'r AcquireRequest,
-    pub(in super::super) trainer_version: i64,
-    pub(in super::super) places: &'r [Place],
-    pub(in super::super) now: Timestamp,
-    pub(in super::super) until: Timestamp,
 }
 
 /// Answers each request; those that want nothing new of the queue write nothing.

@@ -3,27 +3,26 @@
 use std::time::Duration;
 
 use super::{
-    Handle,
     dialect::{self, Conn},
+    transaction::Handle,
 };
 use crate::{
-    artifacts::Stored,
-    domain::{Completion, Digest, JobId, Timestamp},
-    store::{StoreError, failure::Failure, way::Way},
+    domain::{self, ArtifactKind, Completion, Digest, JobId, Stored, Timestamp},
+    store::{
+        error::{Failure, StoreError},
+        way::Way,
+    },
 };
 
 const DROP: &str = include_str!("../sql/artifact_drop.sql");
 const UNNAMED: &str = include_str!("../sql/artifacts_unnamed.sql");
 const MODELS: &str = include_str!("../sql/models_of.sql");
 
-/// What models are called in the table `artifacts`.
-const MODEL: &str = "model";
-
 /// Artifacts looked at in one transaction that removes those without a name.
 const PAGE: i64 = 200;
 
 /// Whoever was told within this time that an artifact is there may still name it.
-const CLAIMED: Duration = crate::artifacts::UNNAMED;
+const CLAIMED: Duration = domain::UNNAMED;
 
 fn before(now: Timestamp, age: Duration) -> i64 {
     now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX))
@@ -43,7 +42,9 @@ pub(super) async fn unfit_model(conn: &mut Conn, completion: &Completion) -> Res
     Ok(last.into_iter().chain(best).find_map(|digest| {
         match stored.iter().find(|(stored, _)| stored == digest.as_str()) {
             None => Some(format!("its model {digest} is not stored")),
-            Some((_, kind)) if kind != MODEL => Some(format!("expected {digest} to be a model, but it is a {kind}")),
+            Some((_, kind)) if kind != ArtifactKind::Model.as_str() => {
+                Some(format!("expected {digest} to be a model, but it is a {kind}"))
+            }
             Some(_) => None,
         }
     }))
@@ -131,9 +132,6 @@ pub struct ArtifactIndex {
 }
 
 impl ArtifactIndex {
-    /// Notes bytes that are complete and durable: digest, kind, size and time. Answers size and kind of what is there then.
-    pub(crate) const NOTE: &'static str = dialect::NOTE_ARTIFACT;
-
     /// The row.
     ///
     /// # Errors

@@ -20,8 +20,7 @@ use crate::{
         refuse_records, spread, summarize,
     },
     store::{
-        StoreError,
-        failure::Failure,
+        error::{Failure, StoreError},
         rows::{self, Held},
     },
 };

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use super::dialect::{self, Conn};
 use crate::{
     domain::{AttemptRef, EpochRecord, repeats},
-    store::{StoreError, failure::Failure, rows::EpochRow},
+    store::{
+        error::{Failure, StoreError},
+        rows::EpochRow,
+    },
 };
 
 const OF_ATTEMPT: &str = include_str!("../sql/attempt_epochs.sql");

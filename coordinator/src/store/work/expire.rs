@@ -9,8 +9,7 @@ use super::{
 use crate::{
     domain::{AttemptOutcome, JobState, RetryDecision, RetryPolicy, Settled, SweepId, Timestamp, spread, utc},
     store::{
-        StoreError,
-        failure::Failure,
+        error::{Failure, StoreError},
         rows::{Expired, ExpiredRow},
     },
 };

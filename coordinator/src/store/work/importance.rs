@@ -1,23 +1,25 @@
 //! How much each hyperparameter matters: worked out from one snapshot on a connection that only reads, and kept in a short
 //! transaction of its own, so that no result waits for it.
 //!
+//! A sweep's file is read outside of any transaction, and once: what it lists never changes.
+//!
 //! The number of ended runs that it was worked out from is kept beside it. Where more have ended since, it is stale; so
 //! nothing is lost with a coordinator that stops after a sweep's last run.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use besom_sweep::Params;
+use besom_sweep::{Params, SweepSpec};
 use futures_util::TryStreamExt;
 use sqlx::types::Json;
 use tokio::task::spawn_blocking;
 
-use super::{dialect::Conn, transaction::Handle};
+use super::{dialect::Conn, sweep_rows, transaction::Handle};
 use crate::{
     domain::{Importance, ImportanceKind, Importances, SweepId, Timestamp, Weighing},
     store::{
-        StoreError,
-        failure::Failure,
+        error::{Failure, StoreError},
         rows::{ImportanceRow, ImportanceStanding},
+        specs::Specs,
         way::Way,
     },
 };
@@ -85,6 +87,26 @@ async fn fail(conn: &mut Conn, (sweep, took_micros): (SweepId, i64)) -> Result<(
     Ok(())
 }
 
+/// What the sweep's file asks for. It is found and read where it is not remembered; `None`: this build reads it no more.
+async fn spec_of(handle: &Handle, specs: &mut Specs, sweep: SweepId) -> Result<Option<Arc<SweepSpec>>, StoreError> {
+    if let Some(known) = specs.get(sweep) {
+        return Ok(known);
+    }
+    let text = handle.run(Way::Read, "find the file of a sweep", None, sweep, |conn, _, sweep| {
+        Box::pin(async move { Ok(sweep_rows::existing(conn, *sweep).await?.text) })
+    });
+    let text = text.await?;
+    let bytes = text.len();
+    // A file of a megabyte takes a moment that other tasks of this thread should not wait for.
+    let spec =
+        spawn_blocking(move || besom_sweep::parse_stored(&text).ok().map(Arc::new)).await.unwrap_or_else(|error| {
+            tracing::error!(sweep.id = %sweep, %error, "the file of a sweep was not read");
+            None
+        });
+    specs.remember(sweep, bytes, spec.clone());
+    Ok(spec)
+}
+
 /// What there is to do for a sweep.
 enum Look {
     /// Nothing: this is worked out from all that has ended.
@@ -113,10 +135,11 @@ struct Kept {
 
 /// Works it out if it is stale, one sweep of this process at a time, and keeps it where that is allowed.
 async fn weigh(handle: &Handle, sweep: SweepId, now: Option<Timestamp>) -> Result<Option<Importances>, StoreError> {
-    let _one_at_a_time = handle.weighing.lock().await;
+    let mut specs = handle.weighing.lock().await;
     let start = Instant::now();
-    let look = handle.run(Way::Read, "weigh hyperparameters", None, (sweep, now), |conn, clock, (sweep, now)| {
-        Box::pin(look(conn, now.unwrap_or(clock), *sweep))
+    let args = (sweep, spec_of(handle, &mut specs, sweep).await?, now);
+    let look = handle.run(Way::Read, "weigh hyperparameters", None, args, |conn, clock, (sweep, spec, now)| {
+        Box::pin(look(conn, now.unwrap_or(clock), *sweep, spec.clone()))
     });
     let Gathered { weighing, runs, reopened, at } = match look.await? {
         Look::Fresh(kept) => return Ok(kept),
@@ -152,15 +175,15 @@ async fn standing(conn: &mut Conn, sweep: SweepId) -> Result<Option<ImportanceSt
     Ok(sqlx::query_as(STANDING).bind(sweep.0).fetch_optional(conn).await?)
 }
 
-async fn look(conn: &mut Conn, now: Timestamp, sweep: SweepId) -> Result<Look, Failure> {
+async fn look(conn: &mut Conn, now: Timestamp, sweep: SweepId, spec: Option<Arc<SweepSpec>>) -> Result<Look, Failure> {
     let Some(standing) = standing(conn, sweep).await? else { return Ok(Look::Fresh(None)) };
     if !standing.is_stale() {
         return Ok(Look::Fresh(kept(conn, sweep, &standing).await?));
     }
-    let (runs, reopened, text) = (standing.ended_runs(), standing.reopened, standing.text);
-    let weighing = spawn_blocking(move || besom_sweep::parse(&text).ok().map(|spec| Weighing::new(&spec)));
+    let (runs, reopened) = (standing.ended_runs(), standing.reopened);
+    let weighing = spawn_blocking(move || spec.map(|spec| Weighing::new(&spec)));
     let mut weighing = weighing.await.unwrap_or_else(|error| {
-        tracing::error!(sweep.id = %sweep, %error, "the file of a sweep was not read");
+        tracing::error!(sweep.id = %sweep, %error, "the axes of a sweep were not laid out");
         None
     });
     if let Some(weighing) = &mut weighing {

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::{
     dialect::{self, Conn},
-    sweeps,
+    sweep_rows,
 };
 use crate::{
     domain::{JobCounts, JobState, NewJob, SweepId, SweepState, Timestamp},
-    store::{StoreError, failure::Failure},
+    store::error::{Failure, StoreError},
 };
 
 const COUNT_CREATED: &str = include_str!("../sql/sweep_counts_created.sql");
@@ -26,7 +26,7 @@ pub(super) async fn add(
     jobs: &[NewJob],
 ) -> Result<u64, Failure> {
     dialect::lock_sweep(conn, id).await?;
-    let sweep = sweeps::existing(conn, id).await?.with(JobCounts::default())?;
+    let sweep = sweep_rows::existing(conn, id).await?.with(JobCounts::default())?;
     if sweep.jobs_created != first || jobs.is_empty() {
         return Ok(sweep.jobs_created);
     }

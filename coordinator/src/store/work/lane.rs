@@ -12,7 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::transaction::{Body, Handle};
 use crate::{
     domain::Timestamp,
-    store::{StoreError, failure, way::Way},
+    store::{
+        error::{self, StoreError},
+        way::Way,
+    },
 };
 
 /// Calls of one transaction: some ten milliseconds of work, so that nobody waits long behind it.
@@ -121,7 +124,7 @@ impl<A: Call, T: Send + 'static> Shared<A, T> {
             // The database is away or full: it would be for each of them.
             Err(error) if error.is_retryable() => {
                 // Whoever hung up does not hear it.
-                waiting.into_iter().for_each(|caller| drop(caller.send(Err(failure::again(&error)))));
+                waiting.into_iter().for_each(|caller| drop(caller.send(Err(error::again(&error)))));
             }
             Err(error) if waiting.len() > 1 => {
                 tracing::debug!(operation = self.operation, %error, "calls do not share a transaction this time");

@@ -19,6 +19,7 @@ mod retry;
 mod session;
 mod statistics;
 mod store;
+mod sweep_rows;
 mod sweeps;
 mod tally;
 mod transaction;
@@ -26,7 +27,7 @@ mod workers;
 
 use super::dialect;
 
-pub(super) use acquire::Grant;
 pub use artifacts::ArtifactIndex;
+pub use store::Backend;
 pub(super) use store::Lanes;
 pub(super) use transaction::Handle;

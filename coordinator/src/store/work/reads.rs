@@ -4,13 +4,13 @@ use futures_util::{TryStreamExt, stream::BoxStream};
 
 use super::{
     dialect::{self, Conn},
-    sweeps,
+    sweep_rows,
 };
 use crate::{
     domain::{AttemptRef, AttemptRow, Confusion, Counts, EpochRecord, JobId, Progress, Run, SweepId},
     store::{
-        HistoryPlace, RunQuery, StoreError,
-        failure::Failure,
+        contract::{HistoryPlace, RunQuery},
+        error::{Failure, StoreError},
         pages::{PAGE_BYTES, PAGE_RECORDS, Weight},
         rows::{AttemptsRow, ClassCountsRow, ConfusionRow, EpochRow, RunRow, RunningRow},
     },
@@ -63,13 +63,13 @@ pub(super) async fn ping(conn: &mut Conn) -> Result<(), Failure> {
 }
 
 pub(super) async fn progress(conn: &mut Conn, id: SweepId) -> Result<Progress, Failure> {
-    let row = sweeps::existing(conn, id).await?;
-    let totals = sweeps::totals(conn, id).await?;
+    let row = sweep_rows::existing(conn, id).await?;
+    let totals = sweep_rows::totals(conn, id).await?;
     let (epochs, epoch_seconds): (i64, f64) = sqlx::query_as(RUNNING_EPOCHS).bind(id.0).fetch_one(&mut *conn).await?;
     let running: Vec<RunningRow> = sqlx::query_as(RUNNING).bind(id.0).fetch_all(&mut *conn).await?;
     let leader = runs(conn, RunQuery { sweep: id, best_first: true, limit: 1, offset: 0 }).await?.pop();
     let mut sweep = row.with(totals.counts)?;
-    sweep.problem = sweeps::problem(conn, &sweep).await?;
+    sweep.problem = sweep_rows::problem(conn, &sweep).await?;
     Ok(Progress {
         sweep,
         epochs_done: totals.epochs_final.saturating_add(epochs.unsigned_abs()),

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{AttemptOutcome, Lease, Session, Timestamp, WriteResult},
-    store::{failure::Failure, rows::LeaseRow},
+    store::{error::Failure, rows::LeaseRow},
 };
 
 const OF_WORKER: &str = include_str!("../sql/worker_attempts.sql");
@@ -52,7 +52,8 @@ async fn give_back(conn: &mut Conn, now: Timestamp, session: Session, lease: Lea
     let setback = Setback {
         at: lease.at,
         deadline: ANY_DEADLINE,
-        error: job.error.as_deref(),
+        // What the job waited for before this attempt may be there by now; a new attempt tells if it is not.
+        error: job.error.as_deref().filter(|_| job.hindrances == 0),
         failures: job.failures,
         losses: job.losses,
         hindrance: None,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::{acquire::after, dialect::Conn, epochs, session};
 use crate::{
     domain::{AttemptOutcome, AttemptRef, Directive, EpochRecord, Lease, Session, Timestamp, refuse_records},
-    store::{JobReport, StoreError, failure::Failure},
+    store::{
+        contract::JobReport,
+        error::{Failure, StoreError},
+    },
 };
 
 /// What one worker reports.

@@ -5,11 +5,14 @@
 
 use super::{
     dialect::{self, Conn},
-    sweeps,
+    sweep_rows,
 };
 use crate::{
     domain::{JobCounts, JobId, JobState, Retried, Sweep, SweepId, SweepState},
-    store::{StoreError, failure::Failure, rows::RetryRow},
+    store::{
+        error::{Failure, StoreError},
+        rows::RetryRow,
+    },
 };
 
 const TOTALS: &str = include_str!("../sql/sweep_retry_totals.sql");
@@ -27,7 +30,7 @@ const ALL: (i64, i64) = (0, i64::MAX);
 /// Retries one job, or all that can be retried.
 pub(super) async fn retry(conn: &mut Conn, id: SweepId, job: Option<JobId>) -> Result<Retried, Failure> {
     dialect::lock_sweep(conn, id).await?;
-    let sweep = sweeps::existing(conn, id).await?.with(JobCounts::default())?;
+    let sweep = sweep_rows::existing(conn, id).await?.with(JobCounts::default())?;
     let is_whole = sweep.jobs_created == sweep.new.jobs_total;
     let (jobs, configs) = match job {
         None => (ALL, ALL),
@@ -45,7 +48,7 @@ pub(super) async fn retry(conn: &mut Conn, id: SweepId, job: Option<JobId>) -> R
     // The jobs that a cancelled sweep still lacks are written as queued ones once it is open again.
     let opens = sweep.state.is_final() && !is_whole;
     if failed + cancelled == 0 && !opens {
-        let sweep = sweeps::get(conn, id).await?;
+        let sweep = sweep_rows::get(conn, id).await?;
         // A sweep that is open may have been opened by the same request before.
         return if sweep.state.is_final() { Err(nothing(&sweep)) } else { Ok(Retried { sweep, jobs: 0 }) };
     }
@@ -65,7 +68,7 @@ pub(super) async fn retry(conn: &mut Conn, id: SweepId, job: Option<JobId>) -> R
         .await?;
     let state = if sweep.state == SweepState::Paused { SweepState::Paused } else { SweepState::Active };
     sqlx::query(REOPEN).bind(id.0).bind(state.as_str()).execute(&mut *conn).await?;
-    let sweep = sweeps::get(conn, id).await?;
+    let sweep = sweep_rows::get(conn, id).await?;
     Ok(Retried { sweep, jobs: (failed + cancelled).unsigned_abs() })
 }
 

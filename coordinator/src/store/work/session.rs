@@ -4,8 +4,7 @@ use super::dialect::Conn;
 use crate::{
     domain::{AttemptOutcome, AttemptRef, Lease, Session, Timestamp},
     store::{
-        StoreError,
-        failure::Failure,
+        error::{Failure, StoreError},
         rows::{Held, HeldRow, Renewed, RenewedRow, SessionRow},
     },
 };

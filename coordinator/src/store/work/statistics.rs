@@ -14,8 +14,7 @@ use super::{
 use crate::{
     domain::{ClassCounts, ConfigRun, ConfigStats, ConfigSums, Confusion, Estimate, JobId, SweepId},
     store::{
-        StoreError,
-        failure::Failure,
+        error::{Failure, StoreError},
         rows::{ConfigRunRow, ConfigStatsRow, ConfusionRow},
     },
 };

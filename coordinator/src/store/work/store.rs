@@ -7,13 +7,12 @@ use async_trait::async_trait;
 use super::{
     acquire::{self, Acquire},
     complete::{self, End},
-    dialect::Backend,
     expire, importance, jobs,
     lane::{Answers, Lane},
     reads::{self, HistoryPage, Page},
     release,
     report::{self, Report},
-    retry, session, statistics, sweeps,
+    retry, session, statistics, sweep_rows, sweeps,
     transaction::Handle,
     workers,
 };
@@ -24,10 +23,19 @@ use crate::{
         SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
     },
     store::{
-        AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand, failure,
-        starts::Starts, way::Way,
+        contract::{AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, SweepCommand},
+        error::{self, StoreError},
+        starts::Starts,
+        way::Way,
     },
 };
+
+/// A store whose tables are in one database.
+pub struct Backend {
+    pub(in super::super) handle: Handle,
+    /// `None`: open for reading only.
+    pub(in super::super) lanes: Option<Lanes>,
+}
 
 /// The calls of workers that share transactions. Kinds are apart, so that renewals do not wait for a sweep that somebody
 /// else holds; nor do the ends of jobs of other sweeps.
@@ -61,7 +69,7 @@ impl Lanes {
 
 /// Jobs may have come back to the queue from anywhere: the next look for them walks over everything.
 fn look_everywhere<T, E>(backend: &Backend, done: Result<T, E>) -> Result<T, E> {
-    if let (Some(lanes), Ok(_)) = (backend.lanes(), &done) {
+    if let (Some(lanes), Ok(_)) = (&backend.lanes, &done) {
         lanes.starts.forget_all();
     }
     done
@@ -75,13 +83,13 @@ fn all<T>(answers: Vec<Result<T, StoreError>>) -> Answers<T> {
 #[async_trait]
 impl Store for Backend {
     async fn create_sweep(&self, sweep: NewSweep, now: Option<Timestamp>) -> Result<(Sweep, bool), StoreError> {
-        self.handle()
+        self.handle
             .run(Way::Write, "create sweep", now, sweep, |conn, now, sweep| Box::pin(sweeps::create(conn, now, sweep)))
             .await
     }
 
     async fn add_jobs(&self, sweep: SweepId, first: u64, jobs: Vec<NewJob>) -> Result<u64, StoreError> {
-        self.handle()
+        self.handle
             .run(Way::Write, "add jobs", None, (sweep, first, jobs), |conn, now, (sweep, first, jobs)| {
                 Box::pin(jobs::add(conn, now, *sweep, *first, jobs))
             })
@@ -89,20 +97,20 @@ impl Store for Backend {
     }
 
     async fn find_sweep(&self, name_or_number: &str) -> Result<Sweep, StoreError> {
-        self.handle()
+        self.handle
             .run(Way::Ask, "find sweep", None, name_or_number.to_owned(), |conn, _, name| {
-                Box::pin(sweeps::find(conn, name))
+                Box::pin(sweep_rows::find(conn, name))
             })
             .await
     }
 
     async fn list_sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
-        self.handle().run(Way::Read, "list sweeps", None, (), |conn, _, ()| Box::pin(sweeps::list(conn))).await
+        self.handle.run(Way::Read, "list sweeps", None, (), |conn, _, ()| Box::pin(sweep_rows::list(conn))).await
     }
 
     async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
-        self.handle()
-            .run(Way::Ask, "list unexpanded sweeps", None, (), |conn, _, ()| Box::pin(sweeps::unexpanded(conn)))
+        self.handle
+            .run(Way::Ask, "list unexpanded sweeps", None, (), |conn, _, ()| Box::pin(sweep_rows::unexpanded(conn)))
             .await
     }
 
@@ -112,7 +120,7 @@ impl Store for Backend {
         command: SweepCommand,
         now: Option<Timestamp>,
     ) -> Result<Sweep, StoreError> {
-        self.handle()
+        self.handle
             .run(Way::Write, "command sweep", now, (sweep, command), |conn, now, (sweep, command)| {
                 Box::pin(sweeps::command(conn, now, *sweep, *command))
             })
@@ -126,7 +134,7 @@ impl Store for Backend {
         now: Option<Timestamp>,
     ) -> Result<Retried, StoreError> {
         let done = self
-            .handle()
+            .handle
             .run(Way::Write, "retry sweep", now, (sweep, job), |conn, _, (sweep, job)| {
                 Box::pin(retry::retry(conn, *sweep, *job))
             })
@@ -136,7 +144,7 @@ impl Store for Backend {
 
     async fn dataset_is_there(&self, digest: Digest) -> Result<u64, StoreError> {
         let done = self
-            .handle()
+            .handle
             .run(Way::Write, "end waits for a dataset", None, digest, |conn, _, digest| {
                 Box::pin(sweeps::dataset_is_there(conn, digest))
             })
@@ -145,7 +153,7 @@ impl Store for Backend {
     }
 
     async fn register_worker(&self, worker: NewWorker, now: Option<Timestamp>) -> Result<Session, StoreError> {
-        self.handle()
+        self.handle
             .run(Way::Write, "register worker", now, worker, |conn, now, worker| {
                 Box::pin(workers::register(conn, now, worker))
             })
@@ -154,19 +162,19 @@ impl Store for Backend {
 
     async fn known(&self, session: Session) -> Result<(), StoreError> {
         let row = self
-            .handle()
+            .handle
             .run(Way::Ask, "find worker", None, session, |conn, _, session| Box::pin(session::caller(conn, *session)));
         row.await?.map(|_| ())
     }
 
     async fn acquire(&self, request: AcquireRequest, now: Option<Timestamp>) -> Result<Acquired, StoreError> {
-        let lanes = self.lanes().ok_or_else(failure::read_only)?;
+        let lanes = self.lanes.as_ref().ok_or_else(error::read_only)?;
         lanes.acquire.call(Acquire { request, starts: lanes.starts.clone() }, now).await
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, StoreError> {
-        let starts = self.lanes().map(|lanes| lanes.starts.clone()).unwrap_or_default();
-        self.handle()
+        let starts = self.lanes.as_ref().map(|lanes| lanes.starts.clone()).unwrap_or_default();
+        self.handle
             .run(Way::Ask, "queues", None, starts, |conn, now, starts| Box::pin(sweeps::queues(conn, now, starts)))
             .await
     }
@@ -179,7 +187,7 @@ impl Store for Backend {
         now: Option<Timestamp>,
     ) -> Result<Vec<Directive>, StoreError> {
         let report = Report { session, jobs, lease_ttl };
-        self.lanes().ok_or_else(failure::read_only)?.report.call(report, now).await
+        self.lanes.as_ref().ok_or_else(error::read_only)?.report.call(report, now).await
     }
 
     async fn complete(
@@ -190,7 +198,7 @@ impl Store for Backend {
         now: Option<Timestamp>,
     ) -> Result<WriteResult, StoreError> {
         let end = End { session, completion, policy };
-        self.lanes().ok_or_else(failure::read_only)?.complete.call(end, now).await
+        self.lanes.as_ref().ok_or_else(error::read_only)?.complete.call(end, now).await
     }
 
     async fn release(
@@ -201,7 +209,7 @@ impl Store for Backend {
         now: Option<Timestamp>,
     ) -> Result<Vec<WriteResult>, StoreError> {
         let done = self
-            .handle()
+            .handle
             .run(Way::Write, "release", now, (session, leases, leaving), |conn, now, (session, leases, leaving)| {
                 Box::pin(release::release(conn, now, *session, leases, *leaving))
             })
@@ -216,7 +224,7 @@ impl Store for Backend {
         now: Option<Timestamp>,
     ) -> Result<Vec<Settled>, StoreError> {
         let done = self
-            .handle()
+            .handle
             .run(Way::Write, "expire", now, (policy, limit), |conn, now, (policy, limit)| {
                 Box::pin(expire::expire(conn, now, *policy, *limit))
             })
@@ -225,18 +233,18 @@ impl Store for Backend {
     }
 
     async fn progress(&self, sweep: SweepId) -> Result<Progress, StoreError> {
-        self.handle()
+        self.handle
             .run(Way::Read, "progress", None, sweep, |conn, _, sweep| Box::pin(reads::progress(conn, *sweep)))
             .await
     }
 
     async fn runs(&self, query: RunQuery) -> Result<Vec<Run>, StoreError> {
-        self.handle().run(Way::Read, "runs", None, query, |conn, _, query| Box::pin(reads::runs(conn, *query))).await
+        self.handle.run(Way::Read, "runs", None, query, |conn, _, query| Box::pin(reads::runs(conn, *query))).await
     }
 
     async fn runs_after(&self, sweep: SweepId, after: Option<JobId>, limit: u32) -> Result<Vec<Run>, StoreError> {
         let page = Page { sweep, after, limit };
-        self.handle()
+        self.handle
             .run(Way::Read, "runs after a job", None, page, |conn, _, page| Box::pin(reads::runs_after(conn, *page)))
             .await
     }
@@ -248,14 +256,12 @@ impl Store for Backend {
         jobs: u32,
     ) -> Result<Vec<(AttemptRef, Vec<EpochRecord>)>, StoreError> {
         let page = HistoryPage { sweep, after, jobs };
-        self.handle().run(Way::Read, "history", None, page, |conn, _, page| Box::pin(reads::history(conn, *page))).await
+        self.handle.run(Way::Read, "history", None, page, |conn, _, page| Box::pin(reads::history(conn, *page))).await
     }
 
     async fn attempts(&self, sweep: SweepId, after: Option<JobId>, limit: u32) -> Result<Vec<AttemptRow>, StoreError> {
         let page = Page { sweep, after, limit };
-        self.handle()
-            .run(Way::Read, "attempts", None, page, |conn, _, page| Box::pin(reads::attempts(conn, *page)))
-            .await
+        self.handle.run(Way::Read, "attempts", None, page, |conn, _, page| Box::pin(reads::attempts(conn, *page))).await
     }
 
     async fn confusions(
@@ -265,7 +271,7 @@ impl Store for Backend {
         limit: u32,
     ) -> Result<Vec<(JobId, Confusion)>, StoreError> {
         let page = Page { sweep, after, limit };
-        self.handle()
+        self.handle
             .run(Way::Read, "confusions", None, page, |conn, _, page| Box::pin(reads::confusions(conn, *page)))
             .await
     }
@@ -277,7 +283,7 @@ impl Store for Backend {
         limit: u32,
     ) -> Result<Vec<ConfigStats>, StoreError> {
         let page = Page { sweep, after, limit };
-        self.handle()
+        self.handle
             .run(Way::Read, "configuration statistics", None, page, |conn, _, page| {
                 Box::pin(statistics::config_stats(conn, *page))
             })
@@ -285,15 +291,15 @@ impl Store for Backend {
     }
 
     async fn importance(&self, sweep: SweepId) -> Result<Option<Importances>, StoreError> {
-        importance::current(self.handle(), sweep).await
+        importance::current(&self.handle, sweep).await
     }
 
     async fn weigh_due(&self, now: Option<Timestamp>) -> Result<u32, StoreError> {
-        importance::weigh_due(self.handle(), now).await
+        importance::weigh_due(&self.handle, now).await
     }
 
     async fn catch_up(&self, limit: u32) -> Result<bool, StoreError> {
-        self.handle()
+        self.handle
             .run(Way::Write, "sum up earlier runs", None, limit, |conn, _, limit| {
                 Box::pin(statistics::catch_up(conn, *limit))
             })
@@ -301,7 +307,7 @@ impl Store for Backend {
     }
 
     async fn note_seen(&self, workers: Vec<(WorkerId, Duration)>) -> Result<(), StoreError> {
-        self.handle()
+        self.handle
             .run(Way::Write, "note seen workers", None, workers, |conn, now, workers| {
                 Box::pin(workers::seen(conn, now, workers))
             })
@@ -309,22 +315,22 @@ impl Store for Backend {
     }
 
     async fn forget_workers(&self, now: Option<Timestamp>) -> Result<u64, StoreError> {
-        self.handle()
+        self.handle
             .run(Way::Write, "forget workers", now, (), |conn, now, ()| Box::pin(workers::forget_unlisted(conn, now)))
             .await
     }
 
     async fn workers(&self, all: bool) -> Result<Vec<WorkerRow>, StoreError> {
-        self.handle()
+        self.handle
             .run(Way::Read, "workers", None, all, |conn, now, all| Box::pin(workers::list(conn, now, *all)))
             .await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.handle().run(Way::Ask, "ping", None, (), |conn, _, ()| Box::pin(reads::ping(conn))).await
+        self.handle.run(Way::Ask, "ping", None, (), |conn, _, ()| Box::pin(reads::ping(conn))).await
     }
 
     async fn close(&self) {
-        self.handle().close().await;
+        self.handle.close().await;
     }
 }

@@ -1,21 +1,20 @@
-//! Making, finding and commanding sweeps.
+//! Making and commanding sweeps.
 
-use tracing::warn;
-
-use super::dialect::{self, Conn};
+use super::{
+    dialect::{self, Conn},
+    sweep_rows::{existing, get, missing, row_by_name, with_counts},
+};
 use crate::{
     domain::{Digest, JobCounts, NewSweep, Queue, Sweep, SweepId, SweepState, Timestamp},
     store::{
-        StoreError, SweepCommand,
-        failure::Failure,
-        rows::{CountRow, QueueRow, SweepRow, Totals},
+        contract::SweepCommand,
+        error::{Failure, StoreError},
+        rows::QueueRow,
         starts::Starts,
     },
 };
 
 const INSERT: &str = include_str!("../sql/sweep_insert.sql");
-const SELECT: &str = include_str!("../sql/sweeps.sql");
-const COUNTS: &str = include_str!("../sql/sweep_counts.sql");
 const COUNT_INSERT: &str = include_str!("../sql/sweep_counts_insert.sql");
 const COUNT_CANCELLED: &str = include_str!("../sql/sweep_counts_cancelled.sql");
 const SET_STATE: &str = include_str!("../sql/sweep_set_state.sql");
@@ -84,76 +83,6 @@ fn same_source_with_other_bytes(old: &NewSweep, new: &NewSweep) -> bool {
         && if known { before != now } else { old.text == new.text && old.dataset != new.dataset }
 }
 
-pub(super) async fn find(conn: &mut Conn, name_or_number: &str) -> Result<Sweep, Failure> {
-    let mut row = row_by_name(conn, name_or_number).await?;
-    if row.is_none()
-        && let Ok(number) = name_or_number.parse()
-    {
-        row = row_by_id(conn, SweepId(number)).await?;
-    }
-    // A name that is no handle is found by the handle that is made from it.
-    let handle = besom_sweep::handle(name_or_number);
-    if row.is_none() && handle != name_or_number && !handle.is_empty() {
-        row = row_by_name(conn, &handle).await?;
-    }
-    match row {
-        Some(row) => with_counts(conn, row).await,
-        None => {
-            let all = rows(conn, None, None, None).await?;
-            let similar = all
-                .iter()
-                .map(|row| (strsim::jaro_winkler(&row.name, name_or_number), &row.name))
-                .filter(|(likeness, _)| *likeness > 0.8)
-                .max_by(|a, b| a.0.total_cmp(&b.0));
-            let what = match similar {
-                Some((_, name)) => format!("sweep {name_or_number:?} (did you mean {name:?}?)"),
-                None => format!("sweep {name_or_number:?}"),
-            };
-            Err(missing(what))
-        }
-    }
-}
-
-/// The sweep of that number.
-pub(super) async fn get(conn: &mut Conn, id: SweepId) -> Result<Sweep, Failure> {
-    let row = existing(conn, id).await?;
-    with_counts(conn, row).await
-}
-
-/// Those whose jobs are not all created, newest first. Without counts: nobody asks for them here.
-pub(super) async fn unexpanded(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
-    let sweeps = rows(conn, None, None, Some(1)).await?;
-    Ok(readable(sweeps.into_iter().map(|row| row.with(JobCounts::default()))))
-}
-
-/// All, newest first.
-pub(super) async fn list(conn: &mut Conn) -> Result<Vec<Sweep>, Failure> {
-    let sweeps = rows(conn, None, None, None).await?;
-    let mut totals: std::collections::HashMap<i64, Totals> = std::collections::HashMap::new();
-    for row in sqlx::query_as::<_, CountRow>(COUNTS).bind(None::<i64>).fetch_all(&mut *conn).await? {
-        totals.insert(row.sweep_id, row.into());
-    }
-    let with = |row: SweepRow| {
-        let counts = totals.get(&row.id).map_or_else(JobCounts::default, |total| total.counts);
-        row.with(counts)
-    };
-    let mut sweeps = readable(sweeps.into_iter().map(with));
-    for sweep in &mut sweeps {
-        sweep.problem = problem(conn, sweep).await?;
-    }
-    Ok(sweeps)
-}
-
-/// What keeps the jobs of a sweep from being trained.
-pub(super) async fn problem(conn: &mut Conn, sweep: &Sweep) -> Result<Option<String>, Failure> {
-    if sweep.state.is_final() {
-        return Ok(None);
-    }
-    let problem: Option<Option<String>> =
-        sqlx::query_scalar(dialect::HINDRANCE).bind(sweep.id.0).fetch_optional(conn).await?;
-    Ok(problem.flatten())
-}
-
 /// The dataset is in the store: ends the waits for it, and says of how many jobs.
 pub(super) async fn dataset_is_there(conn: &mut Conn, digest: &Digest) -> Result<u64, Failure> {
     let sweeps: Vec<i64> = sqlx::query_scalar(OF_DATASET).bind(digest.as_str()).fetch_all(&mut *conn).await?;
@@ -167,20 +96,6 @@ pub(super) async fn dataset_is_there(conn: &mut Conn, digest: &Digest) -> Result
         jobs += sqlx::query(HINDRANCES_END).bind(sweep).execute(&mut *conn).await?.rows_affected();
     }
     Ok(jobs)
-}
-
-/// One damaged sweep must not hide the others.
-fn readable(sweeps: impl Iterator<Item = Result<Sweep, StoreError>>) -> Vec<Sweep> {
-    let readable = |sweep: Result<Sweep, StoreError>| {
-        sweep.inspect_err(|error| warn!(%error, "a sweep cannot be read and is left out")).ok()
-    };
-    sweeps.filter_map(readable).collect()
-}
-
-/// Counts and sums over the sweep's jobs.
-pub(super) async fn totals(conn: &mut Conn, id: SweepId) -> Result<Totals, Failure> {
-    let row: Option<CountRow> = sqlx::query_as(COUNTS).bind(Some(id.0)).fetch_optional(conn).await?;
-    Ok(row.map(Totals::from).unwrap_or_default())
 }
 
 /// Active sweeps with what waits in them, in the order in which their jobs are handed out.
@@ -238,11 +153,6 @@ pub(super) async fn complete_if_done(conn: &mut Conn, now: Timestamp, id: SweepI
     Ok(())
 }
 
-/// The sweep's row, without counts.
-pub(super) async fn existing(conn: &mut Conn, id: SweepId) -> Result<SweepRow, Failure> {
-    row_by_id(conn, id).await?.ok_or_else(|| missing(format!("sweep {id}")))
-}
-
 async fn set_state(
     conn: &mut Conn,
     id: SweepId,
@@ -251,32 +161,4 @@ async fn set_state(
 ) -> Result<(), Failure> {
     sqlx::query(SET_STATE).bind(id.0).bind(state.as_str()).bind(ended_at.map(|at| at.0)).execute(conn).await?;
     Ok(())
-}
-
-async fn with_counts(conn: &mut Conn, row: SweepRow) -> Result<Sweep, Failure> {
-    let totals = totals(conn, SweepId(row.id)).await?;
-    let mut sweep = row.with(totals.counts)?;
-    sweep.problem = problem(conn, &sweep).await?;
-    Ok(sweep)
-}
-
-async fn row_by_id(conn: &mut Conn, id: SweepId) -> Result<Option<SweepRow>, Failure> {
-    Ok(rows(conn, Some(id.0), None, None).await?.pop())
-}
-
-async fn row_by_name(conn: &mut Conn, name: &str) -> Result<Option<SweepRow>, Failure> {
-    Ok(rows(conn, None, Some(name), None).await?.pop())
-}
-
-async fn rows(
-    conn: &mut Conn,
-    id: Option<i64>,
-    name: Option<&str>,
-    unexpanded: Option<i64>,
-) -> Result<Vec<SweepRow>, Failure> {
-    Ok(sqlx::query_as(SELECT).bind(id).bind(name).bind(unexpanded).fetch_all(conn).await?)
-}
-
-fn missing(what: String) -> Failure {
-    StoreError::NotFound { what }.into()
 }

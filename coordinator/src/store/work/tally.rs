@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{dialect::Conn, sweeps};
 use crate::{
     domain::{EpochRecord, JobState, SweepId, Timestamp},
-    store::failure::Failure,
+    store::error::Failure,
 };
 
 const ENDED: &str = include_str!("../sql/sweep_counts_ended.sql");

@@ -14,12 +14,21 @@ use crate::{
     domain::Timestamp,
     failed_sync,
     full_disk::FullDisk,
+    jitter::jittered,
     store::{
-        StoreError,
-        failure::{self, Class, Failure},
+        error::{self, Class, Failure, StoreError},
+        specs::Specs,
         way::Way,
     },
 };
+
+/// How often a transaction runs before a conflict becomes `Unavailable`.
+const MAX_RUNS: u32 = 8;
+
+/// The wait before run `run` (from 1) of a transaction that met another one: up to 5 ms, doubling, at random.
+fn backoff(run: u32) -> Duration {
+    jittered(Duration::from_micros(5_000 << run.min(6)))
+}
 
 /// The database's pools and its clock. Cheap to clone.
 #[derive(Clone)]
@@ -34,8 +43,9 @@ pub(in super::super) struct Handle {
     /// How long a transaction may take. Beyond it its connection counts as broken: a host that went away without a word
     /// would otherwise keep it, and its place in the pool, for ever.
     pub(in super::super) limit: Duration,
-    /// Held while the importance of a sweep is worked out, which takes memory for each of its cells.
-    pub(in super::super) weighing: Arc<Mutex<()>>,
+    /// Held while the importance of a sweep is worked out, which takes memory for each of its cells. In it, what the files of
+    /// sweeps ask for.
+    pub(in super::super) weighing: Arc<Mutex<Specs>>,
     /// Where the database writes.
     pub(in super::super) disk: Arc<FullDisk>,
 }
@@ -68,7 +78,7 @@ impl Handle {
         T: Send + 'static,
     {
         let (pool, begin) = match way {
-            Way::Write => (self.writer.clone().ok_or_else(failure::read_only)?, dialect::BEGIN_WRITE),
+            Way::Write => (self.writer.clone().ok_or_else(error::read_only)?, dialect::BEGIN_WRITE),
             Way::Ask => (self.duty.clone(), dialect::BEGIN_READ),
             Way::Read => (self.reader.clone(), dialect::BEGIN_READ),
         };
@@ -99,14 +109,14 @@ impl Handle {
                     disk.full(
                         operation,
                         format_args!("the store needs a few MiB for \"{operation}\""),
-                        failure::words(&error),
+                        error::plain(&error),
                     );
                 }
-                if class != Class::Again || run == failure::MAX_RUNS {
-                    return Err(failure::answer(error, class, operation));
+                if class != Class::Again || run == MAX_RUNS {
+                    return Err(error::answer(error, class, operation));
                 }
                 tracing::debug!(operation, run, %error, "transaction runs again");
-                tokio::time::sleep(failure::backoff(run)).await;
+                tokio::time::sleep(backoff(run)).await;
                 run += 1;
             }
         });
@@ -129,7 +139,7 @@ async fn once<A, T>(
 ) -> Result<T, Failure> {
     let mut connection = pool.acquire().await?;
     // Whoever waited for the connection behind the one whose sync failed must not write after it.
-    failed_sync::check()?;
+    failed_sync::check().map_err(|failed| StoreError::Unavailable(Box::new(failed)))?;
     let work = transact(&mut connection, begin, clock, now, args, body);
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(result)) => result,

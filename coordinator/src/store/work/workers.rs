@@ -8,8 +8,7 @@ use super::dialect::{self, Conn};
 use crate::{
     domain::{Key, NewWorker, Session, Timestamp, WorkerId, WorkerRow},
     store::{
-        StoreError,
-        failure::Failure,
+        error::{Failure, StoreError},
         rows::{RegisteredRow, WorkersRow},
     },
 };

@@ -9,9 +9,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
 
 use super::super::{QueryError, VIEWS};
 use crate::store::{
-    open::OpenError,
-    postgres::{connect, options},
-    trouble::plain,
+    OpenError,
+    error::plain,
+    postgres::connect,
+    url::{hide_password, postgres_options},
 };
 
 /// A host that does not answer at all must not look like a long statement.
@@ -33,7 +34,7 @@ pub(super) struct Missing {
 
 /// Finds the role or makes it, and says how to log in as it.
 pub(super) async fn make(url: &str) -> Result<Result<PgConnectOptions, Missing>, QueryError> {
-    let own = options(url)?;
+    let own = postgres_options(url)?;
     let mut tries = 0;
     loop {
         let mut connection = connect(url, &own, CONNECT_TIMEOUT).await?;
@@ -139,7 +140,7 @@ pub(super) async fn log_in(reader: &PgConnectOptions) -> Result<(), String> {
 impl Missing {
     /// What to tell, with the lines of SQL that make the role.
     pub(super) fn told(&self, url: &str) -> QueryError {
-        let database = options(url).ok().and_then(|options| options.get_database().map(str::to_owned));
+        let database = postgres_options(url).ok().and_then(|options| options.get_database().map(str::to_owned));
         let database = database.unwrap_or_else(|| "besom".to_owned());
         QueryError::NoReader(format!(
             "statements of readers run as a role that can only select from the views, and the coordinator cannot make it ({}); let somebody \
@@ -173,12 +174,12 @@ fn quoted(name: &str) -> String {
 
 /// A URL that names the role of readers.
 pub(super) async fn named(url: &str) -> Result<PgConnectOptions, QueryError> {
-    let reader = options(url)?;
+    let reader = postgres_options(url)?;
     match log_in(&reader).await {
         Ok(()) => Ok(reader),
         Err(problem) => {
             let problem = format!("{problem} (--reader-url)");
-            Err(OpenError::Unavailable { store: crate::store::open::hide_password(url), problem }.into())
+            Err(OpenError::Unavailable { store: hide_password(url), problem }.into())
         }
     }
 }
