@@ -4,15 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use besom_proto::v1::{self, query_service_server::QueryService};
 use besom_sweep::{Cell, CellType, Table};
-use futures_util::stream::{BoxStream, StreamExt};
-use tokio_stream::wrappers::ReceiverStream;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::debug;
 
 use super::status;
 use crate::store::{
     OpenError,
-    query::{Limits, Queries, Query, QueryError},
+    query::{Batches, Limits, Queries, Query, QueryError},
 };
 
 /// The longest statement, and the most values for it.
@@ -23,6 +23,8 @@ const MAX_PARAMETERS: usize = 1_000;
 pub(crate) struct QueryDesk {
     /// None where nobody said how the store is read.
     pub(crate) queries: Option<Arc<Queries>>,
+    /// Cancelled when the server stops: open results end then, with an error.
+    pub(crate) closing: CancellationToken,
 }
 
 #[tonic::async_trait]
@@ -34,10 +36,23 @@ impl QueryService for QueryDesk {
             return Err(Status::failed_precondition("this coordinator runs no statements of readers"));
         };
         let query = incoming(request.into_inner())?;
-        // Dropping the stream, as when the client goes away, ends the statement.
-        let batches = ReceiverStream::new(queries.start(query));
-        Ok(Response::new(batches.map(|batch| batch.map(outgoing).map_err(refused)).boxed()))
+        Ok(Response::new(sent(queries.start(query), self.closing.clone())))
     }
+}
+
+/// The batches as messages. Dropping the stream, as when the client goes away, ends the statement.
+fn sent(batches: Batches, closing: CancellationToken) -> BoxStream<'static, Result<v1::QueryBatch, Status>> {
+    let next = |(batches, closing): (Option<Batches>, CancellationToken)| async move {
+        let mut batches = batches?;
+        tokio::select! {
+            batch = batches.recv() => batch.map(|batch| (batch.map(outgoing).map_err(refused), (Some(batches), closing))),
+            () = closing.cancelled() => {
+                let stopping = Status::unavailable("the coordinator stops, and this is not the whole result; ask again");
+                Some((Err(stopping), (None, closing)))
+            }
+        }
+    };
+    stream::unfold((Some(batches), closing), next).boxed()
 }
 
 fn incoming(request: v1::QueryRequest) -> Result<Query, Status> {

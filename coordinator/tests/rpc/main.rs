@@ -3,9 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows only functions with #[test] as tests")]
 
 mod artifacts;
-mod hostile;
-mod queries;
-mod readers;
 mod server;
 mod shared;
 mod silent;

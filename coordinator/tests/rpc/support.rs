@@ -31,6 +31,7 @@ pub(crate) struct Bench {
     pub(crate) coordinator: Coordinator,
     pub(crate) opened: Opened,
     pub(crate) dir: tempfile::TempDir,
+    #[allow(dead_code, reason = "the tests of statements use it")]
     pub(crate) url: StoreUrl,
 }
 
@@ -40,6 +41,7 @@ pub(crate) struct Clients {
     pub(crate) sweeps: SweepServiceClient<Channel>,
     pub(crate) workers: WorkerServiceClient<Channel>,
     pub(crate) artifacts: ArtifactServiceClient<Channel>,
+    #[allow(dead_code, reason = "the tests of statements use it")]
     pub(crate) queries: QueryServiceClient<Channel>,
 }
 

@@ -49,8 +49,11 @@ pub(super) fn run(path: &Path, query: &Query, runtime: &Handle, sender: &mut Sen
             "{view} is the name of a view; give the table expression in WITH, or the window, another name"
         )));
     }
-    let connection = Connection::open(path, &query.statement, Watch::new(deadline, sender.is_gone()))
-        .map_err(|problem| unopened(path, problem))?;
+    let connection =
+        Connection::open(path, Watch::new(deadline, sender.is_gone())).map_err(|problem| unopened(path, problem))?;
+    if let Some(table) = names::named_tables(&query.statement).iter().find(|name| connection.has_table(name)) {
+        return Err(QueryError::hidden(table));
+    }
     let limits = &query.limits;
     let failed = |problem| failed(&query.statement, limits, connection.stopped(), deadline, problem);
     let mut statement = connection.prepare(&query.statement).map_err(|refusal| match refusal {

@@ -30,6 +30,8 @@ pub(super) struct Missing {
     why: String,
     /// What it would be called.
     role: String,
+    /// Whether there is such a role, which only cannot log in.
+    exists: bool,
 }
 
 /// Finds the role or makes it, and says how to log in as it.
@@ -47,7 +49,7 @@ pub(super) async fn make(url: &str) -> Result<Result<PgConnectOptions, Missing>,
                     Ok(()) => return Ok(Ok(reader)),
                     // The password may be that of a copy of the store; it is set again.
                     Err(_) if tries == 0 => tries += 1,
-                    Err(why) => return Ok(Err(Missing { why, role })),
+                    Err(why) => return Ok(Err(Missing { why, role, exists: true })),
                 }
             }
             Err((role, error)) => {
@@ -60,7 +62,7 @@ pub(super) async fn make(url: &str) -> Result<Result<PgConnectOptions, Missing>,
                 }
                 return match (error, role) {
                     (sqlx::Error::Database(error), Some(role)) => {
-                        Ok(Err(Missing { why: error.message().to_owned(), role }))
+                        Ok(Err(Missing { why: error.message().to_owned(), role, exists: false }))
                     }
                     (error, _) => Err(QueryError::Unavailable(plain(&error).into())),
                 };
@@ -145,10 +147,11 @@ impl Missing {
         QueryError::NoReader(format!(
             "statements of readers run as a role that can only select from the views, and the coordinator cannot make it ({}); let somebody \
              who may run this, and start the coordinator with --reader-url postgres://{role}:PASSWORD@HOST/{database}:\n\
-             CREATE ROLE {role} LOGIN NOINHERIT PASSWORD '...';\n\
+             {} ROLE {role} LOGIN NOINHERIT PASSWORD '...';\n\
              GRANT CONNECT ON DATABASE {} TO {role};\n\
              GRANT SELECT ON {} TO {role};",
             self.why,
+            if self.exists { "ALTER" } else { "CREATE" },
             quoted(&database),
             VIEWS.join(", "),
             role = self.role,

@@ -20,10 +20,8 @@ use libsqlite3_sys::{SQLITE_DONE, SQLITE_OK, SQLITE_ROW, sqlite3, sqlite3_stmt};
 
 use super::{
     MAX_SPILL, MAX_VALUE,
-    authorizer::{self, Denied, Rules},
-    functions,
-    names::named_tables,
-    spill,
+    authorizer::{self, Denied, Rules, TABLE_FUNCTIONS},
+    functions, spill,
 };
 
 /// Steps of SQLite's machine between two looks at the clock.
@@ -118,11 +116,12 @@ pub(super) struct Connection {
     db: *mut sqlite3,
     rules: Box<Rules>,
     watch: Box<Watch>,
+    tables: HashSet<String>,
 }
 
 impl Connection {
-    /// Opens the file for reading this statement, with all guards up.
-    pub(super) fn open(path: &Path, sql: &str, watch: Watch) -> Result<Self, Problem> {
+    /// Opens the file for reading, with all guards up.
+    pub(super) fn open(path: &Path, watch: Watch) -> Result<Self, Problem> {
         let unusable =
             |message: &str| Problem { code: ffi::SQLITE_CANTOPEN, message: message.to_owned(), offset: None };
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| unusable("the path holds a NUL character"))?;
@@ -133,8 +132,7 @@ impl Connection {
         if db.is_null() {
             return Err(unusable("there is no memory for a connection"));
         }
-        let mut connection =
-            Self { db, rules: Box::new(Rules::new(HashSet::new(), HashSet::new())), watch: Box::new(watch) };
+        let mut connection = Self { db, rules: Box::default(), watch: Box::new(watch), tables: HashSet::new() };
         connection.check(code)?;
         // SAFETY: the connection is open, here and below; the callback gets a pointer to the watch, which lives as long as the connection.
         unsafe {
@@ -146,8 +144,7 @@ impl Connection {
             connection.check(code)?;
             connection.check(functions::add(db))?;
         }
-        let tables = connection.tables()?;
-        connection.rules = Box::new(Rules::new(tables, named_tables(sql)));
+        connection.tables = connection.read_tables()?;
         for (limit, most) in LIMITS {
             // SAFETY: as above.
             unsafe { ffi::sqlite3_limit(db, limit, most) };
@@ -157,21 +154,26 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Whether there is a table of this name, in lower case, that no view is: of the store, of SQLite itself, or made by a module.
+    pub(super) fn has_table(&self, name: &str) -> bool {
+        name.starts_with("sqlite_") || name.starts_with("pragma_") || self.tables.contains(name)
+    }
+
     /// Names of all tables, in lower case. Reading them also makes SQLite look at the file.
-    fn tables(&self) -> Result<HashSet<String>, Problem> {
+    fn read_tables(&self) -> Result<HashSet<String>, Problem> {
         // What a sort does not hold in its cache goes to a file and not to memory.
         for pragma in [c"PRAGMA query_only = 1", c"PRAGMA temp_store = FILE", c"PRAGMA trusted_schema = 0"] {
             // SAFETY: the text ends with a NUL; no callback and no message are asked for.
             let code = unsafe { ffi::sqlite3_exec(self.db, pragma.as_ptr(), None, ptr::null_mut(), ptr::null_mut()) };
             self.check(code)?;
         }
-        let sql = "SELECT lower(name) FROM sqlite_schema WHERE type <> 'view'";
+        let sql = "SELECT lower(name) FROM sqlite_schema WHERE type <> 'view' UNION SELECT lower(name) FROM pragma_module_list";
         let (statement, _) = self.compile(sql)?;
         let Some(mut statement) = statement else { return Ok(HashSet::new()) };
         let mut names = HashSet::new();
         while let Some(row) = statement.next()? {
             names.extend(row.into_iter().filter_map(|cell| match cell {
-                Cell::Text(name) => Some(name),
+                Cell::Text(name) if !TABLE_FUNCTIONS.contains(&name.as_str()) => Some(name),
                 _ => None,
             }));
         }

@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tonic::Code;
 
 use crate::{
-    queries::{ask, change, question},
+    statements::{ask, change, question},
     support::Bench,
 };
 

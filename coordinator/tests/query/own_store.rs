@@ -1,23 +1,20 @@
 //! What `besom sql` stands on: statements that read give the same on both databases, all others are refused.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod sql_support;
-
 use besom_coordinator::store::{
     StoreUrl,
     query::{Position, QueryError, VIEWS, query},
 };
 use besom_sweep::Cell;
-use sql_support::Filled;
+
+use crate::sql_support::{self, Filled};
 
 macro_rules! on_both {
     ($($behaviour:ident),* $(,)?) => {
         mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $behaviour() { super::$behaviour(super::sql_support::sqlite().await).await; })*
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $behaviour() { super::$behaviour(crate::sql_support::sqlite().await).await; })*
         }
         mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $behaviour() { super::$behaviour(super::sql_support::postgres().await).await; })*
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $behaviour() { super::$behaviour(crate::sql_support::postgres().await).await; })*
         }
     };
 }

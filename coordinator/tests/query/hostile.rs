@@ -18,12 +18,14 @@ pub(crate) enum Outcome {
     Refused,
     /// RESOURCE_EXHAUSTED: a bound is named.
     Bounded,
+    /// Any of the others, by the speed of the machine: it does not go on for an hour, as it did.
+    Ends,
     /// It may give rows, and none of them has anything that the views do not have.
     Harmless,
 }
 
 use On::{Both, Postgres, Sqlite};
-use Outcome::{Bounded, Harmless, Refused};
+use Outcome::{Bounded, Ends, Harmless, Refused};
 
 /// What stands in the planted table, in column `word` of table `secrets`.
 pub(crate) const SECRET: &str = "open sesame 7f3a";
@@ -157,6 +159,21 @@ pub(crate) const CORPUS: &[(On, Outcome, &str)] = &[
     (Both, Refused, "WITH \"runs\"\u{feff}AS (SELECT word FROM secrets) SELECT * FROM runs"),
     (Both, Refused, "SELECT * FROM (WITH history AS (SELECT word FROM secrets) SELECT * FROM history), runs"),
     (Both, Refused, "WITH x AS (SELECT word FROM secrets) SELECT * FROM x, runs"),
+    (Both, Refused, "WITH g(word) AS (VALUES ('x')) SELECT word FROM g FULL JOIN secrets USING (word)"),
+    (Both, Refused, "WITH g(word) AS (VALUES ('x')) SELECT word FROM g NATURAL FULL JOIN secrets"),
+    (
+        Both,
+        Refused,
+        "WITH g(word) AS (VALUES ('x')) SELECT word FROM secrets \"where\", g RIGHT JOIN main.secrets USING (word)",
+    ),
+    (Both, Refused, "SELECT count(*) FROM (SELECT 'open sesame 7f3' || 'a' AS word) AS g JOIN secrets USING (word)"),
+    (Both, Refused, "SELECT count(*) FROM (SELECT 1 AS job) AS g JOIN (runs JOIN secrets) USING (job)"),
+    (Both, Refused, "SELECT job FROM runs WHERE state IN secrets"),
+    (Both, Refused, "SELECT value FROM runs, json_each((SELECT json_group_array(word) FROM secrets))"),
+    (Both, Refused, "WITH g(sql) AS (VALUES ('x')) SELECT sql FROM g FULL JOIN sqlite_schema USING (sql)"),
+    (Both, Refused, "WITH g(name) AS (VALUES ('x')) SELECT name FROM g FULL JOIN pragma_table_list USING (name)"),
+    (Both, Refused, "WITH g(name) AS (VALUES ('x')) SELECT name FROM g FULL JOIN dbstat USING (name)"),
+    (Both, Refused, "WITH g(rolname) AS (VALUES ('x')) SELECT rolname FROM g FULL JOIN pg_authid USING (rolname)"),
     (Both, Refused, "SELECT sql FROM sqlite_schema"),
     (Both, Refused, "SELECT * FROM sqlite_master"),
     (Both, Refused, "SELECT * FROM temp.sqlite_schema"),
@@ -260,17 +277,17 @@ pub(crate) const CORPUS: &[(On, Outcome, &str)] = &[
          hex(randomblob(3000000)) b, hex(randomblob(3000000)) c, hex(randomblob(3000000)) d, hex(randomblob(3000000)) e, \
          hex(randomblob(3000000)) f, hex(randomblob(3000000)) g, hex(randomblob(3000000)) h LIMIT 2 OFFSET 0)",
     ),
-    (Sqlite, Refused, "SELECT instr(zeroblob(8000000), randomblob(4000000)) FROM runs a, runs b, runs c, runs d"),
+    (Sqlite, Ends, "SELECT instr(zeroblob(8000000), randomblob(4000000)) FROM runs a, runs b, runs c, runs d"),
     (
         Sqlite,
-        Refused,
+        Ends,
         "SELECT count(*) FROM runs a, runs b WHERE replace(hex(zeroblob(3000000)), '0', 'a') LIKE '%' || substr(replace(hex(zeroblob(400)), \
          '0', 'a'), 1, 800) || 'b'",
     ),
-    (Sqlite, Harmless, "SELECT trim(hex(zeroblob(4000000)), hex(randomblob(4000000))) = ''"),
+    (Sqlite, Ends, "SELECT trim(hex(zeroblob(4000000)), hex(randomblob(4000000))) = ''"),
     (
         Sqlite,
-        Harmless,
+        Ends,
         "SELECT instr(replace(hex(zeroblob(3000000)), '0', 'a'), replace(hex(zeroblob(1000000)), '0', 'a') || 'b')",
     ),
     (Sqlite, Refused, "SELECT json_patch('{}', '{}')"),
