@@ -1,7 +1,8 @@
 //! A result of SQL: named columns, and rows of cells that carry their own types.
 //!
-//! The coordinator fills a table from a database, the wire carries it, and renderers and figures read it. SQLite has types of
-//! values and not of columns, so a cell has its own type, and the type of a column is that of its cells.
+//! The coordinator fills a table from a database, the wire carries it, and renderers and figures
+//! read it. SQLite has types of values and not of columns, so a cell has its own type, and the type
+//! of a column is that of its cells.
 //!
 //! ```
 //! use besom_sweep::{Cell, CellType, Table};
@@ -21,8 +22,9 @@ pub enum Cell {
     Integer(i64),
     /// Any other number. A `numeric` of Postgres that is no whole number is one as well.
     Float(f64),
-    /// Text. JSON is compact with sorted keys in both databases, a time of Postgres is `2026-11-23T17:30:00.123456Z`, and a value
-    /// of any type that has no variant of its own is the text that the database prints for it.
+    /// Text. JSON is compact with sorted keys in both databases, a time of Postgres is
+    /// `2026-11-23T17:30:00.123456Z`, and a value of any type that has no variant of its own is the
+    /// text that the database prints for it.
     Text(String),
     /// True or false. SQLite has no such type; it gives the integers 0 and 1.
     Boolean(bool),
@@ -90,8 +92,8 @@ impl Cell {
 }
 
 impl CellType {
-    /// The type of a column that has cells of both types: null changes nothing, an integer and a float are floats, and
-    /// everything else that is mixed is text.
+    /// The type of a column that has cells of both types: null changes nothing, an integer and a
+    /// float are floats, and everything else that is mixed is text.
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         match (self, other) {

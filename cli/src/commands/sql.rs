@@ -1,4 +1,5 @@
-//! `besom sql "SELECT ..."`: through a coordinator, or straight to a store, also while a coordinator writes to it.
+//! `besom sql "SELECT ..."`: through a coordinator, or straight to a store, also while a
+//! coordinator writes to it.
 
 use std::io::IsTerminal;
 

@@ -1,7 +1,7 @@
 //! Rows of a query for programs: CSV and JSON.
 //!
-//! Floats are the shortest text that reads back as the same number, integers are plain, blobs are lower-case hex. JSON
-//! has no infinities: they are null there.
+//! Floats are the shortest text that reads back as the same number, integers are plain, blobs are
+//! lower-case hex. JSON has no infinities: they are null there.
 
 use std::fmt::Write;
 
@@ -10,7 +10,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{json, number};
 
-/// RFC 4180 but for the ends of lines, which are line feeds: a header line, quotes where needed. NULL is empty.
+/// RFC 4180 but for the ends of lines, which are line feeds: a header line, quotes where needed.
+/// NULL is empty.
 ///
 /// # Errors
 /// None in practice: it writes to memory.
@@ -53,7 +54,8 @@ pub(crate) fn text(cell: &Cell) -> String {
     }
 }
 
-/// A text as a person at a terminal may see it: characters that steer the terminal, or turn the direction of writing, are shown as escapes.
+/// A text as a person at a terminal may see it: characters that steer the terminal, or turn the
+/// direction of writing, are shown as escapes.
 pub(crate) fn escaped(text: &str) -> String {
     if !text.contains(steers_terminal) {
         return text.to_owned();

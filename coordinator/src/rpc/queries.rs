@@ -114,7 +114,8 @@ fn outgoing(table: Table) -> v1::QueryBatch {
     v1::QueryBatch { columns: columns.collect(), rows: rows.collect() }
 }
 
-/// What a client is told. The words of the database about its statement are the client's business; a store's address is not.
+/// What a client is told. The words of the database about its statement are the client's business;
+/// a store's address is not.
 fn refused(error: QueryError) -> Status {
     let text = error.to_string();
     let text = status::fitting(text.lines());

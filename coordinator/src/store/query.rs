@@ -1,8 +1,9 @@
 //! SQL as people type it: one statement that only reads, beside a coordinator that writes or without one.
 //!
-//! Each database has guards of its own (`sqlite`, `postgres`), and what comes out is the same: a table whose cells carry their types. A
-//! statement has a connection for itself, so none, however long, holds up a lease. Its rows come in batches as they are
-//! read, and everything that it may cost has a bound (`limits`).
+//! Each database has guards of its own (`sqlite`, `postgres`), and what comes out is the same: a
+//! table whose cells carry their types. A statement has a connection for itself, so none, however
+//! long, holds up a lease. Its rows come in batches as they are read, and everything that it may
+//! cost has a bound (`limits`).
 
 mod limits;
 mod postgres;
@@ -86,11 +87,12 @@ pub enum QueryError {
     Gone,
 }
 
-/// Runs one statement that only reads on a store of one's own, with the rights of its URL, and keeps the whole result. Dropping the future ends the
-/// statement.
+/// Runs one statement that only reads on a store of one's own, with the rights of its URL, and
+/// keeps the whole result. Dropping the future ends the statement.
 ///
 /// # Errors
-/// `Refused` for whatever could change something, for several statements and for parameters; the others as they say.
+/// `Refused` for whatever could change something, for several statements and for parameters; the
+/// others as they say.
 pub async fn query(url: &StoreUrl, sql: &str) -> Result<Table, QueryError> {
     let query = Query { statement: sql.to_owned(), parameters: Vec::new(), limits: Limits::OWN_STORE };
     until_made(url).await;

@@ -1,7 +1,7 @@
 //! Statements of readers who mean harm, and what has to become of each.
 //!
-//! Every statement is tried on both databases, with a planted table of secrets. What is no SQL in one of them is refused there as well,
-//! so the outcome is the same unless the database is named.
+//! Every statement is tried on both databases, with a planted table of secrets. What is no SQL in
+//! one of them is refused there as well, so the outcome is the same unless the database is named.
 
 /// Where the outcome is expected. On the other database the statement may only be refused or bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

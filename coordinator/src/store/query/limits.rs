@@ -6,7 +6,8 @@ use besom_sweep::{Cell, Table};
 
 use super::QueryError;
 
-/// A batch is sent when it has so many bytes. With the largest row behind it, it stays below the 4 MiB that gRPC clients take.
+/// A batch is sent when it has so many bytes. With the largest row behind it, it stays below the 4
+/// MiB that gRPC clients take.
 const BATCH: usize = 256 << 10;
 
 /// The largest row, in bytes of memory.
@@ -27,8 +28,8 @@ impl Limits {
     /// The bounds of a statement that a coordinator runs for somebody.
     pub const COORDINATOR: Self = Self { rows: 1_000_000, bytes: 64 << 20, time: Duration::from_secs(30) };
 
-    /// The bounds of a statement that a person runs on a store of their own. The result is kept in memory, and what is printed of it
-    /// takes as much again.
+    /// The bounds of a statement that a person runs on a store of their own. The result is kept in
+    /// memory, and what is printed of it takes as much again.
     pub const OWN_STORE: Self = Self { rows: u64::MAX, bytes: 384 << 20, time: Duration::from_secs(600) };
 
     /// These bounds, or narrower ones. A bound of zero asks for nothing else.

@@ -1,7 +1,8 @@
 //! Statements on Postgres, in a session and a transaction that are read-only.
 //!
-//! The statement is prepared first: that takes one statement only and tells names, types and parameters even where no row comes. It
-//! then runs under the simple protocol, whose answers are text: every type has one, `numeric` included.
+//! The statement is prepared first: that takes one statement only and tells names, types and
+//! parameters even where no row comes. It then runs under the simple protocol, whose answers are
+//! text: every type has one, `numeric` included.
 
 mod cells;
 mod own;
@@ -118,7 +119,8 @@ impl Postgres {
         }
     }
 
-    /// A read-only transaction stops no superuser from ending other sessions, or from reading the server's files.
+    /// A read-only transaction stops no superuser from ending other sessions, or from reading the
+    /// server's files.
     async fn warn_of_superuser(&self, connection: &mut PgConnection) {
         let asked = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user";
         if let Ok(true) = sqlx::query_scalar(asked).fetch_one(connection).await {
@@ -146,7 +148,8 @@ impl Postgres {
             self.warn_of_superuser(&mut connection).await;
         }
         let result = rows(&mut connection, query, &relay, &mut sender).await;
-        // Nothing is to be kept of the transaction, and the server notices a closed connection while it still works.
+        // Nothing is to be kept of the transaction, and the server notices a closed connection
+        // while it still works.
         drop(connection);
         match result {
             Err(QueryError::Unavailable(_)) if relay.is_cut() => Err(row_too_large()),
@@ -212,6 +215,10 @@ fn failed(sql: &str, limits: &Limits, error: sqlx::Error) -> QueryError {
         "42601" if problem.message().contains("multiple commands") => QueryError::several(),
         // Somebody cancelled it: the bound on time, or an administrator.
         "57014" => limits.too_long(),
+        "53100" | "53200" => QueryError::Bound(format!(
+            "the database server has no room left for the statement ({}); choose fewer rows or columns",
+            problem.message()
+        )),
         "53400" => QueryError::Bound(format!(
             "the statement sorts or groups more than fits in the server's bound on temporary files ({}); choose fewer rows or columns",
             problem.message()

@@ -23,7 +23,7 @@ use super::{
 use crate::store::StoreUrl;
 
 /// Statements at once. Each has some tens of megabytes at most, and there are cores that leases need as well.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 3;
 
 /// How long a statement waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,12 +31,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Batches that wait for whoever reads them.
 const AHEAD: usize = 2;
 
-/// As whom statements run on Postgres. SQLite has no roles: there all statements can read the views and nothing else.
+/// As whom statements run on Postgres. SQLite has no roles: there all statements can read the views
+/// and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rights {
     /// With the rights of the store's URL, for whoever names that URL.
     OfTheUrl,
-    /// As a role that can read the views and nothing else: the one of this URL, else the one that the coordinator makes.
+    /// As a role that can read the views and nothing else: the one of this URL, else the one that
+    /// the coordinator makes.
     OfAReader {
         /// `--reader-url`.
         url: Option<String>,
@@ -101,7 +103,8 @@ impl Queries {
                 () = batches.closed() => return,
             };
             if let Err(error) = result {
-                // Whoever reads slowly still has to hear that this is not all; it ends when nobody reads any more.
+                // Whoever reads slowly still has to hear that this is not all; it ends when nobody
+                // reads any more.
                 let _ = batches.send(Err(error)).await;
             }
         });
@@ -130,7 +133,8 @@ async fn run(
         Source::Postgres(postgres) => {
             let _turn = turn;
             let late = || query.limits.too_long();
-            // The database ends the statement by itself at the same time; this is for one that says nothing any more.
+            // The database ends the statement by itself at the same time; this is for one that says
+            // nothing any more.
             timeout_at((deadline + PATIENCE).into(), postgres.run(&query, sender)).await.map_err(|_| late())?
         }
     }
@@ -181,7 +185,8 @@ impl Sender {
         self.meter.as_mut().map_or(Ok(None), |meter| meter.push(row))
     }
 
-    /// Sends a batch, within the time of the statement: whoever reads slowly must not hold a snapshot of the database for ever.
+    /// Sends a batch, within the time of the statement: whoever reads slowly must not hold a
+    /// snapshot of the database for ever.
     pub(super) async fn send(&self, batch: Table) -> Result<(), QueryError> {
         match timeout_at(self.deadline.into(), self.batches.send(Ok(batch))).await {
             Ok(Ok(())) => Ok(()),

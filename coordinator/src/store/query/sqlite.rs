@@ -23,10 +23,10 @@ use super::{Position, Query, QueryError, limits::Limits, queries::Sender, views_
 use crate::store::{OpenError, StoreUrl, error::sqlite_words, url::IS_FOLDER};
 
 /// The largest value, in bytes: the confusion matrix of a thousand classes is one value.
-const MAX_VALUE: usize = 8 << 20;
+const MAX_VALUE: usize = 16 << 20;
 
 /// What SQLite may have in memory for one statement.
-const MAX_MEMORY: usize = 48 << 20;
+const MAX_MEMORY: usize = 64 << 20;
 
 /// What the temporary files of all statements may hold.
 const MAX_SPILL: u64 = 1 << 30;
@@ -113,7 +113,8 @@ fn number(name: Option<&str>) -> Option<usize> {
 fn unopened(path: &Path, problem: Problem) -> QueryError {
     let store = StoreUrl::of_file(path).to_string();
     let said = match problem.code {
-        // A file in write-ahead mode whose last user closed it cleanly can only be opened by somebody who may write beside it.
+        // A file in write-ahead mode whose last user closed it cleanly can only be opened by
+        // somebody who may write beside it.
         ffi::SQLITE_READONLY_DIRECTORY | ffi::SQLITE_READONLY_CANTINIT => {
             "it cannot be read without the right to write beside it: start the coordinator, or copy the file".to_owned()
         }
@@ -141,6 +142,10 @@ fn failed(sql: &str, limits: &Limits, stopped: Option<Stop>, deadline: Instant, 
             "a value is larger than {} MiB, or the statement is too long, which is the bound; choose a part of it with substr",
             MAX_VALUE >> 20
         )),
+        (ffi::SQLITE_FULL, _) => QueryError::Bound(
+            "there is no room left for the temporary files of the statement; free some space, or choose fewer rows or columns"
+                .to_owned(),
+        ),
         (ffi::SQLITE_BUSY, _) => QueryError::Unavailable(problem.message.into()),
         _ => {
             let index = problem.offset.and_then(|offset| sql.get(..offset)).map(|before| before.chars().count());

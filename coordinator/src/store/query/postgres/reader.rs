@@ -1,7 +1,8 @@
 //! The role that statements of readers log in as: it can select from the views and do nothing else.
 //!
-//! A role that the coordinator's own session only puts on is no wall: `set_config('role', 'none', true)` takes it off within one SELECT. So
-//! there is a login. Its password stands in a table that only the owner of the store can read.
+//! A role that the coordinator's own session only puts on is no wall: `set_config('role', 'none',
+//! true)` takes it off within one SELECT. So there is a login. Its password stands in a table that
+//! only the owner of the store can read.
 
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Held while the role is made: several coordinators may start at once. Any number that nothing else uses.
 const LOCK: i64 = 0x6265_736f_6d72_6472;
 
-/// Coordinators of copies of one store make one role, from databases that share no lock. One of them then has to try again.
+/// Coordinators of copies of one store make one role, from databases that share no lock. One of
+/// them then has to try again.
 const TRIES: u32 = 5;
 
 /// What the role of a reader would need, and did not get.

@@ -1,8 +1,10 @@
 //! A connection to Postgres that passes on only so many bytes at a time.
 //!
-//! The driver reads a whole message before anybody sees it, and the server sends messages of a gigabyte: a value of that size, or an error that quotes it.
-//! So the driver connects to a socket of ours, in a folder that only this user may enter, and this passes on what the server sends, up to a bound
-//! since the last row that arrived. What is passed on is not looked at, and may be encrypted.
+//! The driver reads a whole message before anybody sees it, and the server sends messages of a
+//! gigabyte: a value of that size, or an error that quotes it. So the driver connects to a socket
+//! of ours, in a folder that only this user may enter, and this passes on what the server sends, up
+//! to a bound since the last row that arrived. What is passed on is not looked at, and may be
+//! encrypted.
 
 use std::{
     io,

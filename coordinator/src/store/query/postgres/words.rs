@@ -1,16 +1,17 @@
 //! Looks through the words of a statement for what a reader has no business with.
 //!
-//! The reader's role cannot read a table. But everybody in a Postgres server may read lists of sessions, roles and settings, take locks that
-//! others wait for, and end other sessions of the same role. So a statement may name no object of the catalogue and use no function
-//! but those that compute. This is the second wall, not the first: the role holds also where a word is missed.
+//! The reader's role cannot read a table. But everybody in a Postgres server may read lists of
+//! sessions, roles and settings, take locks that others wait for, and end other sessions of the
+//! same role. So a statement may name no object of the catalogue and use no function but those that
+//! compute. This is the second wall, not the first: the role holds also where a word is missed.
 
 use super::super::QueryError;
 
 /// With these words a statement that only reads begins.
 const FIRST: [&str; 4] = ["SELECT", "WITH", "VALUES", "TABLE"];
 
-/// What may stand before a parenthesis: words of the language, types with a length, and functions that compute (numbers, texts, times, lists and JSON,
-/// aggregates and windows).
+/// What may stand before a parenthesis: words of the language, types with a length, and functions
+/// that compute (numbers, texts, times, lists and JSON, aggregates and windows).
 const ALLOWED: &str = "
     all and any array as between bit by case cast char character cube decimal distinct else end except exists
     filter from group groups having ilike in intersect interval is isnull join lateral like limit materialized
@@ -62,7 +63,8 @@ enum Token {
     Other(char),
 }
 
-/// The first word behind spaces, comments, parentheses and semicolons has to begin a statement that only reads.
+/// The first word behind spaces, comments, parentheses and semicolons has to begin a statement that
+/// only reads.
 pub(super) fn check_first(sql: &str, more: &[&str]) -> Result<(), QueryError> {
     let tokens = tokens(sql);
     match tokens.iter().find(|token| !matches!(token, Token::Other('(' | ';'))) {
@@ -102,7 +104,8 @@ fn is_one_of(words: &str, name: &str) -> bool {
     words.split_ascii_whitespace().any(|word| word == name)
 }
 
-/// Whether a parenthesis behind this name lists columns: behind `AS`, where no function can stand, or in front of the `AS (` of a table expression.
+/// Whether a parenthesis behind this name lists columns: behind `AS`, where no function can stand,
+/// or in front of the `AS (` of a table expression.
 fn names_columns(tokens: &[Token], at: usize) -> bool {
     let is = |at: usize, word: &str| tokens.get(at) == Some(&Token::Word(word.to_owned()));
     if at > 0 && is(at - 1, "as") {
@@ -116,7 +119,8 @@ fn names_columns(tokens: &[Token], at: usize) -> bool {
     next += 1;
     next += usize::from(is(next, "not"));
     next += usize::from(is(next, "materialized"));
-    // `f(x) AS (` is a function with a list of columns where it stands in FROM: a table expression stands behind WITH, RECURSIVE or a comma.
+    // `f(x) AS (` is a function with a list of columns where it stands in FROM: a table expression
+    // stands behind WITH, RECURSIVE or a comma.
     let behind_with = at > 0 && (is(at - 1, "with") || is(at - 1, "recursive") || is_behind_expression(tokens, at));
     tokens.get(next) == Some(&Token::Other('(')) && behind_with && begins_statement(tokens, next + 1)
 }
@@ -204,7 +208,8 @@ fn behind_comment(comment: &str) -> &str {
     rest
 }
 
-/// What stands in the quotes, and what behind them. A quote is doubled within, and in an escaped text stands behind a backslash.
+/// What stands in the quotes, and what behind them. A quote is doubled within, and in an escaped
+/// text stands behind a backslash.
 fn behind_quote(text: &str, quote: char, has_escapes: bool) -> (&str, &str) {
     let mut characters = text.char_indices().peekable();
     while let Some((at, character)) = characters.next() {

@@ -1,9 +1,10 @@
 //! Lets a SQLite connection do nothing but select from the documented views.
 //!
-//! A read-only connection is not enough: it can still attach other files, vacuum into new ones and switch its own guards
-//! off. SQLite asks an authorizer about every action while it compiles a statement, and this one knows a list of those that
-//! are allowed. A table may be read where SQLite names a view as the place of the reading. It also names a table expression of WITH so, and does not
-//! ask about everything; the statement is searched for names first (`names`).
+//! A read-only connection is not enough: it can still attach other files, vacuum into new ones and
+//! switch its own guards off. SQLite asks an authorizer about every action while it compiles a
+//! statement, and this one knows a list of those that are allowed. A table may be read where SQLite
+//! names a view as the place of the reading. It also names a table expression of WITH so, and does
+//! not ask about everything; the statement is searched for names first (`names`).
 #![expect(unsafe_code, reason = "the authorizer exists only in SQLite's C interface")]
 
 use std::{
@@ -80,8 +81,9 @@ impl Rules {
                 let is_view = |name: &str| VIEWS.iter().any(|view| view.eq_ignore_ascii_case(name));
                 let allowed = is_view(&table)
                     || TABLE_FUNCTIONS.contains(&table.as_str())
-                    // No column is read: SQLite asks with a name as it stands, maybe of a table expression of WITH, and with no place where it has taken a
-                    // view apart. The statement itself names no table (`names`).
+                    // No column is read: SQLite asks with a name as it stands, maybe of a table
+                    // expression of WITH, and with no place where it has taken a view apart. The
+                    // statement itself names no table (`names`).
                     || second == Some("")
                     || place.is_some_and(is_view);
                 if allowed { Ok(()) } else { Err(Denied::Table(table)) }
@@ -113,7 +115,8 @@ unsafe extern "C" fn authorize(
     _database: *const c_char,
     place: *const c_char,
 ) -> c_int {
-    // SAFETY: the caller's promise; the texts are used only within this call. A text that is no UTF-8 is no name of ours.
+    // SAFETY: the caller's promise; the texts are used only within this call. A text that is no
+    // UTF-8 is no name of ours.
     let text =
         |text: *const c_char| unsafe { (!text.is_null()).then(|| CStr::from_ptr(text).to_str().unwrap_or("\u{fffd}")) };
     // SAFETY: the caller's promise.

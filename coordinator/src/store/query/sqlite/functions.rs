@@ -1,8 +1,8 @@
 //! Functions of SQLite whose work grows with the product of two texts, with a bound on it.
 //!
-//! SQLite can be interrupted between two steps of a statement and not within one. `instr` of two texts of some megabytes, one long run of the same
-//! letter each, takes it an hour. These do the same in other words, look at the clock before they begin, and refuse what
-//! would take long.
+//! SQLite can be interrupted between two steps of a statement and not within one. `instr` of two
+//! texts of some megabytes, one long run of the same letter each, takes it an hour. These do the
+//! same in other words, look at the clock before they begin, and refuse what would take long.
 #![expect(unsafe_code, reason = "functions are added through SQLite's C interface")]
 
 use std::{
@@ -113,7 +113,8 @@ unsafe fn call(context: *mut sqlite3_context, count: c_int, values: *mut *mut sq
     let count = usize::try_from(count).unwrap_or(0);
     // SAFETY: the caller's promise.
     let values = if count == 0 { &[] } else { unsafe { slice::from_raw_parts(values, count) } };
-    // SAFETY: the values are SQLite's, and their bytes stay where they are until the function returns: nothing here asks for the same value in another form.
+    // SAFETY: the values are SQLite's, and their bytes stay where they are until the function
+    // returns: nothing here asks for the same value in another form.
     let arguments: Vec<Argument<'_>> = values.iter().map(|value| unsafe { argument(*value) }).collect();
     let answer = function(&arguments);
     // SAFETY: the context is SQLite's, which copies the text.
@@ -140,7 +141,8 @@ unsafe fn call(context: *mut sqlite3_context, count: c_int, values: *mut *mut sq
 /// # Safety
 /// `value` is an argument of the present call.
 unsafe fn argument<'a>(value: *mut sqlite3_value) -> Argument<'a> {
-    // SAFETY: the caller's promise. The length is asked for behind the bytes, as SQLite's documentation wants it.
+    // SAFETY: the caller's promise. The length is asked for behind the bytes, as SQLite's
+    // documentation wants it.
     unsafe {
         let kind = sqlite3_value_type(value);
         if kind == SQLITE_NULL {
@@ -304,7 +306,7 @@ mod tests {
         let long = "a".repeat(4 << 20);
         let needle = format!("{}b", "a".repeat(1 << 20));
         assert_eq!(instr(&[text(&long), text(&needle)]), Answer::Number(0));
-        assert_eq!(replace(&[text(&long), text("a"), text("aaaa")]), Answer::TooLarge);
+        assert_eq!(replace(&[text(&long), text("a"), text("aaaaa")]), Answer::TooLarge);
         assert_eq!(instr(&[Argument::Bytes(long.as_bytes()), Argument::Bytes(needle.as_bytes())]), TOO_LONG);
         assert_eq!(like(&[text(&format!("%{}b", "a".repeat(900))), text(&long)]), TOO_LONG);
     }

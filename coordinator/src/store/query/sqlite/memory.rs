@@ -1,10 +1,11 @@
 //! A budget of memory for one statement of SQLite.
 //!
-//! SQLite bounds one value and not all of them together: a row of a thousand columns may hold a thousand of the largest values,
-//! and its own bound on memory counts for the whole process, so that a reader who meets it would leave nothing to the coordinator's
-//! transactions. SQLite takes its memory from this allocator instead. It writes down in front of each piece whose it is;
-//! on a thread that works on a budget, it gives no more than that. SQLite answers a statement that gets no memory with an error, as it does
-//! on a machine that has none left.
+//! SQLite bounds one value and not all of them together: a row of a thousand columns may hold a
+//! thousand of the largest values, and its own bound on memory counts for the whole process, so
+//! that a reader who meets it would leave nothing to the coordinator's transactions. SQLite takes
+//! its memory from this allocator instead. It writes down in front of each piece whose it is; on a
+//! thread that works on a budget, it gives no more than that. SQLite answers a statement that gets
+//! no memory with an error, as it does on a machine that has none left.
 #![expect(unsafe_code, reason = "an allocator of SQLite consists of functions of its C interface")]
 
 use std::{
@@ -31,7 +32,8 @@ const ALIGNMENT: usize = 16;
 /// Pieces from this size on are worth a look at the clock.
 const LARGE: usize = 64 << 10;
 
-/// What each budget has in use. Pages of SQLite's cache may pass to another connection, so a budget may end with some still counted.
+/// What each budget has in use. Pages of SQLite's cache may pass to another connection, so a budget
+/// may end with some still counted.
 static USED: [AtomicI64; BUDGETS] = [const { AtomicI64::new(0) }; BUDGETS];
 /// Which budgets are taken, a bit each. The first one stands for no budget.
 static TAKEN: AtomicU64 = AtomicU64::new(1);
@@ -57,8 +59,8 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// From now on SQLite has so many bytes on this thread, and none for large pieces after the deadline. `None` where there are already as many budgets
-    /// as there can be.
+    /// From now on SQLite has so many bytes on this thread, and none for large pieces after the
+    /// deadline. `None` where there are already as many budgets as there can be.
     pub(super) fn enter(bytes: usize, deadline: Instant) -> Option<Self> {
         let mut taken = TAKEN.load(Ordering::Relaxed);
         let number = loop {
@@ -94,7 +96,8 @@ pub(super) fn is_in_use() -> bool {
     IN_USE.load(Ordering::Relaxed)
 }
 
-/// Takes over SQLite's memory. To be called before the process opens its first database; later SQLite refuses it.
+/// Takes over SQLite's memory. To be called before the process opens its first database; later
+/// SQLite refuses it.
 pub(in crate::store) fn install() {
     INSTALLED.call_once(|| {
         let methods = sqlite3_mem_methods {
@@ -107,7 +110,8 @@ pub(in crate::store) fn install() {
             xShutdown: Some(shutdown),
             pAppData: ptr::null_mut(),
         };
-        // SAFETY: this option takes a pointer to the methods, which SQLite copies. They do what its documentation asks of them.
+        // SAFETY: this option takes a pointer to the methods, which SQLite copies. They do what its
+        // documentation asks of them.
         let result = unsafe { sqlite3_config(SQLITE_CONFIG_MALLOC, &raw const methods) };
         IN_USE.store(result == SQLITE_OK, Ordering::Relaxed);
         if result != SQLITE_OK {
@@ -150,7 +154,8 @@ unsafe extern "C" fn malloc(bytes: c_int) -> *mut c_void {
         return ptr::null_mut();
     }
     let Some(layout) = layout(size) else { return ptr::null_mut() };
-    // SAFETY: the layout is not empty. The header is within the piece and aligned, and what SQLite gets lies behind it.
+    // SAFETY: the layout is not empty. The header is within the piece and aligned, and what SQLite
+    // gets lies behind it.
     unsafe {
         let piece = alloc(layout);
         if piece.is_null() {
@@ -166,7 +171,8 @@ unsafe extern "C" fn free(given: *mut c_void) {
     if given.is_null() {
         return;
     }
-    // SAFETY: SQLite gives back only what it got from `malloc` or `resize`, once: its header stands in front of it.
+    // SAFETY: SQLite gives back only what it got from `malloc` or `resize`, once: its header stands
+    // in front of it.
     unsafe {
         let piece = given.cast::<u8>().sub(HEADER);
         let [size, number] = piece.cast::<[usize; 2]>().read();
@@ -179,7 +185,8 @@ unsafe extern "C" fn free(given: *mut c_void) {
 
 unsafe extern "C" fn resize(given: *mut c_void, bytes: c_int) -> *mut c_void {
     let Some(size) = rounded(bytes) else { return ptr::null_mut() };
-    // SAFETY: as for `free`; the piece keeps its layout until it is resized, and where that fails it stays as it was.
+    // SAFETY: as for `free`; the piece keeps its layout until it is resized, and where that fails
+    // it stays as it was.
     unsafe {
         let piece = given.cast::<u8>().sub(HEADER);
         let [before, number] = piece.cast::<[usize; 2]>().read();

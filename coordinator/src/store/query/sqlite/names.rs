@@ -1,11 +1,12 @@
 //! Finds what the authorizer cannot see: names as they stand in the statement.
 //!
-//! The authorizer lets tables be read within a view, which SQLite tells by its name alone. `WITH runs AS (SELECT * FROM workers)`
-//! would pass for the view `runs`. So no table expression may have the name of a view; its definition is a name, maybe a list of columns,
-//! `AS`, maybe `[NOT] MATERIALIZED`, and a parenthesis, which stands nowhere else but in a WINDOW clause.
+//! The authorizer lets tables be read within a view, which SQLite tells by its name alone. `WITH
+//! runs AS (SELECT * FROM workers)` would pass for the view `runs`. So no table expression may have
+//! the name of a view; its definition is a name, maybe a list of columns, `AS`, maybe `[NOT]
+//! MATERIALIZED`, and a parenthesis, which stands nowhere else but in a WINDOW clause.
 //!
-//! Nor is the authorizer asked about everything: the columns of `g FULL JOIN workers USING (secret)` are put together without it. So no table may be
-//! named where a table stands.
+//! Nor is the authorizer asked about everything: the columns of `g FULL JOIN workers USING
+//! (secret)` are put together without it. So no table may be named where a table stands.
 
 use super::super::VIEWS;
 
@@ -63,7 +64,8 @@ pub(super) fn shadowed_view(sql: &str) -> Option<&'static str> {
 const END_OF_TABLES: [&str; 9] =
     ["SELECT", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT"];
 
-/// The names, in lower case, that stand where a table may stand. It finds rather one too many than one too few.
+/// The names, in lower case, that stand where a table may stand. It finds rather one too many than
+/// one too few.
 pub(super) fn named_tables(sql: &str) -> Vec<String> {
     let tokens = tokens(sql);
     let mut named = Vec::new();

@@ -1,7 +1,7 @@
 //! A connection to SQLite that runs one guarded statement, and the statement.
 //!
-//! It is used on one thread from its opening to its end, so that all its memory counts to the budget of that thread. sqlx gives each connection a
-//! thread of its own and copies every value.
+//! It is used on one thread from its opening to its end, so that all its memory counts to the
+//! budget of that thread. sqlx gives each connection a thread of its own and copies every value.
 #![expect(unsafe_code, reason = "a connection with bounds on everything exists only in SQLite's C interface")]
 
 use std::{
@@ -134,7 +134,8 @@ impl Connection {
         }
         let mut connection = Self { db, rules: Box::default(), watch: Box::new(watch), tables: HashSet::new() };
         connection.check(code)?;
-        // SAFETY: the connection is open, here and below; the callback gets a pointer to the watch, which lives as long as the connection.
+        // SAFETY: the connection is open, here and below; the callback gets a pointer to the watch,
+        // which lives as long as the connection.
         unsafe {
             ffi::sqlite3_busy_timeout(db, BUSY);
             let watch = ptr::from_ref(&*connection.watch).cast_mut().cast::<c_void>();
@@ -154,7 +155,8 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Whether there is a table of this name, in lower case, that no view is: of the store, of SQLite itself, or made by a module.
+    /// Whether there is a table of this name, in lower case, that no view is: of the store, of
+    /// SQLite itself, or made by a module.
     pub(super) fn has_table(&self, name: &str) -> bool {
         name.starts_with("sqlite_") || name.starts_with("pragma_") || self.tables.contains(name)
     }
@@ -220,7 +222,8 @@ impl Connection {
             || Problem { code: ffi::SQLITE_TOOBIG, message: "the statement is too long".to_owned(), offset: None };
         let length = c_int::try_from(sql.len()).map_err(|_| too_long())?;
         let (mut raw, mut tail) = (ptr::null_mut(), ptr::null());
-        // SAFETY: the text has `length` bytes, which SQLite only reads, during the call; both out pointers are ours.
+        // SAFETY: the text has `length` bytes, which SQLite only reads, during the call; both out
+        // pointers are ours.
         let code =
             unsafe { ffi::sqlite3_prepare_v2(self.db, sql.as_ptr().cast(), length, &raw mut raw, &raw mut tail) };
         self.check(code)?;
@@ -360,7 +363,8 @@ impl Statement<'_> {
     }
 
     fn cell(&self, index: c_int) -> Cell {
-        // SAFETY: the statement stands on a row that has this column. Bytes are copied before the next call, and their length is asked for behind them.
+        // SAFETY: the statement stands on a row that has this column. Bytes are copied before the
+        // next call, and their length is asked for behind them.
         unsafe {
             match ffi::sqlite3_column_type(self.raw, index) {
                 ffi::SQLITE_INTEGER => Cell::Integer(ffi::sqlite3_column_int64(self.raw, index)),

@@ -1,4 +1,5 @@
--- Of the role that asks: whether it is more than a reader, and a table or foreign view that it can read. $1: the documented views.
+-- Of the role that asks: whether it is more than a reader, and a table or foreign view that it can
+-- read. $1: the documented views.
 SELECT r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls
            OR EXISTS (SELECT 1 FROM pg_catalog.pg_auth_members m WHERE m.member = r.oid)
            OR EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.relowner = r.oid),
