@@ -238,6 +238,15 @@ fn a_statement_that_writes_or_is_wrong_is_refused() {
 }
 
 #[test]
+fn the_role_of_readers_is_one_of_postgres() {
+    let home = Home::new();
+    let store = "postgres://somebody@127.0.0.1:1/nothing";
+    home.besom(["coordinator", "--store", store, "--reader-url", "sqlite:x"])
+        .expect(2)
+        .says("--reader-url: expected postgres://ROLE@HOST/DATABASE");
+}
+
+#[test]
 fn a_closed_stdout_is_no_failure() {
     let home = Home::new();
     let mut child = home

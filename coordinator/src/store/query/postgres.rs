@@ -73,7 +73,7 @@ pub(super) struct Postgres {
 
 /// As whom readers log in.
 enum Login {
-    Reader(PgConnectOptions),
+    Reader(Box<PgConnectOptions>),
     Missing(Missing, Instant),
 }
 
@@ -98,7 +98,7 @@ impl Postgres {
         let Rights::OfAReader { url: named } = &self.rights else { return Ok(postgres_options(&self.url)?) };
         let mut login = self.login.lock().await;
         if let Some(Login::Reader(options)) = &*login {
-            return Ok(options.clone());
+            return Ok(*options.clone());
         }
         let believed = matches!(&*login, Some(Login::Missing(_, since)) if since.elapsed() < BELIEVED);
         if !believed {
@@ -107,12 +107,12 @@ impl Postgres {
                 None => reader::make(&self.url).await?,
             };
             *login = Some(match found {
-                Ok(options) => Login::Reader(options),
+                Ok(options) => Login::Reader(Box::new(options)),
                 Err(missing) => Login::Missing(missing, Instant::now()),
             });
         }
         match &*login {
-            Some(Login::Reader(options)) => Ok(options.clone()),
+            Some(Login::Reader(options)) => Ok(*options.clone()),
             Some(Login::Missing(..)) | None if own::is_own(statement) => Ok(postgres_options(&self.url)?),
             Some(Login::Missing(missing, _)) => Err(missing.told(&self.url)),
             None => Err(QueryError::NoReader("there is no role for readers".to_owned())),
@@ -142,7 +142,9 @@ impl Postgres {
         let login = self.login(sql).await?;
         let time = sender.deadline().saturating_duration_since(Instant::now()).as_millis().max(1).to_string();
         let options = login.application_name("besom sql").options(SESSION).options([("statement_timeout", time)]);
-        let (relay, options) = Relay::start(options, MAX_MESSAGE).await.map_err(|error| unreached(&self.url, error))?;
+        let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {CONNECT_TIMEOUT:?}")));
+        let started = tokio::time::timeout(CONNECT_TIMEOUT, Relay::start(options, MAX_MESSAGE)).await;
+        let (relay, options) = started.unwrap_or_else(late).map_err(|error| unreached(&self.url, error))?;
         let mut connection = connect(&self.url, &options, CONNECT_TIMEOUT).await?;
         if self.rights == Rights::OfTheUrl {
             self.warn_of_superuser(&mut connection).await;

@@ -41,7 +41,8 @@ pub(super) async fn make(url: &str) -> Result<Result<PgConnectOptions, Missing>,
     let own = postgres_options(url)?;
     let mut tries = 0;
     loop {
-        let mut connection = connect(url, &own, CONNECT_TIMEOUT).await?;
+        let bounded = own.clone().options([("statement_timeout", "10s")]);
+        let mut connection = connect(url, &bounded, CONNECT_TIMEOUT).await?;
         let made = make_once(&mut connection, tries > 0).await;
         let _ = connection.close().await;
         match made {
