@@ -77,7 +77,8 @@ impl Home {
                 command
             }
         };
-        for name in ["BESOM_STORE", "BESOM_COORDINATOR", "BESOM_SLOTS", "BESOM_LISTEN", "BESOM_LOG"] {
+        for name in ["BESOM_STORE", "BESOM_COORDINATOR", "BESOM_SLOTS", "BESOM_LISTEN", "BESOM_READER_URL", "BESOM_LOG"]
+        {
             command.env_remove(name);
         }
         command.env("BESOM_HOME", self.path()).env("NO_COLOR", "1").env("RUST_BACKTRACE", "0");
