@@ -3,15 +3,21 @@
 //! Every command speaks the wire's clients, so there is one path through the program. A store that another process
 //! holds is reached through that process, whose address stands in the lock file.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use besom_client::{endpoint, transfer::Artifacts};
 use besom_coordinator::{
     Coordinator, CoordinatorConfig,
     open::{self, Opened},
-    store::{OpenError, StoreUrl},
+    store::{
+        OpenError, StoreUrl,
+        query::{Queries, Rights},
+    },
 };
-use besom_proto::v1::sweep_service_client::SweepServiceClient;
+use besom_proto::v1::{query_service_client::QueryServiceClient, sweep_service_client::SweepServiceClient};
 use tonic::{
     Code, Status,
     transport::{Channel, Endpoint},
@@ -116,7 +122,8 @@ impl Connection {
     async fn store(url: &StoreUrl, access: Access) -> anyhow::Result<Self> {
         if access == Access::Read {
             let opened = open::open_read_only(url).await?;
-            let local = Coordinator::read_only(opened.store.clone(), opened.artifacts.clone());
+            let queries = queries(url, Rights::OfTheUrl);
+            let local = Coordinator::read_only(opened.store.clone(), opened.artifacts.clone(), queries);
             return Ok(Self { channel: local.connector().channel(), local: Some(local), opened: Some(opened) });
         }
         if access == Access::Change {
@@ -125,7 +132,8 @@ impl Connection {
         }
         match open_or_holder(url).await? {
             Store::Opened(opened) => {
-                let local = start(&opened, CoordinatorConfig::default())?;
+                let queries = queries(url, Rights::OfTheUrl);
+                let local = start(&opened, CoordinatorConfig { queries, ..CoordinatorConfig::default() })?;
                 Ok(Self { channel: local.connector().channel(), local: Some(local), opened: Some(opened) })
             }
             Store::Held(address) => Self::remote(&address).await,
@@ -135,6 +143,11 @@ impl Connection {
     /// A client of the sweeps.
     pub(crate) fn sweeps(&self) -> SweepServiceClient<Channel> {
         sweeps(self.channel.clone())
+    }
+
+    /// A client of the results.
+    pub(crate) fn queries(&self) -> QueryServiceClient<Channel> {
+        QueryServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER)
     }
 
     /// A client of the artifacts.
@@ -161,6 +174,11 @@ impl Connection {
 /// A client of the sweeps at the other end of `channel`.
 pub(crate) fn sweeps(channel: Channel) -> SweepServiceClient<Channel> {
     SweepServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER)
+}
+
+/// How a coordinator in this process reads its store in SQL.
+pub(crate) fn queries(url: &StoreUrl, rights: Rights) -> Option<Arc<Queries>> {
+    Some(Arc::new(Queries::new(url, rights)))
 }
 
 /// The services on an opened store; the process ends when a sync of its files fails.
@@ -227,6 +245,22 @@ pub(crate) async fn open_or_wait(url: &StoreUrl) -> anyhow::Result<Opened> {
 /// A usage error.
 pub(crate) fn parse_store(url: &str) -> anyhow::Result<StoreUrl> {
     StoreUrl::parse(url).map_err(usage)
+}
+
+/// Reads the URL of the role for readers, which only a store in Postgres has.
+///
+/// # Errors
+/// A usage error.
+pub(crate) fn parse_reader(store: &StoreUrl, url: Option<String>) -> anyhow::Result<Option<String>> {
+    let Some(url) = url else { return Ok(None) };
+    match (store, parse_store(&url)?) {
+        (StoreUrl::Postgres(_), StoreUrl::Postgres(url)) => Ok(Some(url)),
+        (StoreUrl::Postgres(_), StoreUrl::Sqlite(_)) => {
+            Err(usage("--reader-url: expected postgres://ROLE@HOST/DATABASE, got a SQLite store"))
+        }
+        // SQLite has no roles. A setting in the environment is often there for several stores.
+        (StoreUrl::Sqlite(_), _) => Ok(None),
+    }
 }
 
 /// How a client or a worker reaches the coordinator at `url`; `http://` may be left out.

@@ -17,6 +17,7 @@ mod new_file;
 mod output;
 mod place;
 mod predictions;
+mod queries;
 mod render;
 mod report;
 mod results;

@@ -14,7 +14,7 @@ use besom_client::endpoint;
 use besom_coordinator::{
     Coordinator, CoordinatorConfig,
     open::{self, Opened},
-    store::{OpenError, StoreUrl},
+    store::{OpenError, StoreUrl, query::Rights},
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -143,6 +143,7 @@ impl Place {
 
     async fn serve(&mut self, opened: Opened) -> anyhow::Result<()> {
         let config = CoordinatorConfig {
+            queries: connect::queries(&self.url, Rights::OfAReader { url: None }),
             lease_ttl: LEASE_TTL,
             report_interval: REPORT_INTERVAL,
             reaper_interval: REPORT_INTERVAL,

@@ -44,6 +44,7 @@ struct Layer {
     store: Option<String>,
     slots: Option<u32>,
     listen: Option<String>,
+    reader_url: Option<String>,
 }
 
 /// Settings of this process, below the flags.
@@ -82,6 +83,7 @@ impl Settings {
             store: text("BESOM_STORE")?,
             slots,
             listen: text("BESOM_LISTEN")?,
+            reader_url: text("BESOM_READER_URL")?,
         };
         let home = match set("BESOM_HOME") {
             Some(home) => home.to_str().map_or_else(|| PathBuf::from(&home), besom_dataset::expand),
@@ -138,30 +140,6 @@ impl Settings {
         store
     }
 
-    /// The store that `sql` asks.
-    ///
-    /// # Errors
-    /// A coordinator is named and no store: `sql` cannot ask that, and any other store would be the wrong one.
-    pub(crate) fn store_of_sql(&self, flag: Option<&str>, coordinator: Option<&str>) -> anyhow::Result<String> {
-        if let Some(url) = coordinator {
-            return Err(asks_no_coordinator("--coordinator", url));
-        }
-        if flag.is_some() {
-            return Ok(self.store(flag));
-        }
-        match (&self.environment.store, &self.environment.coordinator) {
-            (Some(_), Some(_)) => {
-                say_once("BESOM_STORE counts here, and BESOM_COORDINATOR does not: `besom sql` asks a store")
-            }
-            (None, Some(url)) => return Err(asks_no_coordinator("BESOM_COORDINATOR", url)),
-            (Some(_), None) | (None, None) => {}
-        }
-        match (&self.environment.store, &self.file.store, &self.file.coordinator) {
-            (None, None, Some(url)) => Err(asks_no_coordinator("coordinator in config.toml", url)),
-            _ => Ok(self.store(None)),
-        }
-    }
-
     /// The store that a coordinator serves, and the others open.
     pub(crate) fn store(&self, flag: Option<&str>) -> String {
         let named = flag.or(self.environment.store.as_deref()).or(self.file.store.as_deref());
@@ -185,6 +163,11 @@ impl Settings {
         named.unwrap_or(DEFAULT_LISTEN).to_owned()
     }
 
+    /// The role that statements of readers log in as.
+    pub(crate) fn reader_url(&self, flag: Option<&str>) -> Option<String> {
+        flag.or(self.environment.reader_url.as_deref()).or(self.file.reader_url.as_deref()).map(str::to_owned)
+    }
+
     fn local_store(&self) -> String {
         format!("sqlite:{}", self.home.join("besom.db").display())
     }
@@ -202,13 +185,6 @@ fn expanded(url: &str) -> String {
 fn say_once(text: &str) {
     static SAID: Once = Once::new();
     SAID.call_once(|| say(text));
-}
-
-fn asks_no_coordinator(named: &str, url: &str) -> anyhow::Error {
-    usage(format_args!(
-        "{named}: `besom sql` asks the store itself and cannot ask the coordinator at {url}; run it on the coordinator's machine, \
-         or name the store with --store: the URL of the Postgres that the coordinator uses, or sqlite:PATH on this machine"
-    ))
 }
 
 /// `--slots`.
@@ -305,21 +281,15 @@ mod tests {
     }
 
     #[test]
-    fn sql_asks_a_store_and_never_another_one_than_the_named_coordinators() {
+    fn the_role_of_readers_is_named_by_flag_variable_or_file() {
         let of = |variables: &[(&str, &str)], file: Option<&str>, flag: Option<&str>| {
-            settings(variables, file).unwrap().store_of_sql(flag, None)
+            settings(variables, file).unwrap().reader_url(flag)
         };
-        let coordinator = ("BESOM_COORDINATOR", "http://hub:7070");
-        let refused = of(&[coordinator], None, None).unwrap_err().to_string();
-        assert!(refused.starts_with("BESOM_COORDINATOR: ") && refused.contains("http://hub:7070"), "{refused}");
-        assert!(refused.contains("--store") && refused.contains("Postgres"), "{refused}");
-        let refused = of(&[], Some("coordinator = 'http://hub:7070'"), None).unwrap_err().to_string();
-        assert!(refused.starts_with("coordinator in config.toml: "), "{refused}");
-        assert_eq!(of(&[coordinator], None, Some("sqlite:x")).unwrap(), "sqlite:x");
-        assert_eq!(of(&[coordinator, ("BESOM_STORE", "sqlite:y")], None, None).unwrap(), "sqlite:y");
-        let file = "coordinator = 'http://hub:7070'\nstore = 'sqlite:z'";
-        assert_eq!(of(&[], Some(file), None).unwrap(), "sqlite:z");
-        assert!(settings(&[], None).unwrap().store_of_sql(None, Some("http://hub:7070")).is_err());
+        let (variable, file) = (("BESOM_READER_URL", "postgres://b@h/d"), Some("reader_url = 'postgres://c@h/d'"));
+        assert_eq!(of(&[variable], file, Some("postgres://a@h/d")).as_deref(), Some("postgres://a@h/d"));
+        assert_eq!(of(&[variable], file, None).as_deref(), Some("postgres://b@h/d"));
+        assert_eq!(of(&[], file, None).as_deref(), Some("postgres://c@h/d"));
+        assert_eq!(of(&[], None, None), None);
     }
 
     #[test]

@@ -174,8 +174,7 @@ fn a_sweep_is_run_once_and_shown_again() {
     let again = home.besom([Path::new("run"), &file]).expect(0);
     assert_eq!(again.stdout, first.stdout, "the same table");
     assert_eq!(finished(&again.stderr), 0, "nothing is trained again: {again}");
-    let attempts = home.besom(["sql", "SELECT count(*) AS n FROM job_attempts", "--format", "csv"]).expect(0);
-    assert_eq!(attempts.stdout, "n\n3\n");
+    assert_eq!(home.tables("SELECT count(*) AS n FROM job_attempts"), "n\n3\n");
 }
 
 #[test]
@@ -228,12 +227,23 @@ fn a_statement_that_writes_or_is_wrong_is_refused() {
     home.besom(["sql", "SELECT 1"]).expect(1);
     let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
     home.besom([Path::new("run"), &file]).expect(0);
-    for statement in ["DELETE FROM jobs", "SELECT nothing FROM runs", "SELECT 1; SELECT 2", ""] {
+    for statement in
+        ["DELETE FROM jobs", "SELECT secret FROM workers", "SELECT nothing FROM runs", "SELECT 1; SELECT 2", ""]
+    {
         let ended = home.besom(["sql", statement]).expect(1);
         assert!(ended.stdout.is_empty() && ended.stderr.starts_with("besom: "), "{ended}");
     }
-    let rows = home.besom(["sql", "SELECT count(*) AS n FROM jobs", "--format", "csv"]).expect(0);
+    let rows = home.besom(["sql", "SELECT count(*) AS n FROM runs", "--format", "csv"]).expect(0);
     assert_eq!(rows.stdout, "n\n1\n");
+}
+
+#[test]
+fn the_role_of_readers_is_one_of_postgres() {
+    let home = Home::new();
+    let store = "postgres://somebody@127.0.0.1:1/nothing";
+    home.besom(["coordinator", "--store", store, "--reader-url", "sqlite:x"])
+        .expect(2)
+        .says("--reader-url: expected postgres://ROLE@HOST/DATABASE");
 }
 
 #[test]
@@ -464,7 +474,7 @@ fn no_text_carries_control_characters_to_the_terminal() {
     let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
     home.besom([Path::new("submit"), &file]).expect(0);
     let table = home.besom(["sql", "SELECT 1 AS \"a\u{1b}[31m\""]).expect(0);
-    assert_eq!(table.stdout, "a?[31m\n     1\n");
+    assert_eq!(table.stdout, "a\\u{1b}[31m\n          1\n");
     let file = home.write("k.yaml", &tiny_sweep("k", 1, 1).replace("method:", "\"a\\e[31m\": 1\nmethod:"));
     let ended = home.besom([Path::new("run"), &file]).expect(2);
     assert!(!ended.stderr.contains('\u{1b}'), "{ended}");
@@ -577,17 +587,20 @@ fn where_a_store_and_a_coordinator_are_set_it_is_said_which_one_counts() {
     let listed = both.besom(["sweeps"]).expect(0);
     assert!(listed.stdout.contains("tiny"), "{listed}");
     assert_eq!(listed.stderr.matches("BESOM_COORDINATOR counts here, and BESOM_STORE does not").count(), 1, "{listed}");
-    both.besom(["sql", "SELECT name FROM sweeps"])
+    both.besom(["sql", "SELECT sweep FROM sweep_progress"])
         .expect(0)
-        .says("BESOM_STORE counts here, and BESOM_COORDINATOR does not");
+        .says("BESOM_COORDINATOR counts here, and BESOM_STORE does not");
     // A flag is what the person means.
     let flagged = both.besom(["sweeps", "--store", &store]).expect(0);
     assert!(flagged.stderr.is_empty(), "{flagged}");
     let only = Home::new().with_variable("BESOM_COORDINATOR", &url);
-    only.besom(["sql", "SELECT 1"]).expect(2).says(&url).says("or name the store with --store");
-    only.besom(["sql", "SELECT 1", "--coordinator", &url])
-        .expect(2)
-        .says("--coordinator: `besom sql` asks the store itself");
+    for command in [
+        &["sql", "SELECT sweep FROM sweep_progress"][..],
+        &["sql", "SELECT sweep FROM sweep_progress", "--coordinator", &url],
+    ] {
+        let rows = only.besom(command).expect(0).stdout;
+        assert_eq!(rows, "sweep\ntiny\n");
+    }
     coordinator.terminate().expect(0);
 }
 

@@ -1,10 +1,13 @@
 //! How a coordinator behaves, checked before anything starts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use besom_proto::transfer::MINUTE;
 
-use crate::domain::{DEFAULT_LEASE_TTL, RetryPolicy};
+use crate::{
+    domain::{DEFAULT_LEASE_TTL, RetryPolicy},
+    store::query::Queries,
+};
 
 /// What may be chosen about a coordinator.
 #[derive(Debug, Clone)]
@@ -21,6 +24,8 @@ pub struct CoordinatorConfig {
     pub transfer_window: Duration,
     /// Whether gRPC reflection is served.
     pub reflection: bool,
+    /// How the store is read in SQL. Default: not at all.
+    pub queries: Option<Arc<Queries>>,
 }
 
 /// A configuration that would lose leases or turn without rest.
@@ -57,6 +62,7 @@ impl Default for CoordinatorConfig {
             retry: RetryPolicy::default(),
             transfer_window: MINUTE,
             reflection: false,
+            queries: None,
         }
     }
 }

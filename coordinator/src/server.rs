@@ -7,6 +7,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use besom_proto::link;
 use besom_proto::v1::artifact_service_server::ArtifactServiceServer;
+use besom_proto::v1::query_service_server::QueryServiceServer;
 use besom_proto::v1::sweep_service_server::SweepServiceServer;
 use besom_proto::v1::worker_service_server::WorkerServiceServer;
 use tokio::net::TcpListener;
@@ -28,8 +29,8 @@ use crate::in_process::InProcess;
 use crate::keeper::keep;
 use crate::listener::{self, Counted};
 use crate::reaper::Reaper;
-use crate::rpc::{Artifacts, Sweeps, Watches, Workers, refused};
-use crate::store::Store;
+use crate::rpc::{Artifacts, QueryDesk, Sweeps, Watches, Workers, refused};
+use crate::store::{Store, query::Queries};
 use crate::weigher::weigh;
 
 /// How long open calls may take to end once the server stops.
@@ -40,6 +41,8 @@ const DRAIN_IN_PROCESS: Duration = Duration::from_secs(2);
 const MAX_MESSAGE: usize = 8 << 20;
 /// The largest message of an upload: a chunk and its frame.
 const MAX_UPLOAD_MESSAGE: usize = 4 << 20;
+/// The largest question: a statement with its values.
+const MAX_QUESTION: usize = 1 << 20;
 /// Calls of one connection at work at once; more are refused, not queued. Streams count only until their first part.
 const MAX_CALLS: usize = 256;
 /// Streams of one connection. Above [`MAX_CALLS`], so that a client is refused rather than kept waiting.
@@ -103,8 +106,8 @@ impl Coordinator {
     ///
     /// # Panics
     /// Outside of a runtime.
-    pub fn read_only(store: Arc<dyn Store>, artifacts: Arc<dyn ArtifactStore>) -> Self {
-        Self::new(store, artifacts, CoordinatorConfig::default())
+    pub fn read_only(store: Arc<dyn Store>, artifacts: Arc<dyn ArtifactStore>, queries: Option<Arc<Queries>>) -> Self {
+        Self::new(store, artifacts, CoordinatorConfig { queries, ..CoordinatorConfig::default() })
     }
 
     fn new(store: Arc<dyn Store>, artifacts: Arc<dyn ArtifactStore>, config: CoordinatorConfig) -> Self {
@@ -147,6 +150,7 @@ impl Coordinator {
         health.set_serving::<SweepServiceServer<Sweeps>>().await;
         health.set_serving::<WorkerServiceServer<Workers>>().await;
         health.set_serving::<ArtifactServiceServer<Artifacts>>().await;
+        health.set_serving::<QueryServiceServer<QueryDesk>>().await;
         let mut routes = self.services.routes(&closing).add_service(health_service);
         if self.services.dispatcher.config().reflection {
             let reflection = tonic_reflection::server::Builder::configure()
@@ -207,9 +211,11 @@ impl Services {
             artifacts: self.artifacts.clone(),
             uploads: self.uploads.clone(),
         };
+        let queries = QueryDesk { queries: self.dispatcher.config().queries.clone(), closing: closing.clone() };
         Routes::new(SweepServiceServer::new(sweeps).max_decoding_message_size(MAX_MESSAGE))
             .add_service(WorkerServiceServer::new(workers).max_decoding_message_size(MAX_MESSAGE))
             .add_service(ArtifactServiceServer::new(artifacts).max_decoding_message_size(MAX_UPLOAD_MESSAGE))
+            .add_service(QueryServiceServer::new(queries).max_decoding_message_size(MAX_QUESTION))
     }
 }
 

@@ -10,10 +10,7 @@ use besom_coordinator::{
     artifacts::{ArtifactError, ArtifactKind, ArtifactStore, CHUNK, NewUpload, Sender, Stored},
     domain::{Digest, WorkerId},
     open::{Opened, open, open_read_only},
-    store::{
-        AcquireRequest, StoreError, StoreUrl,
-        query::{Cell, query},
-    },
+    store::{AcquireRequest, StoreError, StoreUrl},
 };
 use bytes::Bytes;
 use futures_util::{
@@ -162,10 +159,7 @@ async fn bytes_before_rows(setup: Setup) {
         let (upload, chunks) = (upload(&bytes), ReceiverStream::new(receiver).boxed());
         async move { artifacts.put(upload, chunks).await }
     });
-    let rows = async || {
-        let sql = format!("SELECT size, kind FROM artifacts WHERE digest = '{name}'");
-        query(&setup.url, &sql).await.unwrap().rows
-    };
+    let rows = async || named(&setup.url, &name).await;
     for piece in bytes.chunks(300_007) {
         assert!(rows().await.is_empty());
         assert_eq!(size(&*setup.opened.artifacts, &name).await, None);
@@ -173,8 +167,24 @@ async fn bytes_before_rows(setup: Setup) {
     }
     drop(sender);
     put.await.unwrap().unwrap();
-    assert_eq!(rows().await, [[Cell::Integer(2 * ROW as i64), Cell::Text("model".to_owned())]]);
+    assert_eq!(rows().await, [(2 * ROW as i64, "model".to_owned())]);
     assert!(get(&*setup.opened.artifacts, &name).await.unwrap() == bytes);
+}
+
+/// Size and kind of the rows that name an artifact.
+async fn named(url: &StoreUrl, digest: &Digest) -> Vec<(i64, String)> {
+    use sqlx::Connection;
+    let sql = "SELECT size, kind FROM artifacts WHERE digest = $1";
+    match url {
+        StoreUrl::Sqlite(path) => {
+            let mut connection = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+            sqlx::query_as(sql).bind(digest.as_str()).fetch_all(&mut connection).await.unwrap()
+        }
+        StoreUrl::Postgres(url) => {
+            let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+            sqlx::query_as(sql).bind(digest.as_str()).fetch_all(&mut connection).await.unwrap()
+        }
+    }
 }
 
 async fn what_is_put_comes_back_in_chunks(setup: Setup) {

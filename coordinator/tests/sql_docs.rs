@@ -7,10 +7,9 @@ mod sql_support;
 
 use std::process::Command;
 
-use besom_coordinator::store::{
-    StoreUrl,
-    query::{Cell, QueryResult, query},
-};
+use besom_coordinator::store::{StoreUrl, query::query};
+use besom_sweep::{Cell, Table};
+use sql_support::asking::asking;
 
 const PAGE: &str = include_str!("../../docs/sql.md");
 
@@ -45,6 +44,10 @@ fn documented(view: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
+fn names(table: &Table) -> Vec<String> {
+    table.names().map(str::to_owned).collect()
+}
+
 fn near(a: f64, b: f64) -> bool {
     a == b || (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()).max(1.0)
 }
@@ -64,7 +67,7 @@ fn printed(cell: &Cell, text: &str) -> bool {
         Cell::Float(value) => text.parse().is_ok_and(|text| near(*value, text)),
         Cell::Text(value) => text == value,
         Cell::Boolean(value) => text == if *value { "t" } else { "f" },
-        Cell::Blob(_) => false,
+        Cell::Bytes(_) => false,
     }
 }
 
@@ -113,8 +116,8 @@ fn stock_client(url: &StoreUrl, sql: &str) -> Vec<Vec<String>> {
     text.split(ROW).map(|row| row.split(CELL).map(str::to_owned).collect()).collect()
 }
 
-fn assert_printed(heading: &str, result: &QueryResult, printed_rows: &[Vec<String>]) {
-    assert_eq!(printed_rows[0], result.columns, "{heading}");
+fn assert_printed(heading: &str, result: &Table, printed_rows: &[Vec<String>]) {
+    assert_eq!(printed_rows[0], names(result), "{heading}");
     assert_eq!(printed_rows.len() - 1, result.rows.len(), "{heading}");
     for (row, texts) in result.rows.iter().zip(&printed_rows[1..]) {
         assert_eq!(row.len(), texts.len(), "{heading}: {texts:?}");
@@ -123,8 +126,9 @@ fn assert_printed(heading: &str, result: &QueryResult, printed_rows: &[Vec<Strin
 }
 
 #[tokio::test]
-async fn every_documented_query_gives_the_same_on_both_databases_and_in_stock_clients() {
+async fn every_documented_query_gives_the_same_on_both_databases_through_a_coordinator_and_in_stock_clients() {
     let (sqlite, postgres) = (sql_support::sqlite().await, sql_support::postgres().await);
+    let (ask_sqlite, ask_postgres) = (asking(&sqlite), asking(&postgres));
     let questions = questions();
     assert_eq!(questions.len(), 17);
     for (heading, sql) in questions {
@@ -132,10 +136,14 @@ async fn every_documented_query_gives_the_same_on_both_databases_and_in_stock_cl
         let of_sqlite = query(&sqlite.url, sql).await.unwrap_or_else(|error| panic!("{heading}: {error}"));
         let of_postgres = query(&postgres.url, sql).await.unwrap_or_else(|error| panic!("{heading}: {error}"));
         assert!(!of_sqlite.rows.is_empty(), "{heading}: no rows");
-        assert_eq!(of_sqlite.columns, of_postgres.columns, "{heading}");
+        assert_eq!(names(&of_sqlite), names(&of_postgres), "{heading}");
         assert_eq!(of_sqlite.rows.len(), of_postgres.rows.len(), "{heading}");
         for (a, b) in of_sqlite.rows.iter().zip(&of_postgres.rows) {
             assert!(a.iter().zip(b).all(|(a, b)| same(a, b)), "{heading}: {a:?} and {b:?}");
+        }
+        for (store, asking, direct) in [(&sqlite, &ask_sqlite, &of_sqlite), (&postgres, &ask_postgres, &of_postgres)] {
+            let answer = asking.ask(sql).await.unwrap_or_else(|status| panic!("{heading}, {:?}: {status}", store.url));
+            assert_eq!(&answer, direct, "{heading}, {:?}", store.url);
         }
         assert_printed(heading, &of_sqlite, &stock_client(&sqlite.url, sql));
         assert_printed(heading, &of_postgres, &stock_client(&postgres.url, sql));
@@ -164,7 +172,7 @@ async fn every_view_has_the_documented_columns_and_the_same_values_in_both() {
         if view == "best_runs" {
             columns = [documented("runs"), columns].concat();
         }
-        assert_eq!(a.columns, columns, "{view}");
+        assert_eq!(names(&a), columns, "{view}");
         // Stored values are equal to the last bit; only sums may differ.
         assert_eq!(a, b, "{view}");
         assert!(!a.rows.is_empty(), "{view}");

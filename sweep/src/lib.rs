@@ -20,6 +20,7 @@ mod refusals;
 mod source;
 mod spec;
 mod states;
+mod table;
 mod trainer;
 mod words;
 mod yaml;
@@ -40,5 +41,6 @@ pub use spec::{
     DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, Scale, SpecError, SweepSpec,
 };
 pub use states::{ImportanceKind, JobCounts, JobState, SweepState};
+pub use table::{Cell, CellType, Column, Table};
 pub use trainer::{MLP, Steps, Trainer, TrainerKind};
 pub use words::steers_terminal;

@@ -12,7 +12,7 @@ use crate::{logging, output::Exit, settings::Settings};
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 110, arg_required_else_help = true)]
 #[command(after_help = "Environment: BESOM_HOME (state and caches), BESOM_STORE, BESOM_COORDINATOR, BESOM_SLOTS, \
-                        BESOM_LISTEN, BESOM_LOG (a log filter), NO_COLOR. Settings may also stand in \
+                        BESOM_LISTEN, BESOM_READER_URL, BESOM_LOG (a log filter), NO_COLOR. Settings may also stand in \
                         $BESOM_HOME/config.toml.")]
 pub(crate) struct Cli {
     /// Log more (twice: everything)

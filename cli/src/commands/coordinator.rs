@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_coordinator::{CoordinatorConfig, store::StoreUrl};
+use besom_coordinator::{
+    CoordinatorConfig,
+    store::{StoreUrl, query::Rights},
+};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -34,6 +37,10 @@ pub(super) struct Args {
     /// How often workers report at the latest; at most a third of the lease [default: 8s, or a third of a short lease]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     report_interval: Option<Duration>,
+    /// The role that statements of readers log in as, with Postgres; without it the coordinator makes one
+    /// [env: BESOM_READER_URL]
+    #[arg(long, value_name = "URL")]
+    reader_url: Option<String>,
     /// Answer gRPC reflection (for grpcurl and the like)
     #[arg(long)]
     reflection: bool,
@@ -82,7 +89,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let url = connect::parse_store(&settings.store(args.store.as_deref()))?;
     let listen = settings.listen(args.listen.as_deref());
     let addresses = resolve(&listen, args.insecure).await?;
-    let config = args.config();
+    let reader_url = connect::parse_reader(&url, settings.reader_url(args.reader_url.as_deref()))?;
+    let queries = connect::queries(&url, Rights::OfAReader { url: reader_url });
+    let config = CoordinatorConfig { queries: queries.clone(), ..args.config() };
     config.check().map_err(usage)?;
     // A port that is taken is told before a store is made. Where there is a store, its present coordinator may be about
     // to leave both the store and the port.
@@ -96,6 +105,11 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let listener = bind(&addresses, &listen).await?;
     let address = listener.local_addr()?;
     let coordinator = connect::start(&opened, config)?;
+    if let Some(queries) = &queries
+        && let Err(error) = queries.prepare().await
+    {
+        warn!("{:#}", anyhow::Error::new(error).context("statements of readers are answered with an error"));
+    }
     if let Some(lock) = &opened.lock {
         lock.set_address(&format!("http://{}", reachable(address)))
             .with_context(|| lock.path().display().to_string())?;

@@ -1,12 +1,17 @@
-//! `besom sql "SELECT ..."`: straight to the store, read-only, also while a coordinator writes to it.
+//! `besom sql "SELECT ..."`: through a coordinator, or straight to a store, also while a
+//! coordinator writes to it.
 
-use besom_coordinator::store::query::{QueryResult, query};
+use std::io::IsTerminal;
+
+use besom_coordinator::store::query::query;
+use besom_sweep::Table;
 
 use crate::{
-    connect,
+    connect::{self, Connection},
     output::{self, Exit},
-    render::{sql, table::Table},
-    settings::Settings,
+    queries,
+    render::{sql, table},
+    settings::{Settings, Target, Where},
 };
 
 #[derive(Debug, clap::Args)]
@@ -17,12 +22,8 @@ pub(super) struct Args {
     /// How rows are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// The store: sqlite:PATH or postgres://... [env: BESOM_STORE] [default: sqlite:$BESOM_HOME/besom.db]
-    #[arg(long, value_name = "URL")]
-    store: Option<String>,
-    /// Taken so that the answer says how to reach the store.
-    #[arg(long, value_name = "URL", hide = true)]
-    coordinator: Option<String>,
+    #[command(flatten)]
+    at: Where,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -36,10 +37,16 @@ enum Format {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let url = connect::parse_store(&settings.store_of_sql(args.store.as_deref(), args.coordinator.as_deref())?)?;
-    let result = query(&url, &args.statement).await?;
+    let result = match settings.target(&args.at)? {
+        Target::Coordinator(url) => {
+            let connection = Connection::remote(&url).await?;
+            queries::query(connection.queries(), &args.statement, Vec::new()).await?
+        }
+        Target::Store(url) => query(&connect::parse_store(&url)?, &args.statement).await?,
+    };
     match args.format {
-        Format::Table => output::line(table(&result)?)?,
+        Format::Table => output::line(shown(&result)?)?,
+        Format::Csv if std::io::stdout().is_terminal() => output::bytes(&sql::csv(&sql::escaped_table(&result))?)?,
         Format::Csv => output::bytes(&sql::csv(&result)?)?,
         Format::Json => sql::print_json(&result)?,
     }
@@ -49,16 +56,16 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
 /// Cells of a table, at most: each takes some hundred bytes until all are as wide as their column.
 const MOST: usize = 1_000_000;
 
-fn table(result: &QueryResult) -> anyhow::Result<String> {
+fn shown(result: &Table) -> anyhow::Result<String> {
     let (rows, columns) = (result.rows.len(), result.columns.len());
     if rows * columns > MOST {
         anyhow::bail!(
             "{rows} rows of {columns} columns are too many for a table: add a LIMIT, or say --format csv or json"
         );
     }
-    let mut table = Table::new(result.columns.iter().cloned());
+    let mut table = table::Table::new(result.names().map(sql::escaped));
     for row in &result.rows {
-        table.row(row.iter().map(sql::text));
+        table.row(row.iter().map(|cell| sql::escaped(&sql::text(cell))));
     }
     Ok(table.render())
 }

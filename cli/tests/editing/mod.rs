@@ -99,9 +99,8 @@ fn jobs_that_were_cancelled_while_they_ran_are_trained_again_under_the_next_numb
     client.besom(["retry", "long"]).expect(0).says("1 job is back in the queue; 1 succeeded stays as it is");
     let ended = client.besom(["wait", "long"]).expect(0);
     assert!(ended.stdout.contains("long (synthetic data): completed, 2 succeeded"), "{ended}");
-    let attempts =
-        home.besom(["sql", "--format", "csv", "SELECT job_id, attempt, outcome FROM job_attempts ORDER BY 1, 2"]);
-    let attempts: Vec<&str> = attempts.stdout.lines().map(str::trim_end).skip(1).collect();
+    let attempts = home.tables("SELECT job_id, attempt, outcome FROM job_attempts ORDER BY 1, 2");
+    let attempts: Vec<&str> = attempts.lines().map(str::trim_end).skip(1).collect();
     assert_eq!(attempts, ["1,1,cancelled", "1,2,succeeded", "2,1,succeeded"]);
     // Of a paused sweep it is told that it is, also where a worker is there.
     client.besom([Path::new("submit"), &client.write("idle.yaml", &tiny_sweep("idle", 20, 1000))]).expect(0);

@@ -58,7 +58,7 @@ fn queries(world: &World) {
         "artifacts",
     ];
     for table in tables {
-        world.shows(["sql", "--format", "csv", &format!("SELECT * FROM {table}")]);
+        world.home.tables(&format!("SELECT * FROM {table}"));
     }
 }
 

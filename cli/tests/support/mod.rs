@@ -77,7 +77,8 @@ impl Home {
                 command
             }
         };
-        for name in ["BESOM_STORE", "BESOM_COORDINATOR", "BESOM_SLOTS", "BESOM_LISTEN", "BESOM_LOG"] {
+        for name in ["BESOM_STORE", "BESOM_COORDINATOR", "BESOM_SLOTS", "BESOM_LISTEN", "BESOM_READER_URL", "BESOM_LOG"]
+        {
             command.env_remove(name);
         }
         command.env("BESOM_HOME", self.path()).env("NO_COLOR", "1").env("RUST_BACKTRACE", "0");
@@ -96,6 +97,16 @@ impl Home {
         self.start(args).wait()
     }
 
+    /// What a statement on the tables of this home's store gives, as CSV with a line of names. `besom sql` reads the views of a SQLite store and nothing
+    /// else, so this goes past it; on Postgres it has the rights of the store's URL.
+    pub(crate) fn tables(&self, sql: &str) -> String {
+        if self.variable("BESOM_STORE").is_some_and(|store| store.starts_with("postgres")) {
+            return self.besom(["sql", "--format", "csv", sql]).expect(0).stdout;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(tables_of_sqlite(&self.path().join("besom.db"), sql)).expect("the store answers")
+    }
+
     /// Starts a coordinator on this home's store and a free port, and waits until it listens. Gives its URL too.
     pub(crate) fn coordinator<A: AsRef<OsStr>>(&self, more: impl IntoIterator<Item = A>) -> (Process, String) {
         let mut command = self.command(["coordinator", "--listen", "127.0.0.1:0"]);
@@ -104,6 +115,29 @@ impl Home {
         let url = process.url();
         (process, url)
     }
+}
+
+async fn tables_of_sqlite(path: &Path, sql: &str) -> sqlx::Result<String> {
+    use sqlx::{AssertSqlSafe, Column, ConnectOptions, Executor, Row, SqlSafeStr, Statement, TypeInfo, ValueRef};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = options.connect().await?;
+    let text = || AssertSqlSafe(sql.to_owned());
+    let statement = (&mut connection).prepare(text().into_sql_str()).await?;
+    let names: Vec<&str> = statement.columns().iter().map(Column::name).collect();
+    let mut lines = vec![names.join(",")];
+    for row in sqlx::query(text()).fetch_all(&mut connection).await? {
+        let cells = (0..row.len()).map(|index| {
+            let value = row.try_get_raw(index)?;
+            Ok(match value.type_info().name() {
+                _ if value.is_null() => String::new(),
+                "INTEGER" => row.try_get_unchecked::<i64, _>(index)?.to_string(),
+                "REAL" => format!("{:?}", row.try_get_unchecked::<f64, _>(index)?),
+                _ => String::from_utf8_lossy(&row.try_get_unchecked::<Vec<u8>, _>(index)?).into_owned(),
+            })
+        });
+        lines.push(cells.collect::<sqlx::Result<Vec<_>>>()?.join(","));
+    }
+    Ok(lines.join("\n") + "\n")
 }
 
 /// A process that ended.

@@ -168,7 +168,7 @@ impl Scenario {
         let bad = "SELECT job, state, attempts, error FROM runs WHERE state <> 'succeeded' OR attempts <> 1";
         assert_eq!(sql(&self.hub, bad).lines().count(), 1, "{}{}", sql(&self.hub, bad), said(&at_work));
         let sizes = "SELECT kind, sum(size) AS bytes FROM artifacts GROUP BY kind ORDER BY kind";
-        let sizes = sql(&self.hub, sizes);
+        let sizes = self.hub.tables(sizes);
         let mut sizes = sizes.lines().skip(1).map(|line| line.split_once(',').unwrap().1.parse::<f64>().unwrap());
         let (dataset, models) = (sizes.next().unwrap(), sizes.next().unwrap());
         assert!(dataset > 1.2e6 && models > 1.2e6 * workers as f64, "{dataset} {models}");
@@ -228,7 +228,7 @@ fn a_submission_over_a_slow_link(number: u32) {
     let ended = submit.wait_within(LIMIT).expect(0).says("dataset: storing, ");
     assert!(!ended.stderr.contains("trying again"), "{ended}");
     let (_, received) = scenario.link.carried();
-    let size = sql(&scenario.hub, "SELECT sum(size) AS bytes FROM artifacts");
+    let size = scenario.hub.tables("SELECT sum(size) AS bytes FROM artifacts");
     let size: f64 = size.lines().nth(1).unwrap().parse().unwrap();
     assert!(size > 4.8e6 && received / size < OVERHEAD, "received {received} for {size}");
 }

@@ -22,7 +22,7 @@ fn only_coordinators_write_state(backend: Backend) {
             let client = Home::new();
             let file = sweep_file(&client);
             let again = client.besom(["submit", file.to_str().unwrap(), "--coordinator", &other]).expect(0);
-            assert_eq!(world.sql("SELECT count(*) AS sweeps FROM sweeps").trim(), "sweeps\n1", "{again}");
+            assert_eq!(world.hub.tables("SELECT count(*) AS sweeps FROM sweeps").trim(), "sweeps\n1", "{again}");
             let homes = [Home::new(), Home::new()];
             let _first = world.worker(&homes[0], "first");
             let _second = homes[1].start(["worker", "--coordinator", &other, "--slots", "1", "--name", "second"]);
@@ -30,13 +30,13 @@ fn only_coordinators_write_state(backend: Backend) {
             world.assert_as_undisturbed();
         }
     }
-    let before = world.sql("SELECT count(*) AS jobs FROM jobs");
+    let before = world.hub.tables("SELECT count(*) AS jobs FROM jobs");
     for write in
         ["DELETE FROM jobs", "UPDATE jobs SET state = 'queued'", "DROP VIEW runs", "CREATE TABLE t (x INTEGER)"]
     {
         world.hub.besom(["sql", write]).expect(1).says("nothing can be changed");
     }
-    assert_eq!(world.sql("SELECT count(*) AS jobs FROM jobs"), before);
+    assert_eq!(world.hub.tables("SELECT count(*) AS jobs FROM jobs"), before);
 }
 
 /// The same jobs in another sweep, in another order, on another number of slots.

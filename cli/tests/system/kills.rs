@@ -3,7 +3,7 @@
 use besom_testkit::postgres::{PostgresServer, Stop};
 
 use crate::support::Home;
-use crate::world::{Backend, World, on_both, wait_for_row};
+use crate::world::{Backend, World, on_both, wait_for_table_row};
 
 /// All records that were acknowledged to anybody.
 const EPOCHS: &str = "SELECT job_id, attempt, epoch, loss FROM epochs ORDER BY job_id, attempt, epoch";
@@ -26,7 +26,7 @@ fn a_worker_killed_in_mid_epoch_costs_nothing_but_time(backend: Backend) {
     doomed.kill();
     world.wait_until_completed();
     world.assert_as_undisturbed();
-    let lost = world.sql("SELECT count(*) AS lost FROM job_attempts WHERE outcome = 'lost'");
+    let lost = world.hub.tables("SELECT count(*) AS lost FROM job_attempts WHERE outcome = 'lost'");
     assert_eq!(lost.trim(), "lost\n1");
     let why = world.sql("SELECT error FROM failures WHERE outcome = 'lost'");
     assert!(why.contains("worker doomed was last heard from at 20"), "{why}");
@@ -40,10 +40,10 @@ fn a_coordinator_killed_and_restarted_loses_nothing(backend: Backend) {
     let _workers: Vec<_> = homes.iter().zip(workers).map(|(home, name)| world.worker(home, name)).collect();
     for _ in 0..2 {
         world.wait_until_training();
-        let before = world.sql(EPOCHS);
+        let before = world.hub.tables(EPOCHS);
         world.kill_coordinator();
         world.start_coordinator();
-        let after = world.sql(EPOCHS);
+        let after = world.hub.tables(EPOCHS);
         for line in before.lines() {
             assert!(after.lines().any(|other| other == line), "acknowledged and gone: {line}");
         }
@@ -51,7 +51,7 @@ fn a_coordinator_killed_and_restarted_loses_nothing(backend: Backend) {
     world.wait_until_completed();
     world.assert_as_undisturbed();
     let wrong = "SELECT outcome FROM job_attempts WHERE outcome NOT IN ('succeeded')";
-    assert_eq!(world.sql(wrong).trim(), "outcome", "a restart is nobody's fault");
+    assert_eq!(world.hub.tables(wrong).trim(), "outcome", "a restart is nobody's fault");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_worker_that_is_stopped_politely_gives_its_job_back_at_once(backend: Backend
     leaving.signal("TERM");
     leaving.signal("CONT");
     leaving.wait().expect(0);
-    let outcome = world.sql(
+    let outcome = world.hub.tables(
         "SELECT a.outcome FROM job_attempts a JOIN workers w ON w.id = a.worker_id WHERE w.name = 'leaving' \
                              AND a.outcome <> 'succeeded'",
     );
@@ -98,7 +98,7 @@ fn a_worker_that_slept_past_its_lease_changes_nothing(backend: Backend) {
     let sleeper = world.worker(&homes[0], "sleeper");
     world.freeze_in_mid_job(&sleeper, "sleeper");
     let _other = world.worker(&homes[1], "other");
-    wait_for_row(
+    wait_for_table_row(
         &world.hub,
         "the loss of the sleeper's lease",
         "SELECT job_id FROM job_attempts WHERE outcome = 'lost'",

@@ -18,7 +18,7 @@ fn the_same_file_submitted_twice_and_from_two_clients_at_once_is_one_sweep(backe
     let _workers: Vec<_> = homes.iter().zip(names).map(|(home, name)| world.worker(home, name)).collect();
     world.wait_until_completed();
     world.assert_as_undisturbed();
-    assert_eq!(world.sql("SELECT count(*) AS sweeps FROM sweeps").trim(), "sweeps\n1");
+    assert_eq!(world.hub.tables("SELECT count(*) AS sweeps FROM sweeps").trim(), "sweeps\n1");
 }
 
 /// A store that any number may serve is not the submitter's alone: somebody else trains what it submits.
@@ -60,7 +60,7 @@ fn a_second_run_of_a_finished_sweep_trains_nothing() {
     let file = file.to_str().unwrap();
     let table = home.besom(["run", file]).expect(0).stdout;
     let attempts = "SELECT count(*) AS attempts FROM job_attempts";
-    let before = sql(&home, attempts);
+    let before = home.tables(attempts);
     assert_eq!(home.besom(["run", file]).expect(0).stdout, table);
-    assert_eq!(sql(&home, attempts), before);
+    assert_eq!(home.tables(attempts), before);
 }

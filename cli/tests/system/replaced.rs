@@ -31,7 +31,8 @@ fn a_store_that_is_begun_anew_takes_no_results_of_the_old_ones_workers(backend: 
     second.signal("CONT");
     world.wait_until_completed();
     world.assert_as_undisturbed();
-    let wrong = world.sql("SELECT outcome FROM job_attempts WHERE outcome NOT IN ('succeeded', 'lost', 'released')");
+    let wrong =
+        world.hub.tables("SELECT outcome FROM job_attempts WHERE outcome NOT IN ('succeeded', 'lost', 'released')");
     assert_eq!(wrong.trim(), "outcome");
     worker.terminate().expect(0);
 }
@@ -65,7 +66,7 @@ fn a_copy_that_is_put_back_takes_no_results_of_leases_that_it_never_granted(back
     worker.signal("CONT");
     eventually("the old worker trains for the copy", || {
         let of_old = "SELECT a.job_id FROM job_attempts a JOIN workers w ON w.id = a.worker_id WHERE w.name = 'old'";
-        world.sql(of_old).lines().count() > 1
+        world.hub.tables(of_old).lines().count() > 1
     });
     second.signal("CONT");
     world.wait_until_completed();

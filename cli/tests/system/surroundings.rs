@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::Home;
-use crate::world::{Backend, World, on_both, wait_for_row};
+use crate::world::{Backend, World, on_both, wait_for_table_row};
 
 on_both!(
     a_dataset_that_is_gone_from_the_store_is_waited_for_and_submitting_again_brings_it_back,
@@ -44,7 +44,7 @@ fn a_dataset_is_waited_for(backend: Backend, harm: Harm, says: &str) {
     let second = world.worker(&homes[1], "second");
     second.wait_for("submit the file again");
     // Told more than once: it is tried again, and stays what it is.
-    wait_for_row(
+    wait_for_table_row(
         &world.hub,
         "a second try",
         "SELECT job_id FROM job_attempts WHERE outcome = 'released' AND error IS NOT NULL GROUP BY job_id HAVING count(*) > 1",
@@ -66,7 +66,7 @@ fn a_dataset_is_waited_for(backend: Backend, harm: Harm, says: &str) {
     world.submit();
     watch.wait().expect(0);
     world.assert_as_undisturbed();
-    assert_eq!(world.sql(COSTS).trim(), "failures,losses\n0,0");
+    assert_eq!(world.hub.tables(COSTS).trim(), "failures,losses\n0,0");
     assert_eq!(world.sql("SELECT job FROM failures").trim(), "job");
     let sweeps = world.hub.besom([&["sweeps"][..], &at].concat()).expect(0).stdout;
     assert!(!sweeps.contains("waits"), "{sweeps}");
@@ -74,7 +74,7 @@ fn a_dataset_is_waited_for(backend: Backend, harm: Harm, says: &str) {
 
 /// The file of the sweep's dataset beside a SQLite store.
 fn artifact(world: &World) -> PathBuf {
-    let digest = world.sql("SELECT dataset FROM sweeps").lines().nth(1).unwrap().to_owned();
+    let digest = world.hub.tables("SELECT dataset FROM sweeps").lines().nth(1).unwrap().to_owned();
     world.hub.path().join("artifacts").join(&digest[..2]).join(digest)
 }
 

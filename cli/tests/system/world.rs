@@ -55,6 +55,12 @@ pub(crate) fn sql(home: &Home, query: &str) -> String {
     home.besom(["sql", "--format", "csv", query]).expect(0).stdout
 }
 
+/// Waits until a query on the tables answers at least one row.
+#[track_caller]
+pub(crate) fn wait_for_table_row(home: &Home, what: &str, query: &str) {
+    eventually(what, || home.tables(query).lines().count() > 1);
+}
+
 /// Waits until the query answers at least one row. A store that is not there yet has none.
 #[track_caller]
 pub(crate) fn wait_for_row(home: &Home, what: &str, query: &str) {

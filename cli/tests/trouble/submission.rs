@@ -51,7 +51,7 @@ impl World {
     }
 
     fn sweeps(&self) -> usize {
-        let rows = self.home.besom(["sql", "--format", "csv", "SELECT name FROM sweeps"]).expect(0);
+        let rows = self.home.besom(["sql", "--format", "csv", "SELECT sweep FROM sweep_progress"]).expect(0);
         rows.stdout.lines().count() - 1
     }
 }

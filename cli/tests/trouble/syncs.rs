@@ -47,7 +47,7 @@ fn fails_and_recovers(which: &str) {
     home.besom(submit).expect(0);
     let worker = home.start(["worker", "--coordinator", &url, "--slots", "1"]);
     eventually("the sweep ends", || {
-        let rows = home.besom(["sql", "--format", "csv", "SELECT state FROM sweeps"]);
+        let rows = home.besom(["sql", "--format", "csv", "SELECT state FROM sweep_progress"]);
         rows.stdout.contains("completed")
     });
     worker.terminate().expect(0);

@@ -1,4 +1,4 @@
-//! The three services: each handler converts, calls, converts.
+//! The services: each handler converts, calls, converts.
 //!
 //! Codes of errors stand in `status`, both sides of every type in `convert`; decisions are taken in `dispatcher`,
 //! `expander` and the store.
@@ -6,6 +6,7 @@
 mod artifacts;
 mod convert;
 mod create;
+mod queries;
 mod status;
 mod streams;
 mod sweeps;
@@ -14,6 +15,7 @@ mod watches;
 mod workers;
 
 pub(crate) use artifacts::Artifacts;
+pub(crate) use queries::QueryDesk;
 pub(crate) use sweeps::Sweeps;
 pub(crate) use unreadable::refused;
 pub(crate) use watches::Watches;

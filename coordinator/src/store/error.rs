@@ -213,6 +213,14 @@ pub(super) fn of_sqlite(store: impl ToString, error: &sqlx::Error) -> OpenError 
     unavailable(store, error, advice)
 }
 
+/// What SQLite says, and what to do about it.
+pub(super) fn sqlite_words(said: String, code: i32) -> String {
+    match sqlite_advice(code) {
+        Some(advice) => format!("{said}; {advice}"),
+        None => said,
+    }
+}
+
 fn sqlite_advice(code: i32) -> Option<&'static str> {
     use libsqlite3_sys as sqlite;
     match code {

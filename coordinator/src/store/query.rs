@@ -1,48 +1,49 @@
-//! SQL as people type it: one statement, read-only, beside a coordinator that writes or without one.
+//! SQL as people type it: one statement that only reads, beside a coordinator that writes or without one.
 //!
-//! Each database has guards of its own (`sqlite`, `postgres`), and what comes out is the same: names of columns and plain
-//! cells. The connection is made for the one statement, so no question, however long, holds up a lease.
+//! Each database has guards of its own (`sqlite`, `postgres`), and what comes out is the same: a
+//! table whose cells carry their types. A statement has a connection for itself, so none, however
+//! long, holds up a lease. Its rows come in batches as they are read, and everything that it may
+//! cost has a bound (`limits`).
 
-mod authorizer;
+mod limits;
 mod postgres;
-mod sqlite;
+mod queries;
+pub(super) mod sqlite;
 
 use std::fmt;
 
+use besom_sweep::{Cell, Table};
+
 use super::{error::OpenError, made::until_made, url::StoreUrl};
 
-/// What people ask for; named where a name is not found.
-const VIEWS: &str = "runs, best_runs, history, sweep_progress, worker_status";
+pub use limits::Limits;
+pub use queries::{Batches, Queries, Rights};
 
-/// The most that a result may hold, in bytes of memory: a question without a LIMIT must not take the machine down, and
-/// what is printed of it takes as much again.
-const MAX_RESULT: usize = 384 << 20;
+/// The documented views: what a statement may read.
+pub const VIEWS: [&str; 12] = [
+    "runs",
+    "best_runs",
+    "history",
+    "sweep_progress",
+    "worker_status",
+    "attempts",
+    "config_stats",
+    "importance",
+    "per_class",
+    "confusion",
+    "failures",
+    "slowest",
+];
 
-/// One value.
+/// A statement to be run.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Cell {
-    /// No value.
-    Null,
-    /// A whole number.
-    Integer(i64),
-    /// Any other number; a Postgres `numeric` too.
-    Float(f64),
-    /// Text. JSON is compact with sorted keys in both databases, a time of Postgres is `2026-11-23T17:30:00.123456Z`, and
-    /// whatever has no other variant is as the database prints it.
-    Text(String),
-    /// Postgres only; SQLite has 0 and 1.
-    Boolean(bool),
-    /// Bytes.
-    Blob(Vec<u8>),
-}
-
-/// What a statement gives.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueryResult {
-    /// Names, in order.
-    pub columns: Vec<String>,
-    /// As many cells as columns each.
-    pub rows: Vec<Vec<Cell>>,
+pub struct Query {
+    /// The statement.
+    pub statement: String,
+    /// The values of `$1`, `$2`, ...
+    pub parameters: Vec<Cell>,
+    /// What it may cost.
+    pub limits: Limits,
 }
 
 /// A place in the statement, both from 1, in characters.
@@ -54,7 +55,7 @@ pub struct Position {
     pub column: usize,
 }
 
-/// Why there is no result.
+/// Why there is no result, or not all of it.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// Not one statement that only reads.
@@ -70,65 +71,43 @@ pub enum QueryError {
         /// What might help.
         hint: Option<String>,
     },
+    /// A bound is met. The message names it and says what to do.
+    #[error("{0}")]
+    Bound(String),
+    /// There is no login that may run statements of readers. The message says how to make one.
+    #[error("{0}")]
+    NoReader(String),
     /// No connection.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The connection was lost, or the database is too busy.
     #[error("the database did not answer")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nobody waits for the result any more.
+    #[error("nobody waits for the result")]
+    Gone,
 }
 
-/// Runs one statement that only reads. Dropping the future gives up; Postgres notices within seconds.
+/// Runs one statement that only reads on a store of one's own, with the rights of its URL, and
+/// keeps the whole result. Dropping the future ends the statement.
 ///
 /// # Errors
-/// `Refused` for whatever could change something, for several statements and for parameters; the others as they say.
-pub async fn query(url: &StoreUrl, sql: &str) -> Result<QueryResult, QueryError> {
-    if sql.contains('\0') {
-        return Err(QueryError::Refused("the statement contains a NUL character".to_owned()));
-    }
+/// `Refused` for whatever could change something, for several statements and for parameters; the
+/// others as they say.
+pub async fn query(url: &StoreUrl, sql: &str) -> Result<Table, QueryError> {
+    let query = Query { statement: sql.to_owned(), parameters: Vec::new(), limits: Limits::OWN_STORE };
     until_made(url).await;
-    match url {
-        StoreUrl::Sqlite(path) => sqlite::query(path, sql).await,
-        StoreUrl::Postgres(url) => postgres::query(url, sql).await,
+    let mut batches = Queries::new(url, Rights::OfTheUrl).start(query);
+    let mut table = Table::default();
+    while let Some(batch) = batches.recv().await {
+        table.append(batch?);
     }
-}
-
-/// Rows as they come, and how much memory they take.
-struct Rows {
-    rows: Vec<Vec<Cell>>,
-    bytes: usize,
-    most: usize,
-}
-
-impl Rows {
-    fn new(most: usize) -> Self {
-        Self { rows: Vec::new(), bytes: 0, most }
-    }
-
-    fn push(&mut self, row: Vec<Cell>) -> Result<(), QueryError> {
-        let heap = |cell: &Cell| match cell {
-            Cell::Text(text) => text.len(),
-            Cell::Blob(bytes) => bytes.len(),
-            Cell::Null | Cell::Integer(_) | Cell::Float(_) | Cell::Boolean(_) => 0,
-        };
-        self.bytes += size_of_val(&row) + size_of_val(row.as_slice()) + row.iter().map(heap).sum::<usize>();
-        if self.bytes > self.most {
-            return Err(QueryError::Refused(format!(
-                "the result is too large: {} rows fill {} MiB; add a LIMIT, or choose fewer columns (besom export writes any size)",
-                self.rows.len(),
-                self.most >> 20
-            )));
-        }
-        self.rows.push(row);
-        Ok(())
-    }
+    Ok(table)
 }
 
 impl QueryError {
     fn writes() -> Self {
-        Self::Refused(
-            "only queries are possible here (SELECT, WITH, VALUES, EXPLAIN); nothing can be changed".to_owned(),
-        )
+        Self::Refused("only queries are possible here (SELECT, WITH, VALUES); nothing can be changed".to_owned())
     }
 
     fn several() -> Self {
@@ -139,8 +118,24 @@ impl QueryError {
         Self::Refused("there is no statement".to_owned())
     }
 
-    fn parameters() -> Self {
-        Self::Refused("the statement has parameters ($1, ?), for which there are no values".to_owned())
+    fn hidden(table: &str) -> Self {
+        Self::Refused(format!("{table} cannot be read here; {}", views_hint()))
+    }
+
+    fn function(name: &str) -> Self {
+        Self::Refused(format!("the function {name} cannot be used here; functions that compute can"))
+    }
+
+    fn parameter_form() -> Self {
+        Self::Refused("the statement has a parameter of another form; write $1, $2, ...".to_owned())
+    }
+
+    fn parameter_count(expected: usize, given: usize) -> Self {
+        let values = |count: usize| format!("{count} {}", if count == 1 { "value" } else { "values" });
+        Self::Refused(match given {
+            0 => format!("the statement has parameters ($1, ?) and expects {}, got none", values(expected)),
+            _ => format!("the statement expects {} for its parameters, got {given}", values(expected)),
+        })
     }
 }
 
@@ -171,28 +166,14 @@ impl<T: fmt::Display> fmt::Display for Suffix<'_, T> {
     }
 }
 
-/// Where a table is not known.
+/// Where a table is not known, or not to be read.
 fn views_hint() -> String {
-    format!("the views are {VIEWS}")
+    format!("the views are {}", VIEWS.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_result_that_would_fill_the_memory_is_refused() {
-        let mut rows = Rows::new(1 << 20);
-        let text = || vec![Cell::Text("x".repeat(1_000)), Cell::Integer(1)];
-        for _ in 0..900 {
-            rows.push(text()).unwrap();
-        }
-        let error = (0..200).find_map(|_| rows.push(text()).err()).unwrap().to_string();
-        assert!(
-            error.ends_with("rows fill 1 MiB; add a LIMIT, or choose fewer columns (besom export writes any size)"),
-            "{error}"
-        );
-    }
 
     #[test]
     fn positions_count_lines_and_characters() {
@@ -210,9 +191,10 @@ mod tests {
             position: Some(Position { line: 1, column: 15 }),
             hint: Some(views_hint()),
         };
-        assert_eq!(
-            error.to_string(),
-            "no such table: rnus, at line 1, column 15; the views are runs, best_runs, history, sweep_progress, worker_status"
+        assert!(
+            error
+                .to_string()
+                .starts_with("no such table: rnus, at line 1, column 15; the views are runs, best_runs, history, ")
         );
     }
 }

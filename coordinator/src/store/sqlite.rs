@@ -17,6 +17,7 @@ use super::{
     error::{OpenError, StoreError, of_sqlite},
     migrations,
     paths::folder_of,
+    query::sqlite::memory,
     url::{IS_FOLDER, StoreUrl},
     way::Way,
 };
@@ -70,7 +71,7 @@ impl SqliteStore {
     /// `Newer` if another build of besom knows more about the file; it is then untouched.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let unavailable = |error| unusable(path, &error);
-        syncs::listen();
+        prepare();
         refuse_foreign(path).await?;
         migrate(path).await?;
         let writer = SqlitePoolOptions::new()
@@ -96,7 +97,7 @@ impl SqliteStore {
     /// `NotFound` if there is no such file or no store in it; `Newer` as for [`SqliteStore::open`].
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         let unavailable = |error| unusable(path, &error);
-        syncs::listen();
+        prepare();
         Self::check_made(path).await?;
         let reader = readers(options(path).read_only(true), READERS).await.map_err(unavailable)?;
         let clock = Clock::start(&reader).await.map_err(unavailable)?;
@@ -190,6 +191,12 @@ impl SqliteArtifactIndex {
     }
 }
 
+/// What has to be said to SQLite before the process opens its first database.
+fn prepare() {
+    syncs::listen();
+    memory::install();
+}
+
 /// The answer where the file cannot be used.
 pub(super) fn unusable(path: &Path, error: &sqlx::Error) -> OpenError {
     let store = StoreUrl::of_file(path);
@@ -200,6 +207,8 @@ pub(super) fn unusable(path: &Path, error: &sqlx::Error) -> OpenError {
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
+    prepare();
+
     SqliteConnectOptions::new()
         .filename(path)
         // An answer leaves after the commit is on disk, not only in the log's buffer.

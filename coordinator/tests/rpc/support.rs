@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use besom_coordinator::open::{Opened, open};
 use besom_coordinator::store::StoreUrl;
+use besom_coordinator::store::query::{Queries, Rights};
 use besom_coordinator::{Coordinator, CoordinatorConfig, InProcess};
 use besom_proto::v1;
 use besom_proto::v1::artifact_service_client::ArtifactServiceClient;
+use besom_proto::v1::query_service_client::QueryServiceClient;
 use besom_proto::v1::sweep_service_client::SweepServiceClient;
 use besom_proto::v1::worker_service_client::WorkerServiceClient;
 use besom_sweep::TRAINER_VERSION;
@@ -29,6 +31,8 @@ pub(crate) struct Bench {
     pub(crate) coordinator: Coordinator,
     pub(crate) opened: Opened,
     pub(crate) dir: tempfile::TempDir,
+    #[allow(dead_code, reason = "the tests of statements use it")]
+    pub(crate) url: StoreUrl,
 }
 
 /// Clients of one coordinator.
@@ -37,6 +41,8 @@ pub(crate) struct Clients {
     pub(crate) sweeps: SweepServiceClient<Channel>,
     pub(crate) workers: WorkerServiceClient<Channel>,
     pub(crate) artifacts: ArtifactServiceClient<Channel>,
+    #[allow(dead_code, reason = "the tests of statements use it")]
+    pub(crate) queries: QueryServiceClient<Channel>,
 }
 
 /// A store in a temporary folder, without a coordinator.
@@ -54,15 +60,21 @@ impl Bench {
     /// On Postgres; the folder stays empty.
     pub(crate) async fn on_postgres(config: CoordinatorConfig) -> Self {
         let url = StoreUrl::Postgres(besom_testkit::postgres::database().await.url);
-        let (opened, dir) = (open(&url).await.unwrap(), tempfile::tempdir().unwrap());
-        let coordinator = Coordinator::start(opened.store.clone(), opened.artifacts.clone(), config).unwrap();
-        Self { coordinator, opened, dir }
+        Self::at(url, tempfile::tempdir().unwrap(), config).await
     }
 
     pub(crate) async fn with(config: CoordinatorConfig) -> Self {
-        let (opened, dir) = sqlite().await;
+        let dir = tempfile::tempdir().unwrap();
+        Self::at(StoreUrl::Sqlite(dir.path().join("besom.db")), dir, config).await
+    }
+
+    /// Readers have a role of their own, unless the configuration says something else.
+    pub(crate) async fn at(url: StoreUrl, dir: tempfile::TempDir, config: CoordinatorConfig) -> Self {
+        let opened = open(&url).await.unwrap();
+        let readers = || Some(Arc::new(Queries::new(&url, Rights::OfAReader { url: None })));
+        let config = CoordinatorConfig { queries: config.queries.clone().or_else(readers), ..config };
         let coordinator = Coordinator::start(opened.store.clone(), opened.artifacts.clone(), config).unwrap();
-        Self { coordinator, opened, dir }
+        Self { coordinator, opened, dir, url }
     }
 
     pub(crate) fn clients(&self) -> Clients {
@@ -76,7 +88,8 @@ impl Clients {
         Self {
             sweeps: SweepServiceClient::new(channel.clone()),
             workers: WorkerServiceClient::new(channel.clone()),
-            artifacts: ArtifactServiceClient::new(channel),
+            artifacts: ArtifactServiceClient::new(channel.clone()),
+            queries: QueryServiceClient::new(channel),
         }
     }
 

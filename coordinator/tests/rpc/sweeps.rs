@@ -170,7 +170,7 @@ async fn what_cannot_be_a_sweep_is_refused_before_anything_is_written() {
 async fn one_row_per_point_although_the_first_coordinator_stops_before_all_jobs_are_created() {
     let (opened, _dir) = sqlite().await;
     // Without an expander only the first batch is written.
-    let stopped = Coordinator::read_only(opened.store.clone(), opened.artifacts.clone());
+    let stopped = Coordinator::read_only(opened.store.clone(), opened.artifacts.clone(), None);
     let mut clients = Clients::of(&stopped.connector());
     let sweep = clients.submit("large", 12_000).await;
     assert_eq!((sweep.jobs_created, sweep.jobs_total), (5_000, 12_000));

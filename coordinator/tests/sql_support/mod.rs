@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
+pub(crate) mod asking;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use besom_coordinator::{

@@ -1,139 +1,213 @@
-//! Questions to Postgres, in a session and a transaction that are read-only.
+//! Statements on Postgres, in a session and a transaction that are read-only.
 //!
-//! The statement is prepared first: that takes one statement only and tells names and types even where no row comes. It
-//! then runs under the simple protocol, whose answers are text: every type has one, `numeric` included.
+//! The statement is prepared first: that takes one statement only and tells names, types and
+//! parameters even where no row comes. It then runs under the simple protocol, whose answers are
+//! text: every type has one, `numeric` included.
 
-use std::time::Duration;
+mod cells;
+mod own;
+mod reader;
+mod relay;
+mod words;
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use futures_util::TryStreamExt;
 use sqlx::{
-    AssertSqlSafe, Column, Connection, Either, Executor, Row, SqlSafeStr, Statement, TypeInfo, ValueRef,
-    postgres::{PgDatabaseError, PgErrorPosition, PgRow},
+    AssertSqlSafe, Column, Either, Executor, PgConnection, SqlSafeStr, Statement, TypeInfo,
+    postgres::{PgConnectOptions, PgDatabaseError, PgErrorPosition},
+};
+use tokio::sync::Mutex;
+
+use self::{
+    reader::{CONNECT_TIMEOUT, Missing},
+    relay::Relay,
+};
+use super::{
+    Position, Query, QueryError, Rights,
+    limits::{Limits, MAX_ROW, row_too_large},
+    queries::Sender,
+    views_hint,
+};
+use crate::store::{
+    StoreUrl,
+    error::{of_postgres, plain},
+    postgres::connect,
+    url::{hide_password, postgres_options},
 };
 
-use super::{Cell, MAX_RESULT, Position, QueryError, QueryResult, Rows, views_hint};
-use crate::store::{error::plain, postgres::connect, url::postgres_options};
+/// What the server may send between two rows: a row, an error or the description of a result.
+const MAX_MESSAGE: usize = MAX_ROW + (1 << 20);
 
-/// A host that does not answer at all must not look like a long question.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Of the session. A question may take as long as it likes, but not longer than somebody waits for it.
-const SESSION: [(&str, &str); 7] = [
+/// The settings of a session, beside its bound on time.
+const SESSION: [(&str, &str); 10] = [
     ("default_transaction_read_only", "on"),
-    ("statement_timeout", "0"),
-    ("client_connection_check_interval", "2s"),
+    ("client_connection_check_interval", "1s"),
+    ("idle_in_transaction_session_timeout", "60s"),
+    ("lock_timeout", "5s"),
     // Compiling a plan takes longer than it saves of a question that a person waits for.
     ("jit", "off"),
+    // One statement takes one core of the server.
+    ("max_parallel_workers_per_gather", "0"),
     ("timezone", "UTC"),
     ("datestyle", "ISO"),
     ("bytea_output", "hex"),
+    ("standard_conforming_strings", "on"),
 ];
 
-/// A read-only transaction still lets COPY write files, and CALL or DO run programs.
-const QUERIES: [&str; 6] = ["SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "SHOW"];
+/// What somebody who reads with the rights of a URL may ask beside queries.
+const OWN_QUERIES: [&str; 2] = ["EXPLAIN", "SHOW"];
 
-pub(super) async fn query(url: &str, sql: &str) -> Result<QueryResult, QueryError> {
-    match first_word(sql) {
-        None => return Err(QueryError::nothing()),
-        Some(word) if QUERIES.iter().any(|query| word.eq_ignore_ascii_case(query)) => {}
-        Some(_) => return Err(QueryError::writes()),
+/// How long it is believed that there can be no role for readers.
+const BELIEVED: Duration = Duration::from_secs(60);
+
+/// Runs statements on one database.
+pub(super) struct Postgres {
+    url: String,
+    rights: Rights,
+    login: Mutex<Option<Login>>,
+}
+
+/// As whom readers log in.
+enum Login {
+    Reader(Box<PgConnectOptions>),
+    Missing(Missing, Instant),
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Postgres").field("url", &hide_password(&self.url)).finish_non_exhaustive()
     }
-    let options = postgres_options(url)?.application_name("besom sql").options(SESSION);
-    let mut connection = connect(url, &options, CONNECT_TIMEOUT).await?;
-    let failed = |error| failed(sql, error);
-    sqlx::raw_sql("BEGIN READ ONLY").execute(&mut connection).await.map_err(failed)?;
-    let text = || AssertSqlSafe(sql.to_owned());
-    let statement = (&mut connection).prepare(text().into_sql_str()).await.map_err(failed)?;
-    if matches!(statement.parameters(), Some(Either::Left(types)) if !types.is_empty()) {
-        return Err(QueryError::parameters());
+}
+
+impl Postgres {
+    pub(super) fn new(url: &str, rights: Rights) -> Self {
+        Self { url: url.to_owned(), rights, login: Mutex::new(None) }
+    }
+
+    /// Makes or checks the login for readers.
+    pub(super) async fn prepare(&self) -> Result<(), QueryError> {
+        self.login("").await.map(drop)
+    }
+
+    /// How to connect for this statement.
+    async fn login(&self, statement: &str) -> Result<PgConnectOptions, QueryError> {
+        let Rights::OfAReader { url: named } = &self.rights else { return Ok(postgres_options(&self.url)?) };
+        let mut login = self.login.lock().await;
+        if let Some(Login::Reader(options)) = &*login {
+            return Ok(*options.clone());
+        }
+        let believed = matches!(&*login, Some(Login::Missing(_, since)) if since.elapsed() < BELIEVED);
+        if !believed {
+            let found = match named {
+                Some(url) => Ok(reader::named(url).await?),
+                None => reader::make(&self.url).await?,
+            };
+            *login = Some(match found {
+                Ok(options) => Login::Reader(Box::new(options)),
+                Err(missing) => Login::Missing(missing, Instant::now()),
+            });
+        }
+        match &*login {
+            Some(Login::Reader(options)) => Ok(*options.clone()),
+            Some(Login::Missing(..)) | None if own::is_own(statement) => Ok(postgres_options(&self.url)?),
+            Some(Login::Missing(missing, _)) => Err(missing.told(&self.url)),
+            None => Err(QueryError::NoReader("there is no role for readers".to_owned())),
+        }
+    }
+
+    /// A read-only transaction stops no superuser from ending other sessions, or from reading the
+    /// server's files.
+    async fn warn_of_superuser(&self, connection: &mut PgConnection) {
+        let asked = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user";
+        if let Ok(true) = sqlx::query_scalar(asked).fetch_one(connection).await {
+            tracing::warn!(
+                store = hide_password(&self.url),
+                "this URL logs in as a superuser, whom nothing stops; use a role of readers, or ask through the coordinator"
+            );
+        }
+    }
+
+    pub(super) async fn run(&self, query: &Query, mut sender: Sender) -> Result<(), QueryError> {
+        let sql = &query.statement;
+        if self.rights == Rights::OfTheUrl {
+            words::check_first(sql, &OWN_QUERIES)?;
+        } else {
+            words::check_first(sql, &[])?;
+            words::check(sql)?;
+        }
+        let login = self.login(sql).await?;
+        let time = sender.deadline().saturating_duration_since(Instant::now()).as_millis().max(1).to_string();
+        let options = login.application_name("besom sql").options(SESSION).options([("statement_timeout", time)]);
+        let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {CONNECT_TIMEOUT:?}")));
+        let started = tokio::time::timeout(CONNECT_TIMEOUT, Relay::start(options, MAX_MESSAGE)).await;
+        let (relay, options) = started.unwrap_or_else(late).map_err(|error| unreached(&self.url, error))?;
+        let mut connection = connect(&self.url, &options, CONNECT_TIMEOUT).await?;
+        if self.rights == Rights::OfTheUrl {
+            self.warn_of_superuser(&mut connection).await;
+        }
+        let result = rows(&mut connection, query, &relay, &mut sender).await;
+        // Nothing is to be kept of the transaction, and the server notices a closed connection
+        // while it still works.
+        drop(connection);
+        match result {
+            Err(QueryError::Unavailable(_)) if relay.is_cut() => Err(row_too_large()),
+            Err(error) => Err(error),
+            Ok(()) => sender.finish().await,
+        }
+    }
+}
+
+async fn rows(
+    connection: &mut PgConnection,
+    query: &Query,
+    relay: &Relay,
+    sender: &mut Sender,
+) -> Result<(), QueryError> {
+    let sql = &query.statement;
+    let failed = |error| failed(sql, &query.limits, error);
+    sqlx::raw_sql("BEGIN READ ONLY").execute(&mut *connection).await.map_err(failed)?;
+    let statement = (&mut *connection).prepare(AssertSqlSafe(sql.clone()).into_sql_str()).await.map_err(failed)?;
+    let count = match statement.parameters() {
+        Some(Either::Left(types)) => types.len(),
+        Some(Either::Right(count)) => count,
+        None => 0,
+    };
+    if count != query.parameters.len() {
+        return Err(QueryError::parameter_count(count, query.parameters.len()));
     }
     let columns = statement.columns();
-    let types: Vec<&str> = columns.iter().map(|column| column.type_info().name()).collect();
-    let mut rows = Rows::new(MAX_RESULT);
-    let mut found = sqlx::raw_sql(text()).fetch(&mut connection);
-    while let Some(row) = found.try_next().await.map_err(failed)? {
-        rows.push(cells(&row, &types).map_err(failed)?)?;
-    }
-    drop(found);
-    let columns = columns.iter().map(|column| column.name().to_owned()).collect();
-    connection.close().await.map_err(failed)?;
-    Ok(QueryResult { columns, rows: rows.rows })
-}
-
-/// Behind space, comments and parentheses.
-fn first_word(sql: &str) -> Option<&str> {
-    let mut rest = sql;
-    loop {
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '(' || c == ';');
-        if let Some(comment) = rest.strip_prefix("--") {
-            rest = comment.split_once('\n').map_or("", |(_, rest)| rest);
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            rest = behind_comment(comment);
-        } else {
-            break;
-        }
-    }
-    let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
-    (!rest.is_empty()).then(|| &rest[..end])
-}
-
-/// Comments of Postgres nest.
-fn behind_comment(comment: &str) -> &str {
-    let (mut depth, mut rest) = (1, comment);
-    while depth > 0 {
-        let Some(at) = rest.find(['*', '/']) else { return "" };
-        rest = &rest[at..];
-        if let Some(inner) = rest.strip_prefix("/*") {
-            (depth, rest) = (depth + 1, inner);
-        } else if let Some(outer) = rest.strip_prefix("*/") {
-            (depth, rest) = (depth - 1, outer);
-        } else {
-            rest = &rest[1..];
-        }
-    }
-    rest
-}
-
-fn cells(row: &PgRow, types: &[&str]) -> Result<Vec<Cell>, sqlx::Error> {
-    types
-        .iter()
-        .enumerate()
-        .map(|(index, kind)| {
-            let value = row.try_get_raw(index)?;
-            if value.is_null() {
-                return Ok(Cell::Null);
-            }
-            let text = value.as_str().map_err(sqlx::Error::Decode)?;
-            Ok(cell(kind, text))
-        })
-        .collect()
-}
-
-/// Text of a type that is not as expected stays text.
-fn cell(kind: &str, text: &str) -> Cell {
-    let known = match kind {
-        "INT2" | "INT4" | "INT8" | "OID" => text.parse().map(Cell::Integer).ok(),
-        "FLOAT4" | "FLOAT8" => text.parse().map(Cell::Float).ok(),
-        "NUMERIC" if text.contains(['.', 'N', 'I']) => text.parse().map(Cell::Float).ok(),
-        "NUMERIC" => text.parse().map(Cell::Integer).ok(),
-        "BOOL" => Some(Cell::Boolean(text == "t")),
-        "BYTEA" => bytes(text).map(Cell::Blob),
-        // As SQLite has it: written by besom, with sorted keys and without spaces.
-        "JSON" | "JSONB" => {
-            serde_json::from_str::<serde_json::Value>(text).ok().map(|json| Cell::Text(json.to_string()))
-        }
-        "TIMESTAMPTZ" => text.strip_suffix("+00").map(|utc| Cell::Text(format!("{}Z", utc.replacen(' ', "T", 1)))),
-        _ => None,
+    let types: Vec<String> = columns.iter().map(|column| column.type_info().name().to_owned()).collect();
+    sender.begin(columns.iter().map(|column| column.name().to_owned()).collect());
+    drop(statement);
+    relay.arrived();
+    let text = if count == 0 {
+        sql.clone()
+    } else {
+        // The text was one statement when it was prepared, and is no more than that behind these words.
+        let prepare = format!("PREPARE besom_query AS {sql}");
+        sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await.map_err(failed)?;
+        let values: Vec<String> = query.parameters.iter().map(cells::literal).collect();
+        format!("EXECUTE besom_query({})", values.join(", "))
     };
-    known.unwrap_or_else(|| Cell::Text(text.to_owned()))
+    let mut found = sqlx::raw_sql(AssertSqlSafe(text)).fetch(connection);
+    while let Some(row) = found.try_next().await.map_err(failed)? {
+        relay.arrived();
+        if let Some(batch) = sender.take(cells::cells(&row, &types).map_err(failed)?)? {
+            sender.send(batch).await?;
+        }
+    }
+    Ok(())
 }
 
-fn bytes(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix(r"\x")?;
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect()
+fn unreached(url: &str, error: io::Error) -> QueryError {
+    of_postgres(StoreUrl::Postgres(url.to_owned()), &sqlx::Error::Io(error)).into()
 }
 
-fn failed(sql: &str, error: sqlx::Error) -> QueryError {
+fn failed(sql: &str, limits: &Limits, error: sqlx::Error) -> QueryError {
     let sqlx::Error::Database(problem) = &error else { return QueryError::Unavailable(plain(&error).into()) };
     let Some(problem) = problem.try_downcast_ref::<PgDatabaseError>() else {
         return QueryError::Unavailable(plain(&error).into());
@@ -141,6 +215,16 @@ fn failed(sql: &str, error: sqlx::Error) -> QueryError {
     match problem.code() {
         "25006" => QueryError::writes(),
         "42601" if problem.message().contains("multiple commands") => QueryError::several(),
+        // Somebody cancelled it: the bound on time, or an administrator.
+        "57014" => limits.too_long(),
+        "53100" | "53200" => QueryError::Bound(format!(
+            "the database server has no room left for the statement ({}); choose fewer rows or columns",
+            problem.message()
+        )),
+        "53400" => QueryError::Bound(format!(
+            "the statement sorts or groups more than fits in the server's bound on temporary files ({}); choose fewer rows or columns",
+            problem.message()
+        )),
         code if code.starts_with("57P") || code.starts_with("08") || code.starts_with("53") => {
             QueryError::Unavailable(plain(&error).into())
         }
@@ -151,51 +235,9 @@ fn failed(sql: &str, error: sqlx::Error) -> QueryError {
                 Some(PgErrorPosition::Internal { .. }) | None => None,
             },
             hint: match code {
-                "42P01" => Some(views_hint()),
+                "42P01" | "42501" => Some(views_hint()),
                 _ => problem.hint().map(str::to_owned),
             },
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_word_stands_behind_comments() {
-        for (sql, word) in [
-            ("SELECT 1", Some("SELECT")),
-            ("  -- a comment\n /* another /* nested */ one */ (\n(select 1))", Some("select")),
-            ("/* SELECT */ DROP TABLE x", Some("DROP")),
-            ("with x as (select 1) select * from x", Some("with")),
-            ("-- only this", None),
-            ("/* never closed", None),
-            (" ;", None),
-            ("\"quoted\"", Some("")),
-        ] {
-            assert_eq!(first_word(sql), word, "{sql}");
-        }
-    }
-
-    #[test]
-    fn every_text_of_postgres_becomes_a_cell() {
-        for (kind, text, expected) in [
-            ("INT8", "-9223372036854775808", Cell::Integer(i64::MIN)),
-            ("FLOAT8", "0.1", Cell::Float(0.1)),
-            ("FLOAT8", "1e-07", Cell::Float(1e-7)),
-            ("FLOAT8", "-Infinity", Cell::Float(f64::NEG_INFINITY)),
-            ("NUMERIC", "2.5000000000000000", Cell::Float(2.5)),
-            ("NUMERIC", "42", Cell::Integer(42)),
-            ("NUMERIC", "9223372036854775808", Cell::Text("9223372036854775808".to_owned())),
-            ("BOOL", "t", Cell::Boolean(true)),
-            ("BYTEA", r"\x00ff", Cell::Blob(vec![0, 255])),
-            ("JSONB", r#"{"b": [32, 32], "aa": 1e-07}"#, Cell::Text(r#"{"aa":1e-7,"b":[32,32]}"#.to_owned())),
-            ("TIMESTAMPTZ", "2026-11-23 17:30:00.5+00", Cell::Text("2026-11-23T17:30:00.5Z".to_owned())),
-            ("DATE", "2026-11-23", Cell::Text("2026-11-23".to_owned())),
-            ("TEXT[]", "{a,b}", Cell::Text("{a,b}".to_owned())),
-        ] {
-            assert_eq!(cell(kind, text), expected, "{kind} {text}");
-        }
     }
 }

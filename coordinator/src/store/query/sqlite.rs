@@ -1,97 +1,177 @@
-//! Questions to SQLite, on a connection of their own that can only select.
+//! Statements on SQLite: each has a connection and a thread of its own, which can only select from the views.
 
-use std::path::Path;
+mod authorizer;
+mod functions;
+pub(in crate::store) mod memory;
+mod names;
+mod patterns;
+mod spill;
+mod statement;
 
-use futures_util::TryStreamExt;
-use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row, SqlSafeStr, Statement, TypeInfo, ValueRef,
-    sqlite::{SqliteConnectOptions, SqliteRow},
+use std::{collections::BTreeSet, path::Path, time::Instant};
+
+use besom_sweep::Cell;
+use libsqlite3_sys as ffi;
+use tokio::runtime::Handle;
+
+use self::{
+    authorizer::Denied,
+    memory::Budget,
+    statement::{Connection, Problem, Refusal, Statement, Stop, Watch},
 };
+use super::{Position, Query, QueryError, limits::Limits, queries::Sender, views_hint};
+use crate::store::{OpenError, StoreUrl, error::sqlite_words, url::IS_FOLDER};
 
-use super::{
-    Cell, MAX_RESULT, Position, QueryError, QueryResult, Rows,
-    authorizer::{self, Refusal},
-    views_hint,
-};
-use crate::store::{
-    error::{OpenError, plain},
-    sqlite::unusable,
-};
+/// The largest value, in bytes: the confusion matrix of a thousand classes is one value.
+const MAX_VALUE: usize = 16 << 20;
 
-/// The extended code for a database in WAL mode whose -wal file this user would have to make and may not.
-const READONLY_CANTINIT: &str = "1544";
+/// What SQLite may have in memory for one statement.
+const MAX_MEMORY: usize = 64 << 20;
 
-pub(super) async fn query(path: &Path, sql: &str) -> Result<QueryResult, QueryError> {
+/// What the temporary files of all statements may hold.
+const MAX_SPILL: u64 = 1 << 30;
+
+/// Runs the statement on this thread, which is none of the runtime's.
+pub(super) fn run(path: &Path, query: &Query, runtime: &Handle, sender: &mut Sender) -> Result<(), QueryError> {
+    let deadline = sender.deadline();
     if !path.exists() {
         let what = format!("no database {}: run or submit a sweep first", path.display());
         return Err(OpenError::NotFound { what }.into());
     }
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .read_only(true)
-        .pragma("query_only", "on")
-        .disable_statement_logging();
-    let mut connection = options.connect().await.map_err(|error| unusable(path, &error))?;
-    authorizer::guard(&mut connection.lock_handle().await.map_err(failed)?, sql)
-        .map_err(|refusal| refused(path, sql, refusal))?;
-    let text = || AssertSqlSafe(sql.to_owned());
-    let statement = (&mut connection).prepare(text().into_sql_str()).await.map_err(failed)?;
-    let columns: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-    drop(statement);
-    let mut rows = Rows::new(MAX_RESULT);
-    let mut found = sqlx::query(text()).fetch(&mut connection);
-    while let Some(row) = found.try_next().await.map_err(failed)? {
-        let cells: Result<_, _> = (0..row.len()).map(|index| cell(&row, index)).collect();
-        rows.push(cells.map_err(failed)?)?;
+    memory::install();
+    if !memory::is_in_use() {
+        return Err(QueryError::Unavailable("SQLite was in use before its memory could be bounded".into()));
     }
-    drop(found);
-    connection.close().await.map_err(failed)?;
-    Ok(QueryResult { columns, rows: rows.rows })
-}
-
-/// SQLite has types of values, not of columns.
-fn cell(row: &SqliteRow, index: usize) -> Result<Cell, sqlx::Error> {
-    let value = row.try_get_raw(index)?;
-    if value.is_null() {
-        return Ok(Cell::Null);
+    let _budget = Budget::enter(MAX_MEMORY, deadline)
+        .ok_or_else(|| QueryError::Bound("too many statements run at once; try again in a moment".to_owned()))?;
+    if let Some(view) = names::shadowed_view(&query.statement) {
+        return Err(QueryError::Refused(format!(
+            "{view} is the name of a view; give the table expression in WITH, or the window, another name"
+        )));
     }
-    let kind = value.type_info();
-    Ok(match kind.name() {
-        "INTEGER" => Cell::Integer(row.try_get_unchecked(index)?),
-        "REAL" => Cell::Float(row.try_get_unchecked(index)?),
-        "TEXT" => {
-            let bytes: Vec<u8> = row.try_get_unchecked(index)?;
-            Cell::Text(String::from_utf8_lossy(&bytes).into_owned())
-        }
-        _ => Cell::Blob(row.try_get_unchecked(index)?),
-    })
-}
-
-fn refused(path: &Path, sql: &str, refusal: Refusal) -> QueryError {
-    match refusal {
-        Refusal::Denied => QueryError::writes(),
+    let connection =
+        Connection::open(path, Watch::new(deadline, sender.is_gone())).map_err(|problem| unopened(path, problem))?;
+    if let Some(table) = names::named_tables(&query.statement).iter().find(|name| connection.has_table(name)) {
+        return Err(QueryError::hidden(table));
+    }
+    let limits = &query.limits;
+    let failed = |problem| failed(&query.statement, limits, connection.stopped(), deadline, problem);
+    let mut statement = connection.prepare(&query.statement).map_err(|refusal| match refusal {
+        Refusal::Denied(Denied::Table(table)) => QueryError::hidden(&table),
+        Refusal::Denied(Denied::Function(name)) => QueryError::function(&name),
+        Refusal::Denied(Denied::Action) => QueryError::writes(),
         Refusal::Several => QueryError::several(),
         Refusal::Nothing => QueryError::nothing(),
-        Refusal::Parameters => QueryError::parameters(),
-        Refusal::Sql { code, .. } if code.to_string() == READONLY_CANTINIT => {
-            let problem =
-                "it cannot be read without the right to write beside it: start the coordinator, or copy the file";
-            OpenError::Unavailable { store: format!("sqlite:{}", path.display()), problem: problem.to_owned() }.into()
+        Refusal::Problem(problem) => failed(problem),
+    })?;
+    bind(&mut statement, &query.parameters, failed)?;
+    sender.begin(statement.columns());
+    while let Some(row) = statement.next().map_err(failed)? {
+        if let Some(batch) = sender.take(row)? {
+            runtime.block_on(sender.send(batch))?;
         }
-        Refusal::Sql { message, offset, .. } => {
-            let index = offset.and_then(|offset| sql.get(..offset)).map(|before| before.chars().count());
-            let hint = message.starts_with("no such table").then(views_hint);
-            QueryError::Sql { message, position: index.map(|index| Position::of(sql, index)), hint }
+    }
+    Ok(())
+}
+
+/// Gives `$1`, `$2`, ... their values. SQLite would take a missing one for null.
+fn bind(
+    statement: &mut Statement<'_>,
+    values: &[Cell],
+    failed: impl Fn(Problem) -> QueryError,
+) -> Result<(), QueryError> {
+    let numbers: Vec<usize> = statement
+        .parameters()
+        .into_iter()
+        .map(|name| number(name.as_deref()).ok_or_else(QueryError::parameter_form))
+        .collect::<Result<_, _>>()?;
+    let expected: BTreeSet<usize> = numbers.iter().copied().collect();
+    let count = expected.last().copied().unwrap_or(0);
+    if count != values.len() {
+        return Err(QueryError::parameter_count(count, values.len()));
+    }
+    if let Some(missing) = (1..=count).find(|number| !expected.contains(number)) {
+        return Err(QueryError::Refused(format!(
+            "the statement has ${count} and no ${missing}; number the parameters from $1"
+        )));
+    }
+    for (place, number) in numbers.into_iter().enumerate() {
+        statement.bind(place, &values[number - 1]).map_err(&failed)?;
+    }
+    Ok(())
+}
+
+/// Of `$1`, and of `$1::bigint`, which SQLite takes for one name.
+fn number(name: Option<&str>) -> Option<usize> {
+    let name = name?.strip_prefix('$')?;
+    let digits = name.find(|character: char| !character.is_ascii_digit()).unwrap_or(name.len());
+    let rest = &name[digits..];
+    let number: usize = name[..digits].parse().ok()?;
+    (number > 0 && (rest.is_empty() || rest.starts_with("::"))).then_some(number)
+}
+
+fn unopened(path: &Path, problem: Problem) -> QueryError {
+    let store = StoreUrl::of_file(path).to_string();
+    let said = match problem.code {
+        // A file in write-ahead mode whose last user closed it cleanly can only be opened by
+        // somebody who may write beside it.
+        ffi::SQLITE_READONLY_DIRECTORY | ffi::SQLITE_READONLY_CANTINIT => {
+            "it cannot be read without the right to write beside it: start the coordinator, or copy the file".to_owned()
+        }
+        _ if path.is_dir() => IS_FOLDER.to_owned(),
+        code => sqlite_words(problem.message, code),
+    };
+    OpenError::Unavailable { store, problem: said }.into()
+}
+
+fn failed(sql: &str, limits: &Limits, stopped: Option<Stop>, deadline: Instant, problem: Problem) -> QueryError {
+    match (problem.code & 0xff, stopped) {
+        (ffi::SQLITE_INTERRUPT | ffi::SQLITE_NOMEM, Some(Stop::Gone)) => QueryError::Gone,
+        (ffi::SQLITE_INTERRUPT, Some(Stop::Spill)) => QueryError::Bound(format!(
+            "the statement sorts or groups more than {} GiB beyond its memory, which is the bound; choose fewer rows or columns",
+            MAX_SPILL >> 30
+        )),
+        (ffi::SQLITE_INTERRUPT, _) => limits.too_long(),
+        (ffi::SQLITE_NOMEM, _) if Instant::now() >= deadline => limits.too_long(),
+        (ffi::SQLITE_NOMEM, _) => QueryError::Bound(format!(
+            "the statement takes more than {} MiB of memory or has too many parts, which is the bound; choose fewer columns, or ask in \
+             smaller steps",
+            MAX_MEMORY >> 20
+        )),
+        (ffi::SQLITE_TOOBIG, _) => QueryError::Bound(format!(
+            "a value is larger than {} MiB, or the statement is too long, which is the bound; choose a part of it with substr",
+            MAX_VALUE >> 20
+        )),
+        (ffi::SQLITE_FULL, _) => QueryError::Bound(
+            "there is no room left for the temporary files of the statement; free some space, or choose fewer rows or columns"
+                .to_owned(),
+        ),
+        (ffi::SQLITE_BUSY, _) => QueryError::Unavailable(problem.message.into()),
+        _ => {
+            let index = problem.offset.and_then(|offset| sql.get(..offset)).map(|before| before.chars().count());
+            let hint = problem.message.starts_with("no such table").then(views_hint);
+            QueryError::Sql { message: problem.message, position: index.map(|index| Position::of(sql, index)), hint }
         }
     }
 }
 
-/// What fails after the statement was compiled: it meets a value that it cannot work with, or the database is busy.
-fn failed(error: sqlx::Error) -> QueryError {
-    match error {
-        sqlx::Error::Database(error) if error.code().as_deref() != Some("5") => {
-            QueryError::Sql { message: error.message().to_owned(), position: None, hint: None }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_numbered() {
+        for (name, expected) in [
+            (Some("$1"), Some(1)),
+            (Some("$12::bigint"), Some(12)),
+            (Some("$0"), None),
+            (Some("$x"), None),
+            (Some("$1x"), None),
+            (Some(":a"), None),
+            (Some("?1"), None),
+            (None, None),
+        ] {
+            assert_eq!(number(name), expected, "{name:?}");
         }
-        error => QueryError::Unavailable(plain(&error).into()),
     }
 }
