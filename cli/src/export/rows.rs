@@ -40,18 +40,19 @@ macro_rules! columns {
 }
 
 /// The view `runs`.
-pub(crate) const RUNS: [Column; 32] = columns![
+pub(crate) const RUNS: [Column; 34] = columns![
     sweep Text, sweep_id Integer, job Integer, state Text, optimizer Text, learning_rate Float, batch_size Integer,
     epochs Integer, hidden Text, activation Text, dropout Float, params Json, seed Integer, objective Float,
     final_loss Float, final_accuracy Float, final_val_loss Float, final_val_accuracy Float, best_val_loss Float,
     best_val_accuracy Float, best_epoch Integer, epochs_done Integer, seconds Float, worker Text, n_attempts Integer,
     error Text, started_at Time, ended_at Time, model Text, dataset Text, engine Text, device Text,
+    trainer Text, metrics Json,
 ];
 
 /// The view `history`.
-pub(crate) const HISTORY: [Column; 10] = columns![
+pub(crate) const HISTORY: [Column; 11] = columns![
     sweep Text, job Integer, epoch Integer, loss Float, accuracy Float, val_loss Float, val_accuracy Float,
-    learning_rate Float, seconds Float, metrics Json,
+    learning_rate Float, seconds Float, metrics Json, step Integer,
 ];
 
 /// The cells of a run.
@@ -89,6 +90,8 @@ pub(crate) fn run(run: &v1::Run) -> [Cell<'_>; RUNS.len()] {
         text(&run.dataset),
         text(&run.engine),
         text(&run.device),
+        text(&run.trainer),
+        text(&run.metrics),
     ]
 }
 
@@ -107,6 +110,7 @@ pub(crate) fn history<'a>(sweep: &'a str, job: i64, record: &v1::EpochRecord) ->
         Cell::Float(record.learning_rate),
         Cell::Float(record.seconds),
         metrics,
+        Cell::Integer(record.epoch.into()),
     ]
 }
 

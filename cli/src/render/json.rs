@@ -81,6 +81,8 @@ pub(crate) struct Run<'a> {
     dataset: &'a str,
     engine: &'a str,
     device: &'a str,
+    trainer: &'a str,
+    metrics: Option<&'a RawValue>,
 }
 
 impl<'a> From<&'a v1::Run> for Run<'a> {
@@ -118,6 +120,8 @@ impl<'a> From<&'a v1::Run> for Run<'a> {
             dataset: &run.dataset,
             engine: &run.engine,
             device: &run.device,
+            trainer: &run.trainer,
+            metrics: raw(&run.metrics),
         }
     }
 }

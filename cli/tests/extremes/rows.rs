@@ -62,15 +62,18 @@ pub(crate) fn odd_jobs(world: &World) {
         world.execute(&format!("UPDATE epochs SET {} WHERE job_id = {job}", set(&columns, &real)));
         let columns = [
             "final_mean",
-            "final_deviation",
+            "final_std",
             "final_low",
             "final_high",
             "best_mean",
-            "best_deviation",
+            "best_std",
             "best_low",
             "best_high",
             "mean_seconds",
-            "objective_mean",
+            "mean",
+            "std",
+            "low",
+            "high",
         ];
         world.execute(&format!("UPDATE config_sums SET {} WHERE job_id = {job}", set(&columns, &real)));
         world.execute(&format!("UPDATE importances SET value = {real} WHERE place = {}", place + 1));

@@ -51,7 +51,7 @@ fn a_finished_sweep_is_told_from_its_file_to_its_digests() {
     assert_says(section(&page, "failures"), &["no attempt failed, was lost or diverged"]);
 
     let stats = "SELECT final_val_accuracy_mean AS mean, final_val_accuracy_low AS low FROM config_stats \
-                 WHERE sweep = 'classic' ORDER BY objective_mean DESC LIMIT 1";
+                 WHERE sweep = 'classic' ORDER BY config_stats.mean DESC LIMIT 1";
     let stats = home.besom(["sql", "--format", "json", stats]).expect(0).json();
     let number = |name: &str| format!("{:.4}", stats[0][name].as_f64().unwrap());
     assert_says(
@@ -88,7 +88,7 @@ fn the_command_to_repeat_names_the_engine_that_the_file_does_not() {
 fn another_trainer_version_is_not_passed_off_as_this_build_s() {
     let home = trained(1);
     let database = home.path().join("besom.db");
-    let update = "UPDATE jobs SET config_hash = 'of another version'";
+    let update = "UPDATE jobs SET config_hash = zeroblob(32)";
     assert!(std::process::Command::new("sqlite3").arg(database).arg(update).status().unwrap().success());
     assert_says(section(&report(&home, "tiny", &[]), "repeat"), &["<dt>Trainer version</dt><dd>not "]);
 }

@@ -188,6 +188,8 @@ pub struct Run {
     pub dataset: Digest,
     pub engine: String,
     pub device: String,
+    pub trainer: String,
+    pub metrics: Params,
 }
 
 /// A worker process that registers.

@@ -22,7 +22,7 @@ impl Weight for Run {
         let texts = [&self.sweep, &self.optimizer, &self.hidden, &self.activation, &self.engine, &self.device];
         let maybe = [&self.worker, &self.error].into_iter().flatten();
         let texts: usize = texts.into_iter().chain(maybe).map(String::len).sum();
-        500 + texts + of_params(&self.params)
+        500 + texts + self.trainer.len() + of_params(&self.params) + of_params(&self.metrics)
     }
 }
 

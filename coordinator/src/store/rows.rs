@@ -653,6 +653,8 @@ pub(super) struct RunRow {
     dataset: String,
     engine: String,
     device: String,
+    trainer: String,
+    metrics: Shown<Params>,
 }
 
 impl TryFrom<RunRow> for Run {
@@ -699,6 +701,8 @@ impl TryFrom<RunRow> for Run {
             ended_at: row.ended_at.map(Timestamp),
             engine: row.engine,
             device: row.device,
+            trainer: row.trainer,
+            metrics: place.shown("metrics", row.metrics),
         })
     }
 }

@@ -42,7 +42,7 @@ pub(crate) const CORPUS: &[(On, Outcome, &str)] = &[
     (Both, Refused, "DELETE FROM epochs"),
     (Both, Refused, "MERGE INTO secrets s USING runs r ON true WHEN MATCHED THEN DELETE"),
     (Both, Refused, "WITH gone AS (DELETE FROM epochs RETURNING 1) SELECT * FROM gone"),
-    (Both, Refused, "WITH gone AS (SELECT 1 AS x) DELETE FROM epochs WHERE epoch IN (SELECT x FROM gone)"),
+    (Both, Refused, "WITH gone AS (SELECT 1 AS x) DELETE FROM epochs WHERE step IN (SELECT x FROM gone)"),
     (Both, Refused, "WITH new AS (INSERT INTO secrets VALUES ('x') RETURNING *) SELECT * FROM new"),
     (Both, Refused, "SELECT * INTO mine FROM runs"),
     (Both, Refused, "CREATE TABLE mine (x INTEGER)"),

@@ -122,6 +122,8 @@ pub(crate) fn run(run: Run) -> v1::Run {
         dataset: run.dataset.as_str().to_owned(),
         engine: run.engine,
         device: run.device,
+        trainer: run.trainer,
+        metrics: json(run.metrics),
     }
 }
 
