@@ -203,7 +203,7 @@ fn results_read_the_same_as_table_json_and_csv() {
     for (row, run) in sql.as_array().unwrap().iter().zip(runs.as_array().unwrap()) {
         for (column, value) in row.as_object().unwrap() {
             let value = match (column.as_str(), value) {
-                ("params", Value::String(text)) => serde_json::from_str(text).unwrap(),
+                ("params" | "metrics", Value::String(text)) => serde_json::from_str(text).unwrap(),
                 _ => value.clone(),
             };
             assert_eq!(value, run[column], "{column}");

@@ -61,7 +61,32 @@ ALTER TABLE job_attempts
     ADD COLUMN resumed_step BIGINT,
     ADD CHECK ((resumed_from IS NULL) = (resumed_step IS NULL)),
     ADD CHECK (resumed_from < attempt);
-CREATE INDEX job_attempts_resumed ON job_attempts (job_id, attempt) WHERE resumed_from IS NOT NULL;
+
+-- Of an attempt that went on from earlier ones: each of those, and the last of its steps that counts. What an attempt went on
+-- from may itself have gone on from another one.
+CREATE TABLE attempt_sources (
+    job_id    BIGINT NOT NULL,
+    attempt   BIGINT NOT NULL,
+    source    BIGINT NOT NULL,
+    last_step BIGINT NOT NULL,
+    PRIMARY KEY (job_id, attempt, source),
+    FOREIGN KEY (job_id, attempt) REFERENCES job_attempts (job_id, attempt),
+    FOREIGN KEY (job_id, source) REFERENCES job_attempts (job_id, attempt)
+);
+-- An attempt's sources follow from what it names, whoever writes it.
+CREATE FUNCTION besom_attempt_sources() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO attempt_sources (job_id, attempt, source, last_step)
+    SELECT NEW.job_id, NEW.attempt, NEW.resumed_from, NEW.resumed_step
+    UNION ALL
+    SELECT s.job_id, NEW.attempt, s.source, LEAST(s.last_step, NEW.resumed_step)
+    FROM attempt_sources s
+    WHERE s.job_id = NEW.job_id AND s.attempt = NEW.resumed_from;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER job_attempts_resumed AFTER INSERT ON job_attempts
+FOR EACH ROW WHEN (NEW.resumed_from IS NOT NULL) EXECUTE FUNCTION besom_attempt_sources();
 
 -- Ascending, with gaps where a trainer leaves some; the perceptron's are its epochs, from 1.
 ALTER TABLE epochs RENAME COLUMN epoch TO step;
@@ -127,18 +152,8 @@ JOIN sweeps s ON s.id = j.sweep_id
 LEFT JOIN workers w ON w.id = j.worker_id;
 
 -- The accepted attempt of an ended job, the current one of a running job. A queued job has neither. An attempt that went on
--- from an earlier one has that one's records up to where it went on, and then its own; `earlier` finds what those went on from
--- in turn.
+-- from earlier ones has their records up to where it went on, and then its own.
 CREATE VIEW history AS
-WITH RECURSIVE earlier (job_id, attempt, source, until) AS (
-    SELECT a.job_id, a.attempt, a.resumed_from, a.resumed_step
-    FROM job_attempts a
-    WHERE a.resumed_from IS NOT NULL
-    UNION ALL
-    SELECT e.job_id, e.attempt, a.resumed_from, LEAST(e.until, a.resumed_step)
-    FROM earlier e
-    JOIN job_attempts a ON a.job_id = e.job_id AND a.attempt = e.source AND a.resumed_from IS NOT NULL
-)
 SELECT s.name AS sweep,
        e.job_id AS job,
        e.step AS epoch,
@@ -166,10 +181,10 @@ SELECT s.name AS sweep,
        e.seconds,
        e.metrics,
        e.step
-FROM earlier r
-JOIN jobs j ON j.id = r.job_id AND j.attempt = r.attempt
+FROM jobs j
 JOIN sweeps s ON s.id = j.sweep_id
-JOIN epochs e ON e.job_id = r.job_id AND e.attempt = r.source AND e.step <= r.until
+JOIN attempt_sources r ON r.job_id = j.id AND r.attempt = j.attempt
+JOIN epochs e ON e.job_id = r.job_id AND e.attempt = r.source AND e.step <= r.last_step
 WHERE j.state <> 'queued';
 
 -- The best 1,000 of each sweep, straight from the index on (sweep_id, score). LATERAL reads it once a sweep; the form

@@ -261,6 +261,28 @@ FROM sweeps s
 WHERE s.id = config_sums.sweep_id
   AND s.metric = 'val_accuracy';
 
+-- Of an attempt that went on from earlier ones: each of those, and the last of its steps that counts. What an attempt went on
+-- from may itself have gone on from another one.
+CREATE TABLE attempt_sources (
+    job_id    INTEGER NOT NULL,
+    attempt   INTEGER NOT NULL,
+    source    INTEGER NOT NULL,
+    last_step INTEGER NOT NULL,
+    PRIMARY KEY (job_id, attempt, source),
+    FOREIGN KEY (job_id, attempt) REFERENCES job_attempts (job_id, attempt),
+    FOREIGN KEY (job_id, source) REFERENCES job_attempts (job_id, attempt)
+) STRICT, WITHOUT ROWID;
+-- An attempt's sources follow from what it names, whoever writes it.
+CREATE TRIGGER job_attempts_resumed AFTER INSERT ON job_attempts WHEN NEW.resumed_from IS NOT NULL
+BEGIN
+    INSERT INTO attempt_sources (job_id, attempt, source, last_step)
+    SELECT NEW.job_id, NEW.attempt, NEW.resumed_from, NEW.resumed_step
+    UNION ALL
+    SELECT s.job_id, NEW.attempt, s.source, min(s.last_step, NEW.resumed_step)
+    FROM attempt_sources s
+    WHERE s.job_id = NEW.job_id AND s.attempt = NEW.resumed_from;
+END;
+
 CREATE INDEX sweeps_dataset ON sweeps (dataset);
 -- Acquiring walks each sweep's queue in order; everything else that looks for queued jobs does too.
 CREATE INDEX jobs_queued ON jobs (sweep_id, id) WHERE state = 'queued';
@@ -281,7 +303,6 @@ CREATE INDEX jobs_sweep ON jobs (sweep_id, id);
 -- first one's leases. Ended attempts do not count, so that a request repeated much later is a fresh one.
 CREATE UNIQUE INDEX job_attempts_request ON job_attempts (request_id, worker_id, slot) WHERE outcome IS NULL;
 CREATE INDEX job_attempts_bad ON job_attempts (job_id, attempt) WHERE outcome IN ('failed', 'lost', 'diverged');
-CREATE INDEX job_attempts_resumed ON job_attempts (job_id, attempt) WHERE resumed_from IS NOT NULL;
 
 CREATE VIEW runs AS
 SELECT s.name AS sweep,
@@ -322,18 +343,8 @@ FROM jobs j
 JOIN sweeps s ON s.id = j.sweep_id;
 
 -- The accepted attempt of an ended job, the current one of a running job. A queued job has neither. An attempt that went on
--- from an earlier one has that one's records up to where it went on, and then its own; `earlier` finds what those went on from
--- in turn.
+-- from earlier ones has their records up to where it went on, and then its own.
 CREATE VIEW history AS
-WITH RECURSIVE earlier (job_id, attempt, source, until) AS (
-    SELECT a.job_id, a.attempt, a.resumed_from, a.resumed_step
-    FROM job_attempts a
-    WHERE a.resumed_from IS NOT NULL
-    UNION ALL
-    SELECT e.job_id, e.attempt, a.resumed_from, min(e.until, a.resumed_step)
-    FROM earlier e
-    JOIN job_attempts a ON a.job_id = e.job_id AND a.attempt = e.source AND a.resumed_from IS NOT NULL
-)
 SELECT s.name AS sweep,
        e.job_id AS job,
        e.step AS epoch,
@@ -361,10 +372,10 @@ SELECT s.name AS sweep,
        e.seconds,
        e.metrics,
        e.step
-FROM earlier r
-JOIN jobs j ON j.id = r.job_id AND j.attempt = r.attempt
+FROM jobs j
 JOIN sweeps s ON s.id = j.sweep_id
-JOIN epochs e ON e.job_id = r.job_id AND e.attempt = r.source AND e.step <= r.until
+JOIN attempt_sources r ON r.job_id = j.id AND r.attempt = j.attempt
+JOIN epochs e ON e.job_id = r.job_id AND e.attempt = r.source AND e.step <= r.last_step
 WHERE j.state <> 'queued';
 
 -- The best 1,000 of each sweep, straight from the index on (sweep_id, score). The window is partitioned by the name,

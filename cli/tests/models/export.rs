@@ -91,7 +91,7 @@ fn a_sweep_without_results_exports_empty_tables() {
     let file = home.write("tiny.yaml", &tiny_sweep("tiny", 2, 1));
     home.besom(["submit".as_ref(), file.as_os_str()]).expect(0);
     let csv = std::fs::read_to_string(export(&home, "history", "x.csv")).unwrap();
-    assert_eq!(csv, "sweep,job,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,metrics\n");
+    assert_eq!(csv, "sweep,job,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,metrics,step\n");
     assert_eq!(std::fs::read(export(&home, "history", "x.jsonl")).unwrap(), b"");
     let queued = std::fs::read_to_string(export(&home, "runs", "y.csv")).unwrap();
     assert_eq!(queued.matches(",queued,").count(), 2, "{queued}");

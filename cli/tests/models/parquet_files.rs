@@ -50,5 +50,5 @@ fn a_table_without_rows_has_its_columns() {
     let file = std::fs::File::open(export(&home, "history", "x.parquet")).unwrap();
     let reader = SerializedFileReader::new(file).unwrap();
     assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
-    assert_eq!(reader.metadata().file_metadata().schema().get_fields().len(), 10);
+    assert_eq!(reader.metadata().file_metadata().schema().get_fields().len(), 11);
 }
