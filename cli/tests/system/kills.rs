@@ -6,7 +6,7 @@ use crate::support::Home;
 use crate::world::{Backend, World, on_both, wait_for_table_row};
 
 /// All records that were acknowledged to anybody.
-const EPOCHS: &str = "SELECT job_id, attempt, epoch, loss FROM epochs ORDER BY job_id, attempt, epoch";
+const EPOCHS: &str = "SELECT job_id, attempt, step, loss FROM epochs ORDER BY job_id, attempt, step";
 
 on_both!(
     a_worker_killed_in_mid_epoch_costs_nothing_but_time,

@@ -51,9 +51,6 @@ pub(super) fn run(path: &Path, query: &Query, runtime: &Handle, sender: &mut Sen
     }
     let connection =
         Connection::open(path, Watch::new(deadline, sender.is_gone())).map_err(|problem| unopened(path, problem))?;
-    if let Some(table) = names::named_tables(&query.statement).iter().find(|name| connection.has_table(name)) {
-        return Err(QueryError::hidden(table));
-    }
     let limits = &query.limits;
     let failed = |problem| failed(&query.statement, limits, connection.stopped(), deadline, problem);
     let mut statement = connection.prepare(&query.statement).map_err(|refusal| match refusal {
@@ -64,6 +61,10 @@ pub(super) fn run(path: &Path, query: &Query, runtime: &Handle, sender: &mut Sen
         Refusal::Nothing => QueryError::nothing(),
         Refusal::Problem(problem) => failed(problem),
     })?;
+    // After the compiler, which knows a statement that writes, and before anything runs.
+    if let Some(table) = names::named_tables(&query.statement).iter().find(|name| connection.has_table(name)) {
+        return Err(QueryError::hidden(table));
+    }
     bind(&mut statement, &query.parameters, failed)?;
     sender.begin(statement.columns());
     while let Some(row) = statement.next().map_err(failed)? {
