@@ -579,7 +579,7 @@ async fn the_steps_of_a_resumed_attempt_follow_those_that_it_went_on_from() {
             ))
             .await
             .unwrap();
-        for (attempt, steps) in [(1, 1..=4), (2, 4..=6), (3, 6..=8), (4, 3..=4)] {
+        for (attempt, steps) in [(1, 1..=4), (2, 4..=6), (3, 5..=8), (4, 3..=4)] {
             for step in steps {
                 let row = format!(
                     "INSERT INTO epochs (job_id, attempt, step, loss, metrics) VALUES ({job}, {attempt}, {step}, {attempt}, '{{}}')"
@@ -599,4 +599,29 @@ async fn the_steps_of_a_resumed_attempt_follow_those_that_it_went_on_from() {
             assert_eq!(shown.join(" "), expected, "attempt {attempt}");
         }
     }
+}
+
+#[tokio::test]
+async fn views_of_ones_own_are_named_before_anything_is_changed() {
+    let home = tempfile::tempdir().unwrap();
+    besom_testkit::before::sqlite(home.path());
+    let path = home.path().join("besom.db");
+    let mut conn = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    sqlx::raw_sql("CREATE VIEW mine AS SELECT * FROM runs").execute(&mut conn).await.unwrap();
+    let error = SqliteStore::open(&path).await.map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("(mine); drop them"), "{error}");
+    sqlx::raw_sql("DROP VIEW mine").execute(&mut conn).await.unwrap();
+    SqliteStore::open(&path).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn who_could_read_the_views_can_read_the_new_ones() {
+    let url = database().await.url;
+    besom_testkit::before::postgres(&url).await;
+    let mut conn = sqlx::PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("GRANT SELECT ON runs, history TO PUBLIC").execute(&mut conn).await.unwrap();
+    PostgresStore::open(&url).await.unwrap().close().await;
+    let kept = "SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a \
+                WHERE a.grantee = 0 AND c.relkind = 'v' AND c.relnamespace = 'public'::regnamespace";
+    assert_eq!(sqlx::query_scalar::<_, String>(kept).fetch_one(&mut conn).await.unwrap(), "history runs");
 }

@@ -2,10 +2,21 @@
 -- people query them; they are null where a trainer has no such thing. What a column may hold is checked by the coordinator,
 -- which knows what a trainer may say.
 
-LOCK TABLE sweeps, jobs, attempts, workers, epochs IN ACCESS EXCLUSIVE MODE;
+-- Who may read the views may read the new ones.
+CREATE TEMPORARY TABLE kept_grants ON COMMIT DROP AS
+SELECT c.relname::text AS view,
+       CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee,
+       a.privilege_type AS privilege
+FROM pg_class c
+CROSS JOIN LATERAL aclexplode(c.relacl) a
+WHERE c.relkind = 'v'
+  AND c.relnamespace = (SELECT n.relnamespace FROM pg_class n WHERE n.oid = 'runs'::regclass)
+  AND a.grantee <> c.relowner;
 
+-- The views first, as whoever reads them takes them first, and then the tables.
 DROP VIEW best_runs, runs, history, sweep_progress, worker_status, config_stats, importance, confusion, per_class, failures,
           slowest;
+LOCK TABLE sweeps, jobs, attempts, workers, epochs, config_sums IN ACCESS EXCLUSIVE MODE;
 
 ALTER TABLE sweeps
     ADD COLUMN trainer TEXT NOT NULL DEFAULT 'mlp',
@@ -38,6 +49,7 @@ ALTER TABLE jobs
     DROP COLUMN shape_hash,
     -- SHA-256 of the configuration.
     ALTER COLUMN config_hash TYPE BYTEA USING decode(config_hash, 'hex'),
+    ADD CHECK (octet_length(config_hash) = 32),
     -- A JSON object of the last values of metrics that have no column.
     ADD COLUMN metrics JSONB NOT NULL DEFAULT '{}',
     ALTER COLUMN engine DROP NOT NULL,
@@ -167,7 +179,8 @@ SELECT s.name AS sweep,
        e.step
 FROM jobs j
 JOIN sweeps s ON s.id = j.sweep_id
-JOIN epochs e ON e.job_id = j.id AND e.attempt = j.attempt
+JOIN job_attempts a ON a.job_id = j.id AND a.attempt = j.attempt
+JOIN epochs e ON e.job_id = a.job_id AND e.attempt = a.attempt AND e.step > COALESCE(a.resumed_step, -1)
 WHERE j.state <> 'queued'
 UNION ALL
 SELECT s.name AS sweep,
@@ -184,7 +197,9 @@ SELECT s.name AS sweep,
 FROM jobs j
 JOIN sweeps s ON s.id = j.sweep_id
 JOIN attempt_sources r ON r.job_id = j.id AND r.attempt = j.attempt
-JOIN epochs e ON e.job_id = r.job_id AND e.attempt = r.source AND e.step <= r.last_step
+JOIN job_attempts a ON a.job_id = r.job_id AND a.attempt = r.source
+JOIN epochs e ON e.job_id = a.job_id AND e.attempt = a.attempt AND e.step <= r.last_step
+             AND e.step > COALESCE(a.resumed_step, -1)
 WHERE j.state <> 'queued';
 
 -- The best 1,000 of each sweep, straight from the index on (sweep_id, score). LATERAL reads it once a sweep; the form
@@ -442,3 +457,15 @@ CROSS JOIN LATERAL (SELECT q.id, rank() OVER (ORDER BY q.seconds DESC) AS rank
 JOIN jobs j ON j.id = k.id
 LEFT JOIN workers w ON w.id = j.worker_id
 ORDER BY s.id DESC, k.rank, j.id;
+
+DO $$
+DECLARE
+    kept RECORD;
+BEGIN
+    FOR kept IN SELECT * FROM kept_grants LOOP
+        IF to_regclass(quote_ident(kept.view)) IS NOT NULL THEN
+            EXECUTE format('GRANT %s ON %I TO %s', kept.privilege, kept.view, kept.grantee);
+        END IF;
+    END LOOP;
+END
+$$;

@@ -358,7 +358,8 @@ SELECT s.name AS sweep,
        e.step
 FROM jobs j
 JOIN sweeps s ON s.id = j.sweep_id
-JOIN epochs e ON e.job_id = j.id AND e.attempt = j.attempt
+JOIN job_attempts a ON a.job_id = j.id AND a.attempt = j.attempt
+JOIN epochs e ON e.job_id = a.job_id AND e.attempt = a.attempt AND e.step > COALESCE(a.resumed_step, -1)
 WHERE j.state <> 'queued'
 UNION ALL
 SELECT s.name AS sweep,
@@ -375,7 +376,9 @@ SELECT s.name AS sweep,
 FROM jobs j
 JOIN sweeps s ON s.id = j.sweep_id
 JOIN attempt_sources r ON r.job_id = j.id AND r.attempt = j.attempt
-JOIN epochs e ON e.job_id = r.job_id AND e.attempt = r.source AND e.step <= r.last_step
+JOIN job_attempts a ON a.job_id = r.job_id AND a.attempt = r.source
+JOIN epochs e ON e.job_id = a.job_id AND e.attempt = a.attempt AND e.step <= r.last_step
+             AND e.step > COALESCE(a.resumed_step, -1)
 WHERE j.state <> 'queued';
 
 -- The best 1,000 of each sweep, straight from the index on (sweep_id, score). The window is partitioned by the name,

@@ -54,10 +54,11 @@ impl Trainer {
     #[must_use]
     pub fn steps(&self, params: &Params) -> Steps {
         match self.kind {
-            TrainerKind::BuiltIn => Steps::Each {
-                last: params.get("epochs").and_then(Value::as_u64).and_then(|last| last.try_into().ok()).unwrap_or(0),
-                may_end_early: params.get("patience").is_some_and(|patience| !patience.is_null()),
-            },
+            TrainerKind::BuiltIn => {
+                let last = params.get("epochs").and_then(Value::as_u64).and_then(|last| last.try_into().ok());
+                let may_end_early = params.get("patience").is_some_and(|patience| !patience.is_null());
+                last.map_or(Steps::Any, |last| Steps::Each { last, may_end_early })
+            }
         }
     }
 }
@@ -74,6 +75,7 @@ mod tests {
         };
         assert_eq!(steps(r#"{"epochs": 7, "patience": null}"#), Steps::Each { last: 7, may_end_early: false });
         assert_eq!(steps(r#"{"epochs": 7, "patience": 2}"#), Steps::Each { last: 7, may_end_early: true });
+        assert_eq!(steps("{}"), Steps::Any);
         assert_eq!(Trainer::named("other"), None);
     }
 }

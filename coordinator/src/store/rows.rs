@@ -476,7 +476,7 @@ pub(super) struct ExpiredRow {
     lost_attempts: i64,
     failures: i64,
     lease_until: i64,
-    epochs: i64,
+    epochs: Option<i64>,
     worker: String,
     last_seen_at: i64,
 }
@@ -506,7 +506,7 @@ impl TryFrom<ExpiredRow> for Expired {
             failures: place.number("failures", row.failures)?,
             lost_attempts: place.number("lost_attempts", row.lost_attempts)?,
             lease_until: Timestamp(row.lease_until),
-            epochs: place.number("epochs", row.epochs)?,
+            epochs: place.number("epochs", row.epochs.unwrap_or(0))?,
             worker: row.worker,
             last_seen: Timestamp(row.last_seen_at),
         })

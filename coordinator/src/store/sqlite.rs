@@ -17,7 +17,7 @@ use super::{
     error::{OpenError, StoreError, of_sqlite},
     migrations,
     paths::folder_of,
-    query::sqlite::memory,
+    query::{VIEWS, sqlite::memory},
     url::{IS_FOLDER, StoreUrl},
     way::Way,
 };
@@ -38,6 +38,9 @@ mod work;
 use clock::Clock;
 
 pub use work::{ArtifactIndex as SqliteArtifactIndex, Backend as SqliteStore};
+
+/// The triggers of this build's migrations.
+const TRIGGERS: [&str; 1] = ["job_attempts_resumed"];
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
@@ -246,9 +249,48 @@ async fn migrate(path: &Path) -> Result<(), OpenError> {
     let unavailable = |error| unusable(path, &error);
     let mut conn = writing(path).foreign_keys(false).connect().await.map_err(unavailable)?;
     refuse_old_sqlite(path, &mut conn).await?;
+    refuse_own_views(path, &mut conn).await?;
     let migrated = MIGRATIONS.run(&mut conn).await;
     migrated.map_err(|error| migrations::refused(error, &path.display().to_string(), unavailable))?;
     conn.close().await.map_err(unavailable)
+}
+
+/// Refuses to migrate a file with views or triggers that are not besom's: they would name tables that a migration writes
+/// anew, and SQLite then renames none. Whoever made them makes them again.
+async fn refuse_own_views(path: &Path, conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    let unavailable = |error| unusable(path, &error);
+    let made: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(unavailable)?;
+    if made == 0 {
+        return Ok(());
+    }
+    let applied: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success")
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(unavailable)?;
+    if usize::try_from(applied).is_ok_and(|applied| applied >= MIGRATIONS.iter().count()) {
+        return Ok(());
+    }
+    let all: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY name")
+            .fetch_all(conn)
+            .await
+            .map_err(unavailable)?;
+    let own: Vec<String> =
+        all.into_iter().filter(|name| !VIEWS.contains(&name.as_str()) && !TRIGGERS.contains(&name.as_str())).collect();
+    if own.is_empty() {
+        return Ok(());
+    }
+    Err(OpenError::Unavailable {
+        store: path.display().to_string(),
+        problem: format!(
+            "its tables have to be written anew, and it has views or triggers that are not besom's ({}); drop them, start \
+             besom, and make them again",
+            own.join(", ")
+        ),
+    })
 }
 
 /// Refuses a file with tables but none of besom's, which a migration would silently add its own to. Reading changes

@@ -3,13 +3,16 @@
 //! Samples are cut into strips of [`STRIP`] features, and a bit tells for each strip of each sample whether any of its values is
 //! not 0. In images a strip is a block of two lines: drawings fill fewer of those than of strips of one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use besom_dataset::{Dataset, Rows};
 
-/// The strips of the dataset that was trained on last: the next job mostly has the same one, and a look at all of its values
-/// takes as long as a short epoch.
-static LATEST: Mutex<Option<(String, Arc<Strips>)>> = Mutex::new(None);
+/// The strips of the datasets that were trained on lately, latest first: the next job mostly has the same one, and a look at
+/// all of its values takes as long as a short epoch.
+static LATELY: Mutex<Vec<(String, Arc<OnceLock<Arc<Strips>>>)>> = Mutex::new(Vec::new());
+
+/// So many are kept.
+const KEPT: usize = 4;
 
 /// Features of a half of a strip, which follow each other.
 pub(super) const HALF: usize = 4;
@@ -29,17 +32,18 @@ pub(super) struct Strips {
 }
 
 impl Strips {
-    /// Of all samples of a dataset. Jobs that begin together share the work.
+    /// Of all samples of a dataset. Jobs that begin together share the work; those of other datasets do not wait for it.
     pub(super) fn of_dataset(data: &Dataset) -> Arc<Self> {
-        let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*latest {
-            Some((digest, strips)) if digest == data.digest() => Arc::clone(strips),
-            _ => {
-                let strips = Arc::new(Self::new(&data.header().shape, data.rows()));
-                *latest = Some((data.digest().to_owned(), Arc::clone(&strips)));
-                strips
-            }
-        }
+        let place = {
+            let mut lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = lately.iter().position(|(digest, _)| digest == data.digest());
+            let entry = known.map_or_else(|| (data.digest().to_owned(), Arc::default()), |at| lately.remove(at));
+            let place = Arc::clone(&entry.1);
+            lately.insert(0, entry);
+            lately.truncate(KEPT);
+            place
+        };
+        Arc::clone(place.get_or_init(|| Arc::new(Self::new(&data.header().shape, data.rows()))))
     }
 
     /// Of the samples `rows`, which have the shape `shape`.
