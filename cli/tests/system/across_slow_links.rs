@@ -165,7 +165,7 @@ impl Scenario {
             homes.iter().map(|home| home.start(["worker", "--coordinator", &self.url, "--slots", "1"])).collect();
         self.until_completed();
 
-        let bad = "SELECT job, state, attempts, error FROM runs WHERE state <> 'succeeded' OR attempts <> 1";
+        let bad = "SELECT job, state, n_attempts, error FROM runs WHERE state <> 'succeeded' OR n_attempts <> 1";
         assert_eq!(sql(&self.hub, bad).lines().count(), 1, "{}{}", sql(&self.hub, bad), said(&at_work));
         let sizes = "SELECT kind, sum(size) AS bytes FROM artifacts GROUP BY kind ORDER BY kind";
         let sizes = self.hub.tables(sizes);
@@ -203,7 +203,7 @@ impl Scenario {
             if sql(&self.hub, ended).lines().count() > 1 {
                 return;
             }
-            let runs = "SELECT job, state, attempts, error FROM runs";
+            let runs = "SELECT job, state, n_attempts, error FROM runs";
             assert!(std::time::Instant::now() < end, "{}{}", sql(&self.hub, runs), self.coordinator.stderr());
             std::thread::sleep(std::time::Duration::from_millis(500));
         }

@@ -13,7 +13,7 @@ on_both!(
 );
 
 /// What all jobs cost together.
-const COSTS: &str = "SELECT max(failures) AS failures, max(losses) AS losses FROM jobs";
+const COSTS: &str = "SELECT max(failures) AS failures, max(lost_attempts) AS losses FROM jobs";
 
 /// What is done to the dataset's bytes.
 #[derive(Clone, Copy)]
