@@ -9,7 +9,10 @@ use besom_dataset::{Dataset, Rows};
 
 /// The strips of the datasets that were trained on lately, latest first: the next job mostly has the same one, and a look at
 /// all of its values takes as long as a short epoch.
-static LATELY: Mutex<Vec<(String, Arc<OnceLock<Arc<Strips>>>)>> = Mutex::new(Vec::new());
+static LATELY: Mutex<Vec<(String, Shared)>> = Mutex::new(Vec::new());
+
+/// Strips that are found by whoever asks first.
+type Shared = Arc<OnceLock<Arc<Strips>>>;
 
 /// So many are kept.
 const KEPT: usize = 4;
