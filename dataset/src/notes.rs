@@ -1,7 +1,7 @@
 //! What a person should hear of a dataset before its numbers are believed: classes that nothing is learnt or known of, and
 //! splits too small for their purpose.
 
-use besom_sweep::Scale;
+use besom_sweep::{Scale, number::plural};
 
 use super::{Dataset, describe};
 
@@ -84,7 +84,7 @@ impl Survey {
         }
         let test = self.test_samples();
         if test < HANDFUL {
-            let samples = super::samples::counted(test as usize, "sample");
+            let samples = plural(test.into(), "sample");
             notes.push(format!(
                 "the test split has {samples}: one of them moves val_accuracy by {:.3}; more samples make it \
                  finer",
@@ -132,7 +132,7 @@ pub fn note_on_batches(sizes: &[u64], train: u32) -> Option<String> {
     let beyond: Vec<String> =
         sizes.iter().filter(|&&size| size > u64::from(train)).map(|size| size.to_string()).collect();
     let (last, others) = beyond.split_last()?;
-    let samples = super::samples::counted(train as usize, "sample");
+    let samples = plural(train.into(), "sample");
     Some(match others {
         [] => format!(
             "batch_size {last} is larger than the training split of {samples}: an epoch is one step on all of them, as with \

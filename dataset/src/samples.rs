@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use besom_sweep::{DatasetSpec, MAX_CLASSES, Scale};
+use besom_sweep::{DatasetSpec, MAX_CLASSES, Scale, number::plural};
 
 use super::labels;
 use super::limits::check_label_count;
@@ -318,8 +318,8 @@ fn classes(what: &str, parts: &[&Labels], given: Option<&[String]>) -> Result<(V
                 what,
                 format!(
                     "classes names {}, but the data have {} ({})",
-                    counted(given.len(), "class"),
-                    counted(order.len(), "label"),
+                    plural(given.len() as u64, "class"),
+                    plural(order.len() as u64, "label"),
                     preview(&order)
                 ),
             ));
@@ -400,16 +400,6 @@ fn named_classes(
         .map(|name| order.iter().position(|other| other == name).expect("both hold the same names") as u16)
         .collect();
     Ok((order, indices.iter().map(|&index| new[usize::from(index)]).collect()))
-}
-
-/// `1 class`, `2 classes`.
-pub(super) fn counted(count: usize, what: &str) -> String {
-    let end = match what {
-        _ if count == 1 => "",
-        what if what.ends_with('s') => "es",
-        _ => "s",
-    };
-    format!("{count} {what}{end}")
 }
 
 fn preview<T: ToString>(values: &[T]) -> String {

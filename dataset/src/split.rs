@@ -1,7 +1,8 @@
 //! Shuffle and split: which sample goes to which split, for ever the same for one seed.
 
+use besom_sweep::number::plural;
+
 use super::DataError;
-use super::samples::counted;
 use crate::random::Stream;
 
 /// Share of samples in the test split where none is given.
@@ -66,7 +67,7 @@ pub(super) fn count_test(what: &str, samples: u32, test_fraction: f64) -> Result
             what,
             format!(
                 "{} with test_fraction {test_fraction}: no sample is left for one of the splits",
-                counted(samples as usize, "sample")
+                plural(samples.into(), "sample")
             ),
         ));
     }
