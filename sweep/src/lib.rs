@@ -43,4 +43,4 @@ pub use spec::{
 pub use states::{ImportanceKind, JobCounts, JobState, SweepState};
 pub use table::{Cell, CellType, Column, Table};
 pub use trainer::{MLP, Steps, Trainer, TrainerKind};
-pub use words::steers_terminal;
+pub use words::{nearest_names, steers_terminal};

@@ -6,6 +6,7 @@
 //! cost has a bound (`limits`).
 
 mod limits;
+mod nearest;
 mod postgres;
 mod queries;
 pub(super) mod sqlite;
@@ -119,7 +120,7 @@ impl QueryError {
     }
 
     fn hidden(table: &str) -> Self {
-        Self::Refused(format!("{table} cannot be read here; {}", views_hint()))
+        Self::Refused(format!("{table} cannot be read here; {}", nearest::view_hint(table)))
     }
 
     fn function(name: &str) -> Self {

@@ -66,7 +66,7 @@ const END_OF_TABLES: [&str; 9] =
 
 /// The names, in lower case, that stand where a table may stand. It finds rather one too many than
 /// one too few.
-pub(super) fn named_tables(sql: &str) -> Vec<String> {
+pub(in crate::store::query) fn named_tables(sql: &str) -> Vec<String> {
     let tokens = tokens(sql);
     let mut named = Vec::new();
     // For each open parenthesis: whether what stands there is a list of tables.
