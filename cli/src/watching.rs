@@ -75,8 +75,7 @@ pub(crate) async fn wait(
     match interrupted.run_until_cancelled(bounded).await {
         None => Ok(Exit::Interrupted),
         Some(Err(timeout)) => {
-            say(format_args!("sweep {sweep} has not ended within {} s", timeout.as_secs_f64()));
-            Ok(Exit::Failed)
+            anyhow::bail!("sweep {sweep} has not ended within {} s", timeout.as_secs_f64());
         }
         Some(Ok(ended)) => {
             let ended = ended?;

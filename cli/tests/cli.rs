@@ -1,7 +1,9 @@
 //! The command line as a person or a script uses it: arguments, exit codes, outputs, and sweeps on the local store.
 
+mod asking;
 mod editing;
 mod support;
+mod terminal;
 
 use std::{
     io::{BufRead, BufReader},
@@ -13,7 +15,7 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 22] = [
+const SUBCOMMANDS: [&str; 23] = [
     "run",
     "coordinator",
     "worker",
@@ -23,6 +25,7 @@ const SUBCOMMANDS: [&str; 22] = [
     "sweeps",
     "runs",
     "best",
+    "show",
     "plot",
     "report",
     "workers",

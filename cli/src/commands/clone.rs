@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use besom_proto::v1::{Sweep, SweepRef};
 use besom_sweep::{Edit, SweepName};
+use serde::Serialize;
 use tonic::Code;
 
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     connect::{self, Access, Connection},
     new_file,
     output::{self, Exit, say, usage},
+    render::json,
     settings::{Settings, Where},
     text::{number, state},
     trained,
@@ -34,8 +36,21 @@ pub(super) struct Args {
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
+    /// Print JSON: the name, the file and its text
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     at: Where,
+}
+
+/// `clone --json`.
+#[derive(Serialize)]
+struct Written<'a> {
+    sweep: &'a str,
+    title: &'a str,
+    /// Nothing where no file is written.
+    path: Option<String>,
+    text: &'a str,
 }
 
 fn parse_name(text: &str) -> Result<SweepName, String> {
@@ -78,8 +93,12 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         ));
     }
     let path = args.out.unwrap_or_else(|| PathBuf::from(format!("{}.yaml", args.name.handle())));
+    let shown = |path| Written { sweep: args.name.handle(), title: args.name.title(), path, text: &edited.text };
     if path.as_os_str() == "-" {
-        output::bytes(edited.text.as_bytes())?;
+        match args.json {
+            true => json::print(&shown(None))?,
+            false => output::bytes(edited.text.as_bytes())?,
+        }
         return Ok(Exit::Success);
     }
     if !args.force && path.symlink_metadata().is_ok() {
@@ -92,6 +111,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let command = At::of_store(args.at.store.as_deref()).hint(&again::run(&path));
     say(format_args!("{}: edit it, then {command} trains it", path.display()));
     say_if_data_are_elsewhere(&path, &edited.text).context("the new file")?;
+    if args.json {
+        json::print(&shown(Some(path.display().to_string())))?;
+    }
     Ok(Exit::Success)
 }
 

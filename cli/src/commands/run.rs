@@ -60,8 +60,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let file = args.file.read()?;
     if args.file.plan {
-        plan::print(&file, dataset::glimpse(&file, settings).await, args.file.json)?;
-        return Ok(Exit::Success);
+        return plan::print(&file, dataset::glimpse(&file, settings).await, args.file.json);
     }
     let interrupted = signals::first_signal("giving the jobs back; the sweep stays active (again: stop at once)")?;
     let url = connect::parse_store(&settings.store_of_run(args.store.as_deref()))?;

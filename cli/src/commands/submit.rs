@@ -32,8 +32,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     // Contradicting flags are refused whatever else is asked.
     let target = settings.target(&args.at)?;
     if args.file.plan {
-        plan::print(&file, dataset::glimpse(&file, settings).await, args.file.json)?;
-        return Ok(Exit::Success);
+        return plan::print(&file, dataset::glimpse(&file, settings).await, args.file.json);
     }
     // That a coordinator does not answer is told before a dataset is fetched; a store is held only after that.
     let coordinator = match target {

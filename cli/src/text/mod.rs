@@ -5,10 +5,12 @@ mod cut;
 mod metric;
 pub(crate) mod source;
 pub(crate) mod state;
+mod wrap;
 
 pub(crate) use besom_sweep::number;
 
 pub(crate) use self::{
     cut::{LONGEST, cut, cut_at},
     metric::is_val_accuracy,
+    wrap::{pieces, wrapped},
 };
