@@ -7,6 +7,7 @@
 
 mod again;
 mod commands;
+mod confusion;
 mod connect;
 mod dataset;
 mod export;
@@ -17,7 +18,7 @@ mod new_file;
 mod output;
 mod place;
 mod predictions;
-mod queries;
+mod reader;
 mod render;
 mod report;
 mod results;
