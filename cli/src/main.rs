@@ -7,6 +7,7 @@
 
 mod again;
 mod commands;
+mod confusion;
 mod connect;
 mod dataset;
 mod export;
@@ -18,7 +19,7 @@ mod one_run;
 mod output;
 mod place;
 mod predictions;
-mod queries;
+mod reader;
 mod render;
 mod report;
 mod results;

@@ -1,20 +1,10 @@
 //! One run as the views tell of it: the run itself, the attempts at it and its history.
 
-use anyhow::Context;
+use besom_client::queries::Paging;
 use besom_proto::v1::Sweep;
-use besom_sweep::{Cell, Table};
+use besom_sweep::{Table, statements};
 
-use crate::{connect::Connection, output::usage, queries::query, trained};
-
-/// One run. `$1`: the sweep's number, `$2`: the job.
-const RUN: &str = "SELECT * FROM runs WHERE sweep_id = $1 AND job = $2";
-/// The attempts at one job. `$1`: the sweep's number, `$2`: the job.
-const ATTEMPTS_OF_JOB: &str = "SELECT * FROM attempts WHERE sweep_id = $1 AND job = $2 ORDER BY attempt";
-/// A page of the history of one long job. `$1`: the sweep's name, `$2`: the job, `$3`: behind this step, `$4`: at most so many.
-const HISTORY_OF_JOB: &str = "SELECT * FROM history WHERE sweep = $1 AND job = $2 AND step > $3 ORDER BY step LIMIT $4";
-
-/// More records than a curve can show, and fewer than a coordinator refuses to send.
-const MOST: i64 = 100_000;
+use crate::{output::usage, reader::Reader};
 
 /// A run with what belongs to it.
 pub(crate) struct OneRun {
@@ -34,18 +24,24 @@ pub(crate) struct OneRun {
 ///
 /// # Errors
 /// It names none, or the coordinator is away.
-pub(crate) async fn fetch(connection: &Connection, asked: &str) -> anyhow::Result<OneRun> {
+pub(crate) async fn fetch(reader: &Reader, asked: &str) -> anyhow::Result<OneRun> {
     let (name, job) = parse(asked)?;
-    let sweep = trained::sweep(connection, name).await?;
-    let ask = async |statement: &str, parameters| query(connection.queries(), statement, parameters).await;
-    let numbers = || vec![Cell::Integer(sweep.id), Cell::Integer(job)];
-    let run = ask(RUN, numbers()).await?;
+    let sweep = reader.sweep(name).await?;
+    let queries = reader.queries();
+    let run = queries.query(statements::RUN, vec![sweep.id.into(), job.into()]).await?;
     if run.rows.is_empty() {
         anyhow::bail!("sweep {} has no job {job}; `besom runs {}` lists its jobs", sweep.name, sweep.name);
     }
-    let attempts = ask(ATTEMPTS_OF_JOB, numbers()).await?;
-    let of_job = vec![Cell::Text(sweep.name.clone()), Cell::Integer(job), Cell::Integer(-1), Cell::Integer(MOST)];
-    let history = ask(HISTORY_OF_JOB, of_job).await.context("its history")?;
+    let attempts = queries.query(statements::ATTEMPTS_OF_JOB, vec![sweep.id.into(), job.into()]).await?;
+    let by_step = Paging {
+        statement: statements::HISTORY_OF_JOB,
+        before: vec![sweep.name.as_str().into(), job.into()],
+        by: "step",
+        after: -1,
+        behind: Vec::new(),
+        most: u64::MAX,
+    };
+    let history = queries.pages(by_step).all().await?;
     Ok(OneRun { sweep, job, run, attempts, history })
 }
 

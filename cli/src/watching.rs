@@ -13,6 +13,7 @@ use crate::{
     again::At,
     connect::refused,
     output::{Exit, say},
+    reader::Reader,
     render::{
         self, json,
         live::{self, Live, Pace},
@@ -35,14 +36,9 @@ pub(crate) const SHOWN: u64 = 50;
 ///
 /// # Errors
 /// No such sweep, or the coordinator stays away.
-pub(crate) async fn watch(
-    client: SweepServiceClient<Channel>,
-    sweep: &str,
-    at: At,
-    as_json: bool,
-) -> anyhow::Result<Exit> {
+pub(crate) async fn watch(reader: Reader, sweep: &str, at: At, as_json: bool) -> anyhow::Result<Exit> {
     let interrupted = signals::first_signal("")?;
-    interrupted.run_until_cancelled(to_the_end(client, sweep, at, as_json)).await.unwrap_or(Ok(Exit::Interrupted))
+    interrupted.run_until_cancelled(to_the_end(reader, sweep, at, as_json)).await.unwrap_or(Ok(Exit::Interrupted))
 }
 
 /// Waits for the end of the sweep, or until `timeout`, and prints how it ended. The first signal ends the waiting.
@@ -114,12 +110,8 @@ async fn end_of(
     }
 }
 
-async fn to_the_end(
-    mut client: SweepServiceClient<Channel>,
-    sweep: &str,
-    at: At,
-    as_json: bool,
-) -> anyhow::Result<Exit> {
+async fn to_the_end(reader: Reader, sweep: &str, at: At, as_json: bool) -> anyhow::Result<Exit> {
+    let mut client = reader.sweeps();
     let mut told = Told { at: at.clone(), said: None };
     if !as_json {
         say_why_it_waits(&mut client, sweep, &mut told).await?;
@@ -133,7 +125,7 @@ async fn to_the_end(
     if as_json {
         return Ok(exit(&last));
     }
-    let results = results::fetch(client, &last.name, Order::BestFirst, Some(SHOWN)).await?;
+    let results = results::fetch(&reader, &last.name, Order::BestFirst, Some(SHOWN)).await?;
     render::results::print(&results, false)?;
     say_what_retry_does(&last, &at);
     Ok(exit(&last))

@@ -28,7 +28,7 @@ fn parse_limit(text: &str) -> Result<u64, String> {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     Connection::with(settings, &args.at, Access::Read, async |connection| {
-        let results = results::fetch(connection.sweeps(), &args.sweep, Order::BestFirst, Some(args.limit)).await?;
+        let results = results::fetch(&connection.reader(), &args.sweep, Order::BestFirst, Some(args.limit)).await?;
         render::results::print(&results, args.json)?;
         Ok(())
     })

@@ -21,7 +21,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     Connection::with(settings, &args.at, Access::Read, async |connection| {
-        let results = results::fetch(connection.sweeps(), &args.sweep, Order::Job, None).await?;
+        let results = results::fetch(&connection.reader(), &args.sweep, Order::Job, None).await?;
         render::results::print(&results, args.json)?;
         Ok(())
     })

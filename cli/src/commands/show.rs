@@ -22,7 +22,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let run = Connection::with(settings, &args.at, Access::Read, async |connection| {
-        one_run::fetch(connection, &args.run).await
+        one_run::fetch(&connection.reader(), &args.run).await
     })
     .await?;
     render::one_run::print(&run, args.json)?;

@@ -14,7 +14,6 @@ use besom_sweep::Table;
 use crate::{
     connect::{self, Connection},
     output::{self, Exit, say, usage},
-    queries,
     render::{records, sql, table},
     settings::{Settings, Target, Where},
 };
@@ -60,7 +59,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let result = match target {
         Target::Coordinator(url) => {
             let connection = Connection::remote(&url).await?;
-            queries::query(connection.queries(), &statement, Vec::new()).await?
+            connection.reader().queries().query(&statement, Vec::new()).await?
         }
         Target::Store(url) => query(&connect::parse_store(&url)?, &statement).await?,
     };

@@ -11,6 +11,7 @@ pub(crate) mod plan;
 pub(crate) mod records;
 pub(crate) mod report;
 pub(crate) mod results;
+pub(crate) mod rows;
 pub(crate) mod runs;
 pub(crate) mod slots;
 pub(crate) mod sql;

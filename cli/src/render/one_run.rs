@@ -1,15 +1,16 @@
 //! The page of one run: what it was, how well it did, its curves, and the attempts at it.
 
+use anyhow::Context;
 use besom_figures::{EpochRow, RunRow, Sweep, SweepDataBuilder, draw_run_as_text};
-use besom_sweep::{Cell, JobState, Params};
+use besom_sweep::{Cell, JobState, Params, Row, TableError};
 use console::{Alignment, measure_text_width, pad_str};
 use serde::Serialize;
 
-use super::{json, sql, table};
+use super::{json, rows, sql, table::Table};
 use crate::{
     one_run::OneRun,
     output,
-    text::{number, pieces, state},
+    text::{cut, number, pieces, state},
 };
 
 /// Columns of `runs` that stand elsewhere on the page: above the results, or with the hyperparameters.
@@ -33,66 +34,54 @@ const ELSEWHERE: [&str; 15] = [
 
 /// Where stdout is no terminal: what a page of text holds.
 const COLUMNS: usize = 100;
+/// Fewer columns than two panels need, and more than eyes follow.
+const NARROWEST: usize = 60;
+const WIDEST: usize = 160;
 
 /// `show --json`.
 #[derive(Serialize)]
 struct Document<'a> {
-    run: Option<sql::Object<'a>>,
-    attempts: Vec<sql::Object<'a>>,
-    history: Vec<sql::Object<'a>>,
+    run: rows::Object<'a>,
+    attempts: rows::Objects<'a>,
+    history: rows::Objects<'a>,
 }
 
 /// Prints the page, or the rows that it is made of as JSON.
 ///
 /// # Errors
-/// Stdout.
-pub(crate) fn print(run: &OneRun, as_json: bool) -> anyhow::Result<()> {
+/// Stdout, or rows that lack a column of their view.
+pub(crate) fn print(page: &OneRun, as_json: bool) -> anyhow::Result<()> {
+    let run = page.run.row(0).context("a run has one row")?;
     if as_json {
-        return json::print(&Document {
-            run: sql::objects(&run.run).pop(),
-            attempts: sql::objects(&run.attempts),
-            history: sql::objects(&run.history),
-        });
+        let (attempts, history) = (rows::Objects(&page.attempts), rows::Objects(&page.history));
+        return json::print(&Document { run: rows::Object(run), attempts, history });
     }
     let width = output::stdout_width();
-    let (title, metric) = (state::title(&run.sweep), &run.sweep.metric);
-    let of = |name: &str| cell(run, name);
-    output::prose(format_args!("{title}, job {}: {}", run.job, sql::text(of("state"))))?;
-    if let Cell::Text(error) = of("error") {
-        output::prose(format_args!("error: {error}"))?;
+    output::prose(format_args!("{}, job {}: {}", state::title(&page.sweep), page.job, run.text("state")?))?;
+    if let Some(error) = run.maybe_text("error")? {
+        output::prose(format_args!("error: {}", cut(error.to_owned())))?;
     }
-    block("result", &results(run, metric), width)?;
-    let swept = match &run.sweep.swept[..] {
+    block("result", &results(run, &page.sweep.metric)?, width)?;
+    let swept = match &page.sweep.swept[..] {
         [] => String::new(),
         swept => format!(" (swept: {})", swept.join(", ")),
     };
-    block(&format!("hyperparameters{swept}"), &hyperparameters(run), width)?;
-    let columns = width.unwrap_or(COLUMNS).clamp(60, 160);
-    match curves(run, columns) {
-        Some(text) if width.is_none_or(|width| columns <= width) => {
-            output::bytes(
-                format!("\nhistory: {}\n{text}\n", number::plural(run.history.rows.len() as u64, "record")).as_bytes(),
-            )?;
-        }
-        _ => output::line(format_args!("\nhistory: {}", number::plural(run.history.rows.len() as u64, "record")))?,
+    block(&format!("hyperparameters{swept}"), &hyperparameters(run, &page.sweep.swept)?, width)?;
+    output::line(format_args!("\nhistory: {}", number::plural(page.history.rows.len() as u64, "record")))?;
+    let columns = width.unwrap_or(COLUMNS).min(WIDEST);
+    if let Some(text) = curves(page, run, columns)?.filter(|_| columns >= NARROWEST) {
+        output::bytes(format!("{text}\n").as_bytes())?;
     }
-    if run.attempts.rows.is_empty() {
+    if page.attempts.rows.is_empty() {
         return output::line("\nattempts: none yet");
     }
     output::line("\nattempts")?;
-    attempts(run).print(&["slot", "ended_at", "started_at"])
-}
-
-/// What the run has in the column of the view `runs`.
-fn cell<'a>(run: &'a OneRun, name: &str) -> &'a Cell {
-    let place = run.run.columns.iter().position(|column| column.name == name);
-    place.and_then(|place| run.run.rows.first()?.get(place)).unwrap_or(&Cell::Null)
+    attempts(page)?.print(&["slot", "ended_at", "started_at"])
 }
 
 /// The columns of the view `runs` that have a value, in its order, and the metrics that have no column.
-fn results(run: &OneRun, metric: &str) -> Vec<(String, String)> {
-    let cells = run.run.columns.iter().zip(run.run.rows.first().into_iter().flatten());
-    let shown = cells.filter(|(column, cell)| **cell != Cell::Null && !ELSEWHERE.contains(&column.name.as_str()));
+fn results(run: Row<'_>, metric: &str) -> Result<Vec<(String, String)>, TableError> {
+    let shown = run.cells().filter(|(column, cell)| **cell != Cell::Null && !ELSEWHERE.contains(&column.name.as_str()));
     let mut fields: Vec<(String, String)> = shown
         .map(|(column, cell)| {
             let text = match (column.name.as_str(), cell) {
@@ -104,27 +93,24 @@ fn results(run: &OneRun, metric: &str) -> Vec<(String, String)> {
             (column.name.clone(), text)
         })
         .collect();
-    fields.extend(params(cell(run, "metrics")).iter().map(|(name, value)| (name.clone(), number::value(Some(value)))));
-    fields
+    let others = object(run.maybe_text("metrics")?);
+    fields.extend(others.iter().map(|(name, value)| (name.clone(), number::value(Some(value)))));
+    Ok(fields)
 }
 
 /// The swept ones first.
-fn hyperparameters(run: &OneRun) -> Vec<(String, String)> {
-    let params = params(cell(run, "params"));
-    let is_swept = |name: &str| run.sweep.swept.iter().any(|swept| swept == name);
-    let swept = run.sweep.swept.iter().filter(|name| params.contains_key(*name));
-    let others = params.keys().filter(|name| !is_swept(name));
+fn hyperparameters(run: Row<'_>, swept: &[String]) -> Result<Vec<(String, String)>, TableError> {
+    let params = object(run.maybe_text("params")?);
+    let first = swept.iter().filter(|name| params.contains_key(*name));
+    let others = params.keys().filter(|name| !swept.contains(name));
     let field = |name: &String| (name.clone(), number::value(params.get(name)));
-    let seed = ("seed".to_owned(), sql::text(cell(run, "seed")));
-    swept.chain(others).map(field).chain([seed]).collect()
+    let seed = ("seed".to_owned(), run.integer("seed")?.to_string());
+    Ok(first.chain(others).map(field).chain([seed]).collect())
 }
 
 /// An object of JSON; an empty one where it is none.
-fn params(cell: &Cell) -> Params {
-    match cell {
-        Cell::Text(text) => serde_json::from_str(text).unwrap_or_default(),
-        _ => Params::default(),
-    }
+fn object(text: Option<&str>) -> Params {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 fn block(title: &str, fields: &[(String, String)], width: Option<usize>) -> anyhow::Result<()> {
@@ -132,8 +118,9 @@ fn block(title: &str, fields: &[(String, String)], width: Option<usize>) -> anyh
     let width = width.unwrap_or(usize::MAX);
     let room = fields.iter().map(|(name, _)| measure_text_width(name)).max().unwrap_or(0).min(width / 2);
     for (name, value) in fields {
-        let lines = pieces(value, width.saturating_sub(room + 4).max(1));
-        for (at, piece) in lines.into_iter().enumerate() {
+        let value = cut(value.clone());
+        let pieces = pieces(&value, width.saturating_sub(room + 4).max(1));
+        for (at, piece) in pieces.into_iter().enumerate() {
             let name = pad_str(if at == 0 { name } else { "" }, room, Alignment::Left, Some("…"));
             output::line(format!("  {name}  {piece}").trim_end())?;
         }
@@ -141,41 +128,32 @@ fn block(title: &str, fields: &[(String, String)], width: Option<usize>) -> anyh
     Ok(())
 }
 
-fn curves(run: &OneRun, columns: usize) -> Option<String> {
-    let state = match cell(run, "state") {
-        Cell::Text(word) => JobState::parse(word),
-        _ => None,
-    };
-    let only = RunRow { job: run.job, seed: 0, state, params: Params::default() };
+fn curves(page: &OneRun, run: Row<'_>, columns: usize) -> Result<Option<String>, TableError> {
+    let state = JobState::parse(run.text("state")?);
+    let only = RunRow { job: page.job, seed: 0, state, params: Params::default() };
     let mut rows = SweepDataBuilder::new(Sweep::default(), None, &[only]);
-    let place = |name: &str| run.history.columns.iter().position(|column| column.name == name);
-    let (accuracy, loss) = (place("val_accuracy"), place("val_loss"));
-    for record in &run.history.rows {
-        let number = |place: Option<usize>| match record.get(place?)? {
-            Cell::Float(value) => Some(*value),
-            Cell::Integer(value) => Some(*value as f64),
-            _ => None,
-        };
-        rows.epoch(EpochRow { job: run.job, val_accuracy: number(accuracy), val_loss: number(loss) });
+    for record in page.history.iter() {
+        let (val_accuracy, val_loss) = (record.maybe_float("val_accuracy")?, record.maybe_float("val_loss")?);
+        rows.epoch(EpochRow { job: page.job, val_accuracy, val_loss });
     }
-    draw_run_as_text(&rows.finish(), columns, console::colors_enabled())
+    Ok(draw_run_as_text(&rows.finish(), columns, console::colors_enabled()))
 }
 
-fn attempts(run: &OneRun) -> table::Table {
+fn attempts(page: &OneRun) -> Result<Table, TableError> {
     const ALWAYS: [&str; 6] = ["attempt", "worker", "slot", "outcome", "started_at", "ended_at"];
-    let place = |name: &str| run.attempts.columns.iter().position(|column| column.name == name);
-    let has_any = |at: &Option<usize>| at.is_some_and(|at| run.attempts.rows.iter().any(|row| row[at] != Cell::Null));
-    let sometimes = ["resumed_from", "resumed_step", "error"].into_iter().filter(|name| has_any(&place(name)));
-    let names: Vec<&str> = ALWAYS.into_iter().chain(sometimes).collect();
-    let places: Vec<Option<usize>> = names.iter().map(|name| place(name)).collect();
-    let mut table = table::Table::new(names.iter().copied());
-    for row in &run.attempts.rows {
-        let cells = names.iter().zip(&places).map(|(name, place)| match (*name, place.and_then(|at| row.get(at))) {
-            ("outcome", None | Some(Cell::Null)) => "running".to_owned(),
-            (_, None | Some(Cell::Null)) => "-".to_owned(),
-            (_, Some(cell)) => sql::text(cell),
+    const SOMETIMES: [&str; 3] = ["resumed_from", "resumed_step", "error"];
+    let has_any = |name: &&str| page.attempts.iter().any(|row| row.cell(name).is_ok_and(|cell| *cell != Cell::Null));
+    let names: Vec<&str> = ALWAYS.into_iter().chain(SOMETIMES.into_iter().filter(has_any)).collect();
+    let mut table = Table::new(names.iter().copied());
+    for row in page.attempts.iter() {
+        let cells = names.iter().map(|name| {
+            Ok(match (*name, row.cell(name)?) {
+                ("outcome", Cell::Null) => "running".to_owned(),
+                (_, Cell::Null) => "-".to_owned(),
+                (_, cell) => sql::text(cell),
+            })
         });
-        table.row(cells);
+        table.row(cells.collect::<Result<Vec<_>, TableError>>()?);
     }
-    table
+    Ok(table)
 }

@@ -1,6 +1,8 @@
 //! The runs of one sweep as a table or as JSON, below what became of the sweep.
 
-use super::{json, runs};
+use besom_sweep::Row;
+
+use super::{json, rows, runs};
 use crate::{output, results::Results, text::state};
 
 /// Prints them as a table, or as JSON.
@@ -15,15 +17,16 @@ pub(crate) fn print(results: &Results, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         output::say(heading);
         waits.into_iter().for_each(output::say);
-        return json::print(&results.runs.iter().map(json::Run::from).collect::<Vec<_>>());
+        return json::print(&rows::Objects(&results.runs));
     }
     output::line(heading)?;
     waits.map_or(Ok(()), output::line)?;
-    let table = runs::table(&results.runs, results.order, &results.sweep.swept, &results.sweep.metric);
+    let runs: Vec<Row<'_>> = results.runs.iter().collect();
+    let table = runs::table(&runs, results.order, &results.sweep.swept, &results.sweep.metric)?;
     match output::stdout_width() {
         None => output::line(table.render())?,
         Some(width) => {
-            let expendable = runs::expendable(&results.runs, &results.sweep.swept, &results.sweep.metric);
+            let expendable = runs::expendable(&runs, &results.sweep.swept, &results.sweep.metric)?;
             let (text, left_out) = table.render_within(width, &expendable);
             output::line(text)?;
             if !left_out.is_empty() {
@@ -32,7 +35,7 @@ pub(crate) fn print(results: &Results, as_json: bool) -> anyhow::Result<()> {
         }
     }
     if results.more {
-        output::say(format_args!("the first {} of {} runs", results.runs.len(), results.sweep.jobs_total));
+        output::say(format_args!("the first {} of {} runs", runs.len(), results.sweep.jobs_total));
     }
     Ok(())
 }

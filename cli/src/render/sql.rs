@@ -7,7 +7,6 @@ use std::fmt::Write;
 
 use besom_sweep::{Cell, Column, Table, steers_terminal};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::value::RawValue;
 
 use super::json;
 use crate::text::number;
@@ -35,33 +34,6 @@ pub(crate) fn csv(result: &Table) -> anyhow::Result<Vec<u8>> {
 /// Stdout.
 pub(crate) fn print_json(result: &Table) -> anyhow::Result<()> {
     json::print(&rows(result))
-}
-
-/// Rows of the views as objects, in which JSON stands as such.
-pub(crate) fn objects(rows: &Table) -> Vec<Object<'_>> {
-    rows.rows.iter().map(|cells| Object(Row { columns: &rows.columns, cells })).collect()
-}
-
-/// One of them.
-pub(crate) struct Object<'a>(Row<'a>);
-
-/// Columns of JSON.
-const JSON: [&str; 4] = ["params", "metrics", "labels", "trainers"];
-
-impl Serialize for Object<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(Some(self.0.columns.len()))?;
-        for (column, cell) in self.0.columns.iter().zip(self.0.cells) {
-            object.serialize_key(&column.name)?;
-            match cell {
-                Cell::Text(text) if JSON.contains(&column.name.as_str()) => {
-                    object.serialize_value(&serde_json::from_str::<&RawValue>(text).ok())?;
-                }
-                cell => object.serialize_value(&Value(cell))?,
-            }
-        }
-        object.end()
-    }
 }
 
 fn rows(result: &Table) -> Vec<Row<'_>> {
@@ -124,23 +96,15 @@ impl Serialize for Row<'_> {
         let mut object = serializer.serialize_map(Some(self.columns.len()))?;
         for (column, cell) in self.columns.iter().zip(self.cells) {
             object.serialize_key(&column.name)?;
-            object.serialize_value(&Value(cell))?;
+            match cell {
+                Cell::Null => object.serialize_value(&())?,
+                Cell::Integer(value) => object.serialize_value(value)?,
+                Cell::Float(value) => object.serialize_value(value)?,
+                Cell::Boolean(value) => object.serialize_value(value)?,
+                Cell::Text(_) | Cell::Bytes(_) => object.serialize_value(&text(cell))?,
+            }
         }
         object.end()
-    }
-}
-
-struct Value<'a>(&'a Cell);
-
-impl Serialize for Value<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Cell::Null => serializer.serialize_none(),
-            Cell::Integer(value) => serializer.serialize_i64(*value),
-            Cell::Float(value) => serializer.serialize_f64(*value),
-            Cell::Boolean(value) => serializer.serialize_bool(*value),
-            Cell::Text(_) | Cell::Bytes(_) => serializer.serialize_str(&text(self.0)),
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use askama::Template;
 use besom_figures::Figure;
 use besom_proto::v1::SweepState;
+use besom_sweep::{Row, TableError};
 use serde_json::{Map, Value};
 
 use super::{
@@ -70,7 +71,7 @@ impl Page {
     /// # Errors
     /// A model does not fit the data.
     pub(crate) fn new(gathered: &Gathered) -> anyhow::Result<Self> {
-        let sweep = gathered.sweep();
+        let sweep = &gathered.sweep;
         let spec = besom_sweep::parse_stored(&sweep.text).ok();
         let spec = spec.as_ref();
         let counts = state::counts(&sweep.counts.unwrap_or_default());
@@ -88,19 +89,19 @@ impl Page {
             state: state::sweep(sweep.state),
             synthetic: source::is_synthetic(&sweep.dataset_source),
             unfinished,
-            tiles: tiles(gathered),
-            search: subject::search(gathered, spec),
+            tiles: tiles(gathered)?,
+            search: subject::search(gathered, spec)?,
             data: subject::data(gathered, spec),
             parameters: spec.map(subject::parameters),
-            ranking: ranking(gathered),
+            ranking: ranking(gathered)?,
             figures: figures(gathered),
             said: gathered.models.ask(sweep)?,
-            configs: statistics::configs(gathered),
+            configs: statistics::configs(gathered)?,
             importance: statistics::importance(gathered.figures.data().importances()),
             importance_words: statistics::importance_words(gathered.figures.data().importances(), &sweep.metric),
-            failures: failures::attempts(gathered),
-            versions: subject::versions(gathered, spec),
-            command: printable(&subject::command(gathered, spec)),
+            failures: failures::attempts(gathered)?,
+            versions: subject::versions(gathered, spec)?,
+            command: printable(&subject::command(gathered, spec)?),
             file: printable(&match spec {
                 Some(spec) => source::without_secrets(&sweep.text, &spec.dataset),
                 None => source::without_secret(&sweep.text, &sweep.dataset_source),
@@ -117,18 +118,19 @@ impl Page {
     }
 }
 
-fn tiles(gathered: &Gathered) -> Vec<Tile> {
-    let sweep = gathered.sweep();
+fn tiles(gathered: &Gathered) -> Result<Vec<Tile>, TableError> {
+    let sweep = &gathered.sweep;
     let mut tiles = Vec::new();
-    if let Some(best) = gathered.results.runs.first().filter(|run| run.objective.is_some()) {
-        let params: Map<String, Value> = serde_json::from_str(&best.params).unwrap_or_default();
+    if let Some(best) = gathered.best()? {
+        let params: Map<String, Value> =
+            best.maybe_text("params")?.and_then(|params| serde_json::from_str(params).ok()).unwrap_or_default();
         let point: Vec<String> =
             sweep.swept.iter().map(|name| format!("{name} {}", cut(number::value(params.get(name))))).collect();
         let point = if point.is_empty() { String::new() } else { format!(": {}", point.join(", ")) };
         tiles.push(Tile {
             name: format!("best {}", sweep.metric),
-            value: number::metric(best.objective),
-            about: format!("job {}{point}", best.job),
+            value: number::metric(best.maybe_float("objective")?),
+            about: format!("job {}{point}", best.integer("job")?),
         });
     }
     tiles.push(Tile {
@@ -136,9 +138,12 @@ fn tiles(gathered: &Gathered) -> Vec<Tile> {
         value: sweep.jobs_total.to_string(),
         about: state::counts(&sweep.counts.unwrap_or_default()),
     });
-    let runs = &gathered.results.runs;
-    let epochs: u64 = runs.iter().filter_map(|run| run.epochs_done).map(u64::from).sum();
-    let seconds: f64 = runs.iter().filter_map(|run| run.seconds).sum();
+    let (mut epochs, mut seconds) = (0_u64, 0.0);
+    for run in gathered.runs.iter() {
+        let done = run.maybe_integer("epochs_done")?.and_then(|done| u64::try_from(done).ok());
+        epochs = epochs.saturating_add(done.unwrap_or(0));
+        seconds += run.maybe_float("seconds")?.unwrap_or(0.0);
+    }
     tiles.push(Tile {
         name: "epochs trained".to_owned(),
         value: epochs.to_string(),
@@ -152,23 +157,23 @@ fn tiles(gathered: &Gathered) -> Vec<Tile> {
         value: workers.len().to_string(),
         about: number::plural(slots.len() as u64, "slot"),
     });
-    tiles
+    Ok(tiles)
 }
 
-fn ranking(gathered: &Gathered) -> Option<Grid> {
-    let (sweep, runs) = (gathered.sweep(), &gathered.results.runs);
-    if runs.is_empty() {
-        return None;
+fn ranking(gathered: &Gathered) -> Result<Option<Grid>, TableError> {
+    let (sweep, all) = (&gathered.sweep, gathered.runs.rows.len());
+    if all == 0 {
+        return Ok(None);
     }
-    let shown = &runs[..runs.len().min(RANKED)];
-    let table = runs::table(shown, Order::BestFirst, &sweep.swept, &sweep.metric);
-    let note = match runs.len() {
+    let shown: Vec<Row<'_>> = gathered.runs.iter().take(RANKED).collect();
+    let table = runs::table(&shown, Order::BestFirst, &sweep.swept, &sweep.metric)?;
+    let note = match all {
         all if all > RANKED => format!("The first {RANKED} of {all} runs."),
         _ => String::new(),
     };
     // What runs are ranked by is seen first, also where the rest is scrolled to.
     let by = if is_val_accuracy(&sweep.metric) { "final_val_accuracy" } else { sweep.metric.as_str() };
-    Some(Grid::of_table("Runs, best first", &table).moved(by, 1).with_note(note))
+    Ok(Some(Grid::of_table("Runs, best first", &table).moved(by, 1).with_note(note)))
 }
 
 fn figures(gathered: &Gathered) -> Vec<Drawn> {

@@ -1,6 +1,7 @@
 //! The words that commands, tables, figures and clients share. It stands below all of them: nothing here knows who shows a
 //! word, or where.
 
+pub(crate) mod columns;
 mod cut;
 mod metric;
 pub(crate) mod source;
