@@ -26,7 +26,7 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// At most three of the known names, the nearest first, that `name` may stand for: it is misspelt, or it is a part of them.
 pub fn nearest_names<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    const NEAR: f64 = 0.85;
+    const NEAR: f64 = 0.82;
     const MOST: usize = 3;
     if name.len() > 100 {
         return Vec::new();

@@ -15,6 +15,7 @@ use crate::{
     model_card,
     new_file::{self, NewFile},
     output::{self, Exit, say, usage},
+    render::{json, written::Written},
     settings::{Settings, Where},
     text::number,
     trained::{self, Choice},
@@ -46,6 +47,9 @@ struct View {
     /// How the file is laid out [default: as the suffix of --out says, else csv]
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// Print JSON: the file and how many rows it has (the rows as JSON: --format jsonl)
+    #[arg(long, requires = "out")]
+    json: bool,
     #[command(flatten)]
     at: Where,
 }
@@ -58,6 +62,9 @@ struct Model {
     /// Write into this folder, which is made if needed [default: SWEEP-JOB]
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print JSON: the job and the files
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     at: Where,
 }
@@ -79,7 +86,7 @@ async fn runs(args: View, settings: &Settings) -> anyhow::Result<Exit> {
         while let Some(page) = pages.next().await? {
             file.add(&page)?;
         }
-        file.end("run")
+        file.end("run", &sweep.name, args.json)
     })
     .await?;
     Ok(Exit::Success)
@@ -97,7 +104,7 @@ async fn history(args: View, settings: &Settings) -> anyhow::Result<Exit> {
                 file.add(&part)?;
             }
         }
-        file.end("epoch")
+        file.end("epoch", &sweep.name, args.json)
     })
     .await?;
     Ok(Exit::Success)
@@ -122,9 +129,13 @@ async fn model(args: Model, settings: &Settings) -> anyhow::Result<Exit> {
     let card = serde_json::to_vec_pretty(&model_card::Card::new(&sweep, &model, dataset.header())?)?;
     let folder = args.out.unwrap_or_else(|| PathBuf::from(format!("{}-{}", sweep.name, model.job)));
     std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-    new_file::write(&folder.join("model.safetensors"), &model.file)?;
-    new_file::write(&folder.join("model.json"), &[card.as_slice(), b"\n"].concat())?;
+    let files = ["model.safetensors", "model.json"].map(|name| folder.join(name));
+    new_file::write(&files[0], &model.file)?;
+    new_file::write(&files[1], &[card.as_slice(), b"\n"].concat())?;
     say(format_args!("job {} of sweep {}: {}", model.job, sweep.name, folder.display()));
+    if args.json {
+        json::print(&Written::new(&sweep.name, files).of_job(model.job))?;
+    }
     Ok(Exit::Success)
 }
 
@@ -173,7 +184,7 @@ impl Rows {
         }
     }
 
-    fn end(mut self, what: &str) -> anyhow::Result<()> {
+    fn end(mut self, what: &str, sweep: &str, as_json: bool) -> anyhow::Result<()> {
         if let Some(mut encoder) = self.encoder.take() {
             encoder.finish()?;
         }
@@ -181,6 +192,9 @@ impl Rows {
         if let Some((file, path)) = self.file {
             file.finish()?;
             say(format_args!("{}: {}", path.display(), number::plural(self.count, what)));
+            if as_json {
+                json::print(&Written::new(sweep, [path]).with_rows(self.count))?;
+            }
         }
         Ok(())
     }

@@ -17,3 +17,4 @@ pub(crate) mod slots;
 pub(crate) mod sql;
 pub(crate) mod sweeps;
 pub(crate) mod table;
+pub(crate) mod written;

@@ -4,10 +4,12 @@ use besom_sweep::Table;
 use console::{Alignment, measure_text_width, pad_str};
 
 use super::sql;
-use crate::text::{cut, pieces, wrapped};
+use crate::text::{cut_at, pieces, wrapped};
 
 /// Between a name and its value.
 const BAR: &str = " | ";
+/// Letters of a value, at most: a screenful.
+const LONGEST_VALUE: usize = 3_000;
 /// Dashes of the line above a record, at most.
 const RULE: usize = 40;
 
@@ -23,14 +25,14 @@ pub(crate) fn text(result: &Table, width: usize) -> String {
         let title = format!("-[ row {} ]-", at + 1);
         lines.push(format!("{title:-<0$}", RULE.min(width)));
         for (name, cell) in names.iter().zip(row) {
-            lines.extend(field(name, &cut(sql::escaped(&sql::text(cell))), room, width));
+            lines.extend(field(name, &cut_at(sql::escaped(&sql::text(cell)), LONGEST_VALUE), room, width));
         }
     }
     lines.join("\n")
 }
 
 /// A name in `room` cells and its value beside it, in lines of at most `width` cells.
-pub(crate) fn field(name: &str, value: &str, room: usize, width: usize) -> Vec<String> {
+fn field(name: &str, value: &str, room: usize, width: usize) -> Vec<String> {
     let beside = width.saturating_sub(room + BAR.len()).max(1);
     let lines = pieces(value, beside).into_iter().enumerate().map(|(at, piece)| {
         let name = pad_str(if at == 0 { name } else { "" }, room, Alignment::Left, Some("…"));

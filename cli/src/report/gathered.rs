@@ -52,6 +52,11 @@ impl Gathered {
         Ok(Self { sweep, runs, figures, configs, workers, models })
     }
 
+    /// The sweep's name.
+    pub(crate) fn sweep(&self) -> &str {
+        &self.sweep.name
+    }
+
     /// The best run, if one has a result.
     pub(super) fn best(&self) -> Result<Option<Row<'_>>, TableError> {
         best_of(&self.runs)

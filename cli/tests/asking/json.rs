@@ -29,7 +29,7 @@ const CASES: &[(&str, &[&str], &[&str], i32)] = &[
     ("sweeps", &[], &["--store", "sqlite:nowhere.db"], 1),
     ("runs", &["tiny"], &["other"], 1),
     ("best", &["tiny"], &["other"], 1),
-    ("show", &["tiny/1"], &["tiny/99"], 1),
+    ("show", &["tiny/2"], &["tiny/99"], 1),
     ("watch", &["tiny"], &["other"], 1),
     ("wait", &["tiny"], &["other"], 1),
     ("plot", &["tiny", "--out", "DIR"], &["other"], 1),

@@ -82,7 +82,7 @@ fn one_run_has_a_page() {
 
     home.besom(["show", "tiny"]).expect(2).says("expected SWEEP/JOB, such as sketches/3, got \"tiny\"");
     home.besom(["show", "tiny/9"]).expect(1).says("sweep tiny has no job 9; `besom runs tiny` lists its jobs");
-    home.besom(["show", "tyni/1"]).expect(1).says("tiny");
+    home.besom(["show", "tyni/1"]).expect(1).says("no sweep \"tyni\"");
     let (_coordinator, url) = home.coordinator::<&str>([]);
     assert_eq!(home.besom(["show", "tiny/2", "--json", "--coordinator", &url]).expect(0).json(), shown);
 }
