@@ -60,6 +60,14 @@ pub const ATTEMPTS: &str = "SELECT job, attempt, worker, slot, outcome, error, s
 /// A page of the configurations, by first job. As [`RUNS`].
 pub const CONFIGS: &str = "SELECT * FROM config_stats WHERE sweep_id = $1 AND job > $2 ORDER BY job LIMIT $3";
 
+/// The configurations with the highest means, the highest first. `$1`: the sweep's number, `$2`: at most so many.
+pub const CONFIGS_HIGHEST: &str =
+    "SELECT * FROM config_stats WHERE sweep_id = $1 ORDER BY mean DESC NULLS LAST, job LIMIT $2";
+
+/// The configurations with the lowest means, the lowest first. As [`CONFIGS_HIGHEST`].
+pub const CONFIGS_LOWEST: &str =
+    "SELECT * FROM config_stats WHERE sweep_id = $1 ORDER BY mean ASC NULLS LAST, job LIMIT $2";
+
 /// How much each hyperparameter and each pair matters, in no order. `$1`: the sweep's number.
 pub const IMPORTANCE: &str =
     "SELECT kind, parameter, second_parameter, value, cells, cells_total FROM importance WHERE sweep_id = $1";
@@ -88,6 +96,8 @@ pub const ALL: &[&str] = &[
     CURVES_OF_JOB,
     ATTEMPTS,
     CONFIGS,
+    CONFIGS_HIGHEST,
+    CONFIGS_LOWEST,
     IMPORTANCE,
     CONFUSION,
     CLASSES,

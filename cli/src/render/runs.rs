@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 use super::table::Table;
 use crate::{
     results::Order,
-    text::{is_val_accuracy, number},
+    text::{Ranks, is_val_accuracy, number},
 };
 
 /// Columns that every table of runs has, swept or not: the three that people compare first.
-const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
+pub(super) const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
 
 /// The columns that a narrow terminal does without, the first at first; what runs are ranked by and what was swept stays.
 ///
@@ -61,7 +61,8 @@ pub(crate) fn table(runs: &[Row<'_>], order: Order, swept: &[String], metric: &s
         let measured = |name: &str| Ok::<_, TableError>(number::metric(run.maybe_float(name)?));
         let mut cells = Vec::new();
         if order == Order::BestFirst {
-            cells.push(rank.next(run.maybe_float("objective")?));
+            let rank = rank.next(run.maybe_float("objective")?);
+            cells.push(rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()));
         }
         cells.push(run.integer("job")?.to_string());
         cells.push(run.maybe_text("optimizer")?.unwrap_or("-").to_owned());
@@ -79,26 +80,6 @@ pub(crate) fn table(runs: &[Row<'_>], order: Order, swept: &[String], metric: &s
         table.row(cells);
     }
     Ok(table)
-}
-
-/// Equal objectives share a rank, as in the view `best_runs`; runs without a score have none.
-#[derive(Default)]
-struct Ranks {
-    seen: u64,
-    last: Option<(f64, u64)>,
-}
-
-impl Ranks {
-    fn next(&mut self, objective: Option<f64>) -> String {
-        let Some(objective) = objective else { return "-".to_owned() };
-        self.seen += 1;
-        let rank = match self.last {
-            Some((value, rank)) if value == objective => rank,
-            _ => self.seen,
-        };
-        self.last = Some((objective, rank));
-        rank.to_string()
-    }
 }
 
 /// The column of the epochs that were trained. Where `epochs` is swept, that is the column of those asked for.
