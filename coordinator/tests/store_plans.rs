@@ -194,6 +194,7 @@ fn pages() -> Vec<Case> {
     let by_job: &[&str] = &["jobs_sweep (sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)"];
     let one: &[&str] = &["j USING INTEGER PRIMARY KEY (rowid=?)|jobs_sweep (sweep_id=? AND id=?"];
     let in_range: &[&str] = &["jobs_sweep (sweep_id=? AND id>? AND id<?)"];
+    let steps: &[&str] = &["SEARCH e USING PRIMARY KEY (job_id=? AND attempt=? AND step>? AND step<?)"];
     let of_job: &[&str] = &["SEARCH e USING PRIMARY KEY (job_id=? AND attempt=? AND step>?)"];
     vec![
         case(statements::RUNS, page(0), by_job),
@@ -205,8 +206,9 @@ fn pages() -> Vec<Case> {
         case(statements::RUN, vec![int(3), int(first + 5_000)], one),
         case(statements::HISTORY, vec![large(), int(first + 5_000), int(first + 5_020)], in_range),
         case(statements::CURVES, vec![large(), int(first + 5_000), int(first + 5_020)], in_range),
-        case(statements::HISTORY_OF_JOB, vec![large(), int(first + 5_000), int(0), int(20)], of_job),
-        case(statements::CURVES_OF_JOB, vec![large(), int(first + 5_000), int(0), int(20)], of_job),
+        case(statements::HISTORY_OF_JOB, vec![large(), int(first + 5_000), int(0), int(20)], steps),
+        case(statements::CURVES_OF_JOB, vec![large(), int(first + 5_000), int(0), int(20)], steps),
+        case(statements::STEPS_OF_JOB, vec![large(), int(first + 5_000)], of_job),
         case(statements::ATTEMPTS, vec![int(3), int(first + 5_000), int(first + 5_020)], in_range),
         case(statements::CONFIGS, page(5_000), &["(sweep_id=? AND job_id>?)"]),
         case(statements::IMPORTANCE, vec![int(3)], &["SEARCH i USING PRIMARY KEY (sweep_id=?)"]),

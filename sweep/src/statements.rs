@@ -41,9 +41,14 @@ pub const LENGTHS: &str =
 /// The history of some jobs. `$1`: the sweep's name, `$2`: behind this job, `$3`: up to this one.
 pub const HISTORY: &str = "SELECT * FROM history WHERE sweep = $1 AND job > $2 AND job <= $3 ORDER BY job, step";
 
-/// A page of the history of one long job. `$1`: the sweep's name, `$2`: the job, `$3`: behind this step, `$4`: at most so many.
+/// Some of the history of one long job, by steps: a page that a `LIMIT` cut would cost Postgres the rest of the job. `$1`: the
+/// sweep's name, `$2`: the job, `$3`: behind this step, `$4`: up to this one.
 pub const HISTORY_OF_JOB: &str =
-    "SELECT * FROM history WHERE sweep = $1 AND job = $2 AND step > $3 ORDER BY step LIMIT $4";
+    "SELECT * FROM history WHERE sweep = $1 AND job = $2 AND step > $3 AND step <= $4 ORDER BY step";
+
+/// How many records the history of a job has, and their first and last step. `$1`: the sweep's name, `$2`: the job.
+pub const STEPS_OF_JOB: &str = "SELECT count(*) AS records, min(step) AS first, max(step) AS last FROM history \
+                                WHERE sweep = $1 AND job = $2";
 
 /// What is drawn of the history of some jobs. As [`HISTORY`].
 pub const CURVES: &str = "SELECT job, step, val_accuracy, val_loss FROM history \
@@ -51,7 +56,7 @@ pub const CURVES: &str = "SELECT job, step, val_accuracy, val_loss FROM history 
 
 /// What is drawn of the history of one long job. As [`HISTORY_OF_JOB`].
 pub const CURVES_OF_JOB: &str = "SELECT job, step, val_accuracy, val_loss FROM history \
-                                 WHERE sweep = $1 AND job = $2 AND step > $3 ORDER BY step LIMIT $4";
+                                 WHERE sweep = $1 AND job = $2 AND step > $3 AND step <= $4 ORDER BY step";
 
 /// The attempts at some jobs. `$1`: the sweep's number, `$2`: behind this job, `$3`: up to this one.
 pub const ATTEMPTS: &str = "SELECT job, attempt, worker, slot, outcome, error, started_at, ended_at FROM attempts \
@@ -92,6 +97,7 @@ pub const ALL: &[&str] = &[
     LENGTHS,
     HISTORY,
     HISTORY_OF_JOB,
+    STEPS_OF_JOB,
     CURVES,
     CURVES_OF_JOB,
     ATTEMPTS,

@@ -12,6 +12,10 @@ use crate::{
 /// Columns that every table of runs has, swept or not: the three that people compare first.
 pub(super) const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
 
+/// The columns of the one metric that every table of runs shows, whatever the sweep is ranked by.
+pub(crate) const BEST: &str = "best_val_accuracy";
+pub(crate) const FINAL: &str = "final_val_accuracy";
+
 /// The columns that a narrow terminal does without, the first at first; what runs are ranked by and what was swept stays.
 ///
 /// # Errors
@@ -22,11 +26,11 @@ pub(crate) fn expendable(runs: &[Row<'_>], swept: &[String], metric: &str) -> Re
         let mut by_final = true;
         for run in runs {
             let objective = run.maybe_float("objective")?;
-            by_final &= objective.is_none() || objective == run.maybe_float("final_val_accuracy")?;
+            by_final &= objective.is_none() || objective == run.maybe_float(FINAL)?;
         }
-        columns.push(if by_final { "best_val_accuracy" } else { "final_val_accuracy" });
+        columns.push(if by_final { BEST } else { FINAL });
     } else {
-        columns.extend(["best_val_accuracy", "final_val_accuracy"]);
+        columns.extend([BEST, FINAL]);
     }
     columns.extend(ALWAYS.iter().filter(|always| !swept.iter().any(|name| name == *always)));
     columns.extend(["state", "job", "seed"]);
@@ -52,7 +56,7 @@ pub(crate) fn table(runs: &[Row<'_>], order: Order, swept: &[String], metric: &s
     header.extend(more.iter().map(|name| name.as_str()));
     header.extend(seeds.then_some("seed"));
     header.extend(objective);
-    header.extend(["best_val_accuracy", "final_val_accuracy", trained(swept), "seconds", "state"]);
+    header.extend([BEST, FINAL, trained(swept), "seconds", "state"]);
     let mut table = Table::new(header);
     let mut rank = Ranks::default();
     for run in runs {
@@ -75,7 +79,7 @@ pub(crate) fn table(runs: &[Row<'_>], order: Order, swept: &[String], metric: &s
         if objective.is_some() {
             cells.push(measured("objective")?);
         }
-        cells.extend([measured("best_val_accuracy")?, measured("final_val_accuracy")?]);
+        cells.extend([measured(BEST)?, measured(FINAL)?]);
         cells.extend([epochs(*run, swept)?, number::seconds(run.maybe_float("seconds")?), with_error(*run)?]);
         table.row(cells);
     }

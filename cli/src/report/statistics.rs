@@ -5,7 +5,10 @@ use besom_sweep::{ImportanceKind, Row, TableError};
 use serde_json::{Map, Value};
 
 use super::{gathered::Gathered, grid::Grid};
-use crate::text::{is_val_accuracy, number};
+use crate::{
+    render::runs::{BEST, FINAL},
+    text::{is_val_accuracy, number},
+};
 
 /// More configurations than this nobody reads in a page; SQL has them all.
 const CONFIGS: usize = 30;
@@ -39,11 +42,11 @@ pub(super) fn configs(gathered: &Gathered) -> Result<Option<Grid>, TableError> {
         if objective.is_some() {
             row.push(measured("mean")?);
         }
-        row.extend([config.integer("n")?.to_string(), measured("final_val_accuracy_mean")?]);
+        row.extend([config.integer("n")?.to_string(), measured(&format!("{FINAL}_mean"))?]);
         if several {
-            row.extend([interval(config)?, measured("final_val_accuracy_std")?]);
+            row.extend([interval(config)?, measured(&format!("{FINAL}_std"))?]);
         }
-        row.extend([measured("best_val_accuracy_mean")?, number::seconds(config.maybe_float("mean_seconds")?)]);
+        row.extend([measured(&format!("{BEST}_mean"))?, number::seconds(config.maybe_float("mean_seconds")?)]);
         if any_diverged {
             row.push(config.integer("diverged")?.to_string());
         }
@@ -64,7 +67,7 @@ pub(super) fn configs(gathered: &Gathered) -> Result<Option<Grid>, TableError> {
 }
 
 fn interval(config: Row<'_>) -> Result<String, TableError> {
-    let ends = config.maybe_float("final_val_accuracy_low")?.zip(config.maybe_float("final_val_accuracy_high")?);
+    let ends = config.maybe_float(&format!("{FINAL}_low"))?.zip(config.maybe_float(&format!("{FINAL}_high"))?);
     Ok(match ends {
         Some((low, high)) => format!("{} to {}", number::metric(Some(low)), number::metric(Some(high))),
         None => "-".to_owned(),
