@@ -7,6 +7,7 @@
 
 mod again;
 mod commands;
+mod configurations;
 mod confusion;
 mod connect;
 mod dataset;
@@ -19,12 +20,14 @@ mod one_run;
 mod output;
 mod place;
 mod predictions;
+mod ranking;
 mod reader;
 mod render;
 mod report;
 mod results;
 mod settings;
 mod signals;
+mod sorting;
 mod submission;
 mod sweep_file;
 mod text;

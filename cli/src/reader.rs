@@ -1,6 +1,6 @@
 //! What commands read of one sweep: the sweep itself, and its results in SQL.
 
-use besom_client::queries::{JobLength, Paging, Parts, Queries};
+use besom_client::queries::{JobLength, OfJob, Paging, Parts, Queries};
 use besom_proto::v1::{Sweep, SweepRef, sweep_service_client::SweepServiceClient};
 use besom_sweep::{Row, Table, TableError, statements};
 use tonic::transport::Channel;
@@ -65,14 +65,14 @@ impl Reader {
 
     /// The records of these runs, in the columns of the view `history`.
     pub(crate) fn history(&self, sweep: &Sweep, runs: &Table) -> Result<Parts, TableError> {
-        let (several, one) = (statements::HISTORY, Some(statements::HISTORY_OF_JOB));
-        Ok(Parts::new(&self.queries, several, one, sweep.name.as_str(), lengths(runs, records)?))
+        let one = OfJob { steps: statements::STEPS_OF_JOB, rows: statements::HISTORY_OF_JOB };
+        Ok(Parts::new(&self.queries, statements::HISTORY, Some(one), sweep.name.as_str(), lengths(runs, records)?))
     }
 
     /// What is drawn of the records of these runs.
     pub(crate) fn curves(&self, sweep: &Sweep, runs: &Table) -> Result<Parts, TableError> {
-        let (several, one) = (statements::CURVES, Some(statements::CURVES_OF_JOB));
-        Ok(Parts::new(&self.queries, several, one, sweep.name.as_str(), lengths(runs, records)?))
+        let one = OfJob { steps: statements::STEPS_OF_JOB, rows: statements::CURVES_OF_JOB };
+        Ok(Parts::new(&self.queries, statements::CURVES, Some(one), sweep.name.as_str(), lengths(runs, records)?))
     }
 
     /// The attempts at these runs.

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use besom_client::queries::Paging;
 use besom_proto::v1::Sweep;
-use besom_sweep::{Goal, Row, Table, TableError, statements};
+use besom_sweep::{Goal, JobState, Row, Table, TableError, statements};
 
-use crate::{reader::Reader, text::state};
+use crate::{reader::Reader, sorting::Sort, text::state};
 
 /// The view `best_runs` has so many of a sweep.
 const BEST: u64 = 1_000;
@@ -21,6 +21,8 @@ pub(crate) struct Results {
     pub(crate) runs: Table,
     /// Whether there are more than were asked for.
     pub(crate) more: bool,
+    /// Whether only some of the sweep's runs were meant.
+    pub(crate) filtered: bool,
 }
 
 /// In which order.
@@ -32,26 +34,91 @@ pub(crate) enum Order {
     BestFirst,
 }
 
-/// At most `limit` runs of the sweep of this name or number.
+/// Which runs of a sweep, by job.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    /// In these states; none: in all.
+    pub(crate) states: Vec<JobState>,
+    /// In this order, else by job.
+    pub(crate) sort: Option<Sort>,
+    /// At most so many.
+    pub(crate) limit: Option<u64>,
+}
+
+/// The runs that are wanted of the sweep of this name or number.
+///
+/// # Errors
+/// No such sweep, no such column, or the coordinator is away.
+pub(crate) async fn select(reader: &Reader, asked: &str, wanted: &Wanted) -> anyhow::Result<Results> {
+    let sweep = reader.sweep(asked).await?;
+    let Wanted { states, sort, limit } = wanted;
+    let limit = limit.unwrap_or(u64::MAX);
+    // What is sorted has to be there as a whole; else one more than asked for tells whether there are more.
+    let most = if sort.is_none() && states.len() < 2 { limit.saturating_add(1) } else { u64::MAX };
+    let paging = match &states[..] {
+        [state] => {
+            Paging { behind: vec![state.as_str().into()], ..Paging::of_jobs(statements::RUNS_IN_STATE, sweep.id) }
+        }
+        _ => Paging::of_jobs(statements::RUNS, sweep.id),
+    };
+    let mut pages = reader.queries().pages(Paging { most, ..paging });
+    let mut runs = Table::default();
+    while let Some(mut page) = pages.next().await? {
+        if states.len() > 1 {
+            keep_states(&mut page, states)?;
+        }
+        runs.append(page);
+        if let Some(sort) = sort {
+            sort.apply(&mut runs)?;
+            // The rows behind can come into no smaller place.
+            runs.rows.truncate(usize::try_from(limit.saturating_add(1)).unwrap_or(usize::MAX));
+        }
+    }
+    Ok(cut(Results { sweep, order: Order::Job, runs, more: false, filtered: !states.is_empty() }, limit))
+}
+
+fn keep_states(runs: &mut Table, states: &[JobState]) -> Result<(), TableError> {
+    let kept: Vec<bool> = runs
+        .iter()
+        .map(|run| Ok(JobState::parse(run.text("state")?).is_some_and(|state| states.contains(&state))))
+        .collect::<Result<_, TableError>>()?;
+    let mut kept = kept.into_iter();
+    runs.rows.retain(|_| kept.next().unwrap_or(true));
+    Ok(())
+}
+
+/// The first `limit` runs, and whether there are more.
+fn cut(mut results: Results, limit: u64) -> Results {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    results.more = results.runs.rows.len() > limit;
+    results.runs.rows.truncate(limit);
+    results
+}
+
+/// At most `limit` runs of the sweep of this name or number, the best first.
 ///
 /// # Errors
 /// No such sweep, or the coordinator is away.
-pub(crate) async fn fetch(reader: &Reader, asked: &str, order: Order, limit: Option<u64>) -> anyhow::Result<Results> {
+pub(crate) async fn ranked(reader: &Reader, asked: &str, limit: Option<u64>) -> anyhow::Result<Results> {
     let sweep = reader.sweep(asked).await?;
-    let mut runs = match (order, limit) {
-        (Order::Job, _) => reader.runs(&sweep).await?,
+    ranked_of(reader, sweep, limit).await
+}
+
+/// The same, where the sweep is known.
+///
+/// # Errors
+/// The coordinator is away.
+pub(crate) async fn ranked_of(reader: &Reader, sweep: Sweep, limit: Option<u64>) -> anyhow::Result<Results> {
+    let runs = match limit {
         // One more than asked for tells whether there are more.
-        (Order::BestFirst, Some(limit)) if limit < BEST => best(reader, &sweep, limit + 1).await?,
-        (Order::BestFirst, _) => {
+        Some(limit) if limit < BEST => best(reader, &sweep, limit + 1).await?,
+        _ => {
             let mut runs = reader.runs(&sweep).await?;
             rank(&mut runs, &sweep)?;
             runs
         }
     };
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    let more = runs.rows.len() > limit;
-    runs.rows.truncate(limit);
-    Ok(Results { sweep, order, runs, more })
+    Ok(cut(Results { sweep, order: Order::BestFirst, runs, more: false, filtered: false }, limit.unwrap_or(u64::MAX)))
 }
 
 /// The best run of the sweep, if one has a result.
@@ -83,16 +150,30 @@ pub(crate) fn rank(runs: &mut Table, sweep: &Sweep) -> Result<(), TableError> {
     let goal = state::goal_of(sweep.goal).unwrap_or(Goal::Maximize);
     let key =
         |run: Row<'_>| Ok((run.maybe_float("objective")?.map(|objective| goal.score(objective)), run.integer("job")?));
-    let mut keys: Vec<((Option<f64>, i64), usize)> =
-        runs.iter().zip(0..).map(|(run, place)| Ok((key(run)?, place))).collect::<Result<_, TableError>>()?;
-    keys.sort_by(|((a, a_job), _), ((b, b_job), _)| better(*a, *b).then(a_job.cmp(b_job)));
-    let mut rows: Vec<_> = std::mem::take(&mut runs.rows).into_iter().map(Some).collect();
-    runs.rows = keys.into_iter().filter_map(|(_, place)| rows[place].take()).collect();
+    put_in_order(runs, key, |a: &(Option<f64>, i64), b| better(a.0, b.0).then(a.1.cmp(&b.1)))
+}
+
+/// Puts the rows of a table into the order of their keys; those of equal keys stay in theirs.
+///
+/// # Errors
+/// What `key` says.
+pub(crate) fn put_in_order<K>(
+    table: &mut Table,
+    key: impl Fn(Row<'_>) -> Result<K, TableError>,
+    order: impl Fn(&K, &K) -> Ordering,
+) -> Result<(), TableError> {
+    let mut keys = Vec::with_capacity(table.rows.len());
+    for (place, row) in table.iter().enumerate() {
+        keys.push((key(row)?, place));
+    }
+    keys.sort_by(|(a, _), (b, _)| order(a, b));
+    let mut rows: Vec<_> = std::mem::take(&mut table.rows).into_iter().map(Some).collect();
+    table.rows = keys.into_iter().filter_map(|(_, place)| rows.get_mut(place).and_then(Option::take)).collect();
     Ok(())
 }
 
 /// The better score first, and none at the end.
-fn better(a: Option<f64>, b: Option<f64>) -> Ordering {
+pub(crate) fn better(a: Option<f64>, b: Option<f64>) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => b.partial_cmp(&a).unwrap_or_else(|| b.total_cmp(&a)),
         (Some(_), None) => Ordering::Less,

@@ -13,6 +13,7 @@ use crate::{
     again::At,
     connect::refused,
     output::{Exit, say},
+    ranking,
     reader::Reader,
     render::{
         self, json,
@@ -20,7 +21,6 @@ use crate::{
         slots::describe,
         sweeps,
     },
-    results::{self, Order},
     signals,
     text::{number, state},
 };
@@ -29,7 +29,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A coordinator that is well sends progress more often than this.
 const SILENCE: Duration = Duration::from_secs(60);
-/// The table at the end shows at most so many runs; `besom best` shows the others.
+/// The table at the end has at most so many places; `besom best` shows the others.
 pub(crate) const SHOWN: u64 = 50;
 
 /// Follows the sweep, then prints its runs, best first. The first signal ends the watching, not the sweep.
@@ -125,8 +125,8 @@ async fn to_the_end(reader: Reader, sweep: &str, at: At, as_json: bool) -> anyho
     if as_json {
         return Ok(exit(&last));
     }
-    let results = results::fetch(&reader, &last.name, Order::BestFirst, Some(SHOWN)).await?;
-    render::results::print(&results, false)?;
+    let ranking = ranking::fetch(&reader, &last.name, None, SHOWN).await?;
+    render::results::print_ranking(&ranking, false)?;
     say_what_retry_does(&last, &at);
     Ok(exit(&last))
 }

@@ -12,7 +12,7 @@ use tonic::{Code, Status, transport::Channel};
 
 pub use self::{
     pages::{Pages, Paging},
-    parts::{JobLength, Parts},
+    parts::{JobLength, OfJob, Parts},
 };
 
 /// The most that a result may hold, in bytes of memory: what is printed of it takes as much again.

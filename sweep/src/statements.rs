@@ -41,9 +41,14 @@ pub const LENGTHS: &str =
 /// The history of some jobs. `$1`: the sweep's name, `$2`: behind this job, `$3`: up to this one.
 pub const HISTORY: &str = "SELECT * FROM history WHERE sweep = $1 AND job > $2 AND job <= $3 ORDER BY job, step";
 
-/// A page of the history of one long job. `$1`: the sweep's name, `$2`: the job, `$3`: behind this step, `$4`: at most so many.
+/// Some of the history of one long job, by steps: a page that a `LIMIT` cut would cost Postgres the rest of the job. `$1`: the
+/// sweep's name, `$2`: the job, `$3`: behind this step, `$4`: up to this one.
 pub const HISTORY_OF_JOB: &str =
-    "SELECT * FROM history WHERE sweep = $1 AND job = $2 AND step > $3 ORDER BY step LIMIT $4";
+    "SELECT * FROM history WHERE sweep = $1 AND job = $2 AND step > $3 AND step <= $4 ORDER BY step";
+
+/// How many records the history of a job has, and their first and last step. `$1`: the sweep's name, `$2`: the job.
+pub const STEPS_OF_JOB: &str = "SELECT count(*) AS records, min(step) AS first, max(step) AS last FROM history \
+                                WHERE sweep = $1 AND job = $2";
 
 /// What is drawn of the history of some jobs. As [`HISTORY`].
 pub const CURVES: &str = "SELECT job, step, val_accuracy, val_loss FROM history \
@@ -51,7 +56,7 @@ pub const CURVES: &str = "SELECT job, step, val_accuracy, val_loss FROM history 
 
 /// What is drawn of the history of one long job. As [`HISTORY_OF_JOB`].
 pub const CURVES_OF_JOB: &str = "SELECT job, step, val_accuracy, val_loss FROM history \
-                                 WHERE sweep = $1 AND job = $2 AND step > $3 ORDER BY step LIMIT $4";
+                                 WHERE sweep = $1 AND job = $2 AND step > $3 AND step <= $4 ORDER BY step";
 
 /// The attempts at some jobs. `$1`: the sweep's number, `$2`: behind this job, `$3`: up to this one.
 pub const ATTEMPTS: &str = "SELECT job, attempt, worker, slot, outcome, error, started_at, ended_at FROM attempts \
@@ -62,6 +67,14 @@ pub const ATTEMPTS_OF_JOB: &str = "SELECT * FROM attempts WHERE sweep_id = $1 AN
 
 /// A page of the configurations, by first job. As [`RUNS`].
 pub const CONFIGS: &str = "SELECT * FROM config_stats WHERE sweep_id = $1 AND job > $2 ORDER BY job LIMIT $3";
+
+/// The configurations with the highest means, the highest first. `$1`: the sweep's number, `$2`: at most so many.
+pub const CONFIGS_HIGHEST: &str =
+    "SELECT * FROM config_stats WHERE sweep_id = $1 ORDER BY mean DESC NULLS LAST, job LIMIT $2";
+
+/// The configurations with the lowest means, the lowest first. As [`CONFIGS_HIGHEST`].
+pub const CONFIGS_LOWEST: &str =
+    "SELECT * FROM config_stats WHERE sweep_id = $1 ORDER BY mean ASC NULLS LAST, job LIMIT $2";
 
 /// How much each hyperparameter and each pair matters, in no order. `$1`: the sweep's number.
 pub const IMPORTANCE: &str =
@@ -87,11 +100,14 @@ pub const ALL: &[&str] = &[
     LENGTHS,
     HISTORY,
     HISTORY_OF_JOB,
+    STEPS_OF_JOB,
     CURVES,
     CURVES_OF_JOB,
     ATTEMPTS,
     ATTEMPTS_OF_JOB,
     CONFIGS,
+    CONFIGS_HIGHEST,
+    CONFIGS_LOWEST,
     IMPORTANCE,
     CONFUSION,
     CLASSES,

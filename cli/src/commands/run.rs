@@ -26,9 +26,10 @@ use crate::{
     figures::{Figures, Format},
     output::{Exit, say},
     place::Place,
+    ranking,
     reader::Reader,
     render::{self, plan, slots::Slots},
-    results::{self, Order},
+    results,
     settings::{self, Settings},
     signals, submission,
     sweep_file::{FileArgs, SweepFile},
@@ -203,9 +204,12 @@ impl Session {
     /// The table, the figures, and what to ask next.
     async fn show(&self, sweep: &Sweep, settings: &Settings) -> anyhow::Result<Exit> {
         let reader = Reader::new(self.place.address().channel());
-        let limit = (!self.args.file.json).then_some(SHOWN);
-        let results = results::fetch(&reader, &sweep.name, Order::BestFirst, limit).await?;
-        render::results::print(&results, self.args.file.json)?;
+        if self.args.file.json {
+            render::results::print(&results::ranked(&reader, &sweep.name, None).await?, true)?;
+        } else {
+            let ranking = ranking::fetch(&reader, &sweep.name, None, SHOWN).await?;
+            render::results::print_ranking(&ranking, false)?;
+        }
         watching::say_what_retry_does(sweep, &self.at());
         self.notes.iter().for_each(|note| say(format_args!("note: {note}")));
         if !self.args.no_figures {

@@ -114,7 +114,7 @@ impl<'a> From<&'a v1::Sweep> for Sweep<'a> {
 #[derive(Debug, Serialize)]
 struct Best<'a> {
     job: i64,
-    objective: Option<f64>,
+    objective: f64,
     params: Option<&'a RawValue>,
 }
 
@@ -138,7 +138,7 @@ impl<'a> From<&'a v1::SweepProgress> for Progress<'a> {
             epoch_seconds: progress.epoch_seconds,
             best: progress.best.as_ref().map(|best| Best {
                 job: best.job,
-                objective: best.objective.into(),
+                objective: best.objective,
                 params: raw(&best.params),
             }),
         }

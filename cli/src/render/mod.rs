@@ -2,6 +2,7 @@
 //!
 //! Names of columns and JSON fields are those of the SQL views, so that what one sees in one is found in the other.
 
+pub(crate) mod configs;
 pub(crate) mod drawings;
 pub(crate) mod failure;
 pub(crate) mod json;

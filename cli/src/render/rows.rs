@@ -2,7 +2,7 @@
 
 use besom_sweep::{Cell, Row, Table};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::sql;
 use crate::text::columns::is_json;
@@ -46,9 +46,9 @@ impl Serialize for Object<'_> {
     }
 }
 
-/// Text that is no JSON is null, and its place is told: the row is damaged.
+/// Text that is no JSON, or that has a number which readers of JSON do not take, is null, and its place is told: the row is damaged.
 fn json<'a>(row: Row<'_>, column: &str, text: &'a str) -> Option<&'a RawValue> {
-    let parsed = serde_json::from_str(text);
+    let parsed = serde_json::from_str::<Value>(text).and_then(|_| serde_json::from_str(text));
     if let Err(error) = &parsed {
         let job = row.maybe_integer("job").ok().flatten();
         tracing::warn!(job, column, %error, "a cell of a result is no JSON and is shown as null");
@@ -64,7 +64,7 @@ mod tests {
     fn columns_keep_their_order_and_json_is_embedded() {
         let mut table = Table::new(["params", "a", "error", "metrics"]);
         let text = |text: &str| Cell::Text(text.to_owned());
-        table.push(vec![text(r#"{"b":[1.0]}"#), Cell::Float(0.5), Cell::Null, text("{")]);
+        table.push(vec![text(r#"{"b":[1.0]}"#), Cell::Float(0.5), Cell::Null, text("[1e999]")]);
         let written = serde_json::to_string(&Objects(&table)).unwrap();
         assert_eq!(written, r#"[{"params":{"b":[1.0]},"a":0.5,"error":null,"metrics":null}]"#);
     }

@@ -6,11 +6,15 @@ use serde_json::{Map, Value};
 use super::table::Table;
 use crate::{
     results::Order,
-    text::{is_val_accuracy, number},
+    text::{Ranks, is_val_accuracy, number},
 };
 
 /// Columns that every table of runs has, swept or not: the three that people compare first.
-const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
+pub(super) const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
+
+/// The columns of the one metric that every table of runs shows, whatever the sweep is ranked by.
+pub(crate) const BEST: &str = "best_val_accuracy";
+pub(crate) const FINAL: &str = "final_val_accuracy";
 
 /// The columns that a narrow terminal does without, the first at first; what runs are ranked by and what was swept stays.
 ///
@@ -22,11 +26,11 @@ pub(crate) fn expendable(runs: &[Row<'_>], swept: &[String], metric: &str) -> Re
         let mut by_final = true;
         for run in runs {
             let objective = run.maybe_float("objective")?;
-            by_final &= objective.is_none() || objective == run.maybe_float("final_val_accuracy")?;
+            by_final &= objective.is_none() || objective == run.maybe_float(FINAL)?;
         }
-        columns.push(if by_final { "best_val_accuracy" } else { "final_val_accuracy" });
+        columns.push(if by_final { BEST } else { FINAL });
     } else {
-        columns.extend(["best_val_accuracy", "final_val_accuracy"]);
+        columns.extend([BEST, FINAL]);
     }
     columns.extend(ALWAYS.iter().filter(|always| !swept.iter().any(|name| name == *always)));
     columns.extend(["state", "job", "seed"]);
@@ -52,7 +56,7 @@ pub(crate) fn table(runs: &[Row<'_>], order: Order, swept: &[String], metric: &s
     header.extend(more.iter().map(|name| name.as_str()));
     header.extend(seeds.then_some("seed"));
     header.extend(objective);
-    header.extend(["best_val_accuracy", "final_val_accuracy", trained(swept), "seconds", "state"]);
+    header.extend([BEST, FINAL, trained(swept), "seconds", "state"]);
     let mut table = Table::new(header);
     let mut rank = Ranks::default();
     for run in runs {
@@ -61,7 +65,8 @@ pub(crate) fn table(runs: &[Row<'_>], order: Order, swept: &[String], metric: &s
         let measured = |name: &str| Ok::<_, TableError>(number::metric(run.maybe_float(name)?));
         let mut cells = Vec::new();
         if order == Order::BestFirst {
-            cells.push(rank.next(run.maybe_float("objective")?));
+            let rank = rank.next(run.maybe_float("objective")?);
+            cells.push(rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()));
         }
         cells.push(run.integer("job")?.to_string());
         cells.push(run.maybe_text("optimizer")?.unwrap_or("-").to_owned());
@@ -74,31 +79,11 @@ pub(crate) fn table(runs: &[Row<'_>], order: Order, swept: &[String], metric: &s
         if objective.is_some() {
             cells.push(measured("objective")?);
         }
-        cells.extend([measured("best_val_accuracy")?, measured("final_val_accuracy")?]);
+        cells.extend([measured(BEST)?, measured(FINAL)?]);
         cells.extend([epochs(*run, swept)?, number::seconds(run.maybe_float("seconds")?), with_error(*run)?]);
         table.row(cells);
     }
     Ok(table)
-}
-
-/// Equal objectives share a rank, as in the view `best_runs`; runs without a score have none.
-#[derive(Default)]
-struct Ranks {
-    seen: u64,
-    last: Option<(f64, u64)>,
-}
-
-impl Ranks {
-    fn next(&mut self, objective: Option<f64>) -> String {
-        let Some(objective) = objective else { return "-".to_owned() };
-        self.seen += 1;
-        let rank = match self.last {
-            Some((value, rank)) if value == objective => rank,
-            _ => self.seen,
-        };
-        self.last = Some((objective, rank));
-        rank.to_string()
-    }
 }
 
 /// The column of the epochs that were trained. Where `epochs` is swept, that is the column of those asked for.
@@ -242,8 +227,8 @@ mod tests {
             let text = shown(&rows, Order::BestFirst, &swept, metric).render_within(width, &expendable).0;
             text.lines().next().unwrap().to_owned()
         };
-        assert_eq!(within("val_accuracy", 64), "job  learning_rate  batch_size  final_val_accuracy  state");
-        assert_eq!(within("val_loss", 38), "learning_rate  batch_size  val_loss");
+        assert_eq!(within("val_accuracy", 67), "rank  job  learning_rate  batch_size  final_val_accuracy  state");
+        assert_eq!(within("val_loss", 41), "rank  learning_rate  batch_size  val_loss");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use besom_sweep::{Row, Table, TableError};
 
 use super::models::{Asked, Models};
 use crate::{
+    configurations,
     connect::{Connection, refused},
     figures::{Drawn, Figures},
     results,
@@ -20,7 +21,7 @@ pub(crate) struct Gathered {
     pub(super) runs: Table,
     /// What its figures are drawn from.
     pub(super) figures: Figures,
-    /// By first job: rows of the view `config_stats`.
+    /// The best mean first: see [`configurations::ranked`].
     pub(super) configs: Table,
     /// Those that ever held one of its jobs.
     pub(super) workers: Vec<Worker>,
@@ -45,6 +46,7 @@ impl Gathered {
         let drawn = Drawn { runs: &runs, configs: &configs };
         let figures = Figures::of(&reader, &sweep, drawn, &Figure::ALL).await?;
         results::rank(&mut runs, &sweep)?;
+        let configs = configurations::ranked(configs, &sweep)?;
         let workers = connection.sweeps().list_workers(ListWorkersRequest::default()).await.map_err(refused)?;
         let mut workers = workers.into_inner().workers;
         workers.retain(|worker| figures.data().attempts().iter().any(|attempt| attempt.worker == worker.name));
@@ -55,6 +57,11 @@ impl Gathered {
     /// The sweep's name.
     pub(crate) fn sweep(&self) -> &str {
         &self.sweep.name
+    }
+
+    /// Whether configurations are ranked, and not single runs.
+    pub(super) fn is_by_config(&self) -> bool {
+        configurations::has_several_seeds(&self.sweep) && !self.configs.rows.is_empty()
     }
 
     /// The best run, if one has a result.

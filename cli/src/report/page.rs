@@ -2,7 +2,7 @@
 
 use askama::Template;
 use besom_figures::Figure;
-use besom_proto::v1::SweepState;
+use besom_proto::v1::{Sweep, SweepState};
 use besom_sweep::{Row, TableError};
 use serde_json::{Map, Value};
 
@@ -15,8 +15,9 @@ use super::{
     subject::{self, Fact},
 };
 use crate::{
+    configurations::{interval, told_apart},
     output::printable,
-    render::runs,
+    render::{configs, runs},
     results::Order,
     text::{cut, is_val_accuracy, number, source, state},
 };
@@ -39,6 +40,8 @@ pub(crate) struct Page {
     search: Vec<Fact>,
     data: Vec<Fact>,
     parameters: Option<Grid>,
+    ranked: Option<Grid>,
+    ranked_words: String,
     ranking: Option<Grid>,
     figures: Vec<Drawn>,
     said: Said,
@@ -93,6 +96,8 @@ impl Page {
             search: subject::search(gathered, spec)?,
             data: subject::data(gathered, spec),
             parameters: spec.map(subject::parameters),
+            ranked: ranked(gathered)?,
+            ranked_words: if gathered.is_by_config() { told_apart(&gathered.configs)? } else { String::new() },
             ranking: ranking(gathered)?,
             figures: figures(gathered),
             said: gathered.models.ask(sweep)?,
@@ -121,14 +126,27 @@ impl Page {
 fn tiles(gathered: &Gathered) -> Result<Vec<Tile>, TableError> {
     let sweep = &gathered.sweep;
     let mut tiles = Vec::new();
-    if let Some(best) = gathered.best()? {
-        let params: Map<String, Value> =
-            best.maybe_text("params")?.and_then(|params| serde_json::from_str(params).ok()).unwrap_or_default();
-        let point: Vec<String> =
-            sweep.swept.iter().map(|name| format!("{name} {}", cut(number::value(params.get(name))))).collect();
-        let point = if point.is_empty() { String::new() } else { format!(": {}", point.join(", ")) };
+    if gathered.is_by_config()
+        && let Some(best) = gathered.configs.row(0)
+    {
+        let ends = interval(best)?.map(|(low, high)| {
+            format!("{} to {} (95 % interval)", number::metric(Some(low)), number::metric(Some(high)))
+        });
+        let about = [Some(number::plural(best.integer("n")?.unsigned_abs(), "run")), ends, point(best, sweep)?];
         tiles.push(Tile {
-            name: format!("best {}", sweep.metric),
+            name: format!("best mean {}", sweep.metric),
+            value: number::metric(best.maybe_float("mean")?),
+            about: about.into_iter().flatten().collect::<Vec<_>>().join(", "),
+        });
+    }
+    if let Some(best) = gathered.best()? {
+        let point = point(best, sweep)?.map_or_else(String::new, |point| format!(": {point}"));
+        tiles.push(Tile {
+            name: if gathered.is_by_config() {
+                format!("best run's {}", sweep.metric)
+            } else {
+                format!("best {}", sweep.metric)
+            },
             value: number::metric(best.maybe_float("objective")?),
             about: format!("job {}{point}", best.integer("job")?),
         });
@@ -158,6 +176,30 @@ fn tiles(gathered: &Gathered) -> Result<Vec<Tile>, TableError> {
         about: number::plural(slots.len() as u64, "slot"),
     });
     Ok(tiles)
+}
+
+/// The swept hyperparameters of a run or a configuration with their values.
+fn point(row: Row<'_>, sweep: &Sweep) -> Result<Option<String>, TableError> {
+    let params: Map<String, Value> =
+        row.maybe_text("params")?.and_then(|params| serde_json::from_str(params).ok()).unwrap_or_default();
+    let values: Vec<String> =
+        sweep.swept.iter().map(|name| format!("{name} {}", cut(number::value(params.get(name))))).collect();
+    Ok((!values.is_empty()).then(|| values.join(", ")))
+}
+
+/// Configurations over their seeds; nothing where single runs say all.
+fn ranked(gathered: &Gathered) -> Result<Option<Grid>, TableError> {
+    if !gathered.is_by_config() {
+        return Ok(None);
+    }
+    let (sweep, all) = (&gathered.sweep, gathered.configs.rows.len());
+    let shown: Vec<Row<'_>> = gathered.configs.iter().take(RANKED).collect();
+    let note = match all {
+        all if all > RANKED => format!("The first {RANKED} of {all} configurations."),
+        _ => String::new(),
+    };
+    let table = configs::table(&shown, &sweep.swept)?;
+    Ok(Some(Grid::of_table("Configurations, best mean first", &table).moved("mean", 1).with_note(note)))
 }
 
 fn ranking(gathered: &Gathered) -> Result<Option<Grid>, TableError> {

@@ -1,11 +1,14 @@
 //! The coordinator's statistics as tables: configurations over their seeds, and how much each hyperparameter matters.
 
 use besom_figures::ImportanceRow;
-use besom_sweep::{Goal, ImportanceKind, Row, TableError};
+use besom_sweep::{ImportanceKind, Row, TableError};
 use serde_json::{Map, Value};
 
 use super::{gathered::Gathered, grid::Grid};
-use crate::text::{is_val_accuracy, number, state};
+use crate::{
+    render::runs::{BEST, FINAL},
+    text::{is_val_accuracy, number},
+};
 
 /// More configurations than this nobody reads in a page; SQL has them all.
 const CONFIGS: usize = 30;
@@ -15,19 +18,14 @@ const IMPORTANCES: usize = 25;
 /// The view `config_stats`, best objective first; nothing where no run has ended.
 pub(super) fn configs(gathered: &Gathered) -> Result<Option<Grid>, TableError> {
     let sweep = &gathered.sweep;
-    let goal = state::goal_of(sweep.goal).unwrap_or(Goal::Maximize);
-    let mut configs: Vec<(f64, i64, Row<'_>)> = Vec::with_capacity(gathered.configs.rows.len());
     let (mut several, mut any_diverged, mut any_failed) = (false, false, false);
     for config in gathered.configs.iter() {
-        let score = config.maybe_float("mean")?.map_or(f64::NEG_INFINITY, |mean| goal.score(mean));
-        configs.push((score, config.integer("job")?, config));
         // One seed has neither interval nor deviation.
         several |= config.integer("n")? > 1;
         // Columns of nothing but zeros would push the others out of sight.
         any_diverged |= config.integer("diverged")? > 0;
         any_failed |= config.integer("failed")? > 0;
     }
-    configs.sort_by(|(a, a_job, _), (b, b_job, _)| b.total_cmp(a).then(a_job.cmp(b_job)));
     let objective = (!is_val_accuracy(&sweep.metric)).then(|| format!("mean {}", sweep.metric));
     let mut header: Vec<&str> = sweep.swept.iter().map(String::as_str).collect();
     header.extend(objective.as_deref());
@@ -36,7 +34,7 @@ pub(super) fn configs(gathered: &Gathered) -> Result<Option<Grid>, TableError> {
     header.extend(["best val_accuracy", "seconds"]);
     header.extend(any_diverged.then_some("diverged"));
     header.extend(any_failed.then_some("failed"));
-    let row = |(_, _, config): &(f64, i64, Row<'_>)| {
+    let row = |config: Row<'_>| {
         let params: Map<String, Value> =
             config.maybe_text("params")?.and_then(|params| serde_json::from_str(params).ok()).unwrap_or_default();
         let measured = |name: &str| Ok::<_, TableError>(number::metric(config.maybe_float(name)?));
@@ -44,11 +42,11 @@ pub(super) fn configs(gathered: &Gathered) -> Result<Option<Grid>, TableError> {
         if objective.is_some() {
             row.push(measured("mean")?);
         }
-        row.extend([config.integer("n")?.to_string(), measured("final_val_accuracy_mean")?]);
+        row.extend([config.integer("n")?.to_string(), measured(&format!("{FINAL}_mean"))?]);
         if several {
-            row.extend([interval(*config)?, measured("final_val_accuracy_std")?]);
+            row.extend([interval(config)?, measured(&format!("{FINAL}_std"))?]);
         }
-        row.extend([measured("best_val_accuracy_mean")?, number::seconds(config.maybe_float("mean_seconds")?)]);
+        row.extend([measured(&format!("{BEST}_mean"))?, number::seconds(config.maybe_float("mean_seconds")?)]);
         if any_diverged {
             row.push(config.integer("diverged")?.to_string());
         }
@@ -57,11 +55,11 @@ pub(super) fn configs(gathered: &Gathered) -> Result<Option<Grid>, TableError> {
         }
         Ok(row)
     };
-    let rows: Vec<Vec<String>> = configs.iter().take(CONFIGS).map(row).collect::<Result<_, TableError>>()?;
+    let rows: Vec<Vec<String>> = gathered.configs.iter().take(CONFIGS).map(row).collect::<Result<_, TableError>>()?;
     if rows.is_empty() {
         return Ok(None);
     }
-    let note = match configs.len() {
+    let note = match gathered.configs.rows.len() {
         all if all > CONFIGS => format!("The best {CONFIGS} of {all} configurations; the view config_stats has all."),
         _ => String::new(),
     };
@@ -69,7 +67,7 @@ pub(super) fn configs(gathered: &Gathered) -> Result<Option<Grid>, TableError> {
 }
 
 fn interval(config: Row<'_>) -> Result<String, TableError> {
-    let ends = config.maybe_float("final_val_accuracy_low")?.zip(config.maybe_float("final_val_accuracy_high")?);
+    let ends = config.maybe_float(&format!("{FINAL}_low"))?.zip(config.maybe_float(&format!("{FINAL}_high"))?);
     Ok(match ends {
         Some((low, high)) => format!("{} to {}", number::metric(Some(low)), number::metric(Some(high))),
         None => "-".to_owned(),

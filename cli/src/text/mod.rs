@@ -4,6 +4,7 @@
 pub(crate) mod columns;
 mod cut;
 mod metric;
+mod ranks;
 pub(crate) mod source;
 pub(crate) mod state;
 mod wrap;
@@ -13,5 +14,6 @@ pub(crate) use besom_sweep::number;
 pub(crate) use self::{
     cut::{LONGEST, cut, cut_at},
     metric::is_val_accuracy,
+    ranks::Ranks,
     wrap::{pieces, wrapped},
 };

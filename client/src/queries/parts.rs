@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use besom_sweep::{Cell, Table};
+use besom_sweep::{Cell, Row, Table, TableError};
 
-use super::{Pages, Paging, Queries, QueryError};
+use super::{Queries, QueryError};
 
 /// Rows of a part, as far as it is known how many rows a job has.
 const ROWS: u64 = 5_000;
@@ -18,16 +18,35 @@ pub struct JobLength {
     pub rows: u64,
 }
 
+/// Statements on the rows of one long job.
+#[derive(Debug, Clone, Copy)]
+pub struct OfJob {
+    /// How many there are (`records`), and their `first` and `last` step. Its parameters are the sweep and the job.
+    pub steps: &'static str,
+    /// Those of some steps. Its parameters are the sweep, the job, the step to begin behind, and the last step.
+    pub rows: &'static str,
+}
+
 /// The parts of a result.
 #[derive(Debug)]
 pub struct Parts {
     queries: Queries,
     several: &'static str,
-    one: Option<&'static str>,
+    one: Option<OfJob>,
     sweep: Cell,
     spans: VecDeque<Span>,
     /// Of a long job.
-    pages: Option<Pages>,
+    steps: Option<Steps>,
+}
+
+/// Steps of a long job that are still to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Steps {
+    job: i64,
+    after: i64,
+    last: i64,
+    /// How many steps a part has: they may have gaps.
+    width: i64,
 }
 
 /// Jobs behind `after` and up to `to`.
@@ -41,15 +60,15 @@ struct Span {
 
 impl Parts {
     /// The rows of these jobs, which are in order. The parameters of `several` are the sweep, the job to begin behind and the last
-    /// job; those of `one` are the sweep, the job, the step to begin behind, and how many rows.
+    /// job.
     pub fn new(
         queries: &Queries,
         several: &'static str,
-        one: Option<&'static str>,
+        one: Option<OfJob>,
         sweep: impl Into<Cell>,
         jobs: impl IntoIterator<Item = JobLength>,
     ) -> Self {
-        Self { queries: queries.clone(), several, one, sweep: sweep.into(), spans: spans(jobs), pages: None }
+        Self { queries: queries.clone(), several, one, sweep: sweep.into(), spans: spans(jobs), steps: None }
     }
 
     /// The next part; nothing behind the last one. The first part tells the columns, also where there are no rows.
@@ -58,24 +77,26 @@ impl Parts {
     /// As [`Queries::query`]; where a part meets a bound, smaller ones are asked for first.
     pub async fn next(&mut self) -> Result<Option<Table>, QueryError> {
         loop {
-            if let Some(pages) = &mut self.pages {
-                match pages.next().await? {
-                    Some(page) => return Ok(Some(page)),
-                    None => self.pages = None,
+            if let (Some(steps), Some(of_job)) = (self.steps, self.one) {
+                match self.some_steps(of_job.rows, steps).await? {
+                    Some(part) => return Ok(Some(part)),
+                    None => continue,
                 }
             }
             let Some(span) = self.spans.pop_front() else { return Ok(None) };
-            let Span { after, to, is_long } = span;
             match self.one {
-                Some(statement) if is_long => {
-                    let before = vec![self.sweep.clone(), to.into()];
-                    let steps = Paging { statement, before, by: "step", after: -1, behind: Vec::new(), most: u64::MAX };
-                    self.pages = Some(self.queries.pages(steps));
-                    continue;
+                Some(of_job) if span.is_long => {
+                    let found = self.queries.query(of_job.steps, vec![self.sweep.clone(), span.to.into()]).await?;
+                    self.steps = found.row(0).map(|row| Steps::of(span.to, row)).transpose()?.flatten();
+                    // A job without records still tells the columns.
+                    if self.steps.is_some() {
+                        continue;
+                    }
                 }
                 _ => {}
             }
-            match self.queries.query(self.several, vec![self.sweep.clone(), after.into(), to.into()]).await {
+            let jobs = vec![self.sweep.clone(), span.after.into(), span.to.into()];
+            match self.queries.query(self.several, jobs).await {
                 Ok(part) => return Ok(Some(part)),
                 Err(QueryError::Bound(problem)) => {
                     for smaller in span.divided(self.one.is_some()).ok_or(QueryError::Bound(problem))? {
@@ -85,6 +106,47 @@ impl Parts {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The next steps of a long job; nothing where a smaller part has to be asked for.
+    async fn some_steps(&mut self, statement: &'static str, steps: Steps) -> Result<Option<Table>, QueryError> {
+        let Steps { job, after, last, width } = steps;
+        let to = after.saturating_add(width).min(last);
+        let parameters = vec![self.sweep.clone(), job.into(), after.into(), to.into()];
+        match self.queries.query(statement, parameters).await {
+            Ok(part) => {
+                self.steps = (to < last).then(|| Steps { after: to, ..steps }.fitting(part.rows.len() as u64));
+                Ok(Some(part))
+            }
+            Err(QueryError::Bound(_)) if width > 1 => {
+                self.steps = Some(Steps { width: (width / 16).max(1), ..steps });
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Steps {
+    /// All steps of a job; nothing where it has no records.
+    fn of(job: i64, row: Row<'_>) -> Result<Option<Self>, TableError> {
+        let records = row.integer("records")?;
+        let (Some(first), Some(last)) = (row.maybe_integer("first")?, row.maybe_integer("last")?) else {
+            return Ok(None);
+        };
+        let each = (i128::from(last) - i128::from(first)) / i128::from(records.max(1)) + 1;
+        let width = i64::try_from(each * i128::from(ROWS)).unwrap_or(i64::MAX);
+        Ok(Some(Self { job, after: first.saturating_sub(1), last, width }))
+    }
+
+    /// With the width for the next part, behind one of so many rows: gaps are passed in ever larger steps.
+    fn fitting(self, rows: u64) -> Self {
+        let width = match rows {
+            many if many > ROWS => (self.width / 2).max(1),
+            few if few < ROWS / 2 => self.width.saturating_mul(2),
+            _ => self.width,
+        };
+        Self { width, ..self }
     }
 }
 
@@ -156,5 +218,24 @@ mod tests {
         assert_eq!(span(2, 3).divided(true), Some(vec![Span { is_long: true, ..span(2, 3) }]));
         assert_eq!(span(0, 0).divided(true), None);
         assert_eq!(span(0, i64::MAX).divided(true).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn steps_of_a_long_job_are_read_as_densely_as_they_lie() {
+        let of = |records, first, last| {
+            let mut table = Table::new(["records", "first", "last"]);
+            table.push(vec![Cell::Integer(records), first, last]);
+            Steps::of(7, table.row(0).unwrap()).unwrap()
+        };
+        let number = Cell::Integer;
+        assert_eq!(of(0, Cell::Null, Cell::Null), None);
+        let dense = of(1_000_000, number(1), number(1_000_000)).unwrap();
+        assert_eq!(dense, Steps { job: 7, after: 0, last: 1_000_000, width: 5_000 });
+        assert_eq!(of(100, number(0), number(100_000)).unwrap().width, 1_001 * 5_000);
+        assert_eq!(of(2, number(1), number(i64::MAX)).unwrap().width, i64::MAX);
+        assert_eq!(
+            (dense.fitting(0).width, dense.fitting(5_000).width, dense.fitting(9_000).width),
+            (10_000, 5_000, 2_500)
+        );
     }
 }

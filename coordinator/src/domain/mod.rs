@@ -24,5 +24,7 @@ pub use ids::{AttemptRef, Digest, JobId, Key, Lease, Session, SweepId, Timestamp
 pub use importance::{Importance, Importances, Weighing};
 pub use retry::{RetryDecision, RetryPolicy, after_hindrance, jitter, spread};
 pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
-pub use sweep::{NewJob, NewSweep, NewWorker, Progress, Queue, Retried, Run, RunningJob, Sweep, Trainers, WorkerRow};
+pub use sweep::{
+    BestRun, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, Run, RunningJob, Sweep, Trainers, WorkerRow,
+};
 pub use utc::utc;

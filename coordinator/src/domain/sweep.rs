@@ -130,7 +130,18 @@ pub struct Progress {
     /// At most 256, by worker and slot.
     pub running: Vec<RunningJob>,
     /// The leader so far.
-    pub best: Option<Run>,
+    pub best: Option<BestRun>,
+}
+
+/// Who leads a sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BestRun {
+    /// The job.
+    pub job: JobId,
+    /// What the sweep ranks by.
+    pub objective: f64,
+    /// All hyperparameters.
+    pub params: Params,
 }
 
 /// One running job.

@@ -19,9 +19,9 @@ use tracing::warn;
 
 use super::error::StoreError;
 use crate::domain::{
-    Assignment, AttemptOutcome, AttemptRef, AttemptRow, ClassCounts, ConfigRun, ConfigStats, ConfigSums, Confusion,
-    Counts, Digest, EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, Key, Lease,
-    NewSweep, NewWorker, Queue, Run, RunningJob, Session, Spread, Sweep, SweepId, SweepState, Terms, Timestamp,
+    Assignment, AttemptOutcome, AttemptRef, AttemptRow, BestRun, ClassCounts, ConfigRun, ConfigStats, ConfigSums,
+    Confusion, Counts, Digest, EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, Key,
+    Lease, NewSweep, NewWorker, Queue, Run, RunningJob, Session, Spread, Sweep, SweepId, SweepState, Terms, Timestamp,
     Trainers, WorkerId, WorkerRow,
 };
 
@@ -615,6 +615,21 @@ impl From<RunningRow> for RunningJob {
             epochs: capped(row.epochs),
             latest,
         }
+    }
+}
+
+/// See sql/best.sql.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct BestRow {
+    job: i64,
+    objective: f64,
+    params: Shown<Params>,
+}
+
+impl From<BestRow> for BestRun {
+    fn from(row: BestRow) -> Self {
+        let place = Place { table: "jobs", id: row.job };
+        Self { job: JobId(row.job), objective: row.objective, params: place.shown("params", row.params) }
     }
 }
 

@@ -225,7 +225,7 @@ async fn a_watch_ends_when_the_sweep_does() {
     let last = rest.into_iter().next_back().unwrap().unwrap();
     assert_eq!(last.sweep.unwrap().state(), v1::SweepState::Completed);
     assert_eq!((last.epochs_done, last.epochs_total), (2, 2));
-    assert_eq!(last.best.unwrap().final_val_accuracy, Some(0.5));
+    assert_eq!(last.best.unwrap().objective, 0.5);
 }
 
 #[tokio::test]

@@ -6,9 +6,9 @@ use besom_sweep::{Expansion, Goal, KeepModels, Lists, Objective, Params, SweepSp
 use crate::dispatcher::Offer;
 use crate::domain::utc;
 use crate::domain::{
-    Assignment, AttemptRef, AttemptRow, ConfigStats, Confusion, Directive, EpochRecord, Estimate, ImportanceKind,
-    Importances, JobCounts, JobId, JobState, Lease, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow,
-    WriteResult,
+    Assignment, AttemptRef, AttemptRow, BestRun, ConfigStats, Confusion, Directive, EpochRecord, Estimate,
+    ImportanceKind, Importances, JobCounts, JobId, JobState, Lease, Progress, Run, RunningJob, Sweep, SweepState,
+    WorkerRow, WriteResult,
 };
 
 /// Points that a plan shows; a person reads no more.
@@ -76,8 +76,12 @@ pub(crate) fn progress(progress: Progress) -> v1::SweepProgress {
         epochs_total: progress.epochs_total,
         epoch_seconds: progress.epoch_seconds,
         running: progress.running.into_iter().map(running).collect(),
-        best: progress.best.map(run),
+        best: progress.best.map(best_run),
     }
+}
+
+fn best_run(best: BestRun) -> v1::BestRun {
+    v1::BestRun { job: best.job.0, objective: best.objective, params: json(best.params) }
 }
 
 pub(crate) fn run(run: Run) -> v1::Run {

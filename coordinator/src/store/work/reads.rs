@@ -12,12 +12,13 @@ use crate::{
         contract::{HistoryPlace, RunQuery},
         error::{Failure, StoreError},
         pages::{PAGE_BYTES, PAGE_RECORDS, Weight},
-        rows::{AttemptsRow, ClassCountsRow, ConfusionRow, EpochRow, RunRow, RunningRow},
+        rows::{AttemptsRow, BestRow, ClassCountsRow, ConfusionRow, EpochRow, RunRow, RunningRow},
     },
 };
 
 const RUNNING: &str = include_str!("../sql/running.sql");
 const RUNNING_EPOCHS: &str = include_str!("../sql/running_epochs.sql");
+const BEST: &str = include_str!("../sql/best.sql");
 const RUNS_BY_BEST: &str = include_str!("../sql/runs_by_best.sql");
 const RUNS_BY_JOB: &str = include_str!("../sql/runs_by_job.sql");
 const RUNS_AFTER: &str = include_str!("../sql/runs_after.sql");
@@ -67,7 +68,7 @@ pub(super) async fn progress(conn: &mut Conn, id: SweepId) -> Result<Progress, F
     let totals = sweep_rows::totals(conn, id).await?;
     let (epochs, epoch_seconds): (i64, f64) = sqlx::query_as(RUNNING_EPOCHS).bind(id.0).fetch_one(&mut *conn).await?;
     let running: Vec<RunningRow> = sqlx::query_as(RUNNING).bind(id.0).fetch_all(&mut *conn).await?;
-    let leader = runs(conn, RunQuery { sweep: id, best_first: true, limit: 1, offset: 0 }).await?.pop();
+    let best: Option<BestRow> = sqlx::query_as(BEST).bind(id.0).fetch_optional(&mut *conn).await?;
     let mut sweep = row.with(totals.counts)?;
     sweep.problem = sweep_rows::problem(conn, &sweep).await?;
     Ok(Progress {
@@ -76,8 +77,7 @@ pub(super) async fn progress(conn: &mut Conn, id: SweepId) -> Result<Progress, F
         epochs_total: totals.epochs,
         epoch_seconds: totals.epoch_seconds + epoch_seconds,
         running: running.into_iter().map(RunningRow::into).collect(),
-        // Runs without a score come after all others: only then is the first one of them here.
-        best: leader.filter(|run| run.objective.is_some()),
+        best: best.map(BestRow::into),
     })
 }
 
