@@ -210,6 +210,7 @@ fn pages() -> Vec<Case> {
         case(statements::CURVES_OF_JOB, vec![large(), int(first + 5_000), int(0), int(20)], steps),
         case(statements::STEPS_OF_JOB, vec![large(), int(first + 5_000)], of_job),
         case(statements::ATTEMPTS, vec![int(3), int(first + 5_000), int(first + 5_020)], in_range),
+        case(statements::ATTEMPTS_OF_JOB, vec![int(3), int(first + 5_000)], one),
         case(statements::CONFIGS, page(5_000), &["(sweep_id=? AND job_id>?)"]),
         case(statements::IMPORTANCE, vec![int(3)], &["SEARCH i USING PRIMARY KEY (sweep_id=?)"]),
         case(

@@ -27,6 +27,7 @@ fn asked(statement: &str) -> (Vec<Cell>, usize) {
         statements::HISTORY_OF_JOB | statements::CURVES_OF_JOB => ([vec![sweep()], numbers(&[1, 2, 4])].concat(), 2),
         statements::STEPS_OF_JOB => (vec![sweep(), Cell::Integer(1)], 1),
         statements::ATTEMPTS => (numbers(&[1, 3, 5]), 3),
+        statements::ATTEMPTS_OF_JOB => (numbers(&[1, 5]), 2),
         statements::CONFIGS => (numbers(&[1, 2, 20]), 6),
         statements::CONFIGS_HIGHEST | statements::CONFIGS_LOWEST => (numbers(&[1, 3]), 3),
         statements::IMPORTANCE => (vec![id()], 6),
