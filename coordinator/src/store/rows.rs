@@ -6,9 +6,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use besom_sweep::{
-    Goal, KeepModels, MATRIX_CLASSES, MAX_CLASSES, Metric, MetricName, Objective, Params, Steps, Trainer,
-};
+use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective, Params, Steps, Trainer};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
@@ -19,9 +17,8 @@ use tracing::warn;
 
 use super::error::StoreError;
 use crate::domain::{
-    Assignment, AttemptOutcome, AttemptRef, AttemptRow, BestRun, ClassCounts, ConfigRun, ConfigStats, ConfigSums,
-    Confusion, Counts, Digest, EpochRecord, Estimate, Importance, ImportanceKind, JobCounts, JobId, JobState, Key,
-    Lease, NewSweep, NewWorker, Queue, Run, RunningJob, Session, Spread, Sweep, SweepId, SweepState, Terms, Timestamp,
+    Assignment, AttemptRef, BestRun, ConfigRun, Confusion, Counts, Digest, EpochRecord, JobCounts, JobId, JobState,
+    Key, Lease, NewSweep, NewWorker, Queue, RunningJob, Session, Sweep, SweepId, SweepState, Terms, Timestamp,
     Trainers, WorkerId, WorkerRow,
 };
 
@@ -157,7 +154,7 @@ pub(super) struct SweepRow {
     trainer: String,
     trainer_version: i64,
     classes: Option<i64>,
-    jobs_total: i64,
+    jobs_total: Option<i64>,
     jobs_created: i64,
     state: String,
     created_at: i64,
@@ -184,7 +181,7 @@ impl SweepRow {
                 objective: place.word("objective", &self.objective, Objective::parse)?,
                 keep_models: place.word("keep_models", &self.keep_models, KeepModels::parse)?,
                 dataset: place.word("dataset", &self.dataset, Digest::parse)?,
-                jobs_total: place.number("jobs_total", self.jobs_total)?,
+                jobs_total: self.jobs_total.map(|total| place.number("jobs_total", total)).transpose()?,
                 trainer: self.trainer,
                 trainer_version: capped(self.trainer_version),
                 classes: self.classes.map(capped),
@@ -513,7 +510,7 @@ impl TryFrom<ExpiredRow> for Expired {
     }
 }
 
-/// See sql/attempt_epochs.sql and sql/history.sql.
+/// See sql/attempt_epochs.sql.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct EpochRow {
     #[sqlx(flatten)]
@@ -528,45 +525,23 @@ pub(super) struct EpochRow {
     metrics: Shown<BTreeMap<String, f64>>,
 }
 
-impl EpochRow {
-    /// For readers.
-    pub(super) fn shown(self) -> (AttemptRef, EpochRecord) {
-        let place = self.place();
-        let (at, epoch) = (self.at.shown(), capped(self.epoch));
-        (at, self.record(epoch, |metrics| place.shown("metrics", metrics)))
-    }
-
-    fn place(&self) -> Place {
-        Place { table: "epochs", id: self.at.job }
-    }
-
-    fn record(
-        self,
-        epoch: u32,
-        metrics: impl FnOnce(Shown<BTreeMap<String, f64>>) -> BTreeMap<String, f64>,
-    ) -> EpochRecord {
-        EpochRecord {
-            epoch,
-            loss: self.loss,
-            accuracy: self.accuracy,
-            val_loss: self.val_loss,
-            val_accuracy: self.val_accuracy,
-            learning_rate: self.learning_rate,
-            seconds: self.seconds,
-            metrics: metrics(self.metrics),
-        }
-    }
-}
-
 impl TryFrom<EpochRow> for (AttemptRef, EpochRecord) {
     type Error = StoreError;
 
     fn try_from(row: EpochRow) -> Result<Self, StoreError> {
-        let place = row.place();
-        let epoch = place.number("epoch", row.epoch)?;
-        let at = AtRow { job: row.at.job, attempt: row.at.attempt }.try_into()?;
-        // A result is worked out from the epochs; their further metrics are only shown.
-        Ok((at, row.record(epoch, |metrics| place.shown("metrics", metrics))))
+        let place = Place { table: "epochs", id: row.at.job };
+        let record = EpochRecord {
+            epoch: place.number("epoch", row.epoch)?,
+            loss: row.loss,
+            accuracy: row.accuracy,
+            val_loss: row.val_loss,
+            val_accuracy: row.val_accuracy,
+            learning_rate: row.learning_rate,
+            seconds: row.seconds,
+            // A result is worked out from the epochs; their further metrics are only shown.
+            metrics: place.shown("metrics", row.metrics),
+        };
+        Ok((row.at.try_into()?, record))
     }
 }
 
@@ -579,7 +554,7 @@ pub(super) struct RunningRow {
     slot: i64,
     params: Shown<Params>,
     seed: i64,
-    epochs: i64,
+    epochs: Option<i64>,
     epoch: Option<i64>,
     loss: Option<f64>,
     accuracy: Option<f64>,
@@ -612,7 +587,7 @@ impl From<RunningRow> for RunningJob {
             slot: capped(row.slot),
             params: place.shown("params", row.params),
             seed: row.seed,
-            epochs: capped(row.epochs),
+            epochs: capped(row.epochs.unwrap_or(0)),
             latest,
         }
     }
@@ -633,138 +608,12 @@ impl From<BestRow> for BestRun {
     }
 }
 
-/// See sql/runs_by_best.sql.
-#[derive(Debug, sqlx::FromRow)]
-pub(super) struct RunRow {
-    sweep: String,
-    sweep_id: i64,
-    job: i64,
-    state: String,
-    optimizer: String,
-    learning_rate: f64,
-    batch_size: i64,
-    epochs: i64,
-    hidden: String,
-    activation: String,
-    dropout: f64,
-    params: Shown<Params>,
-    seed: i64,
-    objective: Option<f64>,
-    final_loss: Option<f64>,
-    final_accuracy: Option<f64>,
-    final_val_loss: Option<f64>,
-    final_val_accuracy: Option<f64>,
-    best_val_loss: Option<f64>,
-    best_val_accuracy: Option<f64>,
-    best_epoch: Option<i64>,
-    epochs_done: Option<i64>,
-    seconds: Option<f64>,
-    worker: Option<String>,
-    attempts: i64,
-    error: Option<String>,
-    started_at: Option<i64>,
-    ended_at: Option<i64>,
-    model: Option<String>,
-    dataset: String,
-    engine: String,
-    device: String,
-    trainer: String,
-    metrics: Shown<Params>,
-}
-
-impl TryFrom<RunRow> for Run {
-    type Error = StoreError;
-
-    fn try_from(row: RunRow) -> Result<Self, StoreError> {
-        let place = Place { table: "jobs", id: row.job };
-        Ok(Self {
-            state: place.word("state", &row.state, JobState::parse)?,
-            model: row.model.and_then(|digest| {
-                let parsed = Digest::parse(&digest);
-                if parsed.is_none() {
-                    place.leaves_out("model", "no SHA-256 in lower-case hex");
-                }
-                parsed
-            }),
-            dataset: place.word("dataset", &row.dataset, Digest::parse)?,
-            sweep: row.sweep,
-            sweep_id: SweepId(row.sweep_id),
-            job: JobId(row.job),
-            optimizer: row.optimizer,
-            learning_rate: row.learning_rate,
-            batch_size: row.batch_size,
-            epochs: row.epochs,
-            hidden: row.hidden,
-            activation: row.activation,
-            dropout: row.dropout,
-            params: place.shown("params", row.params),
-            seed: row.seed,
-            objective: row.objective,
-            final_loss: row.final_loss,
-            final_accuracy: row.final_accuracy,
-            final_val_loss: row.final_val_loss,
-            final_val_accuracy: row.final_val_accuracy,
-            best_val_loss: row.best_val_loss,
-            best_val_accuracy: row.best_val_accuracy,
-            best_epoch: row.best_epoch,
-            epochs_done: row.epochs_done,
-            seconds: row.seconds,
-            worker: row.worker,
-            attempts: row.attempts,
-            error: row.error,
-            started_at: row.started_at.map(Timestamp),
-            ended_at: row.ended_at.map(Timestamp),
-            engine: row.engine,
-            device: row.device,
-            trainer: row.trainer,
-            metrics: place.shown("metrics", row.metrics),
-        })
-    }
-}
-
-/// See sql/attempts.sql.
-#[derive(Debug, sqlx::FromRow)]
-pub(super) struct AttemptsRow {
-    #[sqlx(flatten)]
-    at: AtRow,
-    worker: String,
-    slot: i64,
-    started_at: i64,
-    ended_at: Option<i64>,
-    outcome: Option<String>,
-    error: Option<String>,
-}
-
-impl TryFrom<AttemptsRow> for AttemptRow {
-    type Error = StoreError;
-
-    fn try_from(row: AttemptsRow) -> Result<Self, StoreError> {
-        let place = Place { table: "attempts", id: row.at.job };
-        Ok(Self {
-            at: row.at.shown(),
-            worker: row.worker,
-            slot: capped(row.slot),
-            started_at: Timestamp(row.started_at),
-            ended_at: row.ended_at.map(Timestamp),
-            outcome: row.outcome.map(|word| place.word("outcome", &word, AttemptOutcome::parse)).transpose()?,
-            error: row.error,
-        })
-    }
-}
-
-/// See sql/confusions.sql.
+/// See sql/confusion_of.sql.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct ConfusionRow {
     job: i64,
     classes: i64,
     counts: Shown<StoredCounts>,
-}
-
-impl ConfusionRow {
-    /// The job, where only the counts by class were kept of it.
-    pub(super) fn is_summed(&self) -> bool {
-        (i64::from(MATRIX_CLASSES) + 1..=MAX_CLASSES as i64).contains(&self.classes)
-    }
 }
 
 impl From<ConfusionRow> for (JobId, Confusion) {
@@ -827,29 +676,14 @@ impl<'de> Deserialize<'de> for StoredCounts {
     }
 }
 
-/// See sql/class_counts.sql.
-#[derive(Debug, sqlx::FromRow)]
-pub(super) struct ClassCountsRow {
-    support: i64,
-    predicted: i64,
-    correct: i64,
-}
-
-impl From<ClassCountsRow> for ClassCounts {
-    fn from(row: ClassCountsRow) -> Self {
-        let shown = |value: i64| u64::try_from(value).unwrap_or(0);
-        Self { support: shown(row.support), predicted: shown(row.predicted), correct: shown(row.correct) }
-    }
-}
-
 /// See sql/config_runs.sql.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct ConfigRunRow {
     pub(super) job: i64,
     state: String,
     objective: Option<f64>,
-    final_val_accuracy: Option<f64>,
-    best_val_accuracy: Option<f64>,
+    last: Option<f64>,
+    best: Option<f64>,
     seconds: Option<f64>,
     params: Json<Params>,
     swept: Json<Vec<String>>,
@@ -872,98 +706,17 @@ impl TryFrom<ConfigRunRow> for ConfigRun {
         Ok(Self {
             state: place.word("state", &row.state, JobState::parse)?,
             objective: row.objective,
-            final_val_accuracy: row.final_val_accuracy,
-            best_val_accuracy: row.best_val_accuracy,
+            last: row.last,
+            best: row.best,
             seconds: row.seconds,
         })
-    }
-}
-
-/// See sql/config_stats.sql.
-#[derive(Debug, sqlx::FromRow)]
-pub(super) struct ConfigStatsRow {
-    job: i64,
-    config_hash: Vec<u8>,
-    params: Shown<Params>,
-    n: i64,
-    diverged: i64,
-    failed: i64,
-    final_mean: Option<f64>,
-    final_std: Option<f64>,
-    final_low: Option<f64>,
-    final_high: Option<f64>,
-    best_mean: Option<f64>,
-    best_std: Option<f64>,
-    best_low: Option<f64>,
-    best_high: Option<f64>,
-    mean_seconds: Option<f64>,
-    mean: Option<f64>,
-    std: Option<f64>,
-    low: Option<f64>,
-    high: Option<f64>,
-}
-
-impl From<ConfigStatsRow> for ConfigStats {
-    fn from(row: ConfigStatsRow) -> Self {
-        let place = Place { table: "config_sums", id: row.job };
-        let estimate = |mean: Option<f64>, deviation: Option<f64>, low: Option<f64>, high: Option<f64>| {
-            let spread = match (deviation, low, high) {
-                (Some(deviation), Some(low), Some(high)) => Some(Spread { deviation, low, high }),
-                _ => None,
-            };
-            mean.map(|mean| Estimate { mean, spread })
-        };
-        Self {
-            config_hash: hex(&row.config_hash),
-            params: place.shown("params", row.params),
-            job: JobId(row.job),
-            sums: ConfigSums {
-                n: capped(row.n),
-                diverged: capped(row.diverged),
-                failed: capped(row.failed),
-                final_val_accuracy: estimate(row.final_mean, row.final_std, row.final_low, row.final_high),
-                best_val_accuracy: estimate(row.best_mean, row.best_std, row.best_low, row.best_high),
-                mean_seconds: row.mean_seconds,
-                objective: estimate(row.mean, row.std, row.low, row.high),
-            },
-        }
-    }
-}
-
-/// See sql/importances.sql.
-#[derive(Debug, sqlx::FromRow)]
-pub(super) struct ImportanceRow {
-    sweep_id: i64,
-    kind: String,
-    parameter: String,
-    second: Option<String>,
-    value: f64,
-    cells: i64,
-    cells_total: i64,
-}
-
-impl TryFrom<ImportanceRow> for (ImportanceKind, Importance) {
-    type Error = StoreError;
-
-    fn try_from(row: ImportanceRow) -> Result<Self, StoreError> {
-        let place = Place { table: "importances", id: row.sweep_id };
-        let importance = Importance {
-            parameter: row.parameter,
-            second: row.second,
-            value: row.value,
-            cells: row.cells.max(0).unsigned_abs(),
-            cells_total: row.cells_total.max(0).unsigned_abs(),
-        };
-        Ok((place.word("kind", &row.kind, ImportanceKind::parse)?, importance))
     }
 }
 
 /// See sql/importance_standing.sql.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct ImportanceStanding {
-    pub(super) ended_at: Option<i64>,
     unsummed_after: Option<i64>,
-    pub(super) importance_at: Option<i64>,
     /// How often the sweep was opened again.
     pub(super) reopened: i64,
     weighed_runs: i64,
