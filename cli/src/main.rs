@@ -7,6 +7,8 @@
 
 mod again;
 mod commands;
+mod configurations;
+mod confusion;
 mod connect;
 mod dataset;
 mod export;
@@ -17,12 +19,14 @@ mod new_file;
 mod output;
 mod place;
 mod predictions;
-mod queries;
+mod ranking;
+mod reader;
 mod render;
 mod report;
 mod results;
 mod settings;
 mod signals;
+mod sorting;
 mod submission;
 mod sweep_file;
 mod text;

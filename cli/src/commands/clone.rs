@@ -14,7 +14,6 @@ use crate::{
     output::{self, Exit, say, usage},
     settings::{Settings, Where},
     text::{number, state},
-    trained,
 };
 
 #[derive(Debug, clap::Args)]
@@ -44,7 +43,7 @@ fn parse_name(text: &str) -> Result<SweepName, String> {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let (sweep, taken) = Connection::with(settings, &args.at, Access::Read, async |connection| {
-        let sweep = trained::sweep(connection, &args.sweep).await?;
+        let sweep = connection.reader().sweep(&args.sweep).await?;
         let taken = connection.sweeps().get_sweep(SweepRef { sweep: args.name.handle().to_owned() }).await;
         Ok((sweep, taken))
     })

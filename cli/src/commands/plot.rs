@@ -34,7 +34,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let wanted = if args.term { &[Figure::Curves][..] } else { &Figure::ALL };
     let figures = Connection::with(settings, &args.at, Access::Read, async |connection| {
-        Figures::fetch(connection.sweeps(), &args.sweep, wanted).await
+        Figures::fetch(&connection.reader(), &args.sweep, wanted).await
     })
     .await?;
     figures.check()?;

@@ -9,7 +9,6 @@ use besom_sweep::Table;
 use crate::{
     connect::{self, Connection},
     output::{self, Exit},
-    queries,
     render::{sql, table},
     settings::{Settings, Target, Where},
 };
@@ -40,7 +39,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let result = match settings.target(&args.at)? {
         Target::Coordinator(url) => {
             let connection = Connection::remote(&url).await?;
-            queries::query(connection.queries(), &args.statement, Vec::new()).await?
+            connection.reader().queries().query(&args.statement, Vec::new()).await?
         }
         Target::Store(url) => query(&connect::parse_store(&url)?, &args.statement).await?,
     };

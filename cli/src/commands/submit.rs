@@ -53,7 +53,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
             let sweep = submission::submit(connection.artifacts(), connection.sweeps(), &file, &data).await?;
             let at = At::of(&args.at);
             let exit = if args.watch && !connection.is_alone() {
-                watching::watch(connection.sweeps(), &sweep.name, at.clone(), args.file.json).await?
+                watching::watch(connection.reader(), &sweep.name, at.clone(), args.file.json).await?
             } else {
                 sweeps::print_one(&sweep, args.file.json)?;
                 watching::say_what_retry_does(&sweep, &at);

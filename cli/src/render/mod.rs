@@ -2,12 +2,14 @@
 //!
 //! Names of columns and JSON fields are those of the SQL views, so that what one sees in one is found in the other.
 
+pub(crate) mod configs;
 pub(crate) mod drawings;
 pub(crate) mod json;
 pub(crate) mod live;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod results;
+pub(crate) mod rows;
 pub(crate) mod runs;
 pub(crate) mod slots;
 pub(crate) mod sql;

@@ -4,6 +4,7 @@
 
 mod hostile;
 mod importance;
+mod own_statements;
 mod own_store;
 mod readers;
 #[path = "../sql_support/mod.rs"]

@@ -147,7 +147,7 @@ impl Postgres {
         let started = tokio::time::timeout(CONNECT_TIMEOUT, Relay::start(options, MAX_MESSAGE)).await;
         let (relay, options) = started.unwrap_or_else(late).map_err(|error| unreached(&self.url, error))?;
         let mut connection = connect(&self.url, &options, CONNECT_TIMEOUT).await?;
-        if self.rights == Rights::OfTheUrl {
+        if self.rights == Rights::OfTheUrl && !own::is_own(sql) {
             self.warn_of_superuser(&mut connection).await;
         }
         let result = rows(&mut connection, query, &relay, &mut sender).await;
