@@ -7,7 +7,6 @@ mod artifacts;
 mod convert;
 mod create;
 mod queries;
-mod settling;
 mod status;
 mod sweeps;
 mod unreadable;

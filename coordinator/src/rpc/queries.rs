@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::debug;
 
-use super::{settling, status};
+use super::status;
+use crate::settling::settle;
 use crate::store::{
     OpenError, Store,
     query::{Batches, Limits, Queries, Query, QueryError},
@@ -37,7 +38,7 @@ impl QueryService for QueryDesk {
             return Err(Status::failed_precondition("this coordinator runs no statements of readers"));
         };
         let query = incoming(request.into_inner())?;
-        settling::settle(&self.store, queries.url(), &query.statement).await;
+        settle(&self.store, queries.url(), &query.statement).await;
         Ok(Response::new(sent(queries.start(query), self.closing.clone())))
     }
 }

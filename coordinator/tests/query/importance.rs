@@ -57,11 +57,17 @@ async fn a_store_that_nobody_coordinates_any_more_shows_the_importance_of_all_ru
     opened.close().await;
     let filled = Filled { opened: open_read_only(&url).await.unwrap(), url, dir };
     let readers = (reading(&filled).await, reading(&filled).await);
+    let other = besom_coordinator::query(&filled.url, "SELECT count(*) FROM runs").await.unwrap();
+    assert_eq!(other.rows, [[Cell::Integer(24)]]);
     let other = readers.0.ask("SELECT count(*) FROM runs").await.unwrap();
     assert_eq!(other.rows, [[Cell::Integer(24)]]);
     assert!(!filled.opened.store.settle_importance(None).await.unwrap(), "nobody has asked for it yet");
     let (one, two) = tokio::join!(readers.0.ask(IMPORTANCE), readers.1.ask(IMPORTANCE));
     assert_eq!((one.unwrap(), two.unwrap()), (expected.clone(), expected));
+    assert!(filled.opened.store.settle_importance(None).await.unwrap());
+    // And where somebody asks the store without any services.
+    forget(&filled).await;
+    assert!(besom_coordinator::query(&filled.url, IMPORTANCE).await.unwrap().rows.len() > 3);
     assert!(filled.opened.store.settle_importance(None).await.unwrap());
 }
 

@@ -10,6 +10,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use besom_sweep::Table;
 use tokio::{
     runtime::Handle,
     task::spawn_blocking,
@@ -19,8 +20,11 @@ use tracing::debug;
 
 use crate::{
     error_chain::chain,
-    open::open,
-    store::{Store, StoreUrl},
+    open::{open, open_read_only},
+    store::{
+        Store, StoreUrl,
+        query::{self, QueryError},
+    },
 };
 
 /// How long a statement waits. Then it finds what was worked out before.
@@ -28,8 +32,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at what another process works out.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Runs one statement that only reads on a store of one's own, as [`query::query`] does, and waits
+/// first for what the statement may read of ended sweeps.
+///
+/// # Errors
+/// As for [`query::query`].
+pub async fn query(url: &StoreUrl, sql: &str) -> Result<Table, QueryError> {
+    // A store that cannot be opened is told by the statement itself.
+    if names_importance(sql)
+        && let Ok(opened) = open_read_only(url).await
+    {
+        settle(&opened.store, url, sql).await;
+        opened.close().await;
+    }
+    query::query(url, sql).await
+}
+
 /// Waits for the importance of ended sweeps, if the statement may read it.
-pub(super) async fn settle(store: &Arc<dyn Store>, url: &StoreUrl, statement: &str) {
+pub(crate) async fn settle(store: &Arc<dyn Store>, url: &StoreUrl, statement: &str) {
     if !names_importance(statement) {
         return;
     }
