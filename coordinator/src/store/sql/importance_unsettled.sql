@@ -3,7 +3,7 @@
 SELECT s.id
 FROM sweeps s
 JOIN sweep_counts c ON c.sweep_id = s.id
-WHERE s.ended_at IS NOT NULL
+WHERE s.state IN ('completed', 'cancelled')
   AND s.unsummed_after IS NULL
   AND (s.importance_tried_at IS NULL
        OR s.importance_tried_at < s.ended_at

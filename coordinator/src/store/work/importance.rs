@@ -47,8 +47,12 @@ pub(super) async fn settle(handle: &Handle, now: Option<Timestamp>) -> Result<bo
     }
     let mut failed = None;
     for sweep in sweeps {
-        if let Err(error) = weigh(handle, sweep, now).await {
-            failed.get_or_insert(error);
+        match weigh(handle, sweep, now).await {
+            // There is no such sweep any more.
+            Ok(()) | Err(StoreError::NotFound { .. }) => {}
+            Err(error) => {
+                failed.get_or_insert(error);
+            }
         }
     }
     failed.map_or(Ok(true), Err)
