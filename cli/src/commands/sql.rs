@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal;
 
-use besom_coordinator::store::query::query;
+use besom_coordinator::query;
 use besom_sweep::Table;
 
 use crate::{

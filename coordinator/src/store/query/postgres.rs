@@ -27,10 +27,11 @@ use self::{
     relay::Relay,
 };
 use super::{
-    Position, Query, QueryError, Rights,
+    error::{Position, QueryError},
     limits::{Limits, MAX_ROW, row_too_large},
-    queries::Sender,
-    views_hint,
+    question::{Query, Rights},
+    sender::Sender,
+    views::views_hint,
 };
 use crate::store::{
     StoreUrl,

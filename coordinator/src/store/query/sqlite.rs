@@ -19,7 +19,13 @@ use self::{
     memory::Budget,
     statement::{Connection, Problem, Refusal, Statement, Stop, Watch},
 };
-use super::{Position, Query, QueryError, limits::Limits, queries::Sender, views_hint};
+use super::{
+    error::{Position, QueryError},
+    limits::Limits,
+    question::Query,
+    sender::Sender,
+    views::views_hint,
+};
 use crate::store::{OpenError, StoreUrl, error::sqlite_words, url::IS_FOLDER};
 
 /// The largest value, in bytes: the confusion matrix of a thousand classes is one value.
