@@ -39,12 +39,23 @@ impl Reader {
         Ok(self.sweeps().get_sweep(asked).await.map_err(refused)?.into_inner())
     }
 
+    /// How a statement on the jobs of the sweep is read in pages.
+    ///
+    /// # Errors
+    /// The coordinator is away.
+    pub(crate) async fn paging(&self, statement: &'static str, sweep: &Sweep) -> anyhow::Result<Paging> {
+        let first = self.queries.query(statements::FIRST_JOB, vec![sweep.id.into()]).await?;
+        let first = first.row(0).map(|row| row.integer("job")).transpose()?;
+        let after = first.map_or(0, |job| job.saturating_sub(1));
+        Ok(Paging { after, ..Paging::of_jobs(statement, sweep.id) })
+    }
+
     /// All runs of the sweep, by job.
     ///
     /// # Errors
     /// The coordinator is away.
     pub(crate) async fn runs(&self, sweep: &Sweep) -> anyhow::Result<Table> {
-        Ok(self.queries.pages(Paging::of_jobs(statements::RUNS, sweep.id)).all().await?)
+        Ok(self.queries.pages(self.paging(statements::RUNS, sweep).await?).all().await?)
     }
 
     /// What is drawn of all runs of the sweep, by job.
@@ -52,7 +63,7 @@ impl Reader {
     /// # Errors
     /// The coordinator is away.
     pub(crate) async fn points(&self, sweep: &Sweep) -> anyhow::Result<Table> {
-        Ok(self.queries.pages(Paging::of_jobs(statements::POINTS, sweep.id)).all().await?)
+        Ok(self.queries.pages(self.paging(statements::POINTS, sweep).await?).all().await?)
     }
 
     /// All configurations of the sweep with an ended run, by first job.

@@ -57,9 +57,10 @@ pub(crate) async fn select(reader: &Reader, asked: &str, wanted: &Wanted) -> any
     let most = if sort.is_none() && states.len() < 2 { limit.saturating_add(1) } else { u64::MAX };
     let paging = match &states[..] {
         [state] => {
-            Paging { behind: vec![state.as_str().into()], ..Paging::of_jobs(statements::RUNS_IN_STATE, sweep.id) }
+            let paging = reader.paging(statements::RUNS_IN_STATE, &sweep).await?;
+            Paging { behind: vec![state.as_str().into()], ..paging }
         }
-        _ => Paging::of_jobs(statements::RUNS, sweep.id),
+        _ => reader.paging(statements::RUNS, &sweep).await?,
     };
     let mut pages = reader.queries().pages(Paging { most, ..paging });
     let mut runs = Table::default();
@@ -136,7 +137,7 @@ async fn best(reader: &Reader, sweep: &Sweep, limit: u64) -> anyhow::Result<Tabl
     let mut runs = reader.queries().query(statements::BEST_RUNS, parameters).await?.without("rank");
     let room = limit - limit.min(runs.rows.len() as u64);
     if room > 0 {
-        let paging = Paging { most: room, ..Paging::of_jobs(statements::RUNS_UNRANKED, sweep.id) };
+        let paging = Paging { most: room, ..reader.paging(statements::RUNS_UNRANKED, sweep).await? };
         runs.append(reader.queries().pages(paging).all().await?);
     }
     Ok(runs)

@@ -28,7 +28,7 @@ const ROWS: f64 = 1_000.0;
 const PAGES: f64 = 2_000.0;
 
 /// Tables of a few rows, here: any way to read them is a good one.
-const SMALL: [&str; 5] = ["sweeps", "sweep_counts", "workers", "store", "artifacts"];
+const SMALL: [&str; 7] = ["sweeps", "sweep_counts", "workers", "store", "artifacts", "attempt_sources", "importances"];
 
 /// Postgres plans the first five runs of a prepared statement for their values; from then on it may take one plan for all.
 const RUNS: u32 = 7;
@@ -148,34 +148,7 @@ fn cases() -> Vec<Case> {
         both("sweep_counts", vec![sweep()], RUNNING),
         both("running", vec![sweep()], RUNNING),
         both("running_epochs", vec![sweep()], RUNNING),
-        both("runs_by_best", vec![sweep(), int(20), int(0)], &["SEARCH j USING INDEX jobs_score (sweep_id=?)"]),
-        both("runs_by_job", vec![sweep(), int(20), int(0)], &["jobs_sweep (sweep_id>? AND sweep_id<?)"]),
-        both(
-            "runs_after",
-            vec![sweep(), int(last - 100), int(20)],
-            &["(sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)"],
-        ),
-        sqlite(
-            "history",
-            vec![sweep(), int(first + 5_000), int(32)],
-            &[
-                "SEARCH j USING INDEX jobs_sweep (sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)",
-                "SEARCH e USING PRIMARY KEY (job_id=? AND attempt=?)",
-            ],
-        ),
-        postgres("history", vec![sweep(), int(first + 5_000), int(32), int(16)]),
-        both(
-            "history_rest",
-            vec![int(first), int(1), int(1), int(32)],
-            &["SEARCH e USING PRIMARY KEY (job_id=? AND attempt=? AND step>?)"],
-        ),
-        both(
-            "attempts",
-            vec![sweep(), int(first + 5_000), int(100)],
-            &["(sweep_id=? AND id>?)|(sweep_id=? AND rowid>?)"],
-        ),
-        both("class_counts", vec![int(first)], &["SEARCH c USING PRIMARY KEY (job_id=?)"]),
-        both("config_stats", vec![sweep(), int(first + 5_000), int(100)], &["(sweep_id=? AND job_id>?)"]),
+        both("best", vec![sweep()], &["INDEX jobs_score (sweep_id=?"]),
         both("workers", vec![int(0), int(1)], &["jobs_of_worker (worker_id=?)"]),
         both("hindrance", vec![sweep()], &["INDEX jobs_hindered (sweep_id=?"]),
         both("hindrances_end", vec![sweep()], &["SEARCH jobs USING INDEX jobs_"]),
@@ -197,9 +170,9 @@ fn pages() -> Vec<Case> {
     let steps: &[&str] = &["SEARCH e USING PRIMARY KEY (job_id=? AND attempt=? AND step>? AND step<?)"];
     let of_job: &[&str] = &["SEARCH e USING PRIMARY KEY (job_id=? AND attempt=? AND step>?)"];
     vec![
-        case(statements::RUNS, page(0), by_job),
+        case(statements::FIRST_JOB, vec![int(3)], &["jobs_sweep (sweep_id>? AND sweep_id<?)"]),
+        case(statements::RUNS, page(-1), by_job),
         case(statements::RUNS, page(9_000), by_job),
-        case(statements::RUNS, vec![int(3), int(0), int(20)], by_job),
         case(statements::POINTS, page(5_000), by_job),
         case(statements::LENGTHS, page(5_000), by_job),
         case(statements::RUNS_IN_STATE, [page(5_000), vec![text("succeeded")]].concat(), by_job),
@@ -357,9 +330,18 @@ async fn no_statement_of_a_job_walks_a_sweep_on_postgres_with_statistics_of_its_
     connection.execute("ANALYZE config_sums").await.unwrap();
     // As the coordinator's sessions have it.
     connection.execute("SET jit = off").await.unwrap();
+    let mut wrong = walks(&mut connection, &cases()).await;
+    // The same daemon: a page of the history would do with whole tables, as long as it takes them for empty.
+    connection.execute("ANALYZE job_attempts, epochs").await.unwrap();
+    wrong += &walks(&mut connection, &pages()).await;
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// The statements that touch more than they should, with their plans.
+async fn walks(connection: &mut PgConnection, cases: &[Case]) -> String {
     let mut wrong = String::new();
-    for case in cases().iter().chain(&pages()).filter(|case| case.only != Some(Database::Sqlite)) {
-        for (run, plan) in (1..).zip(explain(&mut connection, case).await) {
+    for case in cases.iter().filter(|case| case.only != Some(Database::Sqlite)) {
+        for (run, plan) in (1..).zip(explain(connection, case).await) {
             // The first run marks what is dead, as every statement before it did in a real store.
             if run == 1 {
                 continue;
@@ -373,7 +355,7 @@ async fn no_statement_of_a_job_walks_a_sweep_on_postgres_with_statistics_of_its_
             }
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    wrong
 }
 
 /// The plans of a statement and what its runs touched; whatever they changed is taken back.

@@ -4,14 +4,19 @@
 //! They take their values as `$1`, `$2`, ... and are compared as text: where a Postgres has no role for readers, a coordinator
 //! runs these and no others. So a choice is another statement here, and never a text that is put together.
 //!
-//! What can be large is read in pages, by job: `$2` is the job that the page before ended with (0 at first), so that a page costs
-//! the same wherever it is. They ask by the sweep's number where the view has it, since Postgres then finds a page in an index.
+//! What can be large is read in pages, by job: `$2` is the job that the page before ended with, so that a page costs the same
+//! wherever it is. The first page begins in front of the sweep's first job ([`FIRST_JOB`]): Postgres may walk through all jobs by
+//! their number, and would come by those of older sweeps. The sweep is asked for by its number where the view has it.
 //!
 //! ```
 //! use besom_sweep::statements;
 //!
 //! assert!(statements::ALL.contains(&statements::RUNS));
 //! ```
+
+/// The first job of a sweep, by the one index that has it in front. `$1`: the sweep's number.
+pub const FIRST_JOB: &str =
+    "SELECT job FROM runs WHERE sweep_id >= $1 AND sweep_id <= $1 ORDER BY sweep_id, job LIMIT 1";
 
 /// A page of runs, by job. `$1`: the sweep's number, `$2`: behind this job, `$3`: at most so many.
 pub const RUNS: &str = "SELECT * FROM runs WHERE sweep_id = $1 AND job > $2 ORDER BY job LIMIT $3";
@@ -91,6 +96,7 @@ pub const CLASSES: &str = "SELECT class, support, predicted, correct FROM per_cl
 
 /// All of them.
 pub const ALL: &[&str] = &[
+    FIRST_JOB,
     RUNS,
     RUNS_IN_STATE,
     RUNS_UNRANKED,

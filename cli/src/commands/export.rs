@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_client::queries::Paging;
 use besom_sweep::{Table, statements};
 
 use crate::{
@@ -81,7 +80,7 @@ async fn runs(args: View, settings: &Settings) -> anyhow::Result<Exit> {
     Connection::with(settings, &args.at, Access::Read, async |connection| {
         let reader = connection.reader();
         let sweep = reader.sweep(&args.sweep).await?;
-        let mut pages = reader.queries().pages(Paging::of_jobs(statements::RUNS, sweep.id));
+        let mut pages = reader.queries().pages(reader.paging(statements::RUNS, &sweep).await?);
         let mut file = Rows::begin(&args)?;
         while let Some(page) = pages.next().await? {
             file.add(&page)?;
@@ -96,7 +95,7 @@ async fn history(args: View, settings: &Settings) -> anyhow::Result<Exit> {
     Connection::with(settings, &args.at, Access::Read, async |connection| {
         let reader = connection.reader();
         let sweep = reader.sweep(&args.sweep).await?;
-        let mut pages = reader.queries().pages(Paging::of_jobs(statements::LENGTHS, sweep.id));
+        let mut pages = reader.queries().pages(reader.paging(statements::LENGTHS, &sweep).await?);
         let mut file = Rows::begin(&args)?;
         while let Some(page) = pages.next().await? {
             let mut parts = reader.history(&sweep, &page)?;

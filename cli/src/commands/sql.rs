@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_coordinator::store::query::query;
+use besom_coordinator::query;
 use besom_sweep::Table;
 
 use crate::{

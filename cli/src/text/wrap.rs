@@ -23,7 +23,9 @@ pub(crate) fn pieces(mut text: &str, width: usize) -> Vec<&str> {
         pieces.push(piece);
         text = rest;
     }
-    pieces.push(text);
+    if !text.is_empty() || pieces.is_empty() {
+        pieces.push(text);
+    }
     pieces
 }
 

@@ -88,7 +88,7 @@ fn no_line_on_a_terminal_is_wrapped() {
         }
         let sweeps = shown(&["sweeps"]);
         assert!(sweeps.iter().any(|line| line.contains("sketches") && line.contains("completed")), "{sweeps:#?}");
-        if columns > 80 {
+        if columns == 120 {
             assert!(sweeps.iter().any(|line| line.contains("学习率")), "{sweeps:#?}");
         }
         shown(&["workers"]);

@@ -19,6 +19,7 @@ fn asked(statement: &str) -> (Vec<Cell>, usize) {
     let numbers = |numbers: &[i64]| numbers.iter().map(|&number| Cell::Integer(number)).collect::<Vec<_>>();
     match statement {
         statements::RUNS | statements::POINTS | statements::LENGTHS => (numbers(&[1, 10, 20]), 14),
+        statements::FIRST_JOB => (vec![id()], 1),
         statements::RUNS_IN_STATE => ([numbers(&[1, 0, 20]), vec!["failed".into()]].concat(), 1),
         statements::RUNS_UNRANKED => (numbers(&[1, 0, 20]), 2),
         statements::RUN => (numbers(&[1, 7]), 1),

@@ -27,8 +27,7 @@ pub(crate) fn asking_as(filled: &Filled, rights: Rights) -> Asking {
     let queries = Some(Arc::new(Queries::new(&filled.url, rights)));
     let config = CoordinatorConfig { queries, ..CoordinatorConfig::default() };
     let coordinator = Coordinator::start(filled.opened.store.clone(), filled.opened.artifacts.clone(), config).unwrap();
-    let client = QueryServiceClient::new(coordinator.connector().channel());
-    Asking { coordinator, client }
+    Asking::of(coordinator)
 }
 
 /// A question without values and with the coordinator's bounds.
@@ -53,6 +52,11 @@ pub(crate) fn question_with(sql: &str, values: Vec<Cell>) -> v1::QueryRequest {
 }
 
 impl Asking {
+    pub(crate) fn of(coordinator: Coordinator) -> Self {
+        let client = QueryServiceClient::new(coordinator.connector().channel());
+        Self { coordinator, client }
+    }
+
     pub(crate) async fn ask(&self, sql: &str) -> Result<Table, Status> {
         self.request(question(sql)).await
     }

@@ -4,7 +4,7 @@
 
 use besom_sweep::nearest_names;
 
-use super::{VIEWS, sqlite::named_tables, views_hint};
+use super::views::{VIEWS, views_hint};
 
 /// A view and its columns.
 pub(super) type View = (&'static str, Vec<String>);
@@ -17,11 +17,10 @@ pub(super) fn view_hint(name: &str) -> String {
     }
 }
 
-/// For a name that is no column of the views that the statement reads. `name` may have that of a view, or an alias, in
-/// front.
-pub(super) fn column_hint(name: &str, sql: &str, views: &[View]) -> Option<String> {
+/// For a name that is no column of the views that the statement reads, which are among the names in lower case that stand
+/// there as tables. `name` may have that of a view, or an alias, in front.
+pub(super) fn column_hint(name: &str, tables: &[String], views: &[View]) -> Option<String> {
     let name = parts(name).pop()?;
-    let tables = named_tables(sql);
     let read: Vec<&View> = views.iter().filter(|(view, _)| tables.iter().any(|table| table == view)).collect();
     let is_it = |column: &String| column.eq_ignore_ascii_case(&name);
     let names = read.iter().flat_map(|(_, columns)| columns).filter(|column| !is_it(column));
@@ -39,12 +38,6 @@ pub(super) fn column_hint(name: &str, sql: &str, views: &[View]) -> Option<Strin
         hints.push(all.collect::<Vec<_>>().join(", and "));
     }
     Some(hints.join(" ")).filter(|hint| !hint.is_empty())
-}
-
-/// Whether the name stands where the statement names a table.
-pub(super) fn is_named_as_table(name: &str, sql: &str) -> bool {
-    let name = parts(name).pop().unwrap_or_default().to_lowercase();
-    named_tables(sql).contains(&name)
 }
 
 /// The name, with dots, that begins at this character of the statement (from 0).
@@ -93,18 +86,15 @@ mod tests {
 
     #[test]
     fn a_slip_finds_its_column_among_those_of_the_views_that_are_read() {
-        let hint = |name, sql| column_hint(name, sql, &views());
-        assert_eq!(hint("optimzer", "SELECT optimzer FROM runs").as_deref(), Some("did you mean optimizer?"));
-        assert_eq!(hint("r.\"Optimzer\"", "SELECT 1 FROM runs r").as_deref(), Some("did you mean optimizer?"));
+        let hint = |name, table: &str| column_hint(name, &[table.to_owned()], &views());
+        assert_eq!(hint("optimzer", "runs").as_deref(), Some("did you mean optimizer?"));
+        assert_eq!(hint("r.\"Optimzer\"", "runs").as_deref(), Some("did you mean optimizer?"));
         assert_eq!(
-            hint("val_accuracy", "SELECT val_accuracy FROM runs").as_deref(),
+            hint("val_accuracy", "runs").as_deref(),
             Some("did you mean best_val_accuracy or final_val_accuracy? val_accuracy is a column of history")
         );
-        assert_eq!(
-            hint("zzz", "SELECT zzz FROM history").as_deref(),
-            Some("history has the columns sweep, job, epoch, val_accuracy")
-        );
-        assert_eq!(hint("zzz", "SELECT zzz"), None);
+        assert_eq!(hint("zzz", "history").as_deref(), Some("history has the columns sweep, job, epoch, val_accuracy"));
+        assert_eq!(hint("zzz", "x"), None);
     }
 
     #[test]

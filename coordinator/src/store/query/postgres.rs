@@ -27,11 +27,13 @@ use self::{
     relay::Relay,
 };
 use super::{
-    Position, Query, QueryError, Rights, VIEWS,
+    error::{Position, QueryError},
     limits::{Limits, MAX_ROW, row_too_large},
     nearest::{self, View},
-    queries::Sender,
-    views_hint,
+    question::{Query, Rights},
+    sender::Sender,
+    sqlite::named_tables,
+    views::{VIEWS, views_hint},
 };
 use crate::store::{
     StoreUrl,
@@ -178,7 +180,7 @@ async fn rows(
             let column = unknown_column(sql, &error);
             let mut error = failed(error);
             if let (Some(column), QueryError::Sql { hint, .. }) = (column, &mut error) {
-                let near = nearest::column_hint(&column, sql, &views(connection, relay).await);
+                let near = nearest::column_hint(&column, &named_tables(sql), &views(connection, relay).await);
                 *hint = near.or(hint.take());
             }
             return Err(error);
@@ -230,6 +232,11 @@ fn named(sql: &str, problem: &PgDatabaseError) -> Option<String> {
     }
 }
 
+/// Its last part, in lower case.
+fn last_name(sql: &str, problem: &PgDatabaseError) -> Option<String> {
+    Some(nearest::parts(&named(sql, problem)?).pop()?.to_lowercase())
+}
+
 /// The views that this session may read. The transaction of the statement has failed.
 async fn views(connection: &mut PgConnection, relay: &Relay) -> Vec<View> {
     let mut views = Vec::new();
@@ -277,10 +284,8 @@ fn failed(sql: &str, limits: &Limits, error: sqlx::Error) -> QueryError {
                 Some(PgErrorPosition::Original(character)) => Some(Position::of(sql, character.saturating_sub(1))),
                 Some(PgErrorPosition::Internal { .. }) | None => None,
             },
-            hint: match (code, named(sql, problem)) {
-                ("42P01", Some(name)) if nearest::is_named_as_table(&name, sql) => {
-                    nearest::parts(&name).pop().map(|name| nearest::view_hint(&name))
-                }
+            hint: match (code, last_name(sql, problem)) {
+                ("42P01", Some(name)) if named_tables(sql).contains(&name) => Some(nearest::view_hint(&name)),
                 // It stands in front of a column, and no view or alias has this name.
                 ("42P01", _) => problem.hint().map(str::to_owned).or_else(|| Some(views_hint())),
                 ("42501", _) => Some(views_hint()),

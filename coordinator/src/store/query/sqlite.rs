@@ -21,10 +21,12 @@ use self::{
     statement::{Connection, Problem, Refusal, Statement, Stop, Watch},
 };
 use super::{
-    Position, Query, QueryError, VIEWS,
+    error::{Position, QueryError},
     limits::Limits,
     nearest::{self, View},
-    queries::Sender,
+    question::Query,
+    sender::Sender,
+    views::VIEWS,
 };
 use crate::store::{OpenError, StoreUrl, error::sqlite_words, url::IS_FOLDER};
 
@@ -144,7 +146,7 @@ fn hint(message: &str, sql: &str, connection: &Connection) -> Option<String> {
         return Some(nearest::view_hint(&name));
     }
     let column = message.strip_prefix("no such column: ")?;
-    nearest::column_hint(column, sql, &views(connection))
+    nearest::column_hint(column, &named_tables(sql), &views(connection))
 }
 
 fn failed(sql: &str, limits: &Limits, connection: &Connection, deadline: Instant, problem: Problem) -> QueryError {

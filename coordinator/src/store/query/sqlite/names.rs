@@ -8,7 +8,7 @@
 //! Nor is the authorizer asked about everything: the columns of `g FULL JOIN workers USING
 //! (secret)` are put together without it. So no table may be named where a table stands.
 
-use super::super::VIEWS;
+use super::super::views::VIEWS;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
