@@ -121,7 +121,9 @@ mod tests {
 
     use super::*;
 
-    fn configs(of: &[(i64, Option<f64>, Option<(f64, f64)>)]) -> Table {
+    type Interval = Option<(f64, f64)>;
+
+    fn configs(of: &[(i64, Option<f64>, Interval)]) -> Table {
         let mut table = Table::new(["job", "mean", "low", "high"]);
         let float = |value: Option<f64>| value.map_or(Cell::Null, Cell::Float);
         for (job, mean, ends) in of {
