@@ -1,5 +1,7 @@
 //! `--json` stands on every command that prints results: one document, or one a line for streams, and nothing else.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
