@@ -26,6 +26,7 @@ mod queue;
 mod reaper;
 mod rpc;
 mod server;
+mod settling;
 pub mod store;
 mod weigher;
 
@@ -34,3 +35,4 @@ pub use descriptors::raise_descriptor_limit;
 pub use failed_sync::{failed_sync, sync_failure};
 pub use in_process::InProcess;
 pub use server::Coordinator;
+pub use settling::query;

@@ -13,6 +13,7 @@ mod report;
 mod retry;
 mod run;
 mod runs;
+mod show;
 mod sql;
 mod steer;
 mod submit;

@@ -8,7 +8,6 @@ mod convert;
 mod create;
 mod queries;
 mod status;
-mod streams;
 mod sweeps;
 mod unreadable;
 mod watches;
