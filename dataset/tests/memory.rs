@@ -1,5 +1,7 @@
 //! What is loaded of a large file takes the room of what is taken, and not of the file.
 
+#![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside test functions")]
+
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
