@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 22] = [
+const SUBCOMMANDS: [&str; 23] = [
     "run",
     "coordinator",
     "worker",
@@ -30,6 +30,7 @@ const SUBCOMMANDS: [&str; 22] = [
     "resume",
     "cancel",
     "retry",
+    "rm",
     "clone",
     "dataset",
     "predict",

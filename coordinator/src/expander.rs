@@ -84,6 +84,8 @@ impl Expander {
             let created = match add_batch(&self.dispatcher, &sweep, expansion, sweep.jobs_created).await {
                 Ok(created) => created,
                 Err(error) if error.is_retryable() => return Err(error),
+                // It was removed.
+                Err(StoreError::NotFound { .. }) => continue,
                 // It would fail at every look, and keep all older sweeps from theirs.
                 Err(error) => {
                     self.refuse(&sweep, &chain(&error));

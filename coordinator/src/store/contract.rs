@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use super::error::StoreError;
 use crate::domain::{
     Assignment, AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord,
-    Importances, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RetryPolicy, Run, Session,
-    Settled, Sweep, SweepId, Timestamp, Trainers, WorkerId, WorkerRow, WriteResult,
+    Importances, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Removal, Retried, RetryPolicy, Run,
+    Session, Settled, Sweep, SweepId, Timestamp, Trainers, WorkerId, WorkerRow, WriteResult,
 };
 
 /// A request to lease up to `slots.len()` jobs.
@@ -146,6 +146,28 @@ pub trait Store: Send + Sync + 'static {
         job: Option<JobId>,
         now: Option<Timestamp>,
     ) -> Result<Retried, StoreError>;
+
+    /// What goes with an ended sweep.
+    ///
+    /// # Errors
+    /// `InvalidState` for one that is active or paused.
+    async fn removal(&self, sweep: SweepId) -> Result<Removal, StoreError>;
+
+    /// Takes an ended sweep out of everybody's sight, at once and for good; its name is free from
+    /// then on. Its rows, and the artifacts that nothing else names, go by
+    /// [`Store::remove_some`].
+    ///
+    /// # Errors
+    /// `InvalidState` for one that is active or paused. `NotFound` also for one that is being
+    /// removed.
+    async fn remove_sweep(&self, sweep: SweepId) -> Result<(), StoreError>;
+
+    /// How many jobs are left of a sweep that is being removed; `None` if none of this number is.
+    async fn left_of(&self, sweep: SweepId) -> Result<Option<u64>, StoreError>;
+
+    /// One short transaction of what removed sweeps leave to do, of at most so many jobs; says
+    /// whether anything may be left. Any number may do it at once, and it goes on where it stopped.
+    async fn remove_some(&self, jobs: u32, now: Option<Timestamp>) -> Result<bool, StoreError>;
 
     /// The dataset is stored, perhaps once more: jobs that were given back for want of it need not
     /// wait any longer. Says how many there were.

@@ -67,6 +67,8 @@ pub(super) async fn weigh_due(handle: &Handle, now: Option<Timestamp>) -> Result
         let start = Instant::now();
         match weigh(handle, sweep, now).await {
             Ok(_) => weighed += 1,
+            // It was removed.
+            Err(StoreError::NotFound { .. }) => {}
             Err(error) => {
                 let took = (sweep, micros_since(start));
                 handle

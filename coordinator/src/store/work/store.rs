@@ -10,7 +10,7 @@ use super::{
     expire, importance, jobs,
     lane::{Answers, Lane},
     reads::{self, HistoryPage, Page},
-    release,
+    release, remove,
     report::{self, Report},
     retry, session, statistics, sweep_rows, sweeps,
     transaction::Handle,
@@ -19,8 +19,8 @@ use super::{
 use crate::{
     domain::{
         AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord, Importances, JobId,
-        Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RetryPolicy, Run, Session, Settled, Sweep,
-        SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
+        Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Removal, Retried, RetryPolicy, Run, Session, Settled,
+        Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
     },
     store::{
         contract::{AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, SweepCommand},
@@ -140,6 +140,36 @@ impl Store for Backend {
             })
             .await;
         look_everywhere(self, done)
+    }
+
+    async fn removal(&self, sweep: SweepId) -> Result<Removal, StoreError> {
+        self.handle
+            .run(Way::Read, "find what goes with a sweep", None, sweep, |conn, _, sweep| {
+                Box::pin(remove::worth(conn, *sweep))
+            })
+            .await
+    }
+
+    async fn remove_sweep(&self, sweep: SweepId) -> Result<(), StoreError> {
+        self.handle
+            .run(Way::Write, "remove sweep", None, sweep, |conn, _, sweep| Box::pin(remove::mark(conn, *sweep)))
+            .await
+    }
+
+    async fn left_of(&self, sweep: SweepId) -> Result<Option<u64>, StoreError> {
+        self.handle
+            .run(Way::Ask, "find what is left of a sweep", None, sweep, |conn, _, sweep| {
+                Box::pin(remove::left(conn, *sweep))
+            })
+            .await
+    }
+
+    async fn remove_some(&self, jobs: u32, now: Option<Timestamp>) -> Result<bool, StoreError> {
+        self.handle
+            .run(Way::Write, "remove rows of a sweep", now, jobs, |conn, now, jobs| {
+                Box::pin(remove::some(conn, now, *jobs))
+            })
+            .await
     }
 
     async fn dataset_is_there(&self, digest: Digest) -> Result<u64, StoreError> {
