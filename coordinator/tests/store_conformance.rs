@@ -72,6 +72,16 @@ conformance! {
         statistics_are_those_of_the_end_that_followed_the_retry,
         retrying_while_others_acquire_hands_every_job_out_once,
     }
+    remove {
+        nothing_is_left_of_a_removed_sweep_and_all_of_the_others,
+        artifacts_go_with_the_last_sweep_that_names_them_unless_somebody_just_asked,
+        only_an_ended_sweep_is_removed,
+        a_removed_sweep_answers_to_nothing_and_its_name_is_free,
+        a_removal_goes_on_after_a_kill_at_any_point,
+        two_that_remove_at_once_do_not_stand_in_each_others_way,
+        a_late_worker_of_a_removed_sweep_has_lost_its_lease,
+        many_records_are_removed_in_parts,
+    }
     acquire {
         jobs_come_in_their_order_of_work_one_for_each_slot,
         no_more_than_asked_and_no_more_than_there_are,

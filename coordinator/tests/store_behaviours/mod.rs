@@ -7,6 +7,7 @@ pub(crate) mod fence;
 pub(crate) mod give_back;
 pub(crate) mod invariants;
 pub(crate) mod reads;
+pub(crate) mod remove;
 pub(crate) mod report;
 pub(crate) mod retry;
 pub(crate) mod statistics;
