@@ -148,6 +148,7 @@ pub enum Rows<'a> {
 impl<'a> Rows<'a> {
     /// The bytes, where they are such.
     #[must_use]
+    #[inline]
     pub fn bytes(self) -> Option<&'a [u8]> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
@@ -167,6 +168,7 @@ impl<'a> Rows<'a> {
 
     /// The values in `range`.
     #[must_use]
+    #[inline]
     pub fn part(self, range: Range<usize>) -> Self {
         match self {
             Self::Bytes(bytes) => Self::Bytes(&bytes[range]),
@@ -203,12 +205,14 @@ impl std::fmt::Debug for Dataset {
 impl Dataset {
     /// Shape, classes, sizes of the splits.
     #[must_use]
+    #[inline]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
     /// `(train + test) x features` values, row-major; the training rows first, then the test rows.
     #[must_use]
+    #[inline]
     pub fn rows(&self) -> Rows<'_> {
         let bytes = &self.bytes[self.rows.clone()];
         match self.header.values {
@@ -219,6 +223,7 @@ impl Dataset {
 
     /// One row.
     #[must_use]
+    #[inline]
     pub fn row(&self, row: usize) -> Rows<'_> {
         let features = self.header.features as usize;
         self.rows().part(row * features..(row + 1) * features)
@@ -226,6 +231,7 @@ impl Dataset {
 
     /// `train + test` class indices, in the order of the rows.
     #[must_use]
+    #[inline]
     pub fn labels(&self) -> &[u16] {
         &self.labels
     }

@@ -15,8 +15,9 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How long that sign is waited for: at 1 KiB/s what may be unsent ([`UNSENT`]) is gone by then.
 pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A connection on which sent bytes are not confirmed for so long is dead.
-pub const UNCONFIRMED: Duration = Duration::from_secs(20);
+/// A connection on which sent bytes are not confirmed for so long is dead. On a crowded slow link a connection may lose every
+/// packet for half a minute, with growing waits between them, while others get theirs through.
+pub const UNCONFIRMED: Duration = Duration::from_secs(60);
 
 /// Bytes that may wait in the socket without being sent. Enough to keep a fast link busy, since what is on its way does
 /// not count.

@@ -15,9 +15,9 @@ use crate::world::{Backend, npy, npz, sql};
 /// Longer than the links need, twice over.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// Square drawings of so many pixels, so many of them: 1.2 MiB.
+/// Square drawings of so many pixels, so many of them: 0.9 MiB.
 const SIDE: usize = 28;
-const COUNT: usize = 1_600;
+const COUNT: usize = 1_200;
 
 /// What may be on the wire beside the bytes themselves: headers of every layer, confirmations, reports and questions. Measured
 /// are 6 to 9 %. That no piece was sent twice is what the coordinator counts: of all workers' bytes one is below a percent.
@@ -171,7 +171,7 @@ impl Scenario {
         let sizes = self.hub.tables(sizes);
         let mut sizes = sizes.lines().skip(1).map(|line| line.split_once(',').unwrap().1.parse::<f64>().unwrap());
         let (dataset, models) = (sizes.next().unwrap(), sizes.next().unwrap());
-        assert!(dataset > 1.2e6 && models > 1.2e6 * workers as f64, "{dataset} {models}");
+        assert!(dataset > 0.9e6 && models > 0.9e6 * workers as f64, "{dataset} {models}");
 
         let (sent, received) = self.link.carried();
         let (sent, received) = (sent - sent_before, received - received_before);
@@ -221,7 +221,7 @@ fn said(processes: &[Process]) -> String {
 fn a_submission_over_a_slow_link(number: u32) {
     let scenario = Scenario::new(number, "300kbit", Backend::Sqlite);
     let person = Home::new().in_namespace(&scenario.link.site());
-    let samples = 4 * COUNT;
+    let samples = 6_400;
     let text = sweep(1).replace("drawings.npz}", &format!("'builtin:sketches', samples: {samples}}}"));
     let file = person.write("large.yaml", &text);
     let submit = Process::start(person.command(["submit", "--coordinator", &scenario.url, file.to_str().unwrap()]));
@@ -233,12 +233,12 @@ fn a_submission_over_a_slow_link(number: u32) {
     assert!(size > 4.8e6 && received / size < OVERHEAD, "received {received} for {size}");
 }
 
-/// One epoch of a model of 1.2 MiB; one job for each of `jobs`.
+/// One epoch of a model of 0.9 MiB; one job for each of `jobs`.
 fn sweep(jobs: usize) -> String {
     let rates: Vec<String> = (1..=jobs).map(|n| format!("{}", n as f64 / 100.0)).collect();
     format!(
         "method: grid\nparameters:\n  learning_rate: {{values: [{}]}}\n  epochs: {{value: 1}}\n  batch_size: {{value: \
-         512}}\nbesom:\n  dataset: {{source: drawings.npz}}\n  model: {{hidden: [400]}}\n",
+         512}}\nbesom:\n  dataset: {{source: drawings.npz}}\n  model: {{hidden: [300]}}\n",
         rates.join(", ")
     )
 }
