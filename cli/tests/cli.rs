@@ -1,6 +1,7 @@
 //! The command line as a person or a script uses it: arguments, exit codes, outputs, and sweeps on the local store.
 
 mod editing;
+mod removing;
 mod support;
 
 use std::{
