@@ -1,10 +1,20 @@
 //! `besom rm`: what it asks, what it refuses, what is left, and that a kill in the middle leaves nothing.
 
-use std::path::Path;
+use std::{
+    fs::File,
+    io::{Read, Write},
+    path::Path,
+    sync::mpsc,
+    thread,
+};
 
+use rustix::{
+    fs::{Mode, OFlags},
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
-use crate::support::{Home, eventually, tiny_sweep};
+use crate::support::{Home, LIMIT, eventually, tiny_sweep};
 
 /// The files of all artifacts of this home.
 fn artifacts(home: &Home) -> usize {
@@ -98,4 +108,51 @@ fn a_coordinator_killed_in_the_middle_of_a_removal_goes_on_with_it_after_its_sta
     eventually("the rest is gone", || count(&home, "sweeps") == 1);
     assert_eq!((count(&home, "jobs"), count(&home, "job_configs"), count(&home, "sweep_counts")), (1, 1, 1));
     coordinator.terminate().expect(0);
+}
+
+/// What a person at a terminal sees who types `answer` when asked, and the exit code.
+fn asked(home: &Home, args: &[&str], answer: &str) -> (String, Option<i32>) {
+    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&screen).unwrap();
+    unlockpt(&screen).unwrap();
+    let name = ptsname(&screen, Vec::new()).unwrap();
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let user = rustix::fs::open(name.as_c_str(), flags, Mode::empty()).unwrap();
+    let mut command = home.command(args);
+    command.stdin(user.try_clone().unwrap()).stdout(user.try_clone().unwrap()).stderr(user);
+    let mut child = command.spawn().unwrap();
+    // The command holds the other end until it is dropped.
+    drop(command);
+    let mut screen = File::from(screen);
+    // A terminal keeps what was typed ahead.
+    screen.write_all(answer.as_bytes()).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut shown = Vec::new();
+        // The end of a terminal that nobody holds any more is an error.
+        let _ = screen.read_to_end(&mut shown);
+        let _ = sender.send(shown);
+    });
+    let shown = receiver.recv_timeout(LIMIT);
+    if shown.is_err() {
+        let _ = child.kill();
+    }
+    let code = child.wait().unwrap().code();
+    (String::from_utf8(shown.expect("the command ends")).unwrap().replace('\r', ""), code)
+}
+
+#[test]
+fn a_person_is_asked_and_only_yes_removes() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 2, 3));
+    home.besom(["run", file.to_str().unwrap(), "--no-figures"]).expect(0);
+    for no in ["\n", "n\n", "yess\n"] {
+        let (shown, code) = asked(&home, &["rm", "tiny"], no);
+        assert!(shown.contains("sweep tiny has 2 jobs, 6 epochs, "), "{shown}");
+        assert!(shown.contains("remove it? [y/N] ") && shown.contains("nothing was removed"), "{shown}");
+        assert_eq!((code, count(&home, "jobs")), (Some(1), 2), "{shown}");
+    }
+    let (shown, code) = asked(&home, &["rm", "tiny"], "Y\n");
+    assert!(shown.contains("tiny is removed: 2 jobs, 6 epochs, "), "{shown}");
+    assert_eq!((code, count(&home, "jobs"), count(&home, "sweeps")), (Some(0), 0, 0), "{shown}");
 }

@@ -23,7 +23,6 @@ const PAGE: &str = include_str!("../sql/remove/page.sql");
 const RECORDS_END: &str = include_str!("../sql/remove/records_end.sql");
 const RECORDS: &str = include_str!("../sql/remove/records.sql");
 const CLASSES_END: &str = include_str!("../sql/remove/classes_end.sql");
-const MODELS: &str = include_str!("../sql/remove/models.sql");
 
 /// The rows of a page of jobs, those first that name others.
 const OF_JOBS: [&str; 8] = [
@@ -90,8 +89,8 @@ pub(super) async fn some(conn: &mut Conn, now: Timestamp, most: u32) -> Result<b
     else {
         return Ok(false);
     };
-    let page: Vec<(i64, i64)> = sqlx::query_as(PAGE).bind(sweep).fetch_all(&mut *conn).await?;
-    let Some(&(first, _)) = page.first() else {
+    let page: Vec<Job> = sqlx::query_as(PAGE).bind(sweep).fetch_all(&mut *conn).await?;
+    let Some(&Job { id: first, .. }) = page.first() else {
         for statement in OF_SWEEP {
             sqlx::query(statement).bind(sweep).execute(&mut *conn).await?;
         }
@@ -107,27 +106,36 @@ pub(super) async fn some(conn: &mut Conn, now: Timestamp, most: u32) -> Result<b
     }
     let classes: Option<i64> = sqlx::query_scalar(CLASSES_END).bind(first).fetch_optional(&mut *conn).await?;
     let end = records.map(|(job, ..)| job).into_iter().chain(classes).min().unwrap_or(i64::MAX);
-    let last = last_of(&page, end, most);
-    let models: Vec<String> =
-        sqlx::query_scalar(MODELS).bind(sweep).bind(first).bind(last).fetch_all(&mut *conn).await?;
+    let page = part(&page, end, most);
+    let last = page.last().map_or(first, |job| job.id);
     for statement in OF_JOBS {
         sqlx::query(statement).bind(sweep).bind(first).bind(last).execute(&mut *conn).await?;
     }
-    let models: HashSet<Digest> = models.iter().filter_map(|digest| Digest::parse(digest)).collect();
+    let models = page.iter().flat_map(|job| [&job.final_model, &job.best_model]).flatten();
+    let models: HashSet<Digest> = models.filter_map(|digest| Digest::parse(digest)).collect();
     artifacts::drop_unnamed(conn, now, &models).await?;
     Ok(true)
 }
 
-/// The last job that goes with the first one of a page of jobs and the bytes of their models: before the job `end`, at most
-/// so many of them, and not too many bytes.
-fn last_of(page: &[(i64, i64)], end: i64, most: u32) -> i64 {
+/// A job that is to go.
+#[derive(Debug, sqlx::FromRow)]
+struct Job {
+    id: i64,
+    final_model: Option<String>,
+    best_model: Option<String>,
+    /// Of its models.
+    bytes: i64,
+}
+
+/// The first jobs of a page: those before the job `end`, at most so many, and of not too many bytes.
+fn part(page: &[Job], end: i64, most: u32) -> &[Job] {
     let mut bytes = 0_i64;
-    let fits = page.iter().take(most as usize).take_while(|(job, size)| {
-        bytes = bytes.saturating_add(*size);
-        *job < end && bytes <= MOST_BYTES
+    let fits = page.iter().take(most as usize).take_while(|job| {
+        bytes = bytes.saturating_add(job.bytes);
+        job.id < end && bytes <= MOST_BYTES
     });
     // One at least, or it would never end.
-    fits.last().or(page.first()).map_or(0, |(job, _)| *job)
+    &page[..fits.count().max(1).min(page.len())]
 }
 
 #[cfg(test)]
@@ -135,11 +143,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_ends_before_it_takes_long_and_has_one_job_at_least() {
-        let page = [(3, 0), (5, MOST_BYTES), (6, 1), (9, 0)];
-        for (end, most, last) in [(i64::MAX, 200, 5), (5, 200, 3), (4, 200, 3), (3, 200, 3), (i64::MAX, 1, 3)] {
-            assert_eq!(last_of(&page, end, most), last, "before {end}, at most {most}");
+    fn a_part_ends_before_it_takes_long_and_has_one_job_at_least() {
+        let job = |(id, bytes)| Job { id, final_model: None, best_model: None, bytes };
+        let page = [(3, 0), (5, MOST_BYTES), (6, 1), (9, 0)].map(job);
+        for (end, most, jobs) in [(i64::MAX, 200, 2), (6, 200, 2), (5, 200, 1), (3, 200, 1), (i64::MAX, 1, 1)] {
+            assert_eq!(part(&page, end, most).len(), jobs, "before {end}, at most {most}");
         }
-        assert_eq!(last_of(&[(7, MOST_BYTES + 1), (8, 0)], i64::MAX, 200), 7);
+        assert_eq!(part(&[(7, MOST_BYTES + 1), (8, 0)].map(job), i64::MAX, 200).len(), 1);
     }
 }
