@@ -17,7 +17,7 @@ use besom_coordinator::{
         query::{Queries, Rights},
     },
 };
-use besom_proto::v1::{query_service_client::QueryServiceClient, sweep_service_client::SweepServiceClient};
+use besom_proto::v1::sweep_service_client::SweepServiceClient;
 use tonic::{
     Code, Status,
     transport::{Channel, Endpoint},
@@ -25,6 +25,7 @@ use tonic::{
 
 use crate::{
     output::{say, usage},
+    reader::Reader,
     settings::{Settings, Target, Where},
     signals,
 };
@@ -33,7 +34,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The largest answer: a page of 1,000 runs with long errors stays far below.
+/// The largest answer: a list of thousands of sweeps stays far below.
 const MAX_ANSWER: usize = 32 << 20;
 
 /// A coordinator to talk to.
@@ -145,9 +146,9 @@ impl Connection {
         sweeps(self.channel.clone())
     }
 
-    /// A client of the results.
-    pub(crate) fn queries(&self) -> QueryServiceClient<Channel> {
-        QueryServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER)
+    /// Clients of what commands read.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::new(self.channel.clone())
     }
 
     /// A client of the artifacts.

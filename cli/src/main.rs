@@ -7,6 +7,8 @@
 
 mod again;
 mod commands;
+mod configurations;
+mod confusion;
 mod connect;
 mod dataset;
 mod export;
@@ -14,15 +16,18 @@ mod figures;
 mod logging;
 mod model_card;
 mod new_file;
+mod one_run;
 mod output;
 mod place;
 mod predictions;
-mod queries;
+mod ranking;
+mod reader;
 mod render;
 mod report;
 mod results;
 mod settings;
 mod signals;
+mod sorting;
 mod submission;
 mod sweep_file;
 mod text;
@@ -32,9 +37,11 @@ mod watching;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::{commands::Cli, output::Exit};
+use crate::{
+    commands::Cli,
+    output::Exit,
+    render::failure::{self, Failure},
+};
 
 fn main() -> ExitCode {
     // SAFETY: this is the first thing that the program does, so no other thread exists yet.
@@ -47,8 +54,20 @@ fn main() -> ExitCode {
     }
     // One provider for the whole process; a second installation fails and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let cli = Cli::parse();
-    code(output::finish(start(cli)))
+    let (cli, as_json) = match Cli::read() {
+        Ok(read) => read,
+        Err(error) => {
+            if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+                Failure::of_arguments(&error.render().to_string()).print();
+            }
+            error.exit()
+        }
+    };
+    let result = start(cli);
+    if as_json {
+        failure::print(&result);
+    }
+    code(output::finish(result))
 }
 
 fn code(exit: Exit) -> ExitCode {

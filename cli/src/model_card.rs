@@ -1,15 +1,17 @@
 //! What `model.json` says of an exported model: all that is needed to run it, and where it comes from.
 
+use anyhow::Context;
 use besom_dataset::Header;
 use besom_mlp::InputScaling;
 use besom_proto::v1;
-use serde::Serialize;
+use besom_sweep::{Cell, Row};
+use serde::{
+    Serialize,
+    ser::{SerializeMap, Serializer},
+};
 use serde_json::value::RawValue;
 
-use crate::{
-    text::{source, state},
-    trained::Trained,
-};
+use crate::{text::source, trained::Trained};
 
 /// The document; its fields in this order.
 #[derive(Serialize)]
@@ -69,7 +71,7 @@ struct Layer {
 #[derive(Serialize)]
 struct File<'a> {
     name: &'static str,
-    sha256: Option<&'a str>,
+    sha256: &'a str,
 }
 
 #[derive(Serialize)]
@@ -81,38 +83,54 @@ struct Data<'a> {
     test: u32,
 }
 
-/// Of the run; null where there is none.
-#[derive(Serialize)]
-struct Metrics<'a> {
-    state: &'static str,
-    objective: Option<f64>,
-    epochs_done: Option<u32>,
-    best_epoch: Option<u32>,
-    final_loss: Option<f64>,
-    final_accuracy: Option<f64>,
-    final_val_loss: Option<f64>,
-    final_val_accuracy: Option<f64>,
-    best_val_loss: Option<f64>,
-    best_val_accuracy: Option<f64>,
-    seconds: Option<f64>,
-    ended_at: Option<&'a str>,
+/// What the run's columns say of how it went, under their names; null where there is no number.
+struct Metrics<'a>(Row<'a>);
+
+impl Metrics<'_> {
+    /// Whether a column is a number after the last or in the best epoch.
+    fn is_measured(name: &str) -> bool {
+        name != "best_epoch" && (name.starts_with("final_") || name.starts_with("best_"))
+    }
+}
+
+impl Serialize for Metrics<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let named = |name: &'static str| self.0.cells().filter(move |(column, _)| column.name == name);
+        let first = ["state", "objective", "epochs_done", "best_epoch"].into_iter().flat_map(named);
+        let measured = self.0.cells().filter(|(column, _)| Self::is_measured(&column.name));
+        let last = ["seconds", "ended_at"].into_iter().flat_map(named);
+        let mut object = serializer.serialize_map(None)?;
+        for (column, cell) in first.chain(measured).chain(last) {
+            match cell {
+                Cell::Integer(value) => object.serialize_entry(&column.name, value)?,
+                Cell::Float(value) => object.serialize_entry(&column.name, value)?,
+                Cell::Text(text) => object.serialize_entry(&column.name, text)?,
+                Cell::Null | Cell::Boolean(_) | Cell::Bytes(_) => object.serialize_entry(&column.name, &())?,
+            }
+        }
+        object.end()
+    }
 }
 
 impl<'a> Card<'a> {
     /// Of the model of a job of `sweep`, trained on the data of `header`.
-    pub(crate) fn new(sweep: &'a v1::Sweep, trained: &'a Trained, header: &'a Header) -> Self {
-        let Trained { run, model, .. } = trained;
+    ///
+    /// # Errors
+    /// The run is no row of the view `runs`.
+    pub(crate) fn new(sweep: &'a v1::Sweep, trained: &'a Trained, header: &'a Header) -> anyhow::Result<Self> {
+        let Trained { job, digest, model, engine, .. } = trained;
+        let run = trained.run.row(0).context("a run without a row")?;
         let layer = |(index, (inputs, outputs))| Layer {
             weight: format!("layers.{index}.weight"),
             bias: format!("layers.{index}.bias"),
             inputs,
             outputs,
         };
-        Self {
+        Ok(Self {
             besom: env!("CARGO_PKG_VERSION"),
             sweep: &sweep.name,
-            job: run.job,
-            seed: run.seed,
+            job: *job,
+            seed: run.integer("seed")?,
             shape: &header.shape,
             features: header.features,
             scaling: model.scaling().into(),
@@ -120,31 +138,18 @@ impl<'a> Card<'a> {
             activation: model.activation().as_str(),
             output: "softmax",
             classes: &header.classes,
-            file: File { name: "model.safetensors", sha256: run.model.as_deref() },
+            file: File { name: "model.safetensors", sha256: digest },
             dataset: Data {
-                digest: &run.dataset,
+                digest: model.dataset(),
                 source: source::shown(&sweep.dataset_source),
                 synthetic: header.synthetic,
                 train: header.train,
                 test: header.test,
             },
-            hyperparameters: serde_json::from_str(&run.params).ok(),
-            engine: &run.engine,
-            device: &run.device,
-            metrics: Metrics {
-                state: state::job(run.state),
-                objective: run.objective,
-                epochs_done: run.epochs_done,
-                best_epoch: run.best_epoch,
-                final_loss: run.final_loss,
-                final_accuracy: run.final_accuracy,
-                final_val_loss: run.final_val_loss,
-                final_val_accuracy: run.final_val_accuracy,
-                best_val_loss: run.best_val_loss,
-                best_val_accuracy: run.best_val_accuracy,
-                seconds: run.seconds,
-                ended_at: run.ended_at.as_deref(),
-            },
-        }
+            hyperparameters: run.maybe_text("params")?.and_then(|params| serde_json::from_str(params).ok()),
+            engine: engine.as_str(),
+            device: run.maybe_text("device")?.unwrap_or_default(),
+            metrics: Metrics(run),
+        })
     }
 }

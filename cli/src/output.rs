@@ -12,6 +12,8 @@ use std::{
 use besom_sweep::steers_terminal;
 use indicatif::MultiProgress;
 
+use crate::text::wrapped;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -54,6 +56,15 @@ pub(crate) fn line(text: impl fmt::Display) -> anyhow::Result<()> {
     bytes(format!("{}\n", printable(&text.to_string())).as_bytes())
 }
 
+/// Writes `text` to stdout as [`line()`] does; on a terminal it is broken between words, so that no line is wrapped.
+///
+/// # Errors
+/// As for [`line()`].
+pub(crate) fn prose(text: impl fmt::Display) -> anyhow::Result<()> {
+    let text = text.to_string();
+    line(stdout_width().map_or_else(|| text.clone(), |width| wrapped(&printable(&text), width)))
+}
+
 /// `text` without what would steer a terminal.
 pub(crate) fn printable(text: &str) -> String {
     text.replace(|c: char| steers_terminal(c) && c != '\n' && c != '\t', "?")
@@ -79,7 +90,7 @@ pub(crate) fn say(text: impl fmt::Display) {
 }
 
 /// `text` without the numbers that stand behind the words of system errors: "Permission denied (os error 13)".
-fn without_numbers(mut text: String) -> String {
+pub(crate) fn without_numbers(mut text: String) -> String {
     const BEFORE: &str = " (os error ";
     let mut from = 0;
     while let Some(found) = text[from..].find(BEFORE) {

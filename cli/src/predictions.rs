@@ -3,8 +3,7 @@
 use besom_dataset::{Dataset, Header, Images, Rows};
 use besom_figures::{Drawing, Guess, Model, Picture, PredictionReport, Sheet};
 use besom_mlp::{Predictor, TrainError, sample_test};
-use besom_proto::v1::{self, Run};
-use besom_sweep::{Confusion, Lists};
+use besom_sweep::{Confusion, Row, TableError};
 
 use crate::{
     output::printable,
@@ -106,15 +105,20 @@ fn sheet(
             drawing.guesses.push(Guess { class: guess.class, probabilities: guess.probabilities });
         }
     }
-    let models = models.iter().map(|trained| model(&trained.run)).collect();
+    let models = models.iter().map(|trained| trained.about.clone()).collect();
     Ok(Sheet { title, synthetic: header.synthetic, models, classes: names(header), drawings })
 }
 
 /// A run's model as people tell it from others.
-fn model(run: &Run) -> Model {
-    let rate = number::exact(run.learning_rate);
-    let about = format!("{}, learning_rate {rate}, batch_size {}", cut(run.optimizer.clone()), run.batch_size);
-    Model { job: run.job, about: printable(&about), val_accuracy: run.final_val_accuracy }
+///
+/// # Errors
+/// The row is none of the view `runs`.
+pub(crate) fn model(run: Row<'_>) -> Result<Model, TableError> {
+    let optimizer = cut(run.maybe_text("optimizer")?.unwrap_or("-").to_owned());
+    let rate = run.maybe_float("learning_rate")?.map_or_else(|| "-".to_owned(), number::exact);
+    let size = run.maybe_integer("batch_size")?.map_or_else(|| "-".to_owned(), |size| size.to_string());
+    let about = printable(&format!("{optimizer}, learning_rate {rate}, batch_size {size}"));
+    Ok(Model { job: run.integer("job")?, about, val_accuracy: run.maybe_float("final_val_accuracy")? })
 }
 
 /// How well the model does on the test split of `data`.
@@ -123,16 +127,13 @@ fn model(run: &Run) -> Model {
 /// It does not fit the data.
 pub(crate) fn report(trained: &Trained, data: &Dataset) -> Result<PredictionReport, TrainError> {
     let confusion = predictor(trained, data)?.confusion()?;
-    Ok(PredictionReport::new(model(&trained.run), names(data.header()), confusion))
+    Ok(PredictionReport::new(trained.about.clone(), names(data.header()), confusion))
 }
 
-/// What the coordinator keeps of a run's model, whether or not it keeps the model itself; nothing where it does not fit
-/// the data.
-pub(crate) fn stored(run: &Run, header: &Header, confusion: v1::Confusion) -> Option<PredictionReport> {
-    let v1::Confusion { classes, counts, gaps, by_class } = confusion;
-    let confusion = Confusion::of_lists(classes, &Lists { counts, gaps, by_class }).ok()?;
-    let fits = classes as usize == header.classes.len();
-    fits.then(|| PredictionReport::new(model(run), names(header), confusion))
+/// What the coordinator keeps of a run's model, whether or not it keeps the model itself; nothing where it does not fit the data.
+pub(crate) fn stored(model: Model, header: &Header, confusion: Confusion) -> Option<PredictionReport> {
+    let fits = confusion.classes as usize == header.classes.len();
+    fits.then(|| PredictionReport::new(model, names(header), confusion))
 }
 
 /// The grey of a colour (Rec. 601).
@@ -142,7 +143,7 @@ fn luma([r, g, b]: [u8; 3]) -> u8 {
 
 fn predictor<'a>(trained: &'a Trained, data: &'a Dataset) -> Result<Predictor<'a>, TrainError> {
     Predictor::new(&trained.model, trained.engine, data).map_err(|error| TrainError {
-        message: format!("the model of job {}: {}", trained.run.job, error.message),
+        message: format!("the model of job {}: {}", trained.job, error.message),
         ..error
     })
 }

@@ -8,14 +8,12 @@ use anyhow::Context;
 use besom_client::{datasets::DatasetCache, transfer::Artifacts};
 use besom_dataset::Dataset;
 use besom_mlp::ModelFile;
-use besom_proto::v1::{
-    JobState, ListRunsRequest, Run, StreamRunsRequest, Sweep, SweepRef, sweep_service_client::SweepServiceClient,
-};
-use besom_sweep::Engine;
-use tonic::transport::Channel;
+use besom_proto::v1::Sweep;
+use besom_sweep::{Engine, JobState, Row, Table, TableError, statements};
 
 use crate::{
-    connect::{Connection, refused},
+    connect::Connection,
+    predictions, results,
     settings::Settings,
     text::state,
     transfer::{Person, given_up},
@@ -48,8 +46,14 @@ impl FromStr for Choice {
 
 /// A job's model.
 pub(crate) struct Trained {
-    /// The job with its result.
-    pub(crate) run: Run,
+    /// The job.
+    pub(crate) job: i64,
+    /// Its row of the view `runs`, the only one of the table.
+    pub(crate) run: Table,
+    /// Its model as people tell it from others.
+    pub(crate) about: besom_figures::Model,
+    /// The digest of the model's file.
+    pub(crate) digest: String,
     /// Its model.
     pub(crate) model: ModelFile,
     /// The model's file, as stored.
@@ -58,25 +62,65 @@ pub(crate) struct Trained {
     pub(crate) engine: Engine,
 }
 
-/// The sweep of this name or number.
-///
-/// # Errors
-/// No such sweep, or the coordinator is away.
-pub(crate) async fn sweep(connection: &Connection, name: &str) -> anyhow::Result<Sweep> {
-    let answer = connection.sweeps().get_sweep(SweepRef { sweep: name.to_owned() }).await.map_err(refused)?;
-    Ok(answer.into_inner())
-}
-
 /// The models that `choices` name, each once, in their order.
 ///
 /// # Errors
 /// A job that the sweep does not have, or whose model is not there, and why.
 pub(crate) async fn models(connection: &Connection, sweep: &Sweep, choices: &[Choice]) -> anyhow::Result<Vec<Trained>> {
-    let mut found: Vec<Trained> = Vec::new();
+    let reader = connection.reader();
+    let mut runs = Vec::new();
     for &choice in choices {
-        let run = run(connection.sweeps(), sweep, choice).await?;
-        if found.iter().all(|there| there.run.job != run.job) {
-            found.push(trained(connection.artifacts(), run).await?);
+        let run = match choice {
+            Choice::Best => results::best_run(&reader, sweep).await?,
+            Choice::Job(job) => reader.queries().query(statements::RUN, vec![sweep.id.into(), job.into()]).await?,
+        };
+        runs.push((choice, run));
+    }
+    of_runs(connection.artifacts(), sweep, runs).await
+}
+
+/// The same, where the runs were read already, the best first.
+///
+/// # Errors
+/// As [`models`].
+pub(crate) async fn models_among(
+    connection: &Connection,
+    sweep: &Sweep,
+    choices: &[Choice],
+    runs: &Table,
+) -> anyhow::Result<Vec<Trained>> {
+    let chosen = |choice| {
+        let is_meant = |run: Row<'_>| match choice {
+            Choice::Best => Ok::<_, TableError>(run.maybe_float("objective")?.is_some()),
+            Choice::Job(job) => Ok(run.integer("job")? == job),
+        };
+        let candidates = runs.iter().zip(&runs.rows).take(if choice == Choice::Best { 1 } else { usize::MAX });
+        let mut found = Table { columns: runs.columns.clone(), rows: Vec::new() };
+        for (run, cells) in candidates {
+            if is_meant(run)? {
+                found.rows.push(cells.clone());
+            }
+        }
+        Ok::<_, TableError>((choice, found))
+    };
+    let runs = choices.iter().map(|&choice| chosen(choice)).collect::<Result<Vec<_>, _>>()?;
+    of_runs(connection.artifacts(), sweep, runs).await
+}
+
+async fn of_runs(artifacts: Artifacts, sweep: &Sweep, runs: Vec<(Choice, Table)>) -> anyhow::Result<Vec<Trained>> {
+    let mut found: Vec<Trained> = Vec::new();
+    for (choice, run) in runs {
+        let name = &sweep.name;
+        let job = run.row(0).map(|run| run.integer("job")).transpose()?;
+        let job = job.with_context(|| match choice {
+            Choice::Best => {
+                let counts = state::counts(&sweep.counts.unwrap_or_default());
+                format!("no run of sweep {name} has a result yet ({counts})")
+            }
+            Choice::Job(job) => format!("sweep {name} has no job {job}; `besom runs {name}` lists its jobs"),
+        })?;
+        if found.iter().all(|there| there.job != job) {
+            found.push(trained(artifacts.clone(), job, run).await?);
         }
     }
     Ok(found)
@@ -101,52 +145,31 @@ pub(crate) async fn dataset(
         .with_context(|| format!("the dataset of sweep {}", sweep.name))
 }
 
-async fn run(mut client: SweepServiceClient<Channel>, sweep: &Sweep, choice: Choice) -> anyhow::Result<Run> {
-    let name = &sweep.name;
-    match choice {
-        Choice::Best => {
-            let request = ListRunsRequest { sweep: name.clone(), best_first: true, limit: 1, offset: 0 };
-            let runs = client.list_runs(request).await.map_err(refused)?.into_inner().runs;
-            // Runs without a score come after all others.
-            let best = runs.into_iter().find(|run| run.objective.is_some());
-            best.with_context(|| format!("no run of sweep {name} has a result yet ({})", counts(sweep)))
-        }
-        Choice::Job(job) => {
-            let request = StreamRunsRequest { sweep: name.clone(), after: job - 1 };
-            let mut batches = client.stream_runs(request).await.map_err(refused)?.into_inner();
-            let first = batches.message().await.map_err(refused)?.and_then(|batch| batch.runs.into_iter().next());
-            let run = first.filter(|run| run.job == job);
-            run.with_context(|| format!("sweep {name} has no job {job}; `besom runs {name}` lists its jobs"))
-        }
-    }
-}
-
-fn counts(sweep: &Sweep) -> String {
-    state::counts(&sweep.counts.unwrap_or_default())
-}
-
-async fn trained(artifacts: Artifacts, run: Run) -> anyhow::Result<Trained> {
-    let job = run.job;
-    let Some(digest) = &run.model else {
-        let why = match run.state() {
-            JobState::Queued | JobState::Running => "it has not ended",
-            JobState::Diverged => "it diverged before it had one, or it was not kept (besom.keep_models)",
-            JobState::Failed | JobState::Cancelled | JobState::Unspecified => "it has no result",
-            JobState::Succeeded | JobState::Stopped => "it was not kept (besom.keep_models in the sweep file)",
+async fn trained(artifacts: Artifacts, job: i64, run: Table) -> anyhow::Result<Trained> {
+    let row = run.row(0).context("a run without a row")?;
+    let Some(digest) = row.maybe_text("model")?.map(str::to_owned) else {
+        let state = row.text("state")?;
+        let why = match JobState::parse(state) {
+            Some(JobState::Queued | JobState::Running) => "it has not ended",
+            Some(JobState::Diverged) => "it diverged before it had one, or it was not kept (besom.keep_models)",
+            Some(JobState::Failed | JobState::Cancelled) | None => "it has no result",
+            Some(JobState::Succeeded | JobState::Stopped) => "it was not kept (besom.keep_models in the sweep file)",
         };
-        anyhow::bail!("job {job} of sweep {} is {} and has no model: {why}", run.sweep, state::job(run.state));
+        anyhow::bail!("job {job} of sweep {} is {state} and has no model: {why}", row.text("sweep")?);
     };
     let context = || format!("the model of job {job}");
-    let engine = Engine::parse(&run.engine)
-        .with_context(|| format!("job {job}: its engine `{}` is unknown to this build", run.engine))?;
-    let file = artifacts.get(&mut Person::new("model: fetching"), digest).await.map_err(given_up);
+    let engine = row.maybe_text("engine")?.unwrap_or_default();
+    let engine =
+        Engine::parse(engine).with_context(|| format!("job {job}: its engine `{engine}` is unknown to this build"))?;
+    let file = artifacts.get(&mut Person::new("model: fetching"), &digest).await.map_err(given_up);
     let file = file.with_context(context)?;
-    let model = ModelFile::read(&file, digest).with_context(context)?;
+    let model = ModelFile::read(&file, &digest).with_context(context)?;
+    let dataset = row.text("dataset")?;
     anyhow::ensure!(
-        model.dataset() == run.dataset,
-        "the model of job {job} was trained on dataset {}, its sweep has {}",
-        model.dataset(),
-        run.dataset
+        model.dataset() == dataset,
+        "the model of job {job} was trained on dataset {}, its sweep has {dataset}",
+        model.dataset()
     );
-    Ok(Trained { run, model, file, engine })
+    let about = predictions::model(row)?;
+    Ok(Trained { job, about, digest, model, file, engine, run })
 }

@@ -13,13 +13,14 @@ use crate::{
     again::At,
     connect::refused,
     output::{Exit, say},
+    ranking,
+    reader::Reader,
     render::{
         self, json,
         live::{self, Live, Pace},
         slots::describe,
         sweeps,
     },
-    results::{self, Order},
     signals,
     text::{number, state},
 };
@@ -28,21 +29,16 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A coordinator that is well sends progress more often than this.
 const SILENCE: Duration = Duration::from_secs(60);
-/// The table at the end shows at most so many runs; `besom best` shows the others.
+/// The table at the end has at most so many places; `besom best` shows the others.
 pub(crate) const SHOWN: u64 = 50;
 
 /// Follows the sweep, then prints its runs, best first. The first signal ends the watching, not the sweep.
 ///
 /// # Errors
 /// No such sweep, or the coordinator stays away.
-pub(crate) async fn watch(
-    client: SweepServiceClient<Channel>,
-    sweep: &str,
-    at: At,
-    as_json: bool,
-) -> anyhow::Result<Exit> {
+pub(crate) async fn watch(reader: Reader, sweep: &str, at: At, as_json: bool) -> anyhow::Result<Exit> {
     let interrupted = signals::first_signal("")?;
-    interrupted.run_until_cancelled(to_the_end(client, sweep, at, as_json)).await.unwrap_or(Ok(Exit::Interrupted))
+    interrupted.run_until_cancelled(to_the_end(reader, sweep, at, as_json)).await.unwrap_or(Ok(Exit::Interrupted))
 }
 
 /// Waits for the end of the sweep, or until `timeout`, and prints how it ended. The first signal ends the waiting.
@@ -75,8 +71,7 @@ pub(crate) async fn wait(
     match interrupted.run_until_cancelled(bounded).await {
         None => Ok(Exit::Interrupted),
         Some(Err(timeout)) => {
-            say(format_args!("sweep {sweep} has not ended within {} s", timeout.as_secs_f64()));
-            Ok(Exit::Failed)
+            anyhow::bail!("sweep {sweep} has not ended within {} s", timeout.as_secs_f64());
         }
         Some(Ok(ended)) => {
             let ended = ended?;
@@ -115,12 +110,8 @@ async fn end_of(
     }
 }
 
-async fn to_the_end(
-    mut client: SweepServiceClient<Channel>,
-    sweep: &str,
-    at: At,
-    as_json: bool,
-) -> anyhow::Result<Exit> {
+async fn to_the_end(reader: Reader, sweep: &str, at: At, as_json: bool) -> anyhow::Result<Exit> {
+    let mut client = reader.sweeps();
     let mut told = Told { at: at.clone(), said: None };
     if !as_json {
         say_why_it_waits(&mut client, sweep, &mut told).await?;
@@ -134,8 +125,8 @@ async fn to_the_end(
     if as_json {
         return Ok(exit(&last));
     }
-    let results = results::fetch(client, &last.name, Order::BestFirst, Some(SHOWN)).await?;
-    render::results::print(&results, false)?;
+    let ranking = ranking::fetch(&reader, &last.name, None, SHOWN).await?;
+    render::results::print_ranking(&ranking, false)?;
     say_what_retry_does(&last, &at);
     Ok(exit(&last))
 }

@@ -1,8 +1,10 @@
 //! The command line as a person or a script uses it: arguments, exit codes, outputs, and sweeps on the local store.
 
+mod asking;
 mod editing;
 mod removing;
 mod support;
+mod terminal;
 
 use std::{
     io::{BufRead, BufReader},
@@ -14,7 +16,7 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 23] = [
+const SUBCOMMANDS: [&str; 24] = [
     "run",
     "coordinator",
     "worker",
@@ -24,6 +26,7 @@ const SUBCOMMANDS: [&str; 23] = [
     "sweeps",
     "runs",
     "best",
+    "show",
     "plot",
     "report",
     "workers",
@@ -177,6 +180,78 @@ fn a_sweep_is_run_once_and_shown_again() {
     assert_eq!(again.stdout, first.stdout, "the same table");
     assert_eq!(finished(&again.stderr), 0, "nothing is trained again: {again}");
     assert_eq!(home.tables("SELECT count(*) AS n FROM job_attempts"), "n\n3\n");
+}
+
+#[test]
+fn runs_are_chosen_by_state_and_sorted_by_a_column() {
+    let home = Home::new();
+    // The penalty multiplies the weights by minus two million in every step.
+    let text = tiny_sweep("mixed", 4, 2).replace("besom:\n", "besom:\n  seeds: 2\n");
+    let text = text.replace("0.04]", "1000000.0]");
+    let text = text.replace("parameters:\n", "parameters:\n  optimizer: {value: sgd}\n  l2: {value: 1.0}\n");
+    let file = home.write("mixed.yaml", &text);
+    home.besom(["run".as_ref(), "--no-figures".as_ref(), file.as_os_str()]).expect(0);
+    let jobs = |args: &[&str]| -> Vec<i64> {
+        let runs = home.besom([&["runs", "mixed", "--json"], args].concat()).expect(0).json();
+        runs.as_array().unwrap().iter().map(|run| run["job"].as_i64().unwrap()).collect()
+    };
+    let sql = |sql: &str| -> Vec<i64> {
+        let rows = home.besom(["sql", "--format", "json", sql]).expect(0).json();
+        rows.as_array().unwrap().iter().map(|row| row["job"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(jobs(&["--state", "diverged"]), sql("SELECT job FROM runs WHERE state = 'diverged' ORDER BY job"));
+    assert_eq!(jobs(&["--state", "diverged"]).len(), 2);
+    assert_eq!(jobs(&["--state", "succeeded,diverged"]), jobs(&[]));
+    assert_eq!(jobs(&["--state", "failed"]), [0_i64; 0]);
+    let by_loss = "SELECT job FROM runs ORDER BY final_val_loss DESC NULLS LAST, job";
+    assert_eq!(jobs(&["--sort", "final_val_loss:desc"]), sql(by_loss));
+    assert_eq!(jobs(&["--sort", "final_val_loss:desc", "--limit", "3"]), sql(by_loss)[..3]);
+    assert_eq!(jobs(&["--sort", "state", "-n", "1"]), jobs(&["--state", "diverged"])[..1]);
+    let table = home.besom(["runs", "mixed", "--limit", "3"]).expect(0).says("the first 3 of 8 runs").stdout;
+    assert_eq!(table.lines().count(), 5, "a title, a header and three runs: {table}");
+    home.besom(["runs", "mixed", "--sort", "jbo"]).expect(2).says("got \"jbo\"; the columns are sweep, sweep_id, job");
+    home.besom(["runs", "mixed", "--state", "done"]).expect(2).says("expected one of queued, running, succeeded");
+}
+
+#[test]
+fn a_sweep_of_several_seeds_is_ranked_by_configuration() {
+    let home = Home::new();
+    let text = tiny_sweep("tiny", 3, 2).replace("besom:\n", "besom:\n  seeds: 3\n");
+    let file = home.write("tiny.yaml", &text);
+    let run = home.besom(["run".as_ref(), "--no-figures".as_ref(), file.as_os_str()]).expect(0);
+    let best = home.besom(["best", "tiny", "--json"]).expect(0).json();
+    let rows = best.as_array().unwrap();
+    let sql = "SELECT * FROM config_stats WHERE sweep = 'tiny' ORDER BY mean DESC, job";
+    let sql = home.besom(["sql", "--format", "json", sql]).expect(0).json();
+    assert_eq!((rows.len(), sql.as_array().unwrap().len()), (3, 3));
+    let end = |row: &Value, name: &str| row[name].as_f64().unwrap();
+    for (row, stats) in rows.iter().zip(sql.as_array().unwrap()) {
+        // Equal means share a rank.
+        let rank = 1 + rows.iter().filter(|other| end(other, "mean") > end(row, "mean")).count();
+        for (column, value) in stats.as_object().unwrap().iter().filter(|(column, _)| *column != "params") {
+            assert_eq!(value, &row[column], "{column}");
+        }
+        assert_eq!((&row["rank"], &row["n"]), (&rank.into(), &3.into()));
+        let overlaps = end(row, "low") <= end(&rows[0], "high") && end(&rows[0], "low") <= end(row, "high");
+        assert_eq!(row["overlaps_best"], overlaps, "{row}");
+    }
+    let table = home.besom(["best", "tiny"]).expect(0).says("others here cannot be told from the first one");
+    assert_eq!(table.stdout, run.stdout, "what a run ends with is the same table");
+    let header: Vec<&str> = table.stdout.lines().nth(1).unwrap().split_whitespace().collect();
+    assert!(header.contains(&"mean") && header.contains(&"overlaps_best") && !header.contains(&"seed"), "{header:?}");
+    let one = home.besom(["best", "tiny", "-n", "1", "--json"]).expect(0).json();
+    assert_eq!(one.as_array().unwrap()[..], rows[..1]);
+
+    let runs = home.besom(["best", "tiny", "--by", "run", "--json"]).expect(0).json();
+    assert_eq!(runs.as_array().unwrap().len(), 9);
+    assert!(runs[0]["objective"].is_f64() && runs[0]["rank"].is_null(), "{}", runs[0]);
+
+    // With one seed there is nothing to average.
+    let file = home.write("one.yaml", &tiny_sweep("one", 2, 1));
+    home.besom(["run".as_ref(), "--no-figures".as_ref(), file.as_os_str()]).expect(0);
+    assert!(home.besom(["best", "one", "--json"]).expect(0).json()[0]["objective"].is_f64());
+    let configs = home.besom(["best", "one", "--by", "config"]).expect(0).says("has no interval");
+    assert!(configs.stdout.contains(" - "), "{configs}");
 }
 
 #[test]

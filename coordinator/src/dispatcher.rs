@@ -266,7 +266,7 @@ impl Dispatcher {
         let retried = bounded(self.store.retry_sweep(found.id, job, None)).await?;
         info!(sweep.id = %found.id, sweep.name = found.new.name, jobs = retried.jobs, "jobs retried");
         self.jobs_queued();
-        if retried.sweep.jobs_created < retried.sweep.new.jobs_total {
+        if retried.sweep.lacks_jobs() {
             self.expansions.wake();
         }
         Ok(retried)
@@ -352,7 +352,7 @@ mod tests {
             dataset_source: spec.dataset.source.clone(),
             dataset_sha256: String::new(),
             swept: Vec::new(),
-            jobs_total: 3,
+            jobs_total: Some(3),
             trainer: "mlp".to_owned(),
             trainer_version: TRAINER_VERSION,
             classes: None,

@@ -92,7 +92,7 @@ impl Expander {
                     continue;
                 }
             };
-            if created < sweep.new.jobs_total {
+            if sweep.new.jobs_total.is_none_or(|total| created < total) {
                 left = true;
             } else {
                 info!(sweep.id = %sweep.id, jobs = created, "all jobs created");
@@ -139,7 +139,8 @@ async fn expansion_of(dispatcher: &Dispatcher, sweep: &Sweep) -> Result<Expansio
         };
         let expansion = Expansion::new(&spec, engine).map_err(|error| error.to_string())?;
         // Another meaning of the same text would mix two sweeps in one.
-        if expansion.jobs_total() != new.jobs_total || expansion.sweep_digest(new.dataset.as_str()) != new.digest {
+        if Some(expansion.jobs_total()) != new.jobs_total || expansion.sweep_digest(new.dataset.as_str()) != new.digest
+        {
             return Err("this build reads its file otherwise than the one that accepted it".to_owned());
         }
         Ok(expansion)
@@ -194,7 +195,7 @@ mod tests {
             dataset_source: spec.dataset.source.clone(),
             dataset_sha256: String::new(),
             swept: Vec::new(),
-            jobs_total: expansion.jobs_total(),
+            jobs_total: Some(expansion.jobs_total()),
             trainer: "mlp".to_owned(),
             trainer_version,
             classes: None,

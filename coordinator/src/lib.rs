@@ -27,6 +27,7 @@ mod reaper;
 mod remover;
 mod rpc;
 mod server;
+mod settling;
 pub mod store;
 mod weigher;
 
@@ -35,3 +36,4 @@ pub use descriptors::raise_descriptor_limit;
 pub use failed_sync::{failed_sync, sync_failure};
 pub use in_process::InProcess;
 pub use server::Coordinator;
+pub use settling::query;

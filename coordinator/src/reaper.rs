@@ -220,7 +220,7 @@ mod tests {
             dataset_source: spec.dataset.source.clone(),
             dataset_sha256: String::new(),
             swept: Vec::new(),
-            jobs_total: 1,
+            jobs_total: Some(1),
             trainer: "mlp".to_owned(),
             trainer_version: TRAINER_VERSION,
             classes: None,

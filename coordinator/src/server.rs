@@ -216,7 +216,11 @@ impl Services {
             artifacts: self.artifacts.clone(),
             uploads: self.uploads.clone(),
         };
-        let queries = QueryDesk { queries: self.dispatcher.config().queries.clone(), closing: closing.clone() };
+        let queries = QueryDesk {
+            store: self.store.clone(),
+            queries: self.dispatcher.config().queries.clone(),
+            closing: closing.clone(),
+        };
         Routes::new(SweepServiceServer::new(sweeps).max_decoding_message_size(MAX_MESSAGE))
             .add_service(WorkerServiceServer::new(workers).max_decoding_message_size(MAX_MESSAGE))
             .add_service(ArtifactServiceServer::new(artifacts).max_decoding_message_size(MAX_UPLOAD_MESSAGE))

@@ -59,6 +59,7 @@ conformance! {
         a_cancelled_sweep_gets_its_missing_jobs_as_cancelled_ones,
         an_ended_sweep_refuses_commands,
         cancelling_while_others_acquire_leaves_nothing_running,
+        a_sweep_without_a_number_of_jobs_is_read_like_any_other,
     }
     retry {
         failed_jobs_of_a_completed_sweep_return_to_the_queue,
@@ -156,10 +157,9 @@ conformance! {
         two_reapers_settle_each_lease_once,
     }
     reads {
-        runs_come_by_score_then_by_job_and_those_without_one_last,
-        runs_are_read_in_pages,
+        the_best_runs_come_by_score_then_by_job,
         runs_are_read_after_a_job_and_only_those_of_the_sweep,
-        history_and_attempts_are_read_in_pages_of_jobs,
+        history_and_attempts_show_what_runs,
         progress_counts_epochs_and_shows_who_trains_what,
         records_of_a_lost_attempt_do_not_count,
         a_worker_registers_again_under_its_instance,
@@ -179,6 +179,7 @@ conformance! {
         importance_is_worked_out_for_a_cancelled_sweep_and_one_parameter_at_a_time,
         runs_of_one_configuration_that_end_at_once_are_all_summed,
         runs_that_ended_before_there_were_statistics_catch_up,
+        a_run_that_cannot_be_read_is_left_out_and_those_behind_it_catch_up,
         a_confusion_matrix_is_read_by_pair_and_by_class,
         matrices_of_many_classes_keep_the_pairs_that_are_not_0_and_beyond_1024_classes_the_sums,
         failures_are_the_attempts_that_ended_badly,

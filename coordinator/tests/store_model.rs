@@ -15,8 +15,8 @@ use std::{
 use besom_coordinator::{
     domain::{
         AttemptOutcome, AttemptRef, ConfigRun, ConfigSums, Directive, EpochRecord, Hindrance, JobId, JobOutcome,
-        JobState, RetryDecision, RetryPolicy, Run, SweepId, SweepState, Timestamp, WorkerId, WriteResult,
-        after_hindrance, spread,
+        JobState, RetryDecision, RetryPolicy, SweepId, SweepState, Timestamp, WorkerId, WriteResult, after_hindrance,
+        spread,
     },
     store::{AcquireRequest, StoreError, SweepCommand},
 };
@@ -428,12 +428,12 @@ fn scored(dice: &mut Dice, epoch: u32) -> EpochRecord {
     record
 }
 
-fn of_config(run: &Run) -> ConfigRun {
+fn of_config(run: &store_support::views::Run) -> ConfigRun {
     ConfigRun {
         state: run.state,
         objective: run.objective,
-        final_val_accuracy: run.final_val_accuracy,
-        best_val_accuracy: run.best_val_accuracy,
+        last: run.final_val_accuracy,
+        best: run.best_val_accuracy,
         seconds: run.seconds,
     }
 }
@@ -450,7 +450,7 @@ async fn compare(bench: &Bench, model: &Model, seed: u64) {
         // Each job is a configuration of its own here.
         let sums =
             runs.iter().map(|run| (run.job, ConfigSums::of(&[of_config(run)]))).filter(|(_, sums)| !sums.is_empty());
-        let configs = bench.store.config_stats(sweep.id, None, 1000).await.unwrap();
+        let configs = bench.configs(sweep.id).await;
         let configs: Vec<_> = configs.into_iter().map(|config| (config.job, config.sums)).collect();
         assert_eq!(configs, sums.collect::<Vec<_>>(), "seed {seed}, sweep {}", sweep.id);
         for run in runs {
@@ -458,10 +458,10 @@ async fn compare(bench: &Bench, model: &Model, seed: u64) {
             let stored = (run.state, run.attempts, run.objective);
             assert_eq!(stored, (job.state, i64::from(job.attempt), job.objective), "seed {seed}, job {}", run.job);
         }
-        for row in bench.store.attempts(sweep.id, None, 1000).await.unwrap() {
+        for row in bench.attempts(sweep.id).await {
             assert_eq!(row.outcome, model.attempts[&row.at], "seed {seed}, {:?}", row.at);
         }
-        for (at, records) in bench.store.history(sweep.id, None, 1000).await.unwrap() {
+        for (at, records) in bench.history(sweep.id).await {
             let expected: Vec<EpochRecord> = model.epochs[&at].values().cloned().collect();
             assert_eq!(records, expected, "seed {seed}, {at:?}");
         }

@@ -57,7 +57,7 @@ async fn write(bench: &Bench) -> (u64, Duration, Duration) {
     let jobs = jobs_wanted();
     let expansion = expansion(jobs);
     assert_eq!(expansion.jobs_total(), jobs);
-    let new = NewSweep { jobs_total: jobs, ..new_sweep("s", 1) };
+    let new = NewSweep { jobs_total: Some(jobs), ..new_sweep("s", 1) };
     let dataset = new.dataset.as_str().to_owned();
     let (sweep, _) = bench.store.create_sweep(new, None).await.unwrap();
     let (mut created, mut total, mut longest) = (0, Duration::ZERO, Duration::ZERO);

@@ -80,4 +80,4 @@ pub use predictions::draw as draw_predictions;
 pub use raster::DrawError;
 pub use report::{PredictionReport, SHOWN_CLASSES};
 pub use sheet::{Drawing, Guess, Model, Picture, Sheet};
-pub use terminal::draw as draw_curves_as_text;
+pub use terminal::{draw as draw_curves_as_text, draw_run as draw_run_as_text};

@@ -17,6 +17,7 @@ pub struct Sheet {
 }
 
 /// A model as a sheet names it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     /// The number of its job.
     pub job: i64,

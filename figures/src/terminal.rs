@@ -43,7 +43,7 @@ pub fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
     }];
     for row in &rows {
         parts.push(format!("\n{}", console::truncate_str(&row.title, columns, "…")));
-        parts.push(panels(row, scales, last, columns, colored));
+        parts.push(panels(row, scales, last, columns, colored, Letters::With));
         parts.extend(key(row, columns, colored));
     }
     if data.odd > 0 {
@@ -52,7 +52,25 @@ pub fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
     parts.join("\n")
 }
 
-fn panels(row: &Row, scales: (Scale, Scale), last: usize, columns: usize, colored: bool) -> String {
+/// Draws the curves of one run as lines of text, without a title and a key: the data have this run alone, and nothing is
+/// varied. Nothing where no epoch has a number to draw.
+#[must_use]
+pub fn draw_run(data: &SweepData, columns: usize, colored: bool) -> Option<String> {
+    let rows = rows::rows(data);
+    let row = rows.first()?;
+    let line = &row.lines.first()?.line;
+    line.val_accuracy.iter().chain(&line.val_loss).flatten().next()?;
+    Some(panels(row, curves::scales(&rows), line.epochs, columns, colored, Letters::Without))
+}
+
+/// Whether lines have letters, which tell them apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Letters {
+    With,
+    Without,
+}
+
+fn panels(row: &Row, scales: (Scale, Scale), last: usize, columns: usize, colored: bool, letters: Letters) -> String {
     let each = columns / 2;
     let height = ROWS + BELOW;
     let mut canvas = Canvas::new(columns as f64 * WIDE, height as f64 * HIGH, "");
@@ -74,7 +92,7 @@ fn panels(row: &Row, scales: (Scale, Scale), last: usize, columns: usize, colore
             let points = clipped(&panel, &metric(line));
             curves::curve(&mut canvas, &panel, line, &points, Stroke::new(style::line(look).0, 1.0));
         }
-        for (look, place) in chosen.iter().enumerate() {
+        for (look, place) in chosen.iter().enumerate().filter(|_| letters == Letters::With) {
             let line = &row.lines[*place].line;
             letter(&mut canvas, &panel, line, &metric(line), (look, chosen.len()));
         }

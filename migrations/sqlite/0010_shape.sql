@@ -343,7 +343,8 @@ FROM jobs j
 JOIN sweeps s ON s.id = j.sweep_id;
 
 -- The accepted attempt of an ended job, the current one of a running job. A queued job has neither. An attempt that went on
--- from earlier ones has their records up to where it went on, and then its own.
+-- from earlier ones has their records up to where it went on, and then its own. CROSS JOIN keeps the planner from reading all
+-- records of a job in search of the few that another attempt went on from.
 CREATE VIEW history AS
 SELECT s.name AS sweep,
        e.job_id AS job,
@@ -376,8 +377,8 @@ SELECT s.name AS sweep,
 FROM jobs j
 JOIN sweeps s ON s.id = j.sweep_id
 JOIN attempt_sources r ON r.job_id = j.id AND r.attempt = j.attempt
-JOIN job_attempts a ON a.job_id = r.job_id AND a.attempt = r.source
-JOIN epochs e ON e.job_id = a.job_id AND e.attempt = a.attempt AND e.step <= r.last_step
+CROSS JOIN job_attempts a ON a.job_id = r.job_id AND a.attempt = r.source
+CROSS JOIN epochs e ON e.job_id = a.job_id AND e.attempt = a.attempt AND e.step <= r.last_step
              AND e.step > COALESCE(a.resumed_step, -1)
 WHERE j.state <> 'queued';
 

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::canonical::{canonical, sha256};
-use crate::hyperparameters::table::{self, Owner};
+
 use crate::hyperparameters::{ConfigError, Hyperparameters, Params};
 
 /// The one trainer: a multilayer perceptron.
@@ -81,17 +81,6 @@ impl JobConfig {
     /// SHA-256 of the canonical JSON, lower-case hex.
     pub fn config_hash(&self) -> String {
         sha256(&self.canonical_json())
-    }
-
-    /// As [`JobConfig::config_hash`] without learning_rate, optimizer and its options: jobs that could train as one batch.
-    pub fn shape_hash(&self) -> String {
-        let mut params = self.params();
-        for row in &table::TABLE {
-            if matches!(row.owner, Owner::Optimizer(_)) || matches!(row.name, "optimizer" | "learning_rate") {
-                params.remove(row.name);
-            }
-        }
-        sha256(&canonical(&self.document(params)))
     }
 
     fn document(&self, params: Params) -> Value {

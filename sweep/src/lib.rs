@@ -19,6 +19,7 @@ mod parse;
 mod refusals;
 mod source;
 mod spec;
+pub mod statements;
 mod states;
 mod table;
 mod trainer;
@@ -41,6 +42,6 @@ pub use spec::{
     DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, Scale, SpecError, SweepSpec,
 };
 pub use states::{ImportanceKind, JobCounts, JobState, SweepState};
-pub use table::{Cell, CellType, Column, Table};
+pub use table::{Cell, CellType, Column, Row, Table, TableError};
 pub use trainer::{MLP, Steps, Trainer, TrainerKind};
-pub use words::steers_terminal;
+pub use words::{nearest_names, steers_terminal};

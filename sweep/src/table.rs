@@ -11,6 +11,12 @@
 //! table.push(vec![Cell::Integer(1), Cell::Float(0.5)]);
 //! table.push(vec![Cell::Integer(2), Cell::Integer(1)]);
 //! assert_eq!(table.columns[1].kind, CellType::Float);
+//!
+//! // Whoever needs a value asks for it by the name of its column.
+//! let best = table.iter().next().expect("two rows");
+//! assert_eq!(best.float("objective")?, 0.5);
+//! assert!(best.text("job").unwrap_err().to_string().contains("expected text, got an integer"));
+//! # Ok::<(), besom_sweep::TableError>(())
 //! ```
 
 /// One value of a table.
@@ -58,6 +64,22 @@ pub struct Column {
     pub kind: CellType,
 }
 
+/// One row of a table, whose values are asked for by the names of their columns.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    columns: &'a [Column],
+    cells: &'a [Cell],
+}
+
+/// A value that was expected in a row and is not there, or is of another type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the column {column} of a result: expected {expected}, got {found}")]
+pub struct TableError {
+    column: String,
+    expected: &'static str,
+    found: &'static str,
+}
+
 /// Named columns and rows.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
@@ -88,6 +110,18 @@ impl Cell {
             Self::Null | Self::Integer(_) | Self::Float(_) | Self::Boolean(_) => 0,
         };
         size_of::<Self>() + heap
+    }
+}
+
+impl From<i64> for Cell {
+    fn from(value: i64) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
     }
 }
 
@@ -133,9 +167,121 @@ impl Table {
         self.rows.append(&mut batch.rows);
     }
 
+    /// The rows, whose values can be asked for by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Row<'_>> + Clone {
+        self.rows.iter().map(|cells| Row { columns: &self.columns, cells })
+    }
+
+    /// The row at this place, from 0.
+    pub fn row(&self, place: usize) -> Option<Row<'_>> {
+        self.rows.get(place).map(|cells| Row { columns: &self.columns, cells })
+    }
+
+    /// The same table without the columns of this name.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        while let Some(place) = self.columns.iter().position(|column| column.name == name) {
+            self.columns.remove(place);
+            self.rows.iter_mut().filter(|row| place < row.len()).for_each(|row| drop(row.remove(place)));
+        }
+        self
+    }
+
     /// The names of the columns, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
+    }
+}
+
+impl<'a> Row<'a> {
+    /// The cells with their columns, in order.
+    pub fn cells(self) -> impl ExactSizeIterator<Item = (&'a Column, &'a Cell)> + Clone {
+        self.columns.iter().zip(self.cells)
+    }
+
+    /// The cell of the first column of this name.
+    ///
+    /// # Errors
+    /// There is no such column.
+    pub fn cell(self, column: &str) -> Result<&'a Cell, TableError> {
+        let found = self.cells().find(|(one, _)| one.name == column);
+        found.map(|(_, cell)| cell).ok_or_else(|| error(column, "a column", "none of that name"))
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    /// It is null or something else, or there is no such column.
+    pub fn text(self, column: &str) -> Result<&'a str, TableError> {
+        self.maybe_text(column)?.ok_or_else(|| error(column, "text", words(&Cell::Null)))
+    }
+
+    /// A text, or nothing for null.
+    ///
+    /// # Errors
+    /// It is something else, or there is no such column.
+    pub fn maybe_text(self, column: &str) -> Result<Option<&'a str>, TableError> {
+        match self.cell(column)? {
+            Cell::Null => Ok(None),
+            Cell::Text(text) => Ok(Some(text)),
+            other => Err(error(column, "text", words(other))),
+        }
+    }
+
+    /// A whole number.
+    ///
+    /// # Errors
+    /// It is null or something else, or there is no such column.
+    pub fn integer(self, column: &str) -> Result<i64, TableError> {
+        self.maybe_integer(column)?.ok_or_else(|| error(column, "an integer", words(&Cell::Null)))
+    }
+
+    /// A whole number, or nothing for null.
+    ///
+    /// # Errors
+    /// It is something else, or there is no such column.
+    pub fn maybe_integer(self, column: &str) -> Result<Option<i64>, TableError> {
+        match self.cell(column)? {
+            Cell::Null => Ok(None),
+            Cell::Integer(value) => Ok(Some(*value)),
+            other => Err(error(column, "an integer", words(other))),
+        }
+    }
+
+    /// A number.
+    ///
+    /// # Errors
+    /// It is null or something else, or there is no such column.
+    pub fn float(self, column: &str) -> Result<f64, TableError> {
+        self.maybe_float(column)?.ok_or_else(|| error(column, "a number", words(&Cell::Null)))
+    }
+
+    /// A number, or nothing for null.
+    ///
+    /// # Errors
+    /// It is something else, or there is no such column.
+    pub fn maybe_float(self, column: &str) -> Result<Option<f64>, TableError> {
+        match self.cell(column)? {
+            Cell::Null => Ok(None),
+            Cell::Integer(value) => Ok(Some(*value as f64)),
+            Cell::Float(value) => Ok(Some(*value)),
+            other => Err(error(column, "a number", words(other))),
+        }
+    }
+}
+
+fn error(column: &str, expected: &'static str, found: &'static str) -> TableError {
+    TableError { column: column.to_owned(), expected, found }
+}
+
+fn words(cell: &Cell) -> &'static str {
+    match cell {
+        Cell::Null => "null",
+        Cell::Integer(_) => "an integer",
+        Cell::Float(_) => "a number with a fraction",
+        Cell::Text(_) => "text",
+        Cell::Boolean(_) => "a boolean",
+        Cell::Bytes(_) => "bytes",
     }
 }
 
@@ -181,5 +327,22 @@ mod tests {
             table.columns.iter().map(|column| column.kind).collect::<Vec<_>>(),
             [CellType::Integer, CellType::Float]
         );
+    }
+
+    #[test]
+    fn a_value_is_found_by_name_and_one_of_another_type_is_named() {
+        let mut table = Table::new(["sweep", "job", "objective", "error"]);
+        table.push(vec![Cell::Text("s".to_owned()), Cell::Integer(7), Cell::Integer(1), Cell::Null]);
+        let row = table.row(0).unwrap();
+        assert_eq!((row.text("sweep").unwrap(), row.integer("job").unwrap()), ("s", 7));
+        assert_eq!(row.float("objective").unwrap(), 1.0, "an integer is a number");
+        assert_eq!((row.maybe_text("error").unwrap(), row.maybe_float("error").unwrap()), (None, None));
+        let says = |error: TableError| error.to_string();
+        assert_eq!(says(row.text("error").unwrap_err()), "the column error of a result: expected text, got null");
+        assert!(says(row.integer("sweep").unwrap_err()).ends_with("expected an integer, got text"));
+        assert!(says(row.cell("rank").unwrap_err()).ends_with("expected a column, got none of that name"));
+        let less = table.clone().without("job").without("job");
+        assert_eq!(less.names().collect::<Vec<_>>(), ["sweep", "objective", "error"]);
+        assert_eq!(less.rows[0].len(), 3);
     }
 }

@@ -24,6 +24,26 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
+/// At most three of the known names, the nearest first, that `name` may stand for: it is misspelt, or it is a part of them.
+pub fn nearest_names<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    const NEAR: f64 = 0.82;
+    const MOST: usize = 3;
+    if name.len() > 100 {
+        return Vec::new();
+    }
+    let name = name.to_lowercase();
+    let likeness = |known: &str| {
+        let part = if format!("_{known}_").contains(&format!("_{name}_")) { 0.9 } else { 0.0 };
+        strsim::jaro_winkler(&name, known).max(part)
+    };
+    let mut near: Vec<(f64, &str)> = known.into_iter().map(|known| (likeness(known), known)).collect();
+    near.retain(|(likeness, _)| *likeness >= NEAR);
+    near.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
+    near.dedup_by_key(|(_, known)| *known);
+    near.truncate(MOST);
+    near.into_iter().map(|(_, known)| known).collect()
+}
+
 /// Whether a terminal obeys this character rather than shows it: control characters, those that begin a new line, and those
 /// that reverse the order in which what follows is shown.
 pub fn steers_terminal(c: char) -> bool {
@@ -49,6 +69,16 @@ mod tests {
         assert_eq!(shorten("a\u{202e}b\u{2066}c\u{2028}d\te\u{1b}"), "a b c d e ");
         // The marks of scripts that are written from right to left reverse nothing.
         assert_eq!(shorten("א\u{200f}!"), "א\u{200f}!");
+    }
+
+    #[test]
+    fn names_are_found_by_a_slip_and_by_a_part() {
+        let known = ["loss", "final_loss", "final_val_loss", "best_val_loss", "learning_rate", "batch_size", "loss"];
+        assert_eq!(nearest_names("learning", known), ["learning_rate"]);
+        assert_eq!(nearest_names("Batchsize", known), ["batch_size"]);
+        assert_eq!(nearest_names("loss", known), ["loss", "best_val_loss", "final_loss"]);
+        assert!(nearest_names("zzz", known).is_empty());
+        assert!(nearest_names(&"loss".repeat(100), known).is_empty());
     }
 
     #[test]

@@ -3,9 +3,18 @@
 #![cfg(feature = "load")]
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test and says where")]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use besom_coordinator::{Coordinator, CoordinatorConfig, domain::SweepState, open::open, store::StoreUrl};
+use besom_coordinator::{
+    Coordinator, CoordinatorConfig,
+    domain::SweepState,
+    open::open,
+    store::{
+        StoreUrl,
+        query::{Queries, Rights, query},
+    },
+};
+use besom_sweep::Cell;
 use serde_json::Value;
 use tokio::{net::TcpListener, process::Command, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -37,8 +46,10 @@ struct Serving {
 
 impl Serving {
     async fn start(place: &Place) -> Self {
-        let opened = open(&StoreUrl::parse(&place.store).unwrap()).await.unwrap();
-        let config = CoordinatorConfig::default();
+        let url = StoreUrl::parse(&place.store).unwrap();
+        let opened = open(&url).await.unwrap();
+        let queries = Some(Arc::new(Queries::new(&url, Rights::OfTheUrl)));
+        let config = CoordinatorConfig { queries, ..CoordinatorConfig::default() };
         let coordinator = Coordinator::start(opened.store.clone(), opened.artifacts.clone(), config).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -143,10 +154,11 @@ async fn filled_jobs_are_as_if_they_had_been_trained(place: Place) {
     assert_eq!((sweep.state, sweep.counts.succeeded, sweep.counts.queued), (SweepState::Paused, 30, 20));
     let progress = opened.store.progress(sweep.id).await.unwrap();
     assert_eq!((progress.epochs_done, progress.epochs_total), (120, 200));
-    let stats = opened.store.config_stats(sweep.id, None, 100).await.unwrap();
-    assert_eq!(stats.len(), 30);
-    let history = opened.store.history(sweep.id, None, 100).await.unwrap();
-    assert_eq!(history.iter().map(|(_, records)| records.len()).collect::<Vec<_>>(), vec![4; 30]);
+    let shown = async |sql: &str| query(&StoreUrl::parse(&place.store).unwrap(), sql).await.unwrap().rows;
+    let stats = "SELECT count(*), count(DISTINCT job) FROM config_stats WHERE sweep = 'grid'";
+    assert_eq!(shown(stats).await, [[Cell::Integer(30), Cell::Integer(30)]]);
+    let records = "SELECT count(*) FROM history WHERE sweep = 'grid' GROUP BY job";
+    assert_eq!(shown(records).await, vec![[Cell::Integer(4)]; 30]);
     opened.close().await;
 
     load(&[&fill[..], &["--state", "active", "--trainer-version", "99"]].concat()).await;

@@ -1,10 +1,10 @@
 //! The arguments of the program, and which subcommand they start.
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    best, clone, completions, coordinator, dataset, export, plot, predict, report, retry, rm, run, runs, sql, steer,
-    submit, sweeps, wait, watch, worker, workers,
+    best, clone, completions, coordinator, dataset, export, plot, predict, report, retry, rm, run, runs, show, sql,
+    steer, submit, sweeps, wait, watch, worker, workers,
 };
 use crate::{logging, output::Exit, settings::Settings};
 
@@ -42,6 +42,8 @@ enum Command {
     Runs(runs::Args),
     /// Rank the runs of a sweep, best first
     Best(best::Args),
+    /// Show one run: hyperparameters, results, curve, attempts, model
+    Show(show::Args),
     /// Draw a sweep: curves, effects, heat map or parallel coordinates, importance, timeline
     Plot(plot::Args),
     /// Write a sweep as one HTML file to send: ranking, figures, predictions, statistics, failures, versions
@@ -72,6 +74,27 @@ enum Command {
     Completions(completions::Args),
 }
 
+impl Cli {
+    /// Reads the arguments, and whether the command is to print JSON.
+    ///
+    /// # Errors
+    /// Wrong arguments, or a question for help.
+    pub(crate) fn read() -> Result<(Self, bool), clap::Error> {
+        let mut matches = Self::command().try_get_matches()?;
+        let as_json = asks_for_json(&matches);
+        let cli = Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Self::command()))?;
+        Ok((cli, as_json))
+    }
+}
+
+fn asks_for_json(matches: &ArgMatches) -> bool {
+    let mut command = matches;
+    while let Some((_, subcommand)) = command.subcommand() {
+        command = subcommand;
+    }
+    matches!(command.try_get_one::<bool>("json"), Ok(Some(true)))
+}
+
 /// Carries out what was asked.
 ///
 /// # Errors
@@ -97,6 +120,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sweeps(args) => sweeps::run(args, &settings).await,
         Command::Runs(args) => runs::run(args, &settings).await,
         Command::Best(args) => best::run(args, &settings).await,
+        Command::Show(args) => show::run(args, &settings).await,
         Command::Plot(args) => plot::run(args, &settings).await,
         Command::Report(args) => report::run(args, &settings).await,
         Command::Workers(args) => workers::run(args, &settings).await,

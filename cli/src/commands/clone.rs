@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use besom_proto::v1::{Sweep, SweepRef};
 use besom_sweep::{Edit, SweepName};
+use serde::Serialize;
 use tonic::Code;
 
 use crate::{
@@ -12,9 +13,9 @@ use crate::{
     connect::{self, Access, Connection},
     new_file,
     output::{self, Exit, say, usage},
+    render::json,
     settings::{Settings, Where},
     text::{number, state},
-    trained,
 };
 
 #[derive(Debug, clap::Args)]
@@ -34,8 +35,21 @@ pub(super) struct Args {
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
+    /// Print JSON: the name, the file and its text
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     at: Where,
+}
+
+/// `clone --json`.
+#[derive(Serialize)]
+struct Written<'a> {
+    sweep: &'a str,
+    title: &'a str,
+    /// Nothing where no file is written.
+    path: Option<String>,
+    text: &'a str,
 }
 
 fn parse_name(text: &str) -> Result<SweepName, String> {
@@ -44,7 +58,7 @@ fn parse_name(text: &str) -> Result<SweepName, String> {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let (sweep, taken) = Connection::with(settings, &args.at, Access::Read, async |connection| {
-        let sweep = trained::sweep(connection, &args.sweep).await?;
+        let sweep = connection.reader().sweep(&args.sweep).await?;
         let taken = connection.sweeps().get_sweep(SweepRef { sweep: args.name.handle().to_owned() }).await;
         Ok((sweep, taken))
     })
@@ -78,8 +92,12 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         ));
     }
     let path = args.out.unwrap_or_else(|| PathBuf::from(format!("{}.yaml", args.name.handle())));
+    let shown = |path| Written { sweep: args.name.handle(), title: args.name.title(), path, text: &edited.text };
     if path.as_os_str() == "-" {
-        output::bytes(edited.text.as_bytes())?;
+        match args.json {
+            true => json::print(&shown(None))?,
+            false => output::bytes(edited.text.as_bytes())?,
+        }
         return Ok(Exit::Success);
     }
     if !args.force && path.symlink_metadata().is_ok() {
@@ -92,6 +110,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let command = At::of_store(args.at.store.as_deref()).hint(&again::run(&path));
     say(format_args!("{}: edit it, then {command} trains it", path.display()));
     say_if_data_are_elsewhere(&path, &edited.text).context("the new file")?;
+    if args.json {
+        json::print(&shown(Some(path.display().to_string())))?;
+    }
     Ok(Exit::Success)
 }
 

@@ -6,14 +6,15 @@ use std::{
 };
 
 use anyhow::Context;
-use besom_proto::v1::{StreamRunsRequest, SweepRef};
+use besom_sweep::{Table, statements};
 
 use crate::{
-    connect::{Access, Connection, refused},
-    export::{self, Buffer, Cell, Column, Encoder, Format},
+    connect::{Access, Connection},
+    export::{self, Buffer, Encoder, Format},
     model_card,
     new_file::{self, NewFile},
     output::{self, Exit, say, usage},
+    render::{json, written::Written},
     settings::{Settings, Where},
     text::number,
     trained::{self, Choice},
@@ -28,15 +29,15 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// The runs of a sweep, one row a job: the SQL view `runs`
-    Runs(Table),
+    Runs(View),
     /// The epochs of a sweep, one row each: the SQL view `history`
-    History(Table),
+    History(View),
     /// A trained model: model.safetensors and model.json, which says how to use it
     Model(Model),
 }
 
 #[derive(Debug, clap::Args)]
-struct Table {
+struct View {
     /// Name or number of the sweep
     sweep: String,
     /// Write to this file [default: stdout]
@@ -45,6 +46,9 @@ struct Table {
     /// How the file is laid out [default: as the suffix of --out says, else csv]
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// Print JSON: the file and how many rows it has (the rows as JSON: --format jsonl)
+    #[arg(long, requires = "out")]
+    json: bool,
     #[command(flatten)]
     at: Where,
 }
@@ -57,52 +61,49 @@ struct Model {
     /// Write into this folder, which is made if needed [default: SWEEP-JOB]
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print JSON: the job and the files
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     at: Where,
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     match args.command {
-        Command::Runs(table) => runs(table, settings).await,
-        Command::History(table) => history(table, settings).await,
+        Command::Runs(view) => runs(view, settings).await,
+        Command::History(view) => history(view, settings).await,
         Command::Model(args) => model(args, settings).await,
     }
 }
 
-async fn runs(args: Table, settings: &Settings) -> anyhow::Result<Exit> {
+async fn runs(args: View, settings: &Settings) -> anyhow::Result<Exit> {
     Connection::with(settings, &args.at, Access::Read, async |connection| {
-        let request = StreamRunsRequest { sweep: args.sweep.clone(), after: 0 };
-        let mut batches = connection.sweeps().stream_runs(request).await.map_err(refused)?.into_inner();
-        let mut file = Rows::begin(&args, &export::RUNS)?;
-        while let Some(batch) = batches.message().await.map_err(refused)? {
-            for run in &batch.runs {
-                file.add(&export::run(run))?;
-            }
-            file.pass_on()?;
+        let reader = connection.reader();
+        let sweep = reader.sweep(&args.sweep).await?;
+        let mut pages = reader.queries().pages(reader.paging(statements::RUNS, &sweep).await?);
+        let mut file = Rows::begin(&args)?;
+        while let Some(page) = pages.next().await? {
+            file.add(&page)?;
         }
-        file.end("run")?;
-        Ok(())
+        file.end("run", &sweep.name, args.json)
     })
     .await?;
     Ok(Exit::Success)
 }
 
-async fn history(args: Table, settings: &Settings) -> anyhow::Result<Exit> {
+async fn history(args: View, settings: &Settings) -> anyhow::Result<Exit> {
     Connection::with(settings, &args.at, Access::Read, async |connection| {
-        let sweep = trained::sweep(connection, &args.sweep).await?.name;
-        let request = SweepRef { sweep: args.sweep.clone() };
-        let mut batches = connection.sweeps().stream_history(request).await.map_err(refused)?.into_inner();
-        let mut file = Rows::begin(&args, &export::HISTORY)?;
-        while let Some(batch) = batches.message().await.map_err(refused)? {
-            for job in &batch.jobs {
-                for record in &job.epochs {
-                    file.add(&export::history(&sweep, job.job, record))?;
-                }
+        let reader = connection.reader();
+        let sweep = reader.sweep(&args.sweep).await?;
+        let mut pages = reader.queries().pages(reader.paging(statements::LENGTHS, &sweep).await?);
+        let mut file = Rows::begin(&args)?;
+        while let Some(page) = pages.next().await? {
+            let mut parts = reader.history(&sweep, &page)?;
+            while let Some(part) = parts.next().await? {
+                file.add(&part)?;
             }
-            file.pass_on()?;
         }
-        file.end("epoch")?;
-        Ok(())
+        file.end("epoch", &sweep.name, args.json)
     })
     .await?;
     Ok(Exit::Success)
@@ -118,24 +119,30 @@ async fn model(args: Model, settings: &Settings) -> anyhow::Result<Exit> {
         }
     };
     let (sweep, model, dataset) = Connection::with(settings, &args.at, Access::Read, async |connection| {
-        let sweep = trained::sweep(connection, name).await?;
+        let sweep = connection.reader().sweep(name).await?;
         let model = trained::models(connection, &sweep, &[choice]).await?.pop().context("no model")?;
         let dataset = trained::dataset(connection, settings, &sweep).await?;
         Ok((sweep, model, dataset))
     })
     .await?;
-    let card = serde_json::to_vec_pretty(&model_card::Card::new(&sweep, &model, dataset.header()))?;
-    let folder = args.out.unwrap_or_else(|| PathBuf::from(format!("{}-{}", sweep.name, model.run.job)));
+    let card = serde_json::to_vec_pretty(&model_card::Card::new(&sweep, &model, dataset.header())?)?;
+    let folder = args.out.unwrap_or_else(|| PathBuf::from(format!("{}-{}", sweep.name, model.job)));
     std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-    new_file::write(&folder.join("model.safetensors"), &model.file)?;
-    new_file::write(&folder.join("model.json"), &[card.as_slice(), b"\n"].concat())?;
-    say(format_args!("job {} of sweep {}: {}", model.run.job, sweep.name, folder.display()));
+    let files = ["model.safetensors", "model.json"].map(|name| folder.join(name));
+    new_file::write(&files[0], &model.file)?;
+    new_file::write(&files[1], &[card.as_slice(), b"\n"].concat())?;
+    say(format_args!("job {} of sweep {}: {}", model.job, sweep.name, folder.display()));
+    if args.json {
+        json::print(&Written::new(&sweep.name, files).of_job(model.job))?;
+    }
     Ok(Exit::Success)
 }
 
 /// Rows on their way to a file or to stdout.
 struct Rows {
-    encoder: Box<dyn Encoder + Send>,
+    format: Format,
+    /// None until the first rows tell the columns.
+    encoder: Option<Box<dyn Encoder + Send>>,
     buffer: Buffer,
     /// Stdout where it is none.
     file: Option<(NewFile, PathBuf)>,
@@ -143,7 +150,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn begin(args: &Table, columns: &'static [Column]) -> anyhow::Result<Self> {
+    fn begin(args: &View) -> anyhow::Result<Self> {
         let format = match args.format {
             Some(format) => format,
             None => args.out.as_deref().map_or(Ok(Format::Csv), format_of)?,
@@ -151,15 +158,21 @@ impl Rows {
         if args.out.is_none() && format == Format::Parquet && std::io::stdout().is_terminal() {
             return Err(usage("Parquet is no text: say --out FILE"));
         }
-        let buffer = Buffer::default();
-        let encoder = export::encoder(format, columns, buffer.clone())?;
         let file = args.out.as_ref().map(|path| Ok::<_, anyhow::Error>((NewFile::create(path)?, path.clone())));
-        Ok(Self { encoder, buffer, file: file.transpose()?, count: 0 })
+        Ok(Self { format, encoder: None, buffer: Buffer::default(), file: file.transpose()?, count: 0 })
     }
 
-    fn add(&mut self, cells: &[Cell<'_>]) -> anyhow::Result<()> {
-        self.count += 1;
-        self.encoder.row(cells)
+    /// Writes all rows of a part. Every part has the same columns, and the first one may have no rows.
+    fn add(&mut self, part: &Table) -> anyhow::Result<()> {
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            None => self.encoder.insert(export::encoder(self.format, &part.columns, self.buffer.clone())?),
+        };
+        for row in part.iter() {
+            encoder.row(row)?;
+        }
+        self.count += part.rows.len() as u64;
+        self.pass_on()
     }
 
     fn pass_on(&mut self) -> anyhow::Result<()> {
@@ -170,12 +183,17 @@ impl Rows {
         }
     }
 
-    fn end(mut self, what: &str) -> anyhow::Result<()> {
-        self.encoder.finish()?;
+    fn end(mut self, what: &str, sweep: &str, as_json: bool) -> anyhow::Result<()> {
+        if let Some(mut encoder) = self.encoder.take() {
+            encoder.finish()?;
+        }
         self.pass_on()?;
         if let Some((file, path)) = self.file {
             file.finish()?;
             say(format_args!("{}: {}", path.display(), number::plural(self.count, what)));
+            if as_json {
+                json::print(&Written::new(sweep, [path]).with_rows(self.count))?;
+            }
         }
         Ok(())
     }

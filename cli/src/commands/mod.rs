@@ -14,6 +14,7 @@ mod retry;
 mod rm;
 mod run;
 mod runs;
+mod show;
 mod sql;
 mod steer;
 mod submit;

@@ -8,6 +8,7 @@ use crate::{
     connect::{Access, Connection},
     figures::{Figures, Format},
     output::{self, Exit},
+    render::{json, written::Written},
     settings::{Settings, Where},
 };
 
@@ -27,6 +28,9 @@ pub(super) struct Args {
     /// Draw the curves in the terminal, and write no file
     #[arg(long, conflicts_with_all = ["out", "format"])]
     term: bool,
+    /// Print JSON: the files
+    #[arg(long, conflicts_with = "term")]
+    json: bool,
     #[command(flatten)]
     at: Where,
 }
@@ -34,7 +38,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let wanted = if args.term { &[Figure::Curves][..] } else { &Figure::ALL };
     let figures = Connection::with(settings, &args.at, Access::Read, async |connection| {
-        Figures::fetch(connection.sweeps(), &args.sweep, wanted).await
+        Figures::fetch(&connection.reader(), &args.sweep, wanted).await
     })
     .await?;
     figures.check()?;
@@ -46,7 +50,12 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         return Ok(Exit::Success);
     }
     let folder = args.out.unwrap_or_else(|| settings.figures(figures.sweep()));
-    for path in figures.write(wanted, &folder, args.format)? {
+    let files = figures.write(wanted, &folder, args.format)?;
+    if args.json {
+        json::print(&Written::new(figures.sweep(), files))?;
+        return Ok(Exit::Success);
+    }
+    for path in files {
         output::line(path.display())?;
     }
     Ok(Exit::Success)

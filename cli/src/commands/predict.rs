@@ -53,7 +53,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let format = args.out.as_deref().map(Format::of).transpose()?;
     let (sweep, models, dataset) = Connection::with(settings, &args.at, Access::Read, async |connection| {
-        let sweep = trained::sweep(connection, &args.sweep).await?;
+        let sweep = connection.reader().sweep(&args.sweep).await?;
         let models = trained::models(connection, &sweep, &args.models).await?;
         let dataset = trained::dataset(connection, settings, &sweep).await?;
         Ok((sweep, models, dataset))
@@ -193,7 +193,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct Model<'a> {
     job: i64,
-    model: Option<&'a str>,
+    model: &'a str,
     engine: &'a str,
     final_val_accuracy: Option<f64>,
 }
@@ -246,12 +246,11 @@ impl<'a> Document<'a> {
 
 impl<'a> From<&'a Trained> for Model<'a> {
     fn from(trained: &'a Trained) -> Self {
-        let run = &trained.run;
         Self {
-            job: run.job,
-            model: run.model.as_deref(),
-            engine: &run.engine,
-            final_val_accuracy: run.final_val_accuracy,
+            job: trained.job,
+            model: &trained.digest,
+            engine: trained.engine.as_str(),
+            final_val_accuracy: trained.about.val_accuracy,
         }
     }
 }

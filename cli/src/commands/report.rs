@@ -6,6 +6,7 @@ use crate::{
     connect::{Access, Connection},
     new_file::NewFile,
     output::{self, Exit},
+    render::{json, written::Written},
     report::{Asked, Gathered, Page},
     settings::{Settings, Where},
     trained::Choice,
@@ -27,6 +28,9 @@ pub(super) struct Args {
     /// Which drawings
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Print JSON: the file
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     at: Where,
 }
@@ -43,6 +47,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let html = tokio::task::block_in_place(|| Page::new(&gathered)?.html())?;
     file.write(html.as_bytes())?;
     file.finish()?;
-    output::line(args.out.display())?;
+    match args.json {
+        true => json::print(&Written::new(gathered.sweep(), [&args.out]))?,
+        false => output::line(args.out.display())?,
+    }
     Ok(Exit::Success)
 }

@@ -12,14 +12,13 @@ use std::{
 use anyhow::Context;
 use besom_client::transfer::Artifacts;
 use besom_dataset::Loaded;
-use besom_proto::v1::{Goal, Sweep, SweepState, sweep_service_client::SweepServiceClient};
+use besom_proto::v1::{Goal, Sweep, SweepState};
 use besom_worker::{
     Patience,
     agent::{self, Connect, Shutdown, WorkerConfig, WorkerError, WorkerEvent},
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 use crate::{
     again::At,
@@ -27,8 +26,10 @@ use crate::{
     figures::{Figures, Format},
     output::{Exit, say},
     place::Place,
+    ranking,
+    reader::Reader,
     render::{self, plan, slots::Slots},
-    results::{self, Order},
+    results,
     settings::{self, Settings},
     signals, submission,
     sweep_file::{FileArgs, SweepFile},
@@ -60,8 +61,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let file = args.file.read()?;
     if args.file.plan {
-        plan::print(&file, dataset::glimpse(&file, settings).await, args.file.json)?;
-        return Ok(Exit::Success);
+        return plan::print(&file, dataset::glimpse(&file, settings).await, args.file.json);
     }
     let interrupted = signals::first_signal("giving the jobs back; the sweep stays active (again: stop at once)")?;
     let url = connect::parse_store(&settings.store_of_run(args.store.as_deref()))?;
@@ -203,15 +203,18 @@ impl Session {
 
     /// The table, the figures, and what to ask next.
     async fn show(&self, sweep: &Sweep, settings: &Settings) -> anyhow::Result<Exit> {
-        let client = connect::sweeps(self.place.address().channel());
-        let limit = (!self.args.file.json).then_some(SHOWN);
-        let results = results::fetch(client.clone(), &sweep.name, Order::BestFirst, limit).await?;
-        render::results::print(&results, self.args.file.json)?;
+        let reader = Reader::new(self.place.address().channel());
+        if self.args.file.json {
+            render::results::print(&results::ranked(&reader, &sweep.name, None).await?, true)?;
+        } else {
+            let ranking = ranking::fetch(&reader, &sweep.name, None, SHOWN).await?;
+            render::results::print_ranking(&ranking, false)?;
+        }
         watching::say_what_retry_does(sweep, &self.at());
         self.notes.iter().for_each(|note| say(format_args!("note: {note}")));
         if !self.args.no_figures {
             // What was trained is stored: a figure that cannot be drawn does not make the sweep a failure.
-            match draw(client, sweep, &settings.figures(&sweep.name)).await {
+            match draw(&reader, sweep, &settings.figures(&sweep.name)).await {
                 Ok(said) => say(format_args!("\n{said}")),
                 Err(error) => say(format_args!("\nno figures: {error:#}")),
             }
@@ -222,8 +225,8 @@ impl Session {
 }
 
 /// Draws what a run draws at its end, and says where.
-async fn draw(client: SweepServiceClient<Channel>, sweep: &Sweep, folder: &Path) -> anyhow::Result<String> {
-    let figures = Figures::fetch(client, &sweep.name, &Figures::OF_A_RUN).await?;
+async fn draw(reader: &Reader, sweep: &Sweep, folder: &Path) -> anyhow::Result<String> {
+    let figures = Figures::fetch(reader, &sweep.name, &Figures::OF_A_RUN).await?;
     figures.check()?;
     let written = figures.write(&Figures::OF_A_RUN, folder, Format::Svg)?;
     let names = written.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy());

@@ -32,8 +32,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     // Contradicting flags are refused whatever else is asked.
     let target = settings.target(&args.at)?;
     if args.file.plan {
-        plan::print(&file, dataset::glimpse(&file, settings).await, args.file.json)?;
-        return Ok(Exit::Success);
+        return plan::print(&file, dataset::glimpse(&file, settings).await, args.file.json);
     }
     // That a coordinator does not answer is told before a dataset is fetched; a store is held only after that.
     let coordinator = match target {
@@ -53,7 +52,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
             let sweep = submission::submit(connection.artifacts(), connection.sweeps(), &file, &data).await?;
             let at = At::of(&args.at);
             let exit = if args.watch && !connection.is_alone() {
-                watching::watch(connection.sweeps(), &sweep.name, at.clone(), args.file.json).await?
+                watching::watch(connection.reader(), &sweep.name, at.clone(), args.file.json).await?
             } else {
                 sweeps::print_one(&sweep, args.file.json)?;
                 watching::say_what_retry_does(&sweep, &at);

@@ -21,7 +21,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let exit = Connection::with(settings, &args.at, Access::Read, async |connection| {
-        watching::watch(connection.sweeps(), &args.sweep, At::of(&args.at), args.json).await
+        watching::watch(connection.reader(), &args.sweep, At::of(&args.at), args.json).await
     })
     .await?;
     Ok(exit)

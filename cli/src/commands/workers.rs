@@ -6,7 +6,7 @@ use besom_proto::v1::ListWorkersRequest;
 
 use crate::{
     connect::{self, Access, Connection},
-    output::{self, Exit},
+    output::Exit,
     render::{json, table::Table},
     settings::{Settings, Where},
     text::{number, state},
@@ -46,7 +46,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
                     format!("{} ago", number::duration(Duration::from_millis(worker.last_seen_ms_ago))),
                 ]);
             }
-            output::line(table.render())?;
+            table.print(&["worker_id", "build", "host", "slots"])?;
         }
         Ok(())
     })

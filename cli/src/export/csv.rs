@@ -5,8 +5,10 @@
 
 use std::borrow::Cow;
 
-use super::{Buffer, Cell, Column, Encoder};
-use crate::text::number;
+use besom_sweep::{Cell, Column, Row};
+
+use super::{Buffer, Encoder};
+use crate::render::sql;
 
 /// See the module.
 pub(super) struct Csv(csv::Writer<Buffer>);
@@ -14,19 +16,18 @@ pub(super) struct Csv(csv::Writer<Buffer>);
 impl Csv {
     pub(super) fn new(columns: &[Column], buffer: Buffer) -> anyhow::Result<Self> {
         let mut writer = csv::WriterBuilder::new().from_writer(buffer);
-        writer.write_record(columns.iter().map(|column| column.name))?;
+        writer.write_record(columns.iter().map(|column| &column.name))?;
         Ok(Self(writer))
     }
 }
 
 impl Encoder for Csv {
-    fn row(&mut self, cells: &[Cell<'_>]) -> anyhow::Result<()> {
-        for cell in cells {
+    fn row(&mut self, row: Row<'_>) -> anyhow::Result<()> {
+        for (_, cell) in row.cells() {
             let text: Cow<'_, str> = match cell {
                 Cell::Null => "".into(),
-                Cell::Integer(value) => value.to_string().into(),
-                Cell::Float(value) => number::exact(*value).into(),
                 Cell::Text(text) => harmless(text),
+                cell => sql::text(cell).into(),
             };
             self.0.write_field(text.as_bytes())?;
         }

@@ -5,12 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use besom_sweep::{Column, Row};
+
 #[cfg(feature = "parquet")]
 use super::parquet;
-use super::{
-    csv, jsonl,
-    rows::{Cell, Column},
-};
+use super::{csv, jsonl};
 
 /// How a file is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -25,8 +24,8 @@ pub(crate) enum Format {
 
 /// Turns rows into bytes.
 pub(crate) trait Encoder {
-    /// Takes in one row: as many cells as there are columns.
-    fn row(&mut self, cells: &[Cell<'_>]) -> anyhow::Result<()>;
+    /// Takes in one row: its columns are those that the encoder was made with.
+    fn row(&mut self, row: Row<'_>) -> anyhow::Result<()>;
 
     /// Ends the file; nothing may be added then.
     fn finish(&mut self) -> anyhow::Result<()>;
@@ -36,14 +35,10 @@ pub(crate) trait Encoder {
 ///
 /// # Errors
 /// The format is not part of this build.
-pub(crate) fn encoder(
-    format: Format,
-    columns: &'static [Column],
-    buffer: Buffer,
-) -> anyhow::Result<Box<dyn Encoder + Send>> {
+pub(crate) fn encoder(format: Format, columns: &[Column], buffer: Buffer) -> anyhow::Result<Box<dyn Encoder + Send>> {
     Ok(match format {
         Format::Csv => Box::new(csv::Csv::new(columns, buffer)?),
-        Format::Jsonl => Box::new(jsonl::Jsonl::new(columns, buffer)),
+        Format::Jsonl => Box::new(jsonl::Jsonl::new(buffer)),
         #[cfg(feature = "parquet")]
         Format::Parquet => Box::new(parquet::Parquet::new(columns, buffer)?),
         #[cfg(not(feature = "parquet"))]

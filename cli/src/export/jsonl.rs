@@ -2,55 +2,28 @@
 
 use std::io::Write;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::value::RawValue;
+use besom_sweep::Row;
 
-use super::{Buffer, Cell, Column, Encoder, rows::Kind};
+use super::{Buffer, Encoder};
+use crate::render::rows::Object;
 
 /// See the module.
-pub(super) struct Jsonl {
-    columns: &'static [Column],
-    buffer: Buffer,
-}
+pub(super) struct Jsonl(Buffer);
 
 impl Jsonl {
-    pub(super) fn new(columns: &'static [Column], buffer: Buffer) -> Self {
-        Self { columns, buffer }
+    pub(super) fn new(buffer: Buffer) -> Self {
+        Self(buffer)
     }
 }
 
 impl Encoder for Jsonl {
-    fn row(&mut self, cells: &[Cell<'_>]) -> anyhow::Result<()> {
-        let mut line = serde_json::to_vec(&Row { columns: self.columns, cells })?;
+    fn row(&mut self, row: Row<'_>) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(&Object(row))?;
         line.push(b'\n');
-        Ok(self.buffer.write_all(&line)?)
+        Ok(self.0.write_all(&line)?)
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {
         Ok(())
-    }
-}
-
-struct Row<'a> {
-    columns: &'a [Column],
-    cells: &'a [Cell<'a>],
-}
-
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(Some(self.columns.len()))?;
-        for (column, cell) in self.columns.iter().zip(self.cells) {
-            match cell {
-                Cell::Null => object.serialize_entry(column.name, &())?,
-                Cell::Integer(value) => object.serialize_entry(column.name, value)?,
-                Cell::Float(value) => object.serialize_entry(column.name, value)?,
-                Cell::Text(text) if column.kind == Kind::Json => {
-                    // Text that is no JSON is null, as in `runs --json`.
-                    object.serialize_entry(column.name, &serde_json::from_str::<&RawValue>(text).ok())?;
-                }
-                Cell::Text(text) => object.serialize_entry(column.name, text)?,
-            }
-        }
-        object.end()
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use besom_sweep::{Cell, Column, Row};
 use parquet::{
     basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical},
     data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type},
@@ -17,14 +18,17 @@ use parquet::{
 };
 use time::{Date, Month, PrimitiveDateTime, Time};
 
-use super::{Buffer, Cell, Column, Encoder, rows::Kind};
+use super::{Buffer, Encoder};
+use crate::{
+    render::sql,
+    text::columns::{Kind, kind},
+};
 
 /// Rows of a group: some 20 MB of runs while they are collected.
 const GROUP: usize = 20_000;
 
 /// See the module.
 pub(super) struct Parquet {
-    columns: &'static [Column],
     writer: SerializedFileWriter<Buffer>,
     group: Vec<Values>,
     rows: usize,
@@ -32,6 +36,8 @@ pub(super) struct Parquet {
 
 /// One column of the group: the values that are there, and for each row whether it has one.
 struct Values {
+    column: String,
+    kind: Kind,
     values: Typed,
     present: Vec<i16>,
 }
@@ -43,7 +49,7 @@ enum Typed {
 }
 
 impl Parquet {
-    pub(super) fn new(columns: &'static [Column], buffer: Buffer) -> anyhow::Result<Self> {
+    pub(super) fn new(columns: &[Column], buffer: Buffer) -> anyhow::Result<Self> {
         let fields = columns.iter().map(|column| field(column).map(Arc::new)).collect::<Result<_, _>>()?;
         let schema = Type::group_type_builder("schema").with_fields(fields).build()?;
         let properties = WriterProperties::builder()
@@ -51,14 +57,14 @@ impl Parquet {
             .set_created_by(besom_proto::BUILD.to_owned())
             .build();
         let writer = SerializedFileWriter::new(buffer, Arc::new(schema), Arc::new(properties))?;
-        Ok(Self { columns, writer, group: columns.iter().map(Values::of).collect(), rows: 0 })
+        Ok(Self { writer, group: columns.iter().map(Values::of).collect(), rows: 0 })
     }
 
     fn write_group(&mut self) -> anyhow::Result<()> {
         let mut group = self.writer.next_row_group()?;
-        for (values, column) in self.group.iter_mut().zip(self.columns) {
+        for values in &mut self.group {
             values.write(&mut group)?;
-            *values = Values::of(column);
+            values.clear();
         }
         group.close()?;
         self.rows = 0;
@@ -67,9 +73,9 @@ impl Parquet {
 }
 
 impl Encoder for Parquet {
-    fn row(&mut self, cells: &[Cell<'_>]) -> anyhow::Result<()> {
-        for ((values, column), cell) in self.group.iter_mut().zip(self.columns).zip(cells) {
-            values.push(column, cell)?;
+    fn row(&mut self, row: Row<'_>) -> anyhow::Result<()> {
+        for (values, (_, cell)) in self.group.iter_mut().zip(row.cells()) {
+            values.push(cell)?;
         }
         self.rows += 1;
         if self.rows == GROUP { self.write_group() } else { Ok(()) }
@@ -85,13 +91,13 @@ impl Encoder for Parquet {
 }
 
 fn field(column: &Column) -> parquet::errors::Result<Type> {
-    let (physical, logical) = match column.kind {
+    let (physical, logical) = match kind(column) {
         Kind::Integer => (Physical::INT64, None),
         Kind::Float => (Physical::DOUBLE, None),
         Kind::Text | Kind::Json => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
         Kind::Time => (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS))),
     };
-    Type::primitive_type_builder(column.name, physical)
+    Type::primitive_type_builder(&column.name, physical)
         .with_repetition(Repetition::OPTIONAL)
         .with_logical_type(logical)
         .build()
@@ -99,25 +105,38 @@ fn field(column: &Column) -> parquet::errors::Result<Type> {
 
 impl Values {
     fn of(column: &Column) -> Self {
-        let values = match column.kind {
+        let kind = kind(column);
+        let values = match kind {
             Kind::Integer | Kind::Time => Typed::Integers(Vec::new()),
             Kind::Float => Typed::Floats(Vec::new()),
             Kind::Text | Kind::Json => Typed::Texts(Vec::new()),
         };
-        Self { values, present: Vec::new() }
+        Self { column: column.name.clone(), kind, values, present: Vec::new() }
     }
 
-    fn push(&mut self, column: &Column, cell: &Cell<'_>) -> anyhow::Result<()> {
+    /// Room for the next group.
+    fn clear(&mut self) {
+        self.present.clear();
+        match &mut self.values {
+            Typed::Integers(values) => values.clear(),
+            Typed::Floats(values) => values.clear(),
+            Typed::Texts(values) => values.clear(),
+        }
+    }
+
+    fn push(&mut self, cell: &Cell) -> anyhow::Result<()> {
         self.present.push(i16::from(*cell != Cell::Null));
         match (&mut self.values, cell) {
             (_, Cell::Null) => {}
             (Typed::Integers(values), Cell::Integer(value)) => values.push(*value),
-            (Typed::Integers(values), Cell::Text(text)) => {
-                values.push(microseconds(text).with_context(|| format!("{}: {text:?} is no time", column.name))?);
+            (Typed::Integers(values), Cell::Text(text)) if self.kind == Kind::Time => {
+                values.push(microseconds(text).with_context(|| format!("{}: {text:?} is no time", self.column))?);
             }
             (Typed::Floats(values), Cell::Float(value)) => values.push(*value),
+            (Typed::Floats(values), Cell::Integer(value)) => values.push(*value as f64),
             (Typed::Texts(values), Cell::Text(text)) => values.push(text.as_bytes().to_vec().into()),
-            (_, cell) => anyhow::bail!("{}: {cell:?} is of another kind than its column", column.name),
+            (Typed::Texts(values), cell) => values.push(sql::text(cell).into_bytes().into()),
+            (_, cell) => anyhow::bail!("{}: {cell:?} is of another kind than its column", self.column),
         }
         Ok(())
     }
@@ -141,10 +160,10 @@ impl Values {
     }
 }
 
-/// Microseconds since 1970 of a time as the views show it. A stored number may be a year of six digits, or one before
-/// the first.
+/// Microseconds since 1970 of a time as the views show it. A stored number may be a year of six digits, or one before the first;
+/// and of one before 1970, SQLite shows the part of a second below 0.
 fn microseconds(text: &str) -> Option<i64> {
-    let (date, time) = text.split_once('T')?;
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let mut parts = date.rsplitn(3, '-');
     let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?.parse::<i64>().ok()?);
     // The calendar repeats itself every 400 years, which are 146,097 days.
@@ -154,12 +173,13 @@ fn microseconds(text: &str) -> Option<i64> {
         Month::try_from(month.parse::<u8>().ok()?).ok()?,
         day.parse().ok()?,
     );
-    let number = |range: std::ops::Range<usize>| time.get(range)?.parse::<u32>().ok();
-    let small = |range| u8::try_from(number(range)?).ok();
-    let time = Time::from_hms_micro(small(0..2)?, small(3..5)?, small(6..8)?, number(9..15)?);
+    let (time, fraction) = time.split_once('.')?;
+    let number = |range: std::ops::Range<usize>| time.get(range)?.parse::<u8>().ok();
+    let time = Time::from_hms(number(0..2)?, number(3..5)?, number(6..8)?);
     let at = PrimitiveDateTime::new(date.ok()?, time.ok()?).assume_utc();
     let cycles = i128::from(cycle - 5) * 146_097 * 86_400 * 1_000_000;
-    i64::try_from(at.unix_timestamp_nanos() / 1_000 + cycles).ok()
+    let fraction = i128::from(fraction.parse::<i32>().ok()?);
+    i64::try_from(i128::from(at.unix_timestamp()) * 1_000_000 + cycles + fraction).ok()
 }
 
 #[cfg(test)]
@@ -174,6 +194,7 @@ mod tests {
         assert_eq!(microseconds("294247-01-10T04:00:54.775807Z"), Some(i64::MAX));
         assert_eq!(microseconds("-290308-12-21T19:59:05.224192Z"), Some(i64::MIN));
         assert_eq!(microseconds("1969-12-31T23:59:59.999999Z"), Some(-1));
+        assert_eq!(microseconds("1970-01-01T00:00:00.-00001Z"), Some(-1), "SQLite's way to say it");
         assert_eq!([microseconds("soon"), microseconds("2026-13-23T17:30:00.123456Z")], [None, None]);
     }
 }

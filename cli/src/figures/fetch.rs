@@ -1,25 +1,27 @@
-//! What the figures of a sweep are drawn from, fetched from a coordinator.
+//! What the figures of a sweep are drawn from: rows of the views.
 //!
-//! Everything comes over the same service as for every other client. Statistics (means, intervals, importance) are the
-//! coordinator's.
+//! Statistics (means, intervals, importance) are the coordinator's.
 
 use besom_figures::{
     AttemptRow, ConfigRow, EpochRow, Figure, ImportanceRow, RunRow, Sweep, SweepData, SweepDataBuilder,
 };
-use besom_proto::v1::{self, SweepRef, sweep_service_client::SweepServiceClient};
-use besom_sweep::{ImportanceKind, Params};
-use tonic::transport::Channel;
+use besom_proto::v1;
+use besom_sweep::{ImportanceKind, JobState, Params, Row, Table, TableError, statements};
 
-use crate::{
-    connect::refused,
-    results::{self, Order},
-    text::state,
-};
+use crate::{reader::Reader, text::state};
 
 /// A sweep's data, fetched once for all its figures.
 pub(crate) struct Figures {
     sweep: v1::Sweep,
     pub(super) data: SweepData,
+}
+
+/// What of a sweep's rows is drawn, besides its history: read before, since a report shows them as well.
+pub(crate) struct Drawn<'a> {
+    /// By job: rows of the view `runs`.
+    pub(crate) runs: &'a Table,
+    /// By first job: rows of the view `config_stats`.
+    pub(crate) configs: &'a Table,
 }
 
 impl Figures {
@@ -30,41 +32,49 @@ impl Figures {
     ///
     /// # Errors
     /// No such sweep, or the coordinator is away.
-    pub(crate) async fn fetch(
-        mut client: SweepServiceClient<Channel>,
-        sweep: &str,
+    pub(crate) async fn fetch(reader: &Reader, sweep: &str, figures: &[Figure]) -> anyhow::Result<Self> {
+        let sweep = reader.sweep(sweep).await?;
+        let (runs, configs) = (reader.points(&sweep).await?, reader.configs(&sweep).await?);
+        Self::of(reader, &sweep, Drawn { runs: &runs, configs: &configs }, figures).await
+    }
+
+    /// The same, where the rows were read already.
+    ///
+    /// # Errors
+    /// The coordinator is away.
+    pub(crate) async fn of(
+        reader: &Reader,
+        sweep: &v1::Sweep,
+        Drawn { runs, configs }: Drawn<'_>,
         figures: &[Figure],
     ) -> anyhow::Result<Self> {
-        let fetched = results::fetch(client.clone(), sweep, Order::Job, None).await?;
-        let (sweep, at) = (fetched.sweep, SweepRef { sweep: sweep.to_owned() });
         // A file that a later build wrote may say what this one does not know.
         let spec = besom_sweep::parse_stored(&sweep.text).ok();
-        let runs: Vec<RunRow> = fetched.runs.iter().map(run).collect();
-        let mut rows = SweepDataBuilder::new(of(&sweep), spec.as_ref(), &runs);
-        let mut history = client.stream_history(at.clone()).await.map_err(refused)?.into_inner();
-        while let Some(batch) = history.message().await.map_err(refused)? {
-            for job in batch.jobs {
-                for epoch in &job.epochs {
-                    let (val_accuracy, val_loss) = (epoch.val_accuracy, epoch.val_loss);
-                    rows.epoch(EpochRow { job: job.job, val_accuracy, val_loss });
+        let of_runs: Vec<RunRow> = runs.iter().map(run).collect::<Result<_, _>>()?;
+        let mut rows = SweepDataBuilder::new(of(sweep), spec.as_ref(), &of_runs);
+        let mut history = reader.curves(sweep, runs)?;
+        while let Some(part) = history.next().await? {
+            for row in part.iter() {
+                let (val_accuracy, val_loss) = (row.maybe_float("val_accuracy")?, row.maybe_float("val_loss")?);
+                rows.epoch(EpochRow { job: row.integer("job")?, val_accuracy, val_loss });
+            }
+        }
+        for stats in configs.iter() {
+            rows.config(&config(stats)?);
+        }
+        let found = reader.queries().query(statements::IMPORTANCE, vec![sweep.id.into()]).await?;
+        for row in importances(&found, &sweep.swept)? {
+            rows.importance(row);
+        }
+        if figures.contains(&Figure::Timeline) {
+            let mut attempts = reader.attempts(sweep, runs)?;
+            while let Some(part) = attempts.next().await? {
+                for row in part.iter() {
+                    rows.attempt(attempt(row)?);
                 }
             }
         }
-        let mut configs = client.stream_config_stats(at.clone()).await.map_err(refused)?.into_inner();
-        while let Some(batch) = configs.message().await.map_err(refused)? {
-            batch.configs.iter().for_each(|stats| rows.config(&config(stats)));
-        }
-        let answer = client.get_importance(at.clone()).await.map_err(refused)?.into_inner();
-        if let Some(kind) = importance_kind(&answer) {
-            answer.importances.into_iter().for_each(|row| rows.importance(importance(kind, row)));
-        }
-        if figures.contains(&Figure::Timeline) {
-            let mut attempts = client.stream_attempts(at).await.map_err(refused)?.into_inner();
-            while let Some(batch) = attempts.message().await.map_err(refused)? {
-                batch.attempts.into_iter().for_each(|row| rows.attempt(attempt(row)));
-            }
-        }
-        Ok(Self { sweep, data: rows.finish() })
+        Ok(Self { sweep: sweep.clone(), data: rows.finish() })
     }
 
     /// The sweep's name.
@@ -102,43 +112,94 @@ fn of(sweep: &v1::Sweep) -> Sweep {
     }
 }
 
-fn run(run: &v1::Run) -> RunRow {
-    RunRow { job: run.job, seed: run.seed, state: state::job_state(run.state), params: params(&run.params) }
+fn run(row: Row<'_>) -> Result<RunRow, TableError> {
+    let state = JobState::parse(row.text("state")?);
+    Ok(RunRow { job: row.integer("job")?, seed: row.integer("seed")?, state, params: params(row)? })
 }
 
-fn config(stats: &v1::ConfigStats) -> ConfigRow {
-    let estimate = stats.final_val_accuracy.as_ref();
-    ConfigRow {
-        job: stats.job,
-        params: params(&stats.params),
-        n: stats.n,
-        diverged: stats.diverged,
-        failed: stats.failed,
-        final_val_accuracy_mean: estimate.map(|estimate| estimate.mean),
-        final_val_accuracy_low: estimate.and_then(|estimate| estimate.low),
-        final_val_accuracy_high: estimate.and_then(|estimate| estimate.high),
+fn config(row: Row<'_>) -> Result<ConfigRow, TableError> {
+    Ok(ConfigRow {
+        job: row.integer("job")?,
+        params: params(row)?,
+        n: count(row.integer("n")?),
+        diverged: count(row.integer("diverged")?),
+        failed: count(row.integer("failed")?),
+        final_val_accuracy_mean: row.maybe_float("final_val_accuracy_mean")?,
+        final_val_accuracy_low: row.maybe_float("final_val_accuracy_low")?,
+        final_val_accuracy_high: row.maybe_float("final_val_accuracy_high")?,
+    })
+}
+
+/// In the order of the file, pairs behind single hyperparameters: the view has no order of its own.
+fn importances(table: &Table, swept: &[String]) -> Result<Vec<ImportanceRow>, TableError> {
+    let mut rows = Vec::with_capacity(table.rows.len());
+    for row in table.iter() {
+        // What this build does not know is not drawn.
+        let Some(kind) = ImportanceKind::parse(row.text("kind")?) else { continue };
+        rows.push(ImportanceRow {
+            kind,
+            parameter: row.text("parameter")?.to_owned(),
+            second_parameter: row.maybe_text("second_parameter")?.map(str::to_owned),
+            value: row.float("value")?,
+            cells: row.integer("cells")?.try_into().unwrap_or(0),
+            cells_total: row.integer("cells_total")?.try_into().unwrap_or(0),
+        });
     }
+    let place = |name: &str| swept.iter().position(|one| one == name).unwrap_or(usize::MAX);
+    let key = |row: &ImportanceRow| {
+        (row.second_parameter.is_some(), place(&row.parameter), row.second_parameter.as_deref().map(place))
+    };
+    rows.sort_by_key(key);
+    Ok(rows)
 }
 
-fn importance_kind(answer: &v1::ImportanceResponse) -> Option<ImportanceKind> {
-    match answer.kind() {
-        v1::ImportanceKind::VarianceShare => Some(ImportanceKind::VarianceShare),
-        v1::ImportanceKind::Range => Some(ImportanceKind::Range),
-        v1::ImportanceKind::Unspecified => None,
-    }
+fn attempt(row: Row<'_>) -> Result<AttemptRow, TableError> {
+    Ok(AttemptRow {
+        job: row.integer("job")?,
+        attempt: count(row.integer("attempt")?),
+        worker: row.text("worker")?.to_owned(),
+        slot: count(row.integer("slot")?),
+        outcome: row.maybe_text("outcome")?.map(str::to_owned),
+        error: row.maybe_text("error")?.map(str::to_owned),
+        // A time that a database cannot show is no time to draw.
+        started_at: row.maybe_text("started_at")?.unwrap_or_default().to_owned(),
+        ended_at: row.maybe_text("ended_at")?.map(str::to_owned),
+    })
 }
 
-fn importance(kind: ImportanceKind, row: v1::Importance) -> ImportanceRow {
-    let v1::Importance { parameter, second, value, cells, cells_total } = row;
-    ImportanceRow { kind, parameter, second_parameter: second, value, cells, cells_total }
-}
-
-fn attempt(row: v1::Attempt) -> AttemptRow {
-    let v1::Attempt { job, attempt, worker, slot, started_at, ended_at, outcome, error } = row;
-    AttemptRow { job, attempt, worker, slot, outcome, error, started_at, ended_at }
+/// The store holds these in 64 bits, for SQL; none comes near 32, or below 0.
+fn count(value: i64) -> u32 {
+    u32::try_from(value.max(0)).unwrap_or(u32::MAX)
 }
 
 /// Hyperparameters from their JSON; none where it is none.
-fn params(text: &str) -> Params {
-    serde_json::from_str(text).unwrap_or_default()
+fn params(row: Row<'_>) -> Result<Params, TableError> {
+    Ok(row.maybe_text("params")?.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use besom_sweep::Cell;
+
+    use super::*;
+
+    #[test]
+    fn importances_are_in_the_order_of_the_file_and_pairs_come_behind() {
+        let mut table = Table::new(["kind", "parameter", "second_parameter", "value", "cells", "cells_total"]);
+        for (first, second) in
+            [("c", None), ("b", Some("c")), ("a", Some("c")), ("a", None), ("a", Some("b")), ("b", None)]
+        {
+            let second = second.map_or(Cell::Null, Cell::from);
+            let numbers = [Cell::Float(0.5), Cell::Integer(8), Cell::Integer(8)];
+            let row: Vec<Cell> = ["variance share".into(), first.into(), second].into_iter().chain(numbers).collect();
+            table.push(row);
+        }
+        let swept = ["a", "b", "c"].map(str::to_owned);
+        let rows = importances(&table, &swept).unwrap();
+        let names: Vec<_> = rows.iter().map(|row| (&*row.parameter, row.second_parameter.as_deref())).collect();
+        assert_eq!(
+            names,
+            [("a", None), ("b", None), ("c", None), ("a", Some("b")), ("a", Some("c")), ("b", Some("c"))]
+        );
+    }
 }

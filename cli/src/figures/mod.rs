@@ -3,4 +3,7 @@
 mod fetch;
 mod files;
 
-pub(crate) use self::{fetch::Figures, files::Format};
+pub(crate) use self::{
+    fetch::{Drawn, Figures},
+    files::Format,
+};

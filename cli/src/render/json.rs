@@ -1,4 +1,5 @@
-//! JSON for programs: the fields of the SQL views under their names, in their order, null where SQL has NULL.
+//! JSON for programs: the fields of the SQL views under their names, in their order, null where SQL has NULL. Rows of a result are
+//! written by `rows`.
 
 use besom_proto::v1;
 use besom_sweep::steers_terminal;
@@ -44,86 +45,6 @@ fn escaped(text: String) -> String {
         }
         plain
     })
-}
-
-/// A row of the view `runs`.
-#[derive(Debug, Serialize)]
-pub(crate) struct Run<'a> {
-    sweep: &'a str,
-    sweep_id: i64,
-    job: i64,
-    state: &'static str,
-    optimizer: &'a str,
-    learning_rate: f64,
-    batch_size: u64,
-    epochs: u32,
-    hidden: &'a str,
-    activation: &'a str,
-    dropout: f64,
-    params: Option<&'a RawValue>,
-    seed: i64,
-    objective: Option<f64>,
-    final_loss: Option<f64>,
-    final_accuracy: Option<f64>,
-    final_val_loss: Option<f64>,
-    final_val_accuracy: Option<f64>,
-    best_val_loss: Option<f64>,
-    best_val_accuracy: Option<f64>,
-    best_epoch: Option<u32>,
-    epochs_done: Option<u32>,
-    seconds: Option<f64>,
-    worker: Option<&'a str>,
-    n_attempts: u32,
-    error: Option<&'a str>,
-    started_at: Option<&'a str>,
-    ended_at: Option<&'a str>,
-    model: Option<&'a str>,
-    dataset: &'a str,
-    engine: &'a str,
-    device: &'a str,
-    trainer: &'a str,
-    metrics: Option<&'a RawValue>,
-}
-
-impl<'a> From<&'a v1::Run> for Run<'a> {
-    fn from(run: &'a v1::Run) -> Self {
-        Self {
-            sweep: &run.sweep,
-            sweep_id: run.sweep_id,
-            job: run.job,
-            state: state::job(run.state),
-            optimizer: &run.optimizer,
-            learning_rate: run.learning_rate,
-            batch_size: run.batch_size,
-            epochs: run.epochs,
-            hidden: &run.hidden,
-            activation: &run.activation,
-            dropout: run.dropout,
-            params: raw(&run.params),
-            seed: run.seed,
-            objective: run.objective,
-            final_loss: run.final_loss,
-            final_accuracy: run.final_accuracy,
-            final_val_loss: run.final_val_loss,
-            final_val_accuracy: run.final_val_accuracy,
-            best_val_loss: run.best_val_loss,
-            best_val_accuracy: run.best_val_accuracy,
-            best_epoch: run.best_epoch,
-            epochs_done: run.epochs_done,
-            seconds: run.seconds,
-            worker: run.worker.as_deref(),
-            n_attempts: run.attempts,
-            error: run.error.as_deref(),
-            started_at: run.started_at.as_deref(),
-            ended_at: run.ended_at.as_deref(),
-            model: run.model.as_deref(),
-            dataset: &run.dataset,
-            engine: &run.engine,
-            device: &run.device,
-            trainer: &run.trainer,
-            metrics: raw(&run.metrics),
-        }
-    }
 }
 
 /// JSON text inside JSON; absent where it is no JSON.
@@ -189,6 +110,14 @@ impl<'a> From<&'a v1::Sweep> for Sweep<'a> {
     }
 }
 
+/// The best run so far: its job, by the names of the view `runs`.
+#[derive(Debug, Serialize)]
+struct Best<'a> {
+    job: i64,
+    objective: f64,
+    params: Option<&'a RawValue>,
+}
+
 /// One message of `watch --json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Progress<'a> {
@@ -197,7 +126,7 @@ pub(crate) struct Progress<'a> {
     epochs_done: u64,
     epochs_total: u64,
     epoch_seconds: f64,
-    best: Option<Run<'a>>,
+    best: Option<Best<'a>>,
 }
 
 impl<'a> From<&'a v1::SweepProgress> for Progress<'a> {
@@ -207,7 +136,11 @@ impl<'a> From<&'a v1::SweepProgress> for Progress<'a> {
             epochs_done: progress.epochs_done,
             epochs_total: progress.epochs_total,
             epoch_seconds: progress.epoch_seconds,
-            best: progress.best.as_ref().map(Run::from),
+            best: progress.best.as_ref().map(|best| Best {
+                job: best.job,
+                objective: best.objective,
+                params: raw(&best.params),
+            }),
         }
     }
 }

@@ -226,7 +226,7 @@ pub(crate) fn summary(progress: &SweepProgress, left: Option<Duration>) -> Strin
     }
     parts.push(format!("{}/{} jobs", state::final_jobs(&counts), sweep.jobs_total));
     if let Some(best) = &progress.best {
-        parts.push(format!("best {} {}", sweep.metric, number::metric(best.objective)));
+        parts.push(format!("best {} {}", sweep.metric, number::metric(Some(best.objective))));
     }
     parts.extend((counts.diverged > 0).then(|| format!("{} diverged", counts.diverged)));
     parts.extend((counts.failed > 0).then(|| format!("{} failed", counts.failed)));

@@ -3,10 +3,10 @@
 use besom_sweep::{Hyperparameters, Params};
 use serde::Serialize;
 
-use super::{json, table::Table};
+use super::{failure::Failure, json, table::Table};
 use crate::{
     dataset::{self, Glimpse},
-    output,
+    output::{self, Exit},
     sweep_file::SweepFile,
     text::{number, source},
 };
@@ -34,13 +34,16 @@ struct Plan<'a> {
     swept: &'a [String],
     notes: Vec<&'a str>,
     first_points: Vec<Params>,
+    /// Why the data cannot be trained on.
+    #[serde(flatten)]
+    failure: Option<Failure>,
 }
 
 /// Prints the plan: points in order of work, what was merged or dropped, how many jobs, and what is odd about the data.
 ///
 /// # Errors
 /// Stdout; the data cannot be trained on, which is told after all else.
-pub(crate) fn print(file: &SweepFile, data: Glimpse, as_json: bool) -> anyhow::Result<()> {
+pub(crate) fn print(file: &SweepFile, data: Glimpse, as_json: bool) -> anyhow::Result<Exit> {
     let plan = file.expansion.plan();
     let notes: Vec<&str> = plan.notes.iter().chain(&data.notes).map(String::as_str).collect();
     let points: Vec<Params> = first_points(file).iter().map(Hyperparameters::to_params).collect();
@@ -64,8 +67,10 @@ pub(crate) fn print(file: &SweepFile, data: Glimpse, as_json: bool) -> anyhow::R
             swept: &plan.swept,
             notes,
             first_points: points,
+            failure: data.refused.as_ref().map(Failure::from),
         })?;
-        return data.refused.map_or(Ok(()), Err);
+        // The document has told it already.
+        return Ok(data.refused.map_or(Exit::Success, |error| output::finish(Err(error))));
     }
     output::line(file.heading())?;
     let synthetic = if file.is_synthetic() { " (synthetic data)" } else { "" };
@@ -94,7 +99,7 @@ pub(crate) fn print(file: &SweepFile, data: Glimpse, as_json: bool) -> anyhow::R
     if plan.points > SHOWN {
         output::line(format_args!("... and {} more points", plan.points - SHOWN))?;
     }
-    data.refused.map_or(Ok(()), Err)
+    data.refused.map_or(Ok(Exit::Success), Err)
 }
 
 fn first_points(file: &SweepFile) -> Vec<Hyperparameters> {

@@ -76,7 +76,7 @@ pub(crate) struct Document<'a> {
 #[derive(Serialize)]
 struct OfModel<'a> {
     job: i64,
-    model: Option<&'a str>,
+    model: &'a str,
     accuracy: Option<f64>,
     support: u64,
     classes: Vec<Class<'a>>,
@@ -120,7 +120,7 @@ impl<'a> OfModel<'a> {
         let row = |target: usize| labels.clone().map(|guess| count(target, guess)).collect();
         Self {
             job: report.model.job,
-            model: trained.run.model.as_deref(),
+            model: &trained.digest,
             accuracy: report.accuracy(),
             support: report.total(),
             classes: labels.clone().map(class).collect(),

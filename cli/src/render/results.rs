@@ -1,38 +1,78 @@
-//! The runs of one sweep as a table or as JSON, below what became of the sweep.
+//! The runs of one sweep, or its configurations, as a table or as JSON, below what became of the sweep.
 
-use super::{json, runs};
-use crate::{output, results::Results, text::state};
+use besom_proto::v1::Sweep;
+use besom_sweep::Row;
 
-/// Prints them as a table, or as JSON.
+use super::{configs, json, rows, runs};
+use crate::{
+    configurations::{self, Configurations},
+    output,
+    ranking::Ranking,
+    results::Results,
+    text::state,
+};
+
+/// Prints runs as a table, or as JSON.
 ///
 /// # Errors
 /// Stdout.
 pub(crate) fn print(results: &Results, as_json: bool) -> anyhow::Result<()> {
-    let counts = results.sweep.counts.unwrap_or_default();
-    let (title, state) = (state::title(&results.sweep), state::sweep(results.sweep.state));
-    let heading = format!("{title}: {state}, {}", state::counts(&counts));
-    let waits = state::waits(&results.sweep);
+    head(&results.sweep, as_json)?;
+    if as_json {
+        return json::print(&rows::Objects(&results.runs));
+    }
+    let (sweep, shown): (_, Vec<Row<'_>>) = (&results.sweep, results.runs.iter().collect());
+    let expendable = runs::expendable(&shown, &sweep.swept, &sweep.metric)?;
+    runs::table(&shown, results.order, &sweep.swept, &sweep.metric)?.print(&expendable)?;
+    if results.more {
+        let all = if results.filtered { String::new() } else { format!(" of {}", sweep.jobs_total) };
+        output::say(format_args!("the first {}{all} runs", shown.len()));
+    }
+    Ok(())
+}
+
+/// Prints a ranking as a table, or as JSON.
+///
+/// # Errors
+/// Stdout.
+pub(crate) fn print_ranking(ranking: &Ranking, as_json: bool) -> anyhow::Result<()> {
+    match ranking {
+        Ranking::Runs(results) => print(results, as_json),
+        Ranking::Configs(configs) => print_configs(configs, as_json),
+    }
+}
+
+fn print_configs(configs: &Configurations, as_json: bool) -> anyhow::Result<()> {
+    let Configurations { sweep, rows, more } = configs;
+    head(sweep, as_json)?;
+    if as_json {
+        return json::print(&rows::Objects(rows));
+    }
+    let shown: Vec<Row<'_>> = rows.iter().collect();
+    configs::table(&shown, &sweep.swept)?.print(&configs::expendable(&sweep.swept))?;
+    if *more {
+        output::say(format_args!("the first {} configurations", shown.len()));
+    }
+    output::say(format_args!(
+        "ranked by the mean {} of each configuration over its seeds; `besom best {} --by run` ranks single runs",
+        sweep.metric, sweep.name
+    ));
+    if shown.len() > 1 {
+        output::say(configurations::told_apart(rows)?);
+    }
+    Ok(())
+}
+
+/// What became of the sweep: a remark where stdout is for programs.
+fn head(sweep: &Sweep, as_json: bool) -> anyhow::Result<()> {
+    let counts = sweep.counts.unwrap_or_default();
+    let heading = format!("{}: {}, {}", state::title(sweep), state::sweep(sweep.state), state::counts(&counts));
+    let waits = state::waits(sweep);
     if as_json {
         output::say(heading);
         waits.into_iter().for_each(output::say);
-        return json::print(&results.runs.iter().map(json::Run::from).collect::<Vec<_>>());
+        return Ok(());
     }
-    output::line(heading)?;
-    waits.map_or(Ok(()), output::line)?;
-    let table = runs::table(&results.runs, results.order, &results.sweep.swept, &results.sweep.metric);
-    match output::stdout_width() {
-        None => output::line(table.render())?,
-        Some(width) => {
-            let expendable = runs::expendable(&results.runs, &results.sweep.swept, &results.sweep.metric);
-            let (text, left_out) = table.render_within(width, &expendable);
-            output::line(text)?;
-            if !left_out.is_empty() {
-                output::say(format_args!("(too narrow for {}; a file or a pipe gets all)", left_out.join(", ")));
-            }
-        }
-    }
-    if results.more {
-        output::say(format_args!("the first {} of {} runs", results.runs.len(), results.sweep.jobs_total));
-    }
-    Ok(())
+    output::prose(heading)?;
+    waits.map_or(Ok(()), output::prose)
 }

@@ -1,35 +1,53 @@
 //! The table of runs: what was tried, and how well it did.
 
-use besom_proto::v1::{JobState, Run};
+use besom_sweep::{JobState, Row, TableError};
 use serde_json::{Map, Value};
 
 use super::table::Table;
 use crate::{
     results::Order,
-    text::{is_val_accuracy, number, state},
+    text::{Ranks, is_val_accuracy, number},
 };
 
 /// Columns that every table of runs has, swept or not: the three that people compare first.
-const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
+pub(super) const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"];
+
+/// The columns of the one metric that every table of runs shows, whatever the sweep is ranked by.
+pub(crate) const BEST: &str = "best_val_accuracy";
+pub(crate) const FINAL: &str = "final_val_accuracy";
 
 /// The columns that a narrow terminal does without, the first at first; what runs are ranked by and what was swept stays.
-pub(crate) fn expendable(runs: &[Run], swept: &[String], metric: &str) -> Vec<&'static str> {
-    let mut columns = vec!["rank", "seconds", trained(swept)];
+///
+/// # Errors
+/// The rows are none of the view `runs`.
+pub(crate) fn expendable(runs: &[Row<'_>], swept: &[String], metric: &str) -> Result<Vec<&'static str>, TableError> {
+    let mut columns = vec!["seconds", trained(swept)];
     if is_val_accuracy(metric) {
-        let by_final = runs.iter().all(|run| run.objective.is_none() || run.objective == run.final_val_accuracy);
-        columns.push(if by_final { "best_val_accuracy" } else { "final_val_accuracy" });
+        let mut by_final = true;
+        for run in runs {
+            let objective = run.maybe_float("objective")?;
+            by_final &= objective.is_none() || objective == run.maybe_float(FINAL)?;
+        }
+        columns.push(if by_final { BEST } else { FINAL });
     } else {
-        columns.extend(["best_val_accuracy", "final_val_accuracy"]);
+        columns.extend([BEST, FINAL]);
     }
     columns.extend(ALWAYS.iter().filter(|always| !swept.iter().any(|name| name == *always)));
     columns.extend(["state", "job", "seed"]);
-    columns
+    Ok(columns)
 }
 
 /// Runs in the order given; ranked where that is best first. `swept` are the sweep's varied parameters.
-pub(crate) fn table(runs: &[Run], order: Order, swept: &[String], metric: &str) -> Table {
+///
+/// # Errors
+/// The rows are none of the view `runs`.
+pub(crate) fn table(runs: &[Row<'_>], order: Order, swept: &[String], metric: &str) -> Result<Table, TableError> {
     let more: Vec<&String> = swept.iter().filter(|name| !ALWAYS.contains(&name.as_str())).collect();
-    let seeds = runs.iter().any(|run| Some(run.seed) != runs.first().map(|first| first.seed));
+    let first = runs.first().map(|run| run.integer("seed")).transpose()?;
+    let mut seeds = false;
+    for run in runs {
+        seeds |= Some(run.integer("seed")?) != first;
+    }
     let objective = (!is_val_accuracy(metric)).then_some(metric);
     let mut header: Vec<&str> = Vec::new();
     header.extend((order == Order::BestFirst).then_some("rank"));
@@ -38,43 +56,34 @@ pub(crate) fn table(runs: &[Run], order: Order, swept: &[String], metric: &str) 
     header.extend(more.iter().map(|name| name.as_str()));
     header.extend(seeds.then_some("seed"));
     header.extend(objective);
-    header.extend(["best_val_accuracy", "final_val_accuracy", trained(swept), "seconds", "state"]);
+    header.extend([BEST, FINAL, trained(swept), "seconds", "state"]);
     let mut table = Table::new(header);
     let mut rank = Ranks::default();
     for run in runs {
-        let params: Map<String, Value> = serde_json::from_str(&run.params).unwrap_or_default();
+        let params: Map<String, Value> =
+            run.maybe_text("params")?.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let measured = |name: &str| Ok::<_, TableError>(number::metric(run.maybe_float(name)?));
         let mut cells = Vec::new();
-        cells.extend((order == Order::BestFirst).then(|| rank.next(run)));
-        cells.extend([run.job.to_string(), run.optimizer.clone()]);
-        cells.extend([number::exact(run.learning_rate), run.batch_size.to_string()]);
+        if order == Order::BestFirst {
+            let rank = rank.next(run.maybe_float("objective")?);
+            cells.push(rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()));
+        }
+        cells.push(run.integer("job")?.to_string());
+        cells.push(run.maybe_text("optimizer")?.unwrap_or("-").to_owned());
+        cells.push(run.maybe_float("learning_rate")?.map_or_else(|| "-".to_owned(), number::exact));
+        cells.push(count(run.maybe_integer("batch_size")?));
         cells.extend(more.iter().map(|name| number::value(params.get(*name))));
-        cells.extend(seeds.then(|| run.seed.to_string()));
-        cells.extend(objective.map(|_| number::metric(run.objective)));
-        cells.extend([number::metric(run.best_val_accuracy), number::metric(run.final_val_accuracy)]);
-        cells.extend([epochs(run, swept), number::seconds(run.seconds), with_error(run)]);
+        if seeds {
+            cells.push(run.integer("seed")?.to_string());
+        }
+        if objective.is_some() {
+            cells.push(measured("objective")?);
+        }
+        cells.extend([measured(BEST)?, measured(FINAL)?]);
+        cells.extend([epochs(*run, swept)?, number::seconds(run.maybe_float("seconds")?), with_error(*run)?]);
         table.row(cells);
     }
-    table
-}
-
-/// Equal objectives share a rank, as in the view `best_runs`; runs without a score have none.
-#[derive(Default)]
-struct Ranks {
-    seen: u64,
-    last: Option<(f64, u64)>,
-}
-
-impl Ranks {
-    fn next(&mut self, run: &Run) -> String {
-        let Some(objective) = run.objective else { return "-".to_owned() };
-        self.seen += 1;
-        let rank = match self.last {
-            Some((value, rank)) if value == objective => rank,
-            _ => self.seen,
-        };
-        self.last = Some((objective, rank));
-        rank.to_string()
-    }
+    Ok(table)
 }
 
 /// The column of the epochs that were trained. Where `epochs` is swept, that is the column of those asked for.
@@ -83,56 +92,93 @@ fn trained(swept: &[String]) -> &'static str {
 }
 
 /// `25`, or `7/25` where the run ended or stands before its last epoch; of swept epochs, only those that were trained.
-fn epochs(run: &Run, swept: &[String]) -> String {
-    match run.epochs_done {
-        done if trained(swept) == "epochs_done" => done.map_or_else(|| "-".to_owned(), |done| done.to_string()),
-        Some(done) if done != run.epochs => format!("{done}/{}", run.epochs),
-        _ => run.epochs.to_string(),
-    }
+fn epochs(run: Row<'_>, swept: &[String]) -> Result<String, TableError> {
+    let (done, asked) = (run.maybe_integer("epochs_done")?, run.maybe_integer("epochs")?);
+    Ok(match (done, asked) {
+        (done, _) if trained(swept) == "epochs_done" => count(done),
+        (Some(done), Some(asked)) if done != asked => format!("{done}/{asked}"),
+        (done, asked) => count(asked.or(done)),
+    })
+}
+
+fn count(count: Option<i64>) -> String {
+    count.map_or_else(|| "-".to_owned(), |count| count.to_string())
 }
 
 /// The state, with the reason of a failure, or for which a job is in the queue again.
-fn with_error(run: &Run) -> String {
-    match (&run.error, run.state()) {
-        (Some(error), JobState::Failed | JobState::Queued) => format!("{}: {error}", state::job(run.state)),
-        _ => state::job(run.state).to_owned(),
-    }
+fn with_error(run: Row<'_>) -> Result<String, TableError> {
+    let state = run.text("state")?;
+    Ok(match (run.maybe_text("error")?, JobState::parse(state)) {
+        (Some(error), Some(JobState::Failed | JobState::Queued)) => format!("{state}: {error}"),
+        _ => state.to_owned(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use besom_sweep::{Cell, Table as Rows};
+
     use super::*;
 
-    fn run(job: i64, state: JobState, objective: Option<f64>) -> Run {
-        Run {
-            job,
-            state: state.into(),
-            optimizer: "adam".into(),
-            learning_rate: 0.01,
-            batch_size: 32,
-            epochs: 3,
-            epochs_done: Some(3),
-            params: r#"{"dropout":0.5}"#.into(),
-            seed: 1,
-            objective,
-            final_val_accuracy: objective,
-            best_val_accuracy: objective,
-            seconds: Some(1.25),
-            ..Run::default()
+    const COLUMNS: [&str; 14] = [
+        "job",
+        "state",
+        "optimizer",
+        "learning_rate",
+        "batch_size",
+        "epochs",
+        "epochs_done",
+        "params",
+        "seed",
+        "objective",
+        "final_val_accuracy",
+        "best_val_accuracy",
+        "seconds",
+        "error",
+    ];
+
+    /// Runs by job with these states and objectives.
+    fn runs(of: &[(&str, Option<f64>)]) -> Rows {
+        let mut rows = Rows::new(COLUMNS);
+        for (job, (state, objective)) in (1..).zip(of) {
+            let objective = objective.map_or(Cell::Null, Cell::Float);
+            rows.push(vec![
+                Cell::Integer(job),
+                (*state).into(),
+                "adam".into(),
+                Cell::Float(0.01),
+                Cell::Integer(32),
+                Cell::Integer(3),
+                Cell::Integer(3),
+                r#"{"dropout":0.5}"#.into(),
+                Cell::Integer(1),
+                objective.clone(),
+                objective.clone(),
+                objective,
+                Cell::Float(1.25),
+                Cell::Null,
+            ]);
         }
+        rows
+    }
+
+    fn set(rows: &mut Rows, row: usize, column: &str, cell: Cell) {
+        let place = rows.names().position(|name| name == column).unwrap();
+        rows.rows[row][place] = cell;
+    }
+
+    fn shown(rows: &Rows, order: Order, swept: &[&str], metric: &str) -> Table {
+        let swept: Vec<String> = swept.iter().map(|&name| name.to_owned()).collect();
+        table(&rows.iter().collect::<Vec<_>>(), order, &swept, metric).unwrap()
     }
 
     #[test]
     fn equal_runs_share_a_rank_and_unranked_ones_stand_without() {
-        let mut runs = vec![
-            run(1, JobState::Succeeded, Some(0.9)),
-            run(2, JobState::Succeeded, Some(0.9)),
-            run(3, JobState::Succeeded, Some(0.8)),
-            run(4, JobState::Failed, None),
-        ];
-        runs[3].error = Some("no such class".into());
-        runs[3].epochs_done = Some(1);
-        let text = table(&runs, Order::BestFirst, &["dropout".into()], "val_accuracy").render();
+        let mut rows =
+            runs(&[("succeeded", Some(0.9)), ("succeeded", Some(0.9)), ("succeeded", Some(0.8)), ("failed", None)]);
+        set(&mut rows, 3, "error", "no such class".into());
+        set(&mut rows, 3, "epochs_done", Cell::Integer(1));
+        let text = shown(&rows, Order::BestFirst, &["dropout"], "val_accuracy").render();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(
             lines[0],
@@ -158,10 +204,10 @@ mod tests {
 
     #[test]
     fn swept_epochs_and_trained_ones_have_a_column_each() {
-        let mut runs = vec![run(1, JobState::Succeeded, Some(0.9)), run(2, JobState::Queued, None)];
-        runs[0].params = r#"{"epochs":5}"#.into();
-        runs[1].epochs_done = None;
-        let text = table(&runs, Order::Job, &["epochs".into()], "val_accuracy").render();
+        let mut rows = runs(&[("succeeded", Some(0.9)), ("queued", None)]);
+        set(&mut rows, 0, "params", r#"{"epochs":5}"#.into());
+        set(&mut rows, 1, "epochs_done", Cell::Null);
+        let text = shown(&rows, Order::Job, &["epochs"], "val_accuracy").render();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         let column = |line: usize, name: &str| lines[line][lines[0].iter().position(|cell| *cell == name).unwrap()];
         assert_eq!((column(1, "epochs"), column(1, "epochs_done"), column(2, "epochs_done")), ("5", "3", "-"));
@@ -173,21 +219,34 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_keeps_what_was_swept_and_how_well_it_did() {
-        let runs = [run(1, JobState::Succeeded, Some(0.9)), run(2, JobState::Succeeded, Some(0.8))];
-        let swept = ["learning_rate".to_owned(), "batch_size".to_owned()];
+        let rows = runs(&[("succeeded", Some(0.9)), ("succeeded", Some(0.8))]);
+        let swept = ["learning_rate", "batch_size"];
         let within = |metric, width| {
-            let table = table(&runs, Order::BestFirst, &swept, metric);
-            table.render_within(width, &expendable(&runs, &swept, metric)).0.lines().next().unwrap().to_owned()
+            let names = swept.map(str::to_owned);
+            let expendable = expendable(&rows.iter().collect::<Vec<_>>(), &names, metric).unwrap();
+            let text = shown(&rows, Order::BestFirst, &swept, metric).render_within(width, &expendable).0;
+            text.lines().next().unwrap().to_owned()
         };
-        assert_eq!(within("val_accuracy", 64), "job  learning_rate  batch_size  final_val_accuracy  state");
-        assert_eq!(within("val_loss", 38), "learning_rate  batch_size  val_loss");
+        assert_eq!(within("val_accuracy", 67), "rank  job  learning_rate  batch_size  final_val_accuracy  state");
+        assert_eq!(within("val_loss", 41), "rank  learning_rate  batch_size  val_loss");
     }
 
     #[test]
     fn seeds_and_another_metric_have_columns_of_their_own() {
-        let mut runs = vec![run(1, JobState::Succeeded, Some(0.4)), run(2, JobState::Succeeded, Some(0.5))];
-        runs[1].seed = 2;
-        let header = table(&runs, Order::Job, &[], "val_loss").render().lines().next().unwrap().to_owned();
+        let mut rows = runs(&[("succeeded", Some(0.4)), ("succeeded", Some(0.5))]);
+        set(&mut rows, 1, "seed", Cell::Integer(2));
+        let header = shown(&rows, Order::Job, &[], "val_loss").render().lines().next().unwrap().to_owned();
         assert!(header.contains("seed") && header.contains("val_loss") && !header.contains("rank"), "{header}");
+    }
+
+    #[test]
+    fn a_run_of_another_trainer_has_no_hyperparameters_to_show() {
+        let mut rows = runs(&[("succeeded", Some(0.4))]);
+        for column in ["optimizer", "learning_rate", "batch_size", "epochs", "epochs_done", "best_val_accuracy"] {
+            set(&mut rows, 0, column, Cell::Null);
+        }
+        let text = shown(&rows, Order::Job, &[], "val_accuracy").render();
+        let cells: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(cells, ["1", "-", "-", "-", "-", "0.4000", "-", "1.25", "succeeded"]);
     }
 }

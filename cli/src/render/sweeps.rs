@@ -40,9 +40,9 @@ pub(crate) fn print(sweeps: &[Sweep], as_json: bool) -> anyhow::Result<()> {
         ]);
         table.row(cells);
     }
-    output::line(table.render())?;
+    table.print(&["sweep_id", "running", "dataset", "title", "diverged", "failed"])?;
     for waits in sweeps.iter().filter_map(state::waits) {
-        output::line(waits)?;
+        output::prose(waits)?;
     }
     Ok(())
 }
@@ -57,6 +57,6 @@ pub(crate) fn print_one(sweep: &Sweep, as_json: bool) -> anyhow::Result<()> {
     }
     let counts = sweep.counts.unwrap_or_default();
     let name = state::title(sweep);
-    output::line(format_args!("{name}: {}, {}", state::sweep(sweep.state), state::counts(&counts)))?;
-    state::waits(sweep).map_or(Ok(()), output::line)
+    output::prose(format_args!("{name}: {}, {}", state::sweep(sweep.state), state::counts(&counts)))?;
+    state::waits(sweep).map_or(Ok(()), output::prose)
 }

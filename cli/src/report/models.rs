@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use besom_dataset::Dataset;
 use besom_figures::{PredictionReport, draw_confusion, draw_predictions};
-use besom_proto::v1::{Run, Sweep, SweepRef};
+use besom_proto::v1::Sweep;
+use besom_sweep::{Row, Table};
 
-use super::grid::Grid;
+use super::{gathered::best_of, grid::Grid};
 use crate::{
-    connect::{Connection, refused},
+    confusion,
+    connect::Connection,
     output::printable,
     predictions,
     render::report,
-    results::Results,
     settings::Settings,
     text::{number, state},
     trained::{self, Choice, Trained},
@@ -76,18 +77,19 @@ impl Models {
     pub(super) async fn fetch(
         connection: &Connection,
         settings: &Settings,
-        results: &Results,
+        sweep: &Sweep,
+        runs: &Table,
         asked: &Asked<'_>,
     ) -> anyhow::Result<Self> {
-        let sweep = &results.sweep;
         let trained = match asked.models {
-            [] => trained::models(connection, sweep, &[Choice::Best]).await.map_err(|error| format!("{error:#}")),
-            models => Ok(trained::models(connection, sweep, models).await?),
+            [] => trained::models_among(connection, sweep, &[Choice::Best], runs)
+                .await
+                .map_err(|error| format!("{error:#}")),
+            models => Ok(trained::models_among(connection, sweep, models, runs).await?),
         };
         let data = trained::dataset(connection, settings, sweep).await.map_err(|error| format!("{error:#}"));
-        let best = results.runs.first().filter(|run| run.objective.is_some());
-        let stored = match (&trained, &data, best) {
-            (Err(_), Ok(data), Some(best)) => stored(connection, best, data).await?,
+        let stored = match (&trained, &data, best_of(runs)?) {
+            (Err(_), Ok(data), Some(best)) => stored(connection, sweep, best, data).await?,
             _ => None,
         };
         Ok(Self { data, trained, stored, samples: asked.samples, seed: asked.seed })
@@ -125,15 +127,16 @@ impl Models {
 }
 
 /// The counts that the coordinator keeps of a run's model.
-async fn stored(connection: &Connection, run: &Run, data: &Dataset) -> anyhow::Result<Option<PredictionReport>> {
-    let at = SweepRef { sweep: run.sweep.clone() };
-    let mut all = connection.sweeps().stream_confusion(at).await.map_err(refused)?.into_inner();
-    while let Some(one) = all.message().await.map_err(refused)? {
-        if one.job == run.job {
-            return Ok(one.confusion.and_then(|confusion| predictions::stored(run, data.header(), confusion)));
-        }
-    }
-    Ok(None)
+async fn stored(
+    connection: &Connection,
+    sweep: &Sweep,
+    run: Row<'_>,
+    data: &Dataset,
+) -> anyhow::Result<Option<PredictionReport>> {
+    let model = predictions::model(run)?;
+    let classes = data.header().classes.len();
+    let kept = confusion::fetch(&connection.reader(), sweep, model.job, classes).await?;
+    Ok(kept.and_then(|kept| predictions::stored(model, data.header(), kept)))
 }
 
 fn matrices(title: &str, reports: &[PredictionReport]) -> Matrices {

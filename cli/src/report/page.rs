@@ -2,7 +2,8 @@
 
 use askama::Template;
 use besom_figures::Figure;
-use besom_proto::v1::SweepState;
+use besom_proto::v1::{Sweep, SweepState};
+use besom_sweep::{Row, TableError};
 use serde_json::{Map, Value};
 
 use super::{
@@ -14,8 +15,9 @@ use super::{
     subject::{self, Fact},
 };
 use crate::{
+    configurations::{interval, told_apart},
     output::printable,
-    render::runs,
+    render::{configs, runs},
     results::Order,
     text::{cut, is_val_accuracy, number, source, state},
 };
@@ -38,6 +40,8 @@ pub(crate) struct Page {
     search: Vec<Fact>,
     data: Vec<Fact>,
     parameters: Option<Grid>,
+    ranked: Option<Grid>,
+    ranked_words: String,
     ranking: Option<Grid>,
     figures: Vec<Drawn>,
     said: Said,
@@ -70,7 +74,7 @@ impl Page {
     /// # Errors
     /// A model does not fit the data.
     pub(crate) fn new(gathered: &Gathered) -> anyhow::Result<Self> {
-        let sweep = gathered.sweep();
+        let sweep = &gathered.sweep;
         let spec = besom_sweep::parse_stored(&sweep.text).ok();
         let spec = spec.as_ref();
         let counts = state::counts(&sweep.counts.unwrap_or_default());
@@ -88,19 +92,21 @@ impl Page {
             state: state::sweep(sweep.state),
             synthetic: source::is_synthetic(&sweep.dataset_source),
             unfinished,
-            tiles: tiles(gathered),
-            search: subject::search(gathered, spec),
+            tiles: tiles(gathered)?,
+            search: subject::search(gathered, spec)?,
             data: subject::data(gathered, spec),
             parameters: spec.map(subject::parameters),
-            ranking: ranking(gathered),
+            ranked: ranked(gathered)?,
+            ranked_words: if gathered.is_by_config() { told_apart(&gathered.configs)? } else { String::new() },
+            ranking: ranking(gathered)?,
             figures: figures(gathered),
             said: gathered.models.ask(sweep)?,
-            configs: statistics::configs(gathered),
+            configs: statistics::configs(gathered)?,
             importance: statistics::importance(gathered.figures.data().importances()),
             importance_words: statistics::importance_words(gathered.figures.data().importances(), &sweep.metric),
-            failures: failures::attempts(gathered),
-            versions: subject::versions(gathered, spec),
-            command: printable(&subject::command(gathered, spec)),
+            failures: failures::attempts(gathered)?,
+            versions: subject::versions(gathered, spec)?,
+            command: printable(&subject::command(gathered, spec)?),
             file: printable(&match spec {
                 Some(spec) => source::without_secrets(&sweep.text, &spec.dataset),
                 None => source::without_secret(&sweep.text, &sweep.dataset_source),
@@ -117,18 +123,32 @@ impl Page {
     }
 }
 
-fn tiles(gathered: &Gathered) -> Vec<Tile> {
-    let sweep = gathered.sweep();
+fn tiles(gathered: &Gathered) -> Result<Vec<Tile>, TableError> {
+    let sweep = &gathered.sweep;
     let mut tiles = Vec::new();
-    if let Some(best) = gathered.results.runs.first().filter(|run| run.objective.is_some()) {
-        let params: Map<String, Value> = serde_json::from_str(&best.params).unwrap_or_default();
-        let point: Vec<String> =
-            sweep.swept.iter().map(|name| format!("{name} {}", cut(number::value(params.get(name))))).collect();
-        let point = if point.is_empty() { String::new() } else { format!(": {}", point.join(", ")) };
+    if gathered.is_by_config()
+        && let Some(best) = gathered.configs.row(0)
+    {
+        let ends = interval(best)?.map(|(low, high)| {
+            format!("{} to {} (95 % interval)", number::metric(Some(low)), number::metric(Some(high)))
+        });
+        let about = [Some(number::plural(best.integer("n")?.unsigned_abs(), "run")), ends, point(best, sweep)?];
         tiles.push(Tile {
-            name: format!("best {}", sweep.metric),
-            value: number::metric(best.objective),
-            about: format!("job {}{point}", best.job),
+            name: format!("best mean {}", sweep.metric),
+            value: number::metric(best.maybe_float("mean")?),
+            about: about.into_iter().flatten().collect::<Vec<_>>().join(", "),
+        });
+    }
+    if let Some(best) = gathered.best()? {
+        let point = point(best, sweep)?.map_or_else(String::new, |point| format!(": {point}"));
+        tiles.push(Tile {
+            name: if gathered.is_by_config() {
+                format!("best run's {}", sweep.metric)
+            } else {
+                format!("best {}", sweep.metric)
+            },
+            value: number::metric(best.maybe_float("objective")?),
+            about: format!("job {}{point}", best.integer("job")?),
         });
     }
     tiles.push(Tile {
@@ -136,9 +156,12 @@ fn tiles(gathered: &Gathered) -> Vec<Tile> {
         value: sweep.jobs_total.to_string(),
         about: state::counts(&sweep.counts.unwrap_or_default()),
     });
-    let runs = &gathered.results.runs;
-    let epochs: u64 = runs.iter().filter_map(|run| run.epochs_done).map(u64::from).sum();
-    let seconds: f64 = runs.iter().filter_map(|run| run.seconds).sum();
+    let (mut epochs, mut seconds) = (0_u64, 0.0);
+    for run in gathered.runs.iter() {
+        let done = run.maybe_integer("epochs_done")?.and_then(|done| u64::try_from(done).ok());
+        epochs = epochs.saturating_add(done.unwrap_or(0));
+        seconds += run.maybe_float("seconds")?.unwrap_or(0.0);
+    }
     tiles.push(Tile {
         name: "epochs trained".to_owned(),
         value: epochs.to_string(),
@@ -152,23 +175,47 @@ fn tiles(gathered: &Gathered) -> Vec<Tile> {
         value: workers.len().to_string(),
         about: number::plural(slots.len() as u64, "slot"),
     });
-    tiles
+    Ok(tiles)
 }
 
-fn ranking(gathered: &Gathered) -> Option<Grid> {
-    let (sweep, runs) = (gathered.sweep(), &gathered.results.runs);
-    if runs.is_empty() {
-        return None;
+/// The swept hyperparameters of a run or a configuration with their values.
+fn point(row: Row<'_>, sweep: &Sweep) -> Result<Option<String>, TableError> {
+    let params: Map<String, Value> =
+        row.maybe_text("params")?.and_then(|params| serde_json::from_str(params).ok()).unwrap_or_default();
+    let values: Vec<String> =
+        sweep.swept.iter().map(|name| format!("{name} {}", cut(number::value(params.get(name))))).collect();
+    Ok((!values.is_empty()).then(|| values.join(", ")))
+}
+
+/// Configurations over their seeds; nothing where single runs say all.
+fn ranked(gathered: &Gathered) -> Result<Option<Grid>, TableError> {
+    if !gathered.is_by_config() {
+        return Ok(None);
     }
-    let shown = &runs[..runs.len().min(RANKED)];
-    let table = runs::table(shown, Order::BestFirst, &sweep.swept, &sweep.metric);
-    let note = match runs.len() {
+    let (sweep, all) = (&gathered.sweep, gathered.configs.rows.len());
+    let shown: Vec<Row<'_>> = gathered.configs.iter().take(RANKED).collect();
+    let note = match all {
+        all if all > RANKED => format!("The first {RANKED} of {all} configurations."),
+        _ => String::new(),
+    };
+    let table = configs::table(&shown, &sweep.swept)?;
+    Ok(Some(Grid::of_table("Configurations, best mean first", &table).moved("mean", 1).with_note(note)))
+}
+
+fn ranking(gathered: &Gathered) -> Result<Option<Grid>, TableError> {
+    let (sweep, all) = (&gathered.sweep, gathered.runs.rows.len());
+    if all == 0 {
+        return Ok(None);
+    }
+    let shown: Vec<Row<'_>> = gathered.runs.iter().take(RANKED).collect();
+    let table = runs::table(&shown, Order::BestFirst, &sweep.swept, &sweep.metric)?;
+    let note = match all {
         all if all > RANKED => format!("The first {RANKED} of {all} runs."),
         _ => String::new(),
     };
     // What runs are ranked by is seen first, also where the rest is scrolled to.
     let by = if is_val_accuracy(&sweep.metric) { "final_val_accuracy" } else { sweep.metric.as_str() };
-    Some(Grid::of_table("Runs, best first", &table).moved(by, 1).with_note(note))
+    Ok(Some(Grid::of_table("Runs, best first", &table).moved(by, 1).with_note(note)))
 }
 
 fn figures(gathered: &Gathered) -> Vec<Drawn> {

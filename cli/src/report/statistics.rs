@@ -1,12 +1,14 @@
 //! The coordinator's statistics as tables: configurations over their seeds, and how much each hyperparameter matters.
 
 use besom_figures::ImportanceRow;
-use besom_proto::v1::{ConfigStats, Estimate};
-use besom_sweep::{Goal, ImportanceKind};
+use besom_sweep::{ImportanceKind, Row, TableError};
 use serde_json::{Map, Value};
 
 use super::{gathered::Gathered, grid::Grid};
-use crate::text::{is_val_accuracy, number, state};
+use crate::{
+    render::runs::{BEST, FINAL},
+    text::{is_val_accuracy, number},
+};
 
 /// More configurations than this nobody reads in a page; SQL has them all.
 const CONFIGS: usize = 30;
@@ -14,57 +16,62 @@ const CONFIGS: usize = 30;
 const IMPORTANCES: usize = 25;
 
 /// The view `config_stats`, best objective first; nothing where no run has ended.
-pub(super) fn configs(gathered: &Gathered) -> Option<Grid> {
-    let sweep = gathered.sweep();
-    let mut configs: Vec<&ConfigStats> = gathered.configs.iter().collect();
-    let goal = state::goal_of(sweep.goal).unwrap_or(Goal::Maximize);
-    let score = |config: &ConfigStats| config.objective_mean.map_or(f64::NEG_INFINITY, |mean| goal.score(mean));
-    configs.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.job.cmp(&b.job)));
+pub(super) fn configs(gathered: &Gathered) -> Result<Option<Grid>, TableError> {
+    let sweep = &gathered.sweep;
+    let (mut several, mut any_diverged, mut any_failed) = (false, false, false);
+    for config in gathered.configs.iter() {
+        // One seed has neither interval nor deviation.
+        several |= config.integer("n")? > 1;
+        // Columns of nothing but zeros would push the others out of sight.
+        any_diverged |= config.integer("diverged")? > 0;
+        any_failed |= config.integer("failed")? > 0;
+    }
     let objective = (!is_val_accuracy(&sweep.metric)).then(|| format!("mean {}", sweep.metric));
     let mut header: Vec<&str> = sweep.swept.iter().map(String::as_str).collect();
     header.extend(objective.as_deref());
-    // One seed has neither interval nor deviation.
-    let several = configs.iter().any(|it| it.n > 1);
     header.extend(["n", "final val_accuracy"]);
     header.extend(several.then_some(["95 % interval", "deviation"]).into_iter().flatten());
     header.extend(["best val_accuracy", "seconds"]);
-    // Columns of nothing but zeros would push the others out of sight.
-    let (diverged, failed) = (configs.iter().any(|it| it.diverged > 0), configs.iter().any(|it| it.failed > 0));
-    header.extend(diverged.then_some("diverged"));
-    header.extend(failed.then_some("failed"));
-    let rows: Vec<Vec<String>> = configs
-        .iter()
-        .take(CONFIGS)
-        .map(|config| {
-            let params: Map<String, Value> = serde_json::from_str(&config.params).unwrap_or_default();
-            let (last, best) = (config.final_val_accuracy.as_ref(), config.best_val_accuracy.as_ref());
-            let mut row: Vec<String> = sweep.swept.iter().map(|name| number::value(params.get(name))).collect();
-            row.extend(objective.as_ref().map(|_| number::metric(config.objective_mean)));
-            row.extend([config.n.to_string(), number::metric(last.map(|estimate| estimate.mean))]);
-            if several {
-                row.extend([interval(last), number::metric(last.and_then(|estimate| estimate.deviation))]);
-            }
-            row.extend([number::metric(best.map(|estimate| estimate.mean)), number::seconds(config.mean_seconds)]);
-            row.extend(diverged.then(|| config.diverged.to_string()));
-            row.extend(failed.then(|| config.failed.to_string()));
-            row
-        })
-        .collect();
+    header.extend(any_diverged.then_some("diverged"));
+    header.extend(any_failed.then_some("failed"));
+    let row = |config: Row<'_>| {
+        let params: Map<String, Value> =
+            config.maybe_text("params")?.and_then(|params| serde_json::from_str(params).ok()).unwrap_or_default();
+        let measured = |name: &str| Ok::<_, TableError>(number::metric(config.maybe_float(name)?));
+        let mut row: Vec<String> = sweep.swept.iter().map(|name| number::value(params.get(name))).collect();
+        if objective.is_some() {
+            row.push(measured("mean")?);
+        }
+        row.extend([config.integer("n")?.to_string(), measured(&format!("{FINAL}_mean"))?]);
+        if several {
+            row.extend([interval(config)?, measured(&format!("{FINAL}_std"))?]);
+        }
+        row.extend([measured(&format!("{BEST}_mean"))?, number::seconds(config.maybe_float("mean_seconds")?)]);
+        if any_diverged {
+            row.push(config.integer("diverged")?.to_string());
+        }
+        if any_failed {
+            row.push(config.integer("failed")?.to_string());
+        }
+        Ok(row)
+    };
+    let rows: Vec<Vec<String>> = gathered.configs.iter().take(CONFIGS).map(row).collect::<Result<_, TableError>>()?;
     if rows.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let note = match configs.len() {
+    let note = match gathered.configs.rows.len() {
         all if all > CONFIGS => format!("The best {CONFIGS} of {all} configurations; the view config_stats has all."),
         _ => String::new(),
     };
-    Some(Grid::new("Configurations over their seeds", &header, rows).with_note(note))
+    Ok(Some(Grid::new("Configurations over their seeds", &header, rows).with_note(note)))
 }
 
-fn interval(estimate: Option<&Estimate>) -> String {
-    match estimate.and_then(|estimate| estimate.low.zip(estimate.high)) {
+fn interval(config: Row<'_>) -> Result<String, TableError> {
+    let ends = config.maybe_float(&format!("{FINAL}_low"))?.zip(config.maybe_float(&format!("{FINAL}_high"))?);
+    Ok(match ends {
         Some((low, high)) => format!("{} to {}", number::metric(Some(low)), number::metric(Some(high))),
         None => "-".to_owned(),
-    }
+    })
 }
 
 /// What the numbers of [`importance`] are.

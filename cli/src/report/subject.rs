@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use besom_sweep::{Engine, Expansion, Hyperparameters, JobConfig, Scale, SweepSpec, TRAINER_VERSION};
+use besom_sweep::{Engine, Expansion, Hyperparameters, JobConfig, Scale, SweepSpec, TRAINER_VERSION, TableError};
 
 use super::{gathered::Gathered, grid::Grid};
 use crate::{
@@ -56,8 +56,8 @@ pub(super) fn parameters(spec: &SweepSpec) -> Grid {
 }
 
 /// How the sweep searched.
-pub(super) fn search(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fact> {
-    let sweep = gathered.sweep();
+pub(super) fn search(gathered: &Gathered, spec: Option<&SweepSpec>) -> Result<Vec<Fact>, TableError> {
+    let sweep = &gathered.sweep;
     let mut facts = vec![
         Fact::new("Method", sweep.method.clone()),
         Fact::new("Objective", objective(gathered, spec)),
@@ -68,15 +68,16 @@ pub(super) fn search(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fact>
         facts.push(Fact::new("Seeds", seeds.join(", ")));
     }
     facts.push(Fact::new("Submitted", moment(&sweep.created_at)));
-    let ended = gathered.results.runs.iter().filter_map(|run| run.ended_at.as_deref()).max();
-    if let Some(ended) = ended {
+    let ended: Vec<Option<&str>> =
+        gathered.runs.iter().map(|run| run.maybe_text("ended_at")).collect::<Result<_, _>>()?;
+    if let Some(ended) = ended.into_iter().flatten().max() {
         facts.push(Fact::new("Last job ended", moment(ended)));
     }
-    facts
+    Ok(facts)
 }
 
 fn objective(gathered: &Gathered, spec: Option<&SweepSpec>) -> String {
-    let sweep = gathered.sweep();
+    let sweep = &gathered.sweep;
     let when = match spec.map(|spec| spec.objective.as_str()) {
         Some("best") => "in the best epoch",
         _ => "after the last epoch",
@@ -86,7 +87,7 @@ fn objective(gathered: &Gathered, spec: Option<&SweepSpec>) -> String {
 
 /// Where the samples come from.
 pub(super) fn data(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fact> {
-    let sweep = gathered.sweep();
+    let sweep = &gathered.sweep;
     let mut facts = vec![Fact::new("Source", source::shown(&sweep.dataset_source))];
     if source::is_synthetic(&sweep.dataset_source) {
         facts.push(Fact::new(
@@ -119,20 +120,24 @@ pub(super) fn data(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fact> {
 }
 
 /// Versions and digests.
-pub(super) fn versions(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fact> {
-    let (sweep, runs) = (gathered.sweep(), &gathered.results.runs);
+pub(super) fn versions(gathered: &Gathered, spec: Option<&SweepSpec>) -> Result<Vec<Fact>, TableError> {
+    let sweep = &gathered.sweep;
     let mut facts = vec![Fact::new("This report", concat!("besom ", env!("CARGO_PKG_VERSION")))];
     let builds: BTreeSet<&str> = gathered.workers.iter().map(|worker| worker.build.as_str()).collect();
     if !builds.is_empty() {
         facts.push(Fact::new("Workers' builds", builds.into_iter().collect::<Vec<_>>().join(", ")));
     }
-    facts.push(Fact::new("Trainer version", trainer(gathered)));
-    let engines: BTreeSet<String> = runs.iter().map(|run| format!("{} on {}", run.engine, run.device)).collect();
+    facts.push(Fact::new("Trainer version", trainer(gathered)?));
+    let engines = gathered.runs.iter().map(|run| {
+        let (engine, device) = (run.maybe_text("engine")?, run.maybe_text("device")?);
+        Ok(format!("{} on {}", engine.unwrap_or("-"), device.unwrap_or("-")))
+    });
+    let engines: BTreeSet<String> = engines.collect::<Result<_, TableError>>()?;
     if !engines.is_empty() {
         facts.push(Fact::new("Engine", engines.into_iter().collect::<Vec<_>>().join(", ")));
     }
     // The engine may have been chosen on the command line, where the file does not know of it.
-    let engine = runs.first().and_then(|run| Engine::parse(&run.engine));
+    let engine = engine(gathered)?;
     if let Some(expansion) = spec.zip(engine).and_then(|(spec, engine)| Expansion::new(spec, Some(engine)).ok()) {
         facts.push(Fact::code("Sweep (SHA-256)", expansion.sweep_digest(&sweep.dataset)));
     }
@@ -140,39 +145,52 @@ pub(super) fn versions(gathered: &Gathered, spec: Option<&SweepSpec>) -> Vec<Fac
     if let Some(source) = spec.and_then(|spec| spec.dataset.sha256.clone()) {
         facts.push(Fact::code("Dataset's source (SHA-256)", source));
     }
-    let best = runs.first().filter(|run| run.objective.is_some());
-    if let Some((run, model)) = best.and_then(|run| Some((run, run.model.clone()?))) {
-        facts.push(Fact::code("Best model (SHA-256)", format!("{model} (job {})", run.job)));
+    if let Some(best) = gathered.best()?
+        && let Some(model) = best.maybe_text("model")?
+    {
+        facts.push(Fact::code("Best model (SHA-256)", format!("{model} (job {})", best.integer("job")?)));
     }
-    facts
+    Ok(facts)
+}
+
+/// What the first run was trained with.
+fn engine(gathered: &Gathered) -> Result<Option<Engine>, TableError> {
+    let Some(first) = gathered.runs.row(0) else { return Ok(None) };
+    Ok(first.maybe_text("engine")?.and_then(Engine::parse))
 }
 
 /// The command that trains the sweep again from its file.
-pub(super) fn command(gathered: &Gathered, spec: Option<&SweepSpec>) -> String {
-    let sweep = gathered.sweep();
+pub(super) fn command(gathered: &Gathered, spec: Option<&SweepSpec>) -> Result<String, TableError> {
+    let sweep = &gathered.sweep;
     let digest = |engine| Some(Expansion::new(spec?, engine).ok()?.sweep_digest(&sweep.dataset));
-    let engine = gathered.results.runs.first().and_then(|run| Engine::parse(&run.engine));
-    let flag = match engine {
+    let flag = match engine(gathered)? {
         Some(engine) if digest(None) != digest(Some(engine)) => format!(" --engine {}", engine.as_str()),
         _ => String::new(),
     };
-    format!("besom run {}.yaml{flag}", sweep.name)
+    Ok(format!("besom run {}.yaml{flag}", sweep.name))
 }
 
 /// The version that trained the sweep. No message tells it, but it is part of a configuration's hash: the one of this
 /// build is named without reserve only where it gives that hash.
-fn trainer(gathered: &Gathered) -> String {
-    let hash = gathered.configs.first().and_then(|config| {
-        let run = gathered.results.runs.iter().find(|run| run.job == config.job)?;
-        let hyperparameters = Hyperparameters::from_params(&serde_json::from_str(&config.params).ok()?).ok()?;
-        let dataset = gathered.sweep().dataset.clone();
-        Some((JobConfig { hyperparameters, dataset, engine: Engine::parse(&run.engine)? }.config_hash(), config))
+fn trainer(gathered: &Gathered) -> Result<String, TableError> {
+    let Some(config) = gathered.configs.row(0) else { return Ok(format!("{TRAINER_VERSION} (this build's)")) };
+    let job = config.integer("job")?;
+    let mut engine = None;
+    for run in gathered.runs.iter() {
+        if run.integer("job")? == job {
+            engine = run.maybe_text("engine")?.and_then(Engine::parse);
+        }
+    }
+    let params = config.maybe_text("params")?.and_then(|params| serde_json::from_str(params).ok());
+    let hyperparameters = params.and_then(|params| Hyperparameters::from_params(&params).ok());
+    let hash = hyperparameters.zip(engine).map(|(hyperparameters, engine)| {
+        JobConfig { hyperparameters, dataset: gathered.sweep.dataset.clone(), engine }.config_hash()
     });
-    match hash {
-        Some((hash, config)) if hash == config.config_hash => TRAINER_VERSION.to_string(),
+    Ok(match hash {
+        Some(hash) if Some(hash.as_str()) == config.maybe_text("config_hash")? => TRAINER_VERSION.to_string(),
         Some(_) => format!("not {TRAINER_VERSION}, this build's: the workers' builds have it"),
         None => format!("{TRAINER_VERSION} (this build's)"),
-    }
+    })
 }
 
 /// `2026-11-23 17:30:00 UTC` of the store's `2026-11-23T17:30:00.123456Z`.

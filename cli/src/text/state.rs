@@ -1,23 +1,9 @@
 //! The words of states, as SQL and people see them, and texts about a sweep as a whole.
 
 use besom_proto::v1::{self, Sweep, Worker};
-use besom_sweep::{Goal, JobCounts, JobState, SweepState};
+use besom_sweep::{Goal, JobCounts, SweepState};
 
 use super::{cut, source};
-
-/// The state of a job; nothing for one of a later build.
-pub(crate) fn job_state(state: i32) -> Option<JobState> {
-    Some(match v1::JobState::try_from(state) {
-        Ok(v1::JobState::Queued) => JobState::Queued,
-        Ok(v1::JobState::Running) => JobState::Running,
-        Ok(v1::JobState::Succeeded) => JobState::Succeeded,
-        Ok(v1::JobState::Stopped) => JobState::Stopped,
-        Ok(v1::JobState::Diverged) => JobState::Diverged,
-        Ok(v1::JobState::Failed) => JobState::Failed,
-        Ok(v1::JobState::Cancelled) => JobState::Cancelled,
-        Ok(v1::JobState::Unspecified) | Err(_) => return None,
-    })
-}
 
 /// The state of a sweep; nothing for one of a later build.
 fn sweep_state(state: i32) -> Option<SweepState> {
@@ -47,11 +33,6 @@ pub(crate) fn job_counts(counts: &v1::JobCounts) -> JobCounts {
 
 /// What stands for a word of a later build.
 const UNKNOWN: &str = "unknown";
-
-/// `queued`, `running`, `succeeded`, ...
-pub(crate) fn job(state: i32) -> &'static str {
-    job_state(state).map_or(UNKNOWN, JobState::as_str)
-}
 
 /// `active`, `paused`, `completed`, `cancelled`.
 pub(crate) fn sweep(state: i32) -> &'static str {

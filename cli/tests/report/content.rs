@@ -30,12 +30,20 @@ fn a_finished_sweep_is_told_from_its_file_to_its_digests() {
         &["240 for training, 60 for testing", "28 × 28 values from 0 to 255", "10 classes: apple, anvil"],
     );
 
-    let best = home.besom(["best", "classic", "--json"]).expect(0).json();
+    let best = home.besom(["best", "classic", "--by", "run", "--json"]).expect(0).json();
+    let configs = home.besom(["best", "classic", "--json"]).expect(0).json();
     let objective = format!("{:.4}", best[0]["objective"].as_f64().unwrap());
     let ranking = section(&page, "ranking");
-    assert_eq!(ranking.matches("<tr>").count(), 1 + best.as_array().unwrap().len(), "a header and the runs");
-    assert_says(&page[..page.find("<main>").unwrap()], &[&objective, &format!("job {}", best[0]["job"])]);
-    assert_says(ranking, &[&objective]);
+    let (by_config, by_run) = ranking.split_once("<h3>Single runs</h3>").unwrap();
+    assert_eq!(by_run.matches("<tr>").count(), 1 + best.as_array().unwrap().len(), "a header and the runs");
+    assert_eq!(by_config.matches("<tr>").count(), 1 + configs.as_array().unwrap().len(), "and the configurations");
+    let mean = format!("{:.4}", configs[0]["mean"].as_f64().unwrap());
+    assert_says(
+        &page[..page.find("<main>").unwrap()],
+        &[&mean, "95 % interval", &objective, &format!("job {}", best[0]["job"])],
+    );
+    assert_says(by_run, &[&objective]);
+    assert_says(by_config, &[&mean, "cannot be told from the first one", "overlaps_best"]);
 
     let figures = section(&page, "figures");
     for title in [

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use besom_sweep::{KeepModels, Metric, Objective};
 
-use super::{AttemptRef, Confusion, Digest, EpochRecord, JobState, Lease, SweepId, Timestamp};
+use super::{AttemptRef, Confusion, Digest, EpochRecord, JobState, Lease, SweepId};
 
 /// What keeps a job from being trained that is no fault of the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -179,25 +179,6 @@ pub struct Settled {
     pub state: JobState,
     /// Who held it.
     pub worker: String,
-}
-
-/// One row of `attempts`, for people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AttemptRow {
-    /// Which.
-    pub at: AttemptRef,
-    /// The worker's name.
-    pub worker: String,
-    /// The worker's slot.
-    pub slot: u32,
-    /// When the lease was granted.
-    pub started_at: Timestamp,
-    /// When it ended; `None`: running.
-    pub ended_at: Option<Timestamp>,
-    /// How it ended; `None`: running.
-    pub outcome: Option<AttemptOutcome>,
-    /// What went wrong.
-    pub error: Option<String>,
 }
 
 /// The default length of a lease: long enough for three missed reports of 8 s.

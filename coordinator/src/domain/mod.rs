@@ -15,8 +15,7 @@ mod utc;
 
 pub use artifact::{ArtifactKind, Stored, UNNAMED};
 pub use attempt::{
-    Assignment, AttemptOutcome, AttemptRow, Completion, DEFAULT_LEASE_TTL, Directive, Hindrance, JobOutcome, Settled,
-    WriteResult,
+    Assignment, AttemptOutcome, Completion, DEFAULT_LEASE_TTL, Directive, Hindrance, JobOutcome, Settled, WriteResult,
 };
 pub use besom_sweep::{ClassCounts, Confusion, Counts, ImportanceKind, JobCounts, JobState, SweepState};
 pub use claim::{Terms, refuse_outcome, refuse_records, repeats};
@@ -25,6 +24,8 @@ pub use ids::{AttemptRef, Digest, JobId, Key, Lease, Session, SweepId, Timestamp
 pub use importance::{Importance, Importances, Weighing};
 pub use removal::Removal;
 pub use retry::{RetryDecision, RetryPolicy, after_hindrance, jitter, spread};
-pub use statistics::{ConfigRun, ConfigStats, ConfigSums, Estimate, Spread, estimate};
-pub use sweep::{NewJob, NewSweep, NewWorker, Progress, Queue, Retried, Run, RunningJob, Sweep, Trainers, WorkerRow};
+pub use statistics::{ConfigRun, ConfigSums, Estimate, Spread, estimate};
+pub use sweep::{
+    BestRun, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RunningJob, Sweep, Trainers, WorkerRow,
+};
 pub use utc::utc;

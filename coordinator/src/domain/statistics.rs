@@ -3,10 +3,9 @@
 //! Only what plain SQL cannot do: standard deviations and intervals by Student's t. A run that diverged or failed has
 //! no result to average; it is counted apart, and never taken for zero.
 
-use besom_sweep::Params;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::{JobId, JobState};
+use super::JobState;
 
 /// Both tails together leave out 5 %.
 const QUANTILE: f64 = 0.975;
@@ -38,10 +37,10 @@ pub struct ConfigRun {
     pub state: JobState,
     /// What the sweep ranks by.
     pub objective: Option<f64>,
-    /// Of the last epoch.
-    pub final_val_accuracy: Option<f64>,
+    /// The validation accuracy of the last epoch.
+    pub last: Option<f64>,
     /// The maximum over the epochs.
-    pub best_val_accuracy: Option<f64>,
+    pub best: Option<f64>,
     /// Wall time of the accepted attempt.
     pub seconds: Option<f64>,
 }
@@ -57,25 +56,12 @@ pub struct ConfigSums {
     pub failed: u32,
     /// Over the n runs.
     pub objective: Option<Estimate>,
-    /// Over those of them that have one.
-    pub final_val_accuracy: Option<Estimate>,
-    /// Over those of them that have one.
-    pub best_val_accuracy: Option<Estimate>,
+    /// The last validation accuracy, over those of them that have one.
+    pub last: Option<Estimate>,
+    /// The best validation accuracy, over those of them that have one.
+    pub best: Option<Estimate>,
     /// Over the n runs.
     pub mean_seconds: Option<f64>,
-}
-
-/// A configuration of a sweep, over its seeds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ConfigStats {
-    /// See `JobConfig::config_hash`.
-    pub config_hash: String,
-    /// All hyperparameters.
-    pub params: Params,
-    /// Its first job.
-    pub job: JobId,
-    /// Its runs.
-    pub sums: ConfigSums,
 }
 
 impl ConfigSums {
@@ -89,8 +75,8 @@ impl ConfigSums {
                     if let Some(objective) = run.objective {
                         sums.n += 1;
                         objectives.push(objective);
-                        finals.extend(run.final_val_accuracy);
-                        bests.extend(run.best_val_accuracy);
+                        finals.extend(run.last);
+                        bests.extend(run.best);
                         seconds.extend(run.seconds);
                     }
                 }
@@ -99,8 +85,8 @@ impl ConfigSums {
                 JobState::Queued | JobState::Running | JobState::Cancelled => {}
             }
         }
-        sums.final_val_accuracy = estimate(&finals);
-        sums.best_val_accuracy = estimate(&bests);
+        sums.last = estimate(&finals);
+        sums.best = estimate(&bests);
         sums.mean_seconds = estimate(&seconds).map(|seconds| seconds.mean);
         sums.objective = estimate(&objectives);
         sums
@@ -207,8 +193,8 @@ mod tests {
         let run = |state, accuracy: Option<f64>| ConfigRun {
             state,
             objective: accuracy.map(|accuracy| -accuracy),
-            final_val_accuracy: accuracy,
-            best_val_accuracy: accuracy.map(|accuracy| accuracy + 0.1),
+            last: accuracy,
+            best: accuracy.map(|accuracy| accuracy + 0.1),
             seconds: Some(2.0),
         };
         let diverged = ConfigRun { objective: None, seconds: Some(100.0), ..run(JobState::Diverged, Some(0.1)) };
@@ -225,8 +211,8 @@ mod tests {
         assert_eq!((sums.n, sums.diverged, sums.failed), (2, 1, 1));
         assert_eq!((sums.mean_seconds, sums.objective.map(|objective| objective.mean)), (Some(2.0), Some(-0.625)));
         assert!(sums.objective.unwrap().spread.unwrap().low < -0.625, "an objective has an interval, whatever it is");
-        near(sums.final_val_accuracy.unwrap().mean, 0.625);
-        near(sums.best_val_accuracy.unwrap().mean, 0.725);
+        near(sums.last.unwrap().mean, 0.625);
+        near(sums.best.unwrap().mean, 0.725);
         let alone = ConfigSums::of(&[diverged]);
         assert_eq!(alone, ConfigSums { diverged: 1, ..ConfigSums::default() });
         assert!(!alone.is_empty() && ConfigSums::of(&runs[4..]).is_empty());

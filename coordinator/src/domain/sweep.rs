@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use besom_sweep::{KeepModels, Metric, Objective, Params};
 
-use super::{AttemptRef, Digest, EpochRecord, JobCounts, JobId, JobState, SweepId, SweepState, Timestamp};
+use super::{AttemptRef, Digest, EpochRecord, JobCounts, JobId, SweepId, SweepState, Timestamp};
 
 /// What a sweep is made of. Its jobs follow in batches.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,8 +35,8 @@ pub struct NewSweep {
     pub dataset_sha256: String,
     /// Parameters with more than one value.
     pub swept: Vec<String>,
-    /// Jobs to be created.
-    pub jobs_total: u64,
+    /// Jobs to be created; `None`: nobody knows beforehand, since a rule ends the sweep.
+    pub jobs_total: Option<u64>,
     /// What executes its jobs.
     pub trainer: String,
     /// Of the build that expanded it; a worker of another is never handed its jobs.
@@ -107,6 +107,13 @@ pub struct Sweep {
     pub created_at: Timestamp,
 }
 
+impl Sweep {
+    /// Whether jobs of it may still have to be created.
+    pub fn lacks_jobs(&self) -> bool {
+        self.new.jobs_total.is_none_or(|total| self.jobs_created < total)
+    }
+}
+
 /// A sweep some of whose jobs returned to the queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retried {
@@ -130,7 +137,18 @@ pub struct Progress {
     /// At most 256, by worker and slot.
     pub running: Vec<RunningJob>,
     /// The leader so far.
-    pub best: Option<Run>,
+    pub best: Option<BestRun>,
+}
+
+/// Who leads a sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BestRun {
+    /// The job.
+    pub job: JobId,
+    /// What the sweep ranks by.
+    pub objective: f64,
+    /// All hyperparameters.
+    pub params: Params,
 }
 
 /// One running job.
@@ -150,46 +168,6 @@ pub struct RunningJob {
     pub epochs: u32,
     /// The latest stored record.
     pub latest: Option<EpochRecord>,
-}
-
-/// One row of the view `runs`.
-#[derive(Debug, Clone, PartialEq)]
-#[expect(missing_docs, reason = "the columns are documented once, in docs/sql.md")]
-pub struct Run {
-    pub sweep: String,
-    pub sweep_id: SweepId,
-    pub job: JobId,
-    pub state: JobState,
-    pub optimizer: String,
-    pub learning_rate: f64,
-    pub batch_size: i64,
-    pub epochs: i64,
-    pub hidden: String,
-    pub activation: String,
-    pub dropout: f64,
-    pub params: Params,
-    pub seed: i64,
-    pub objective: Option<f64>,
-    pub final_loss: Option<f64>,
-    pub final_accuracy: Option<f64>,
-    pub final_val_loss: Option<f64>,
-    pub final_val_accuracy: Option<f64>,
-    pub best_val_loss: Option<f64>,
-    pub best_val_accuracy: Option<f64>,
-    pub best_epoch: Option<i64>,
-    pub epochs_done: Option<i64>,
-    pub seconds: Option<f64>,
-    pub worker: Option<String>,
-    pub attempts: i64,
-    pub error: Option<String>,
-    pub started_at: Option<Timestamp>,
-    pub ended_at: Option<Timestamp>,
-    pub model: Option<Digest>,
-    pub dataset: Digest,
-    pub engine: String,
-    pub device: String,
-    pub trainer: String,
-    pub metrics: Params,
 }
 
 /// A worker process that registers.

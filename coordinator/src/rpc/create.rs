@@ -55,7 +55,7 @@ pub(super) async fn create(
         Err(error) => return Err(error.into()),
     };
     if created {
-        info!(sweep.id = %sweep.id, sweep.name = sweep.new.name, jobs = sweep.new.jobs_total, "sweep created");
+        info!(sweep.id = %sweep.id, sweep.name = sweep.new.name, jobs = draft.expansion.jobs_total(), "sweep created");
     }
     first_jobs(dispatcher, &sweep, draft.expansion).await?;
     let sweep = bounded(store.find_sweep(&sweep.new.name)).await?;
@@ -167,7 +167,7 @@ fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String, classes: Optio
         dataset_source: spec.dataset.source_text(str::to_owned),
         dataset_sha256,
         swept: expansion.plan().swept.clone(),
-        jobs_total: expansion.jobs_total(),
+        jobs_total: Some(expansion.jobs_total()),
         trainer: MLP.name.to_owned(),
         trainer_version: MLP.version,
         classes,
@@ -178,15 +178,15 @@ fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String, classes: Optio
 /// that hangs up here leaves a sweep that the expander finds by itself.
 async fn first_jobs(dispatcher: &Dispatcher, sweep: &Sweep, expansion: Arc<Expansion>) -> Result<(), StoreError> {
     // The sweep has the digest of this expansion, but another build may have accepted it.
-    if sweep.new.trainer_version != TRAINER_VERSION || expansion.jobs_total() != sweep.new.jobs_total {
+    if sweep.new.trainer_version != TRAINER_VERSION || Some(expansion.jobs_total()) != sweep.new.jobs_total {
         dispatcher.expansions().wake();
         return Ok(());
     }
     let mut created = sweep.jobs_created;
-    if created < sweep.new.jobs_total.min(BATCH) {
+    if created < expansion.jobs_total().min(BATCH) {
         created = add_batch(dispatcher, sweep, expansion.clone(), created).await?;
     }
-    if created < sweep.new.jobs_total {
+    if created < expansion.jobs_total() {
         dispatcher.expansions().hand_on(sweep.id, expansion);
     }
     Ok(())

@@ -9,7 +9,6 @@ mod create;
 mod queries;
 mod removal;
 mod status;
-mod streams;
 mod sweeps;
 mod unreadable;
 mod watches;

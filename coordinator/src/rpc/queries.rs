@@ -10,8 +10,9 @@ use tonic::{Request, Response, Status};
 use tracing::debug;
 
 use super::status;
+use crate::settling::settle;
 use crate::store::{
-    OpenError,
+    OpenError, Store,
     query::{Batches, Limits, Queries, Query, QueryError},
 };
 
@@ -21,6 +22,7 @@ const MAX_PARAMETERS: usize = 1_000;
 
 /// The service.
 pub(crate) struct QueryDesk {
+    pub(crate) store: Arc<dyn Store>,
     /// None where nobody said how the store is read.
     pub(crate) queries: Option<Arc<Queries>>,
     /// Cancelled when the server stops: open results end then, with an error.
@@ -36,6 +38,7 @@ impl QueryService for QueryDesk {
             return Err(Status::failed_precondition("this coordinator runs no statements of readers"));
         };
         let query = incoming(request.into_inner())?;
+        settle(&self.store, queries.url(), &query.statement).await;
         Ok(Response::new(sent(queries.start(query), self.closing.clone())))
     }
 }

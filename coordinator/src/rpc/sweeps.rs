@@ -9,13 +9,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument, debug_span};
 
-use super::{Watches, convert, create, removal, status, streams};
+use super::{Watches, convert, create, removal, status};
 use crate::artifacts::ArtifactStore;
 use crate::dispatcher::Dispatcher;
 use crate::domain::{JobId, Sweep};
 use crate::patience::bounded;
 use crate::remover::Remover;
-use crate::store::{RunQuery, Store, SweepCommand, pages::is_full};
+use crate::store::{Store, SweepCommand};
 
 /// A name has no more bytes, in whatever script, and a number has fewer.
 const MAX_REF: usize = 500;
@@ -115,81 +115,11 @@ impl SweepService for Sweeps {
         removed.instrument(span).await.map(Response::new)
     }
 
-    async fn list_runs(&self, request: Request<v1::ListRunsRequest>) -> Result<Response<v1::ListRunsResponse>, Status> {
-        let v1::ListRunsRequest { sweep, best_first, limit, offset } = request.into_inner();
-        let limit = convert::limit(limit)?;
-        let sweep = self.find(Request::new(v1::SweepRef { sweep })).await?.id;
-        // One more than asked for tells whether there are more.
-        let query = RunQuery { sweep, best_first, limit: limit + 1, offset };
-        let mut runs = bounded(self.store.runs(query)).await.map_err(status::of_read)?;
-        let more = runs.len() > limit as usize || is_full(&runs);
-        runs.truncate(limit as usize);
-        Ok(Response::new(v1::ListRunsResponse { runs: runs.into_iter().map(convert::run).collect(), more }))
-    }
-
-    type StreamRunsStream = BoxStream<'static, Result<v1::RunBatch, Status>>;
-
-    async fn stream_runs(
-        &self,
-        request: Request<v1::StreamRunsRequest>,
-    ) -> Result<Response<Self::StreamRunsStream>, Status> {
-        let v1::StreamRunsRequest { sweep, after } = request.into_inner();
-        let sweep = self.find(Request::new(v1::SweepRef { sweep })).await?.id;
-        let after = (after > 0).then_some(JobId(after));
-        Ok(Response::new(streams::runs(self.store.clone(), sweep, after)))
-    }
-
     async fn list_workers(
         &self,
         request: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
         let workers = bounded(self.store.workers(request.into_inner().all)).await.map_err(status::of_read)?;
         Ok(Response::new(v1::ListWorkersResponse { workers: workers.into_iter().map(convert::worker_row).collect() }))
-    }
-
-    type StreamHistoryStream = BoxStream<'static, Result<v1::HistoryBatch, Status>>;
-
-    async fn stream_history(
-        &self,
-        request: Request<v1::SweepRef>,
-    ) -> Result<Response<Self::StreamHistoryStream>, Status> {
-        let sweep = self.find(request).await?.id;
-        Ok(Response::new(streams::history(self.store.clone(), sweep)))
-    }
-
-    type StreamAttemptsStream = BoxStream<'static, Result<v1::AttemptBatch, Status>>;
-
-    async fn stream_attempts(
-        &self,
-        request: Request<v1::SweepRef>,
-    ) -> Result<Response<Self::StreamAttemptsStream>, Status> {
-        let sweep = self.find(request).await?.id;
-        Ok(Response::new(streams::attempts(self.store.clone(), sweep)))
-    }
-
-    type StreamConfusionStream = BoxStream<'static, Result<v1::JobConfusion, Status>>;
-
-    async fn stream_confusion(
-        &self,
-        request: Request<v1::SweepRef>,
-    ) -> Result<Response<Self::StreamConfusionStream>, Status> {
-        let sweep = self.find(request).await?.id;
-        Ok(Response::new(streams::confusion(self.store.clone(), sweep)))
-    }
-
-    type StreamConfigStatsStream = BoxStream<'static, Result<v1::ConfigStatsBatch, Status>>;
-
-    async fn stream_config_stats(
-        &self,
-        request: Request<v1::SweepRef>,
-    ) -> Result<Response<Self::StreamConfigStatsStream>, Status> {
-        let sweep = self.find(request).await?.id;
-        Ok(Response::new(streams::config_stats(self.store.clone(), sweep)))
-    }
-
-    async fn get_importance(&self, request: Request<v1::SweepRef>) -> Result<Response<v1::ImportanceResponse>, Status> {
-        let sweep = self.find(request).await?.id;
-        let importance = bounded(self.store.importance(sweep)).await.map_err(status::of_read)?;
-        Ok(Response::new(convert::importance(importance)))
     }
 }

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 
 use super::error::StoreError;
 use crate::domain::{
-    Assignment, AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord,
-    Importances, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Removal, Retried, RetryPolicy, Run,
-    Session, Settled, Sweep, SweepId, Timestamp, Trainers, WorkerId, WorkerRow, WriteResult,
+    Assignment, Completion, Digest, Directive, EpochRecord, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue,
+    Removal, Retried, RetryPolicy, Session, Settled, Sweep, SweepId, Timestamp, Trainers, WorkerId, WorkerRow,
+    WriteResult,
 };
 
 /// A request to lease up to `slots.len()` jobs.
@@ -65,28 +65,6 @@ pub enum SweepCommand {
     /// Active or paused -> cancelled: queued and running jobs become cancelled in the same
     /// transaction.
     Cancel,
-}
-
-/// Which runs, in which order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunQuery {
-    /// Of which sweep.
-    pub sweep: SweepId,
-    /// By score, best first (ties by job), then the runs without one by job. Else by job.
-    pub best_first: bool,
-    /// At most so many.
-    pub limit: u32,
-    /// After skipping so many.
-    pub offset: u64,
-}
-
-/// The last record that a reader of the history has: it goes on behind it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HistoryPlace {
-    /// Whose record it is.
-    pub at: AttemptRef,
-    /// Its epoch.
-    pub epoch: u32,
 }
 
 /// Sweeps, jobs, attempts, epoch records and workers, in SQLite or Postgres.
@@ -253,53 +231,16 @@ pub trait Store: Send + Sync + 'static {
     /// What a person watching sees.
     async fn progress(&self, sweep: SweepId) -> Result<Progress, StoreError>;
 
-    /// Rows of the view `runs`; fewer than asked for at the end, or where they fill a page.
-    async fn runs(&self, query: RunQuery) -> Result<Vec<Run>, StoreError>;
-
-    /// Rows of the view `runs` of at most `limit` jobs after `after`, by job: page by page it costs
-    /// the same, however many there are.
-    async fn runs_after(&self, sweep: SweepId, after: Option<JobId>, limit: u32) -> Result<Vec<Run>, StoreError>;
-
-    /// Records of the accepted (or current) attempts, by job and epoch: those after `after`, of its
-    /// job and of at most `jobs` jobs behind it. A job of many records comes in several pages; the
-    /// empty page is the last one.
-    async fn history(
-        &self,
-        sweep: SweepId,
-        after: Option<HistoryPlace>,
-        jobs: u32,
-    ) -> Result<Vec<(AttemptRef, Vec<EpochRecord>)>, StoreError>;
-
-    /// All attempts of at most `limit` jobs after `after`, by job and attempt.
-    async fn attempts(&self, sweep: SweepId, after: Option<JobId>, limit: u32) -> Result<Vec<AttemptRow>, StoreError>;
-
-    /// Confusion matrices of at most `limit` jobs after `after`, by job.
-    async fn confusions(
-        &self,
-        sweep: SweepId,
-        after: Option<JobId>,
-        limit: u32,
-    ) -> Result<Vec<(JobId, Confusion)>, StoreError>;
-
-    /// At most `limit` configurations with an ended run whose first job comes after `after`, by
-    /// first job.
-    async fn config_stats(
-        &self,
-        sweep: SweepId,
-        after: Option<JobId>,
-        limit: u32,
-    ) -> Result<Vec<ConfigStats>, StoreError>;
-
-    /// How much each hyperparameter matters, as last worked out; of an ended sweep, and of any in a
-    /// store opened read-only, worked out from all ended runs first. `None` while there is nothing
-    /// to compare.
-    async fn importance(&self, sweep: SweepId) -> Result<Option<Importances>, StoreError>;
-
     /// Works out the importance of sweeps where runs have ended since the last time: 10 s after it,
     /// and ten times as long as that took, or at once when the sweep has ended. Says of how many
     /// sweeps. No transaction of any other method waits for it, and of several coordinators one
     /// does it.
     async fn weigh_due(&self, now: Option<Timestamp>) -> Result<u32, StoreError>;
+
+    /// Works out the importance of ended sweeps that does not count all of their runs yet, so that
+    /// whoever reads the view `importance` next finds all runs in it. Says whether nothing is left:
+    /// a store opened read-only works out nothing.
+    async fn settle_importance(&self, now: Option<Timestamp>) -> Result<bool, StoreError>;
 
     /// Statistics of runs that ended before there were any: one step of at most `limit` jobs (at
     /// least 1), each a transaction, so that it goes on where it stopped. Says whether anything may

@@ -12,7 +12,6 @@ mod grant;
 pub mod lock;
 mod made;
 mod migrations;
-pub(crate) mod pages;
 pub(crate) mod paths;
 pub mod postgres;
 pub mod query;
@@ -23,7 +22,7 @@ mod starts;
 mod url;
 mod way;
 
-pub use contract::{AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, SweepCommand};
+pub use contract::{AcquireRequest, Acquired, JobReport, Store, SweepCommand};
 pub use error::{OpenError, StoreError};
 pub(crate) use made::until_made;
 pub use url::StoreUrl;

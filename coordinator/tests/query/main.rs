@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod hostile;
+mod importance;
+mod own_statements;
 mod own_store;
 mod readers;
 #[path = "../sql_support/mod.rs"]

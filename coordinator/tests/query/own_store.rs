@@ -26,6 +26,7 @@ on_both!(
     whatever_could_write_is_refused,
     more_or_less_than_one_statement_is_refused,
     an_error_tells_where,
+    a_wrong_name_is_answered_with_the_nearest_ones,
     reading_goes_on_while_a_coordinator_writes,
     reading_needs_no_coordinator,
     a_million_rows_of_work_are_done_in_one_statement,
@@ -169,6 +170,29 @@ async fn an_error_tells_where(filled: Filled) {
             assert!(position.is_some());
         }
         other => panic!("{other:?}"),
+    }
+}
+
+async fn a_wrong_name_is_answered_with_the_nearest_ones(filled: Filled) {
+    for (sql, hint) in [
+        ("SELECT optimzer FROM runs", "; did you mean optimizer?"),
+        ("SELECT r.optimzer FROM runs AS r JOIN history AS h ON h.job = r.job", "; did you mean optimizer?"),
+        ("SELECT job FROM runs ORDER BY objectve", "; did you mean objective?"),
+        ("SELECT val_accuracy FROM runs", "val_accuracy is a column of history"),
+        ("SELECT accuracy FROM runs", "; did you mean best_val_accuracy, final_accuracy or final_val_accuracy?"),
+        ("SELECT zzz FROM importance", "; importance has the columns sweep, sweep_id, kind, "),
+        ("SELECT * FROM rnus", "; did you mean runs? the views are runs, "),
+        ("SELECT job FROM main.histroy", "; did you mean history? "),
+        ("SELECT * FROM zzz", "; the views are runs, "),
+    ] {
+        let schema = if matches!(filled.url, StoreUrl::Sqlite(_)) { "main." } else { "public." };
+        match query(&filled.url, &sql.replace("main.", schema)).await {
+            Err(error @ QueryError::Sql { .. }) => {
+                let text = error.to_string();
+                assert!(text.contains(hint), "{sql}: {text}");
+            }
+            other => panic!("{sql}: {other:?}"),
+        }
     }
 }
 

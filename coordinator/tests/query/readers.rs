@@ -31,7 +31,7 @@ async fn database() -> (String, StoreUrl) {
 }
 
 /// A coordinator whose own role may make no roles.
-async fn bench_without_rights(reader: Option<String>) -> (Bench, String) {
+pub(crate) async fn bench_without_rights(reader: Option<String>) -> (Bench, String) {
     let (url, admin) = database().await;
     let role = format!("plain_{}", uuid::Uuid::now_v7().simple());
     change(&admin, &format!("CREATE ROLE {role} LOGIN PASSWORD 'word'; GRANT ALL ON SCHEMA public TO {role}")).await;

@@ -42,6 +42,7 @@ on_both!(
     a_query_cannot_write,
     a_cell_and_a_column_have_types,
     parameters_are_numbered_and_counted,
+    a_wrong_name_is_answered_with_the_nearest_ones,
     a_bound_that_is_met_is_named,
     a_client_that_goes_away_ends_its_statement,
     so_many_statements_run_at_once,
@@ -187,6 +188,19 @@ async fn parameters_are_numbered_and_counted(bench: Bench) {
     }
     let status = ask(&clients, with("SELECT 1", vec![None])).await.unwrap_err();
     assert!(status.message().contains("expects 0 values"), "{status}");
+}
+
+async fn a_wrong_name_is_answered_with_the_nearest_ones(bench: Bench) {
+    let clients = bench.clients();
+    for (sql, hint) in [
+        ("SELECT optimzer FROM runs", "did you mean optimizer?"),
+        ("SELECT val_accuracy FROM runs", "val_accuracy is a column of history"),
+        ("SELECT * FROM rnus", "did you mean runs?"),
+    ] {
+        let status = ask(&clients, question(sql)).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{sql}: {status}");
+        assert!(status.message().contains(hint), "{sql}: {status}");
+    }
 }
 
 async fn a_bound_that_is_met_is_named(bench: Bench) {

@@ -15,7 +15,7 @@ use besom_proto::v1::artifact_service_client::ArtifactServiceClient;
 use besom_proto::v1::query_service_client::QueryServiceClient;
 use besom_proto::v1::sweep_service_client::SweepServiceClient;
 use besom_proto::v1::worker_service_client::WorkerServiceClient;
-use besom_sweep::TRAINER_VERSION;
+use besom_sweep::{Cell, TRAINER_VERSION};
 use sha2::{Digest, Sha256};
 use tonic::transport::Channel;
 use uuid::Uuid;
@@ -170,6 +170,30 @@ pub(crate) fn grid(jobs: u32) -> String {
          {{source: 'builtin:sketches'}}\n",
         rates.join(", ")
     )
+}
+
+/// The rows of a result.
+#[allow(dead_code, reason = "the tests of statements have another form of it")]
+pub(crate) async fn rows(clients: &Clients, statement: &str) -> Vec<Vec<Cell>> {
+    let request = v1::QueryRequest { statement: statement.to_owned(), ..v1::QueryRequest::default() };
+    let mut batches = clients.queries.clone().query(request).await.unwrap().into_inner();
+    let mut rows = Vec::new();
+    while let Some(batch) = batches.message().await.unwrap() {
+        rows.extend(batch.rows.into_iter().map(|row| row.cells.into_iter().map(cell).collect()));
+    }
+    rows
+}
+
+fn cell(cell: v1::Cell) -> Cell {
+    use v1::cell::Value;
+    match cell.value {
+        None => Cell::Null,
+        Some(Value::Integer(value)) => Cell::Integer(value),
+        Some(Value::Float(value)) => Cell::Float(value),
+        Some(Value::Text(value)) => Cell::Text(value),
+        Some(Value::Boolean(value)) => Cell::Boolean(value),
+        Some(Value::Bytes(value)) => Cell::Bytes(value),
+    }
 }
 
 pub(crate) fn named(sweep: &str) -> v1::SweepRef {

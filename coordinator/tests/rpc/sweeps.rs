@@ -1,14 +1,14 @@
 //! Making, following and steering sweeps.
 
-use std::collections::HashSet;
-
+use besom_coordinator::store::{StoreUrl, query::query};
 use besom_coordinator::{Coordinator, CoordinatorConfig};
 use besom_proto::v1;
+use besom_sweep::Cell;
 use besom_testkit::eventually;
 use tokio_stream::StreamExt;
 use tonic::Code;
 
-use crate::support::{Bench, Clients, LIMIT, grid, named, record, sqlite, success};
+use crate::support::{Bench, Clients, LIMIT, grid, named, record, rows, sqlite, success};
 
 #[tokio::test]
 async fn a_plan_writes_nothing() {
@@ -168,7 +168,7 @@ async fn what_cannot_be_a_sweep_is_refused_before_anything_is_written() {
 
 #[tokio::test]
 async fn one_row_per_point_although_the_first_coordinator_stops_before_all_jobs_are_created() {
-    let (opened, _dir) = sqlite().await;
+    let (opened, dir) = sqlite().await;
     // Without an expander only the first batch is written.
     let stopped = Coordinator::read_only(opened.store.clone(), opened.artifacts.clone(), None);
     let mut clients = Clients::of(&stopped.connector());
@@ -185,28 +185,9 @@ async fn one_row_per_point_although_the_first_coordinator_stops_before_all_jobs_
     let mut clients = Clients::of(&one.connector());
     eventually("all jobs created", LIMIT, async || clients.sweep("large").await.jobs_created == 12_000).await;
 
-    let mut rates = HashSet::new();
-    let mut request = v1::ListRunsRequest { sweep: "large".to_owned(), ..v1::ListRunsRequest::default() };
-    loop {
-        let page = clients.sweeps.list_runs(request.clone()).await.unwrap().into_inner();
-        assert_eq!(page.more, request.offset + 1_000 < 12_000);
-        request.offset += page.runs.len() as u64;
-        rates.extend(page.runs.iter().map(|run| run.learning_rate.to_bits()));
-        if !page.more {
-            break;
-        }
-    }
-    assert_eq!((request.offset, rates.len()), (12_000, 12_000));
-
-    let mut stream = async |after| {
-        let request = v1::StreamRunsRequest { sweep: "large".to_owned(), after };
-        let batches = clients.sweeps.stream_runs(request).await.unwrap().into_inner();
-        batches.map(|batch| batch.unwrap().runs).collect::<Vec<_>>().await.concat()
-    };
-    let all = stream(0).await;
-    assert_eq!(all.len(), 12_000);
-    assert!(all.is_sorted_by(|a, b| a.job < b.job), "by job");
-    assert_eq!(stream(all[11_989].job).await, all[11_990..], "those after a job");
+    let sql = "SELECT count(*), count(DISTINCT learning_rate) FROM runs WHERE sweep = 'large'";
+    let counted = query(&StoreUrl::Sqlite(dir.path().join("besom.db")), sql).await.unwrap().rows;
+    assert_eq!(counted, [[Cell::Integer(12_000), Cell::Integer(12_000)]]);
 }
 
 #[tokio::test]
@@ -225,16 +206,16 @@ async fn a_watch_ends_when_the_sweep_does() {
     let last = rest.into_iter().next_back().unwrap().unwrap();
     assert_eq!(last.sweep.unwrap().state(), v1::SweepState::Completed);
     assert_eq!((last.epochs_done, last.epochs_total), (2, 2));
-    assert_eq!(last.best.unwrap().final_val_accuracy, Some(0.5));
+    assert_eq!(last.best.unwrap().objective, 0.5);
 }
 
 #[tokio::test]
-async fn what_workers_reported_comes_back_in_streams() {
+async fn what_workers_reported_is_read_in_sql() {
     let bench = Bench::new().await;
     let mut clients = bench.clients();
     clients.submit("grid", 3).await;
-    let before = clients.sweeps.get_importance(named("grid")).await.unwrap().into_inner();
-    assert_eq!(before, v1::ImportanceResponse::default());
+    let importance = "SELECT parameter, second_parameter, value, cells, cells_total FROM importance";
+    assert!(rows(&clients, importance).await.is_empty());
     let worker = clients.register().await;
     let mut attempts = Vec::new();
     for _ in 0..2 {
@@ -242,63 +223,49 @@ async fn what_workers_reported_comes_back_in_streams() {
         clients.complete(worker, success(attempt)).await;
         attempts.push(attempt);
     }
-    let history = clients.sweeps.stream_history(named("grid")).await.unwrap().into_inner();
-    let history: Vec<_> = history.map(|batch| batch.unwrap().jobs).collect::<Vec<_>>().await.concat();
-    let expected = attempts.iter().map(|at| v1::JobEpochs {
-        job: at.job,
-        attempt: at.attempt,
-        epochs: vec![record(1), record(2)],
-    });
-    assert_eq!(history, expected.collect::<Vec<_>>());
+    let [first, second] = [0, 1].map(|n: usize| integer(attempts[n].job));
+    let history =
+        "SELECT job, epoch, loss, val_accuracy, seconds FROM history WHERE sweep = 'grid' ORDER BY job, epoch";
+    let record = |job: &Cell, epoch: i64| {
+        let told = record(epoch as u32);
+        let [loss, accuracy] = [told.loss, told.val_accuracy].map(|value| Cell::Float(value.unwrap()));
+        vec![job.clone(), integer(epoch), loss, accuracy, Cell::Float(told.seconds)]
+    };
+    let expected = [record(&first, 1), record(&first, 2), record(&second, 1), record(&second, 2)];
+    assert_eq!(rows(&clients, history).await, expected);
+    let outcomes = "SELECT job, outcome FROM attempts WHERE sweep = 'grid' ORDER BY job, attempt";
+    let succeeded = || Cell::Text("succeeded".to_owned());
+    assert_eq!(rows(&clients, outcomes).await, [[first.clone(), succeeded()], [second.clone(), succeeded()]]);
+    let pairs = "SELECT job, count(*) FROM confusion WHERE sweep = 'grid' GROUP BY job ORDER BY job";
+    assert_eq!(rows(&clients, pairs).await, [[first.clone(), integer(3)], [second, integer(3)]]);
 
-    let rows = clients.sweeps.stream_attempts(named("grid")).await.unwrap().into_inner();
-    let rows: Vec<_> = rows.map(|batch| batch.unwrap().attempts).collect::<Vec<_>>().await.concat();
-    let outcomes: Vec<_> = rows.iter().map(|row| (row.job, row.outcome.as_deref())).collect();
-    assert_eq!(outcomes, attempts.iter().map(|at| (at.job, Some("succeeded"))).collect::<Vec<_>>());
+    let configs = "SELECT job, n, diverged, failed, mean_seconds, mean, final_val_accuracy_mean, length(config_hash),
+                          learning_rate
+                   FROM config_stats WHERE sweep = 'grid' ORDER BY job LIMIT 1";
+    let [half, rate] = [0.5, 0.00001].map(Cell::Float);
+    let expected = [first, integer(1), integer(0), integer(0), Cell::Float(1.5), half.clone(), half, integer(64), rate];
+    assert_eq!(rows(&clients, configs).await, [expected]);
 
-    let matrices = clients.sweeps.stream_confusion(named("grid")).await.unwrap().into_inner();
-    let jobs: Vec<_> = matrices.map(|matrix| matrix.unwrap().job).collect().await;
-    assert_eq!(jobs, attempts.iter().map(|at| at.job).collect::<Vec<_>>());
-
-    let configs = clients.sweeps.stream_config_stats(named("grid")).await.unwrap().into_inner();
-    let configs: Vec<_> = configs.map(|batch| batch.unwrap().configs).collect::<Vec<_>>().await.concat();
-    assert_eq!(
-        configs.iter().map(|config| config.job).collect::<Vec<_>>(),
-        attempts.iter().map(|at| at.job).collect::<Vec<_>>()
-    );
-    let first = &configs[0];
-    let expected = v1::Estimate { mean: 0.5, ..v1::Estimate::default() };
-    assert_eq!((first.n, first.diverged, first.failed, first.mean_seconds), (1, 0, 0, Some(1.5)));
-    assert_eq!((&first.final_val_accuracy, &first.best_val_accuracy), (&Some(expected), &Some(expected)));
-    assert_eq!((first.objective_mean, first.config_hash.len()), (Some(0.5), 64));
-    let params: serde_json::Value = serde_json::from_str(&first.params).unwrap();
-    assert_eq!(params["learning_rate"], 0.00001);
-
+    // Right after the last run, whoever asks for it finds importance that counts all runs.
     let last = clients.acquire_one(worker).await;
     clients.complete(worker, success(last)).await;
-    let after = clients.sweeps.get_importance(named("grid")).await.unwrap().into_inner();
-    assert_eq!(after.kind(), v1::ImportanceKind::VarianceShare);
-    assert!(after.computed_at.ends_with('Z'), "{after:?}");
     // All three cells are equal: there is no variance to share out.
-    let rate =
-        v1::Importance { parameter: "learning_rate".to_owned(), second: None, value: 0.0, cells: 3, cells_total: 3 };
-    assert_eq!(after.importances, [rate]);
+    let rate = [Cell::Text("learning_rate".to_owned()), Cell::Null, Cell::Float(0.0), integer(3), integer(3)];
+    assert_eq!(rows(&clients, importance).await, [rate]);
+}
+
+fn integer(value: i64) -> Cell {
+    Cell::Integer(value)
 }
 
 #[tokio::test]
 async fn an_unknown_sweep_is_not_found_in_every_call() {
     let bench = Bench::new().await;
     let mut clients = bench.clients();
-    let runs = v1::ListRunsRequest { sweep: "x".to_owned(), ..v1::ListRunsRequest::default() };
     let errors = [
         clients.sweeps.get_sweep(named("x")).await.unwrap_err(),
         clients.sweeps.pause_sweep(named("x")).await.unwrap_err(),
         clients.sweeps.watch_sweep(named("x")).await.unwrap_err(),
-        clients.sweeps.stream_history(named("x")).await.unwrap_err(),
-        clients.sweeps.stream_config_stats(named("x")).await.unwrap_err(),
-        clients.sweeps.get_importance(named("x")).await.unwrap_err(),
-        clients.sweeps.list_runs(runs).await.unwrap_err(),
-        clients.sweeps.stream_runs(v1::StreamRunsRequest { sweep: "x".to_owned(), after: 0 }).await.unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.code(), Code::NotFound, "{}", error.message());

@@ -7,13 +7,10 @@ use std::{
 };
 
 use besom_coordinator::domain::{
-    AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord, Importances, JobId,
-    Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Removal, Retried, RetryPolicy, Run, Session, Settled, Sweep,
-    SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
+    Completion, Digest, Directive, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Removal, Retried,
+    RetryPolicy, Session, Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
 };
-use besom_coordinator::store::{
-    AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, StoreError, SweepCommand,
-};
+use besom_coordinator::store::{AcquireRequest, Acquired, JobReport, Store, StoreError, SweepCommand};
 use besom_coordinator::{Coordinator, CoordinatorConfig};
 use besom_proto::v1;
 use besom_testkit::eventually;
@@ -54,7 +51,6 @@ macro_rules! passed_on {
 }
 
 type Now = Option<Timestamp>;
-type After = Option<JobId>;
 
 passed_on! {
     fn create_sweep(sweep: NewSweep, now: Now) -> (Sweep, bool);
@@ -62,7 +58,7 @@ passed_on! {
     fn list_sweeps() -> Vec<Sweep>;
     fn unexpanded_sweeps() -> Vec<Sweep>;
     fn command_sweep(sweep: SweepId, command: SweepCommand, now: Now) -> Sweep;
-    fn retry_sweep(sweep: SweepId, job: After, now: Now) -> Retried;
+    fn retry_sweep(sweep: SweepId, job: Option<JobId>, now: Now) -> Retried;
     fn removal(sweep: SweepId) -> Removal;
     fn remove_sweep(sweep: SweepId) -> ();
     fn left_of(sweep: SweepId) -> Option<u64>;
@@ -76,14 +72,8 @@ passed_on! {
     fn complete(session: Session, completion: Completion, policy: RetryPolicy, now: Now) -> WriteResult;
     fn release(session: Session, leases: Vec<Lease>, leaving: bool, now: Now) -> Vec<WriteResult>;
     fn expire(policy: RetryPolicy, limit: u32, now: Now) -> Vec<Settled>;
-    fn runs(query: RunQuery) -> Vec<Run>;
-    fn runs_after(sweep: SweepId, after: After, limit: u32) -> Vec<Run>;
-    fn history(sweep: SweepId, after: Option<HistoryPlace>, limit: u32) -> Vec<(AttemptRef, Vec<EpochRecord>)>;
-    fn attempts(sweep: SweepId, after: After, limit: u32) -> Vec<AttemptRow>;
-    fn confusions(sweep: SweepId, after: After, limit: u32) -> Vec<(JobId, Confusion)>;
-    fn config_stats(sweep: SweepId, after: After, limit: u32) -> Vec<ConfigStats>;
-    fn importance(sweep: SweepId) -> Option<Importances>;
     fn weigh_due(now: Now) -> u32;
+    fn settle_importance(now: Now) -> bool;
     fn catch_up(limit: u32) -> bool;
     fn note_seen(workers: Vec<(WorkerId, Duration)>) -> ();
     fn forget_workers(now: Now) -> u64;

@@ -27,8 +27,7 @@ pub(crate) fn asking_as(filled: &Filled, rights: Rights) -> Asking {
     let queries = Some(Arc::new(Queries::new(&filled.url, rights)));
     let config = CoordinatorConfig { queries, ..CoordinatorConfig::default() };
     let coordinator = Coordinator::start(filled.opened.store.clone(), filled.opened.artifacts.clone(), config).unwrap();
-    let client = QueryServiceClient::new(coordinator.connector().channel());
-    Asking { coordinator, client }
+    Asking::of(coordinator)
 }
 
 /// A question without values and with the coordinator's bounds.
@@ -36,24 +35,34 @@ pub(crate) fn question(sql: &str) -> v1::QueryRequest {
     v1::QueryRequest { statement: sql.to_owned(), ..v1::QueryRequest::default() }
 }
 
+/// The same with the values of `$1`, `$2`, ...
+pub(crate) fn question_with(sql: &str, values: Vec<Cell>) -> v1::QueryRequest {
+    use v1::cell::Value;
+    let parameters = values.into_iter().map(|value| v1::Cell {
+        value: match value {
+            Cell::Null => None,
+            Cell::Integer(value) => Some(Value::Integer(value)),
+            Cell::Float(value) => Some(Value::Float(value)),
+            Cell::Text(value) => Some(Value::Text(value)),
+            Cell::Boolean(value) => Some(Value::Boolean(value)),
+            Cell::Bytes(value) => Some(Value::Bytes(value)),
+        },
+    });
+    v1::QueryRequest { parameters: parameters.collect(), ..question(sql) }
+}
+
 impl Asking {
+    pub(crate) fn of(coordinator: Coordinator) -> Self {
+        let client = QueryServiceClient::new(coordinator.connector().channel());
+        Self { coordinator, client }
+    }
+
     pub(crate) async fn ask(&self, sql: &str) -> Result<Table, Status> {
         self.request(question(sql)).await
     }
 
     pub(crate) async fn ask_with(&self, sql: &str, values: Vec<Cell>) -> Result<Table, Status> {
-        use v1::cell::Value;
-        let parameters = values.into_iter().map(|value| v1::Cell {
-            value: match value {
-                Cell::Null => None,
-                Cell::Integer(value) => Some(Value::Integer(value)),
-                Cell::Float(value) => Some(Value::Float(value)),
-                Cell::Text(value) => Some(Value::Text(value)),
-                Cell::Boolean(value) => Some(Value::Boolean(value)),
-                Cell::Bytes(value) => Some(Value::Bytes(value)),
-            },
-        });
-        self.request(v1::QueryRequest { parameters: parameters.collect(), ..question(sql) }).await
+        self.request(question_with(sql, values)).await
     }
 
     pub(crate) async fn request(&self, request: v1::QueryRequest) -> Result<Table, Status> {

@@ -134,7 +134,7 @@ fn sweep(jobs: usize) -> NewSweep {
         dataset_source: "builtin:sketches".to_owned(),
         dataset_sha256: String::new(),
         swept: ["optimizer", "batch_size", "learning_rate"].map(str::to_owned).to_vec(),
-        jobs_total: jobs as u64,
+        jobs_total: Some(jobs as u64),
         trainer: "mlp".to_owned(),
         trainer_version: 1,
         classes: Some(3),

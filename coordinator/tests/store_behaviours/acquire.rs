@@ -216,8 +216,7 @@ pub(crate) async fn attempt_numbers_never_go_back(bench: Bench) {
             _ => drop(bench.store.release(worker, vec![job], false, at(now)).await.unwrap()),
         }
     }
-    let numbers: Vec<u32> =
-        bench.store.attempts(sweep.id, None, 9).await.unwrap().iter().map(|row| row.at.attempt).collect();
+    let numbers: Vec<u32> = bench.attempts(sweep.id).await.iter().map(|row| row.at.attempt).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
     assert_eq!(bench.runs(sweep.id).await[0].attempts, 6);
     assert_eq!(bench.store.find_sweep("s").await.unwrap().state, SweepState::Active);

@@ -136,7 +136,7 @@ pub(crate) async fn records_follow_one_another_up_to_the_jobs_epochs(bench: Benc
         let answer = send(vec![record(far, 0.5)]).await;
         assert!(matches!(&answer, Directive::Refused(problem) if problem.contains(&far.to_string())), "{answer:?}");
     }
-    assert_eq!(bench.store.history(sweep.id, None, 9).await.unwrap(), []);
+    assert_eq!(bench.history(sweep.id).await, []);
     assert_eq!(send(vec![record(1, 0.1), record(2, 0.2)]).await, Directive::Continue);
     // A repetition is the same; another number is not, wherever it stands.
     assert_eq!(send(vec![record(1, 0.1), record(2, 0.2)]).await, Directive::Continue);
@@ -155,9 +155,9 @@ pub(crate) async fn records_follow_one_another_up_to_the_jobs_epochs(bench: Benc
             assert_invalid_state(bench.store.complete(done, RetryPolicy::default(), at(3.0)).await, words);
         }
     }
-    assert_eq!(bench.store.history(sweep.id, None, 9).await.unwrap(), [(job, whole[..2].to_vec())]);
+    assert_eq!(bench.history(sweep.id).await, [(job, whole[..2].to_vec())]);
     assert_eq!(bench.complete(succeeded(job, whole[1..].to_vec()), at(4.0)).await, WriteResult::Accepted);
-    assert_eq!(bench.store.history(sweep.id, None, 9).await.unwrap(), [(job, whole)]);
+    assert_eq!(bench.history(sweep.id).await, [(job, whole)]);
 }
 
 pub(crate) async fn an_outcome_is_borne_out_by_its_records(bench: Bench) {
@@ -199,7 +199,7 @@ pub(crate) async fn a_confusion_matrix_has_the_datasets_classes(bench: Bench) {
     let answer = bench.store.complete(done(255), RetryPolicy::default(), at(2.0)).await;
     assert_invalid_state(answer, "the dataset's 2 classes");
     assert_eq!(bench.complete(done(2), at(3.0)).await, WriteResult::Accepted);
-    assert_eq!(bench.store.confusions(sweep.id, None, 9).await.unwrap().len(), 1);
+    assert_eq!(bench.confusions(sweep.id).await.len(), 1);
 }
 
 pub(crate) async fn a_worker_holds_no_more_jobs_than_it_registered_slots(bench: Bench) {

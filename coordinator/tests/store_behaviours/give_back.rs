@@ -19,7 +19,7 @@ pub(crate) async fn a_released_job_costs_nothing(bench: Bench) {
         bench.query("SELECT failures, lost_attempts, attempt, state FROM jobs").await,
         [["0", "0", "20", "queued"]]
     );
-    let attempts = bench.store.attempts(sweep.id, None, 9).await.unwrap();
+    let attempts = bench.attempts(sweep.id).await;
     assert_eq!(attempts.len(), 20);
     assert!(attempts.iter().all(|row| row.outcome == Some(AttemptOutcome::Released)), "{attempts:?}");
 }
@@ -72,9 +72,8 @@ pub(crate) async fn a_job_whose_dataset_is_missing_costs_nothing_and_its_sweep_w
         bench.query("SELECT failures, lost_attempts, hindrances, state, hindrance FROM jobs ORDER BY id LIMIT 1").await,
         [["0", "0", "12", "queued", "artifact"]]
     );
-    let attempts = bench.store.attempts(sweep.id, None, 99).await.unwrap();
-    let given_back =
-        |row: &&_| matches!(row, besom_coordinator::domain::AttemptRow { outcome: Some(AttemptOutcome::Released), .. });
+    let attempts = bench.attempts(sweep.id).await;
+    let given_back = |row: &&crate::store_support::views::Attempt| row.outcome == Some(AttemptOutcome::Released);
     assert_eq!(attempts.iter().filter(given_back).count(), 12);
     assert_eq!(attempts[0].error.as_deref(), Some(MISSING));
     assert_eq!(bench.runs(sweep.id).await[0].error.as_deref(), Some(MISSING));
@@ -183,7 +182,7 @@ pub(crate) async fn a_lost_lease_returns_its_job_at_once_the_first_time(bench: B
     assert!(bench.store.expire(RetryPolicy::default(), 9, at(30.0)).await.unwrap().is_empty());
     let again = bench.acquire(alive, 1, at(30.0)).await.remove(0).at;
     assert_eq!((again.job, again.attempt), (lost.job, 2));
-    let attempts = bench.store.attempts(sweep.id, None, 9).await.unwrap();
+    let attempts = bench.attempts(sweep.id).await;
     assert_eq!((attempts[0].outcome, attempts[0].ended_at), (Some(AttemptOutcome::Lost), at(30.0)));
     assert!(attempts[0].error.as_deref().unwrap().contains("worker dead"), "{attempts:?}");
 }
@@ -208,7 +207,7 @@ pub(crate) async fn a_lost_job_names_its_worker_and_its_last_sign_of_life(bench:
     bench.acquire(worker, 1, at(60.0)).await;
     noted(95.0).await;
     bench.store.expire(RetryPolicy::default(), 9, at(100.0)).await.unwrap();
-    let attempts = bench.store.attempts(sweep.id, None, 9).await.unwrap();
+    let attempts = bench.attempts(sweep.id).await;
     let error = attempts[1].error.as_deref().unwrap();
     assert!(error.starts_with("lost: worker w still called at 2026-11-23T17:31:35.000000Z, but"), "{error}");
 }
@@ -277,5 +276,5 @@ pub(crate) async fn two_reapers_settle_each_lease_once(bench: Bench) {
     let rest = bench.store.expire(RetryPolicy::default(), 100, at(30.0)).await.unwrap();
     assert_eq!(settled.len() + rest.len(), 40);
     assert_eq!(bench.query("SELECT max(lost_attempts), min(lost_attempts) FROM jobs").await, [["1", "1"]]);
-    assert_eq!(bench.store.attempts(sweep.id, None, 100).await.unwrap().len(), 40);
+    assert_eq!(bench.attempts(sweep.id).await.len(), 40);
 }

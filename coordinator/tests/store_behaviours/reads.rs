@@ -1,13 +1,13 @@
 use besom_coordinator::{
-    domain::{Completion, JobOutcome, JobState, NewWorker, RetryPolicy, SweepId},
-    store::{HistoryPlace, RunQuery, StoreError, SweepCommand},
+    domain::{BestRun, Completion, JobId, JobOutcome, NewWorker, RetryPolicy, SweepId},
+    store::{StoreError, SweepCommand},
 };
 
 use crate::store_support::{
     Bench, assert_invalid_state, at, completion, new_sweep, new_worker, record, reported, request, succeeded,
 };
 
-pub(crate) async fn runs_come_by_score_then_by_job_and_those_without_one_last(bench: Bench) {
+pub(crate) async fn the_best_runs_come_by_score_then_by_job(bench: Bench) {
     let sweep = bench.sweep("s", 6).await;
     let worker = bench.worker("w").await;
     let jobs = bench.acquire(worker, 5, at(1.0)).await;
@@ -17,64 +17,40 @@ pub(crate) async fn runs_come_by_score_then_by_job_and_those_without_one_last(be
     bench.complete(completion(jobs[0].at, JobOutcome::Diverged, vec![record(1, 0.99)]), at(2.0)).await;
     let first = jobs[0].at.job.0;
     let order: Vec<i64> = bench.leaders(sweep.id).await.iter().map(|run| run.job.0 - first).collect();
-    assert_eq!(order, [2, 1, 3, 0, 4, 5]);
+    assert_eq!(order, [2, 1, 3], "a run without a score is not among them");
     let order: Vec<i64> = bench.runs(sweep.id).await.iter().map(|run| run.job.0 - first).collect();
     assert_eq!(order, [0, 1, 2, 3, 4, 5]);
-}
-
-pub(crate) async fn runs_are_read_in_pages(bench: Bench) {
-    bench.sweep("other", 3).await;
-    let sweep = bench.sweep("s", 5).await;
-    for best_first in [false, true] {
-        let mut jobs = Vec::new();
-        for page in 0..3 {
-            let query = RunQuery { sweep: sweep.id, best_first, limit: 2, offset: page * 2 };
-            jobs.extend(bench.store.runs(query).await.unwrap().iter().map(|run| run.job));
-        }
-        assert_eq!(jobs, bench.runs(sweep.id).await.iter().map(|run| run.job).collect::<Vec<_>>());
-    }
-    let beyond = RunQuery { sweep: sweep.id, best_first: true, limit: 9, offset: u64::MAX };
-    assert!(bench.store.runs(beyond).await.unwrap().is_empty());
 }
 
 pub(crate) async fn runs_are_read_after_a_job_and_only_those_of_the_sweep(bench: Bench) {
     let sweep = bench.sweep("s", 5).await;
     bench.sweep("other", 3).await;
-    let all = bench.runs(sweep.id).await;
-    let (mut after, mut found) = (None, Vec::new());
+    let all: Vec<_> = bench.runs(sweep.id).await.iter().map(|run| run.job).collect();
+    let (mut after, mut found) = (JobId(0), Vec::new());
     loop {
-        let page = bench.store.runs_after(sweep.id, after, 2).await.unwrap();
+        let page = format!("SELECT job FROM runs WHERE sweep = 's' AND job > {after} ORDER BY job LIMIT 2");
+        let page: Vec<JobId> = bench.rows(&page).await.iter().map(crate::store_support::views::Row::job).collect();
         let Some(last) = page.last() else { break };
-        after = Some(last.job);
+        after = *last;
         found.extend(page);
     }
     assert_eq!(found, all);
-    let before_third = Some(all[1].job);
-    assert_eq!(bench.store.runs_after(sweep.id, before_third, 1).await.unwrap(), all[2..3]);
 }
 
-pub(crate) async fn history_and_attempts_are_read_in_pages_of_jobs(bench: Bench) {
+pub(crate) async fn history_and_attempts_show_what_runs(bench: Bench) {
     let sweep = bench.sweep("s", 5).await;
     let worker = bench.worker("w").await;
     let jobs = bench.acquire(worker, 4, at(1.0)).await;
-    // The second has no record yet: the page must not end because of it.
+    // The second has no record yet.
+    let records = || vec![record(1, 0.1), record(2, 0.2)];
     for n in [0, 2, 3] {
-        bench.report(worker, vec![reported(jobs[n].at, vec![record(1, 0.1), record(2, 0.2)])], at(2.0)).await;
+        bench.report(worker, vec![reported(jobs[n].at, records())], at(2.0)).await;
     }
-    let mut pages = Vec::new();
-    let mut after = None;
-    loop {
-        let page = bench.store.history(sweep.id, after, 1).await.unwrap();
-        let Some((last, records)) = page.last() else { break };
-        assert_eq!(records.len(), 2);
-        after = Some(HistoryPlace { at: *last, epoch: 2 });
-        pages.push(*last);
-    }
-    assert_eq!(pages, [jobs[0].at, jobs[2].at, jobs[3].at]);
-    let rows = bench.store.attempts(sweep.id, Some(jobs[0].at.job), 2).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.at).collect::<Vec<_>>(), [jobs[1].at, jobs[2].at]);
-    assert_eq!((rows[0].worker.as_str(), rows[0].slot, rows[0].started_at), ("w", 1, at(1.0).unwrap()));
-    assert_eq!((rows[0].ended_at, rows[0].outcome, &rows[0].error), (None, None, &None));
+    assert_eq!(bench.history(sweep.id).await, [0, 2, 3].map(|n: usize| (jobs[n].at, records())));
+    let rows = bench.attempts(sweep.id).await;
+    assert_eq!(rows.iter().map(|row| row.at).collect::<Vec<_>>(), jobs.iter().map(|job| job.at).collect::<Vec<_>>());
+    assert_eq!((rows[1].worker.as_str(), rows[1].slot, rows[1].started_at), ("w", 1, at(1.0).unwrap()));
+    assert_eq!((rows[1].ended_at, rows[1].outcome, &rows[1].error), (None, None, &None));
 }
 
 pub(crate) async fn progress_counts_epochs_and_shows_who_trains_what(bench: Bench) {
@@ -91,7 +67,8 @@ pub(crate) async fn progress_counts_epochs_and_shows_who_trains_what(bench: Benc
     assert_eq!((progress.epochs_done, progress.epochs_total), (5 + 3, 20));
     assert_eq!(progress.epoch_seconds, 5.0 * 0.25);
     assert_eq!(progress.sweep, bench.store.find_sweep("s").await.unwrap());
-    assert_eq!(progress.best.unwrap().job, first[0].at.job);
+    let best = BestRun { job: first[0].at.job, objective: 0.2, params: crate::store_support::new_job(0).params };
+    assert_eq!(progress.best, Some(best));
     let running: Vec<_> = progress.running.iter().map(|job| (job.worker.as_str(), job.slot, job.at)).collect();
     assert_eq!(running, [("ann", 0, second[0].at), ("bob", 1, first[1].at)]);
     assert_eq!(progress.running[0].latest, None);
@@ -110,7 +87,7 @@ pub(crate) async fn records_of_a_lost_attempt_do_not_count(bench: Bench) {
     bench.store.expire(RetryPolicy::default(), 9, at(40.0)).await.unwrap();
     let progress = bench.store.progress(sweep.id).await.unwrap();
     assert_eq!((progress.epochs_done, progress.epoch_seconds), (0, 0.0));
-    assert!(bench.store.history(sweep.id, None, 9).await.unwrap().is_empty());
+    assert!(bench.history(sweep.id).await.is_empty());
     // They are kept all the same.
     assert_eq!(bench.query("SELECT count(*) FROM epochs WHERE attempt = 1").await, [["2"]]);
 }
@@ -153,10 +130,8 @@ pub(crate) async fn a_store_for_reading_reads_and_refuses_changes(bench: Bench) 
     assert_eq!(reader.list_sweeps().await.unwrap(), bench.store.list_sweeps().await.unwrap());
     // It sees what is written after it was opened.
     bench.train_one(worker, 0.6, at(2.0)).await;
-    let query = RunQuery { sweep: sweep.id, best_first: true, limit: 9, offset: 0 };
-    let runs = reader.runs(query).await.unwrap();
-    assert_eq!(runs, bench.leaders(sweep.id).await);
-    assert!(runs.iter().all(|run| run.state == JobState::Succeeded));
+    assert_eq!(reader.find_sweep("s").await.unwrap().counts.succeeded, 2);
+    assert_eq!(reader.progress(sweep.id).await.unwrap().best.unwrap().objective, 0.6);
     let words = "reading only";
     assert_invalid_state(reader.create_sweep(new_sweep("t", 1), None).await, words);
     assert_invalid_state(reader.add_jobs(sweep.id, 2, vec![]).await, words);
@@ -176,11 +151,11 @@ pub(crate) async fn every_read_of_an_empty_store_is_empty(bench: Bench) {
     assert!(bench.store.unexpanded_sweeps().await.unwrap().is_empty());
     assert!(bench.store.workers(false).await.unwrap().is_empty());
     assert!(bench.runs(SweepId(1)).await.is_empty());
-    assert!(bench.store.history(SweepId(1), None, 9).await.unwrap().is_empty());
-    assert!(bench.store.attempts(SweepId(1), None, 9).await.unwrap().is_empty());
-    assert!(bench.store.confusions(SweepId(1), None, 9).await.unwrap().is_empty());
-    assert!(bench.store.config_stats(SweepId(1), None, 9).await.unwrap().is_empty());
-    assert!(bench.store.importance(SweepId(1)).await.unwrap().is_none());
+    assert!(bench.history(SweepId(1)).await.is_empty());
+    assert!(bench.attempts(SweepId(1)).await.is_empty());
+    assert!(bench.confusions(SweepId(1)).await.is_empty());
+    assert!(bench.configs(SweepId(1)).await.is_empty());
+    assert!(bench.kept_importance(SweepId(1)).await.is_none() && bench.store.settle_importance(None).await.unwrap());
     assert!(!bench.store.catch_up(9).await.unwrap());
     for view in [
         "runs",

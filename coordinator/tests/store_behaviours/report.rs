@@ -25,7 +25,7 @@ pub(crate) async fn records_come_back_bit_for_bit(bench: Bench) {
         .collect();
     let reports = jobs.iter().zip(&records).map(|(job, record)| reported(job.at, vec![record.clone()])).collect();
     assert!(bench.report(worker, reports, at(1.0)).await.iter().all(|answer| *answer == Directive::Continue));
-    let history = bench.store.history(sweep.id, None, 10).await.unwrap();
+    let history = bench.history(sweep.id).await;
     let expected: Vec<_> = jobs.iter().zip(records).map(|(job, record)| (job.at, vec![record])).collect();
     assert_eq!(history, expected);
 }
@@ -41,7 +41,7 @@ pub(crate) async fn a_number_that_is_not_finite_is_stored_as_none(bench: Bench) 
         ..record(1, 0.5)
     };
     bench.report(worker, vec![reported(job, vec![wild])], at(1.0)).await;
-    let stored = bench.store.history(sweep.id, None, 10).await.unwrap().remove(0).1.remove(0);
+    let stored = bench.history(sweep.id).await.remove(0).1.remove(0);
     assert_eq!((stored.loss, stored.val_loss, stored.accuracy.is_some()), (None, None, true));
     assert_eq!(stored.metrics, [("finite".to_owned(), 1.0)].into());
 }
@@ -57,7 +57,7 @@ pub(crate) async fn a_record_that_is_there_is_left_as_it_is(bench: Bench) {
     let other = vec![record(1, 0.9), record(2, 0.6)];
     let answer = bench.report(worker, vec![reported(job, other)], at(3.0)).await;
     assert!(matches!(&answer[..], [Directive::Refused(problem)] if problem.contains("epoch 1")), "{answer:?}");
-    let history = bench.store.history(sweep.id, None, 10).await.unwrap();
+    let history = bench.history(sweep.id).await;
     assert_eq!(history, [(job, vec![record(1, 0.5), record(2, 0.6)])]);
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn answers_come_in_the_order_of_the_reports_and_a_stale_job_spo
     ];
     use Directive::{Continue, LeaseLost};
     assert_eq!(bench.report(worker, reports, at(2.0)).await, [Continue, LeaseLost, LeaseLost, LeaseLost, Continue]);
-    let history = bench.store.history(sweep.id, None, 10).await.unwrap();
+    let history = bench.history(sweep.id).await;
     let expected = [(jobs[0], vec![record(1, 0.1)]), (jobs[1], vec![record(1, 0.5)]), (jobs[2], vec![record(1, 0.3)])];
     assert_eq!(history, expected);
 }
@@ -117,9 +117,9 @@ pub(crate) async fn an_attempt_that_was_replaced_is_told_so(bench: Bench) {
     assert_eq!((new.job, new.attempt), (old.job, 2));
     let late = reported(old, vec![record(2, 0.2)]);
     assert_eq!(bench.report(slow, vec![late], at(33.0)).await, [Directive::LeaseLost]);
-    assert!(bench.store.history(sweep.id, None, 9).await.unwrap().is_empty(), "nothing of the current attempt");
+    assert!(bench.history(sweep.id).await.is_empty(), "nothing of the current attempt");
     bench.report(fast, vec![reported(new, vec![record(1, 0.3)])], at(34.0)).await;
-    assert_eq!(bench.store.history(sweep.id, None, 9).await.unwrap(), [(new, vec![record(1, 0.3)])]);
+    assert_eq!(bench.history(sweep.id).await, [(new, vec![record(1, 0.3)])]);
     assert_eq!(bench.complete(failed(old, "late", true), at(35.0)).await, WriteResult::LeaseLost);
 }
 
@@ -154,7 +154,7 @@ pub(crate) async fn an_attempt_that_is_reported_twice_at_once_spoils_no_other_re
     let answers = futures_util::future::join_all(calls).await;
     assert!(answers.iter().all(|answer| *answer == [Directive::Continue]), "{answers:?}");
     let records = vec![record(1, 0.5), record(2, 0.5)];
-    assert_eq!(bench.store.history(sweep.id, None, 9).await.unwrap(), [(again, records.clone()), (once, records)]);
+    assert_eq!(bench.history(sweep.id).await, [(again, records.clone()), (once, records)]);
 }
 
 /// Whoever writes a worker's row - it leaves, say, and waits for a sweep - keeps no renewal waiting.

@@ -92,7 +92,7 @@ pub(crate) async fn a_retried_job_has_all_its_attempts_again_and_the_next_number
     }
     assert_eq!(fail("last").await, 6);
     assert_eq!(bench.runs(sweep.id).await[0].state, JobState::Failed);
-    let attempts = bench.store.attempts(sweep.id, None, 9).await.unwrap();
+    let attempts = bench.attempts(sweep.id).await;
     let errors: Vec<_> = attempts.iter().map(|row| row.error.as_deref().unwrap()).collect();
     assert_eq!(errors, ["no", "no", "no", "again", "again", "last"], "the attempts of before stay");
 }
@@ -132,7 +132,7 @@ pub(crate) async fn a_cancelled_sweep_goes_on_where_it_was(bench: Bench) {
     bench.complete(succeeded(next, vec![record(1, 0.25)]), at(7.0)).await;
     let runs = bench.runs(sweep.id).await;
     assert_eq!((runs[1].state, runs[1].objective), (JobState::Succeeded, Some(0.25)));
-    let attempts = bench.store.attempts(sweep.id, None, 9).await.unwrap();
+    let attempts = bench.attempts(sweep.id).await;
     let outcomes: Vec<_> = attempts.iter().filter(|row| row.at.job == running.job).map(|row| row.outcome).collect();
     assert_eq!(outcomes, [Some(AttemptOutcome::Cancelled), Some(AttemptOutcome::Succeeded)]);
     bench.train_one(worker, 0.5, at(8.0)).await;
@@ -223,12 +223,12 @@ pub(crate) async fn statistics_are_those_of_the_end_that_followed_the_retry(benc
         bench.complete(done, at(2.0)).await;
     }
     let sums = async || {
-        let configs = bench.store.config_stats(sweep.id, None, 99).await.unwrap();
+        let configs = bench.configs(sweep.id).await;
         configs.iter().map(|config| (config.job.0, config.sums.n, config.sums.failed)).collect::<Vec<_>>()
     };
     assert_eq!(sums().await, [(1, 1, 2), (2, 3, 0), (3, 3, 0), (4, 0, 3)]);
     bench.store.weigh_due(at(20.0)).await.unwrap();
-    let before = bench.store.importance(sweep.id).await.unwrap().unwrap();
+    let before = bench.importance(sweep.id).await.unwrap();
     assert_eq!(before.importances[0].cells, 2, "of the grid a row is whole");
 
     // One of them first, then all that are left.
@@ -243,7 +243,7 @@ pub(crate) async fn statistics_are_those_of_the_end_that_followed_the_retry(benc
     assert_eq!(sums().await, [(1, 3, 0), (2, 3, 0), (3, 3, 0), (4, 3, 0)]);
     // As many runs have ended as before, and they are others.
     bench.store.weigh_due(at(33.0)).await.unwrap();
-    let after = bench.store.importance(sweep.id).await.unwrap().unwrap();
+    let after = bench.importance(sweep.id).await.unwrap();
     assert_eq!((after.importances[0].cells, Some(after.computed_at)), (4, at(33.0)));
     assert_eq!(bench.store.weigh_due(at(99.0)).await.unwrap(), 0, "it is worked out once");
 }

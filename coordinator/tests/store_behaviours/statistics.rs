@@ -1,6 +1,6 @@
 use besom_coordinator::domain::{
-    Completion, ConfigStats, Confusion, Estimate, ImportanceKind, JobId, JobOutcome, JobState, NewJob, NewSweep,
-    RetryPolicy, Spread, Sweep, SweepId, SweepState, Timestamp, WorkerId, WriteResult,
+    Completion, Confusion, Estimate, ImportanceKind, JobId, JobOutcome, JobState, NewJob, NewSweep, RetryPolicy,
+    Spread, Sweep, SweepState, Timestamp, WorkerId, WriteResult,
 };
 use besom_coordinator::store::SweepCommand;
 use serde_json::json;
@@ -44,10 +44,6 @@ pub(super) async fn grid(bench: &Bench, name: &str) -> Sweep {
     sweep(bench, name, GRID, jobs).await
 }
 
-async fn stats(bench: &Bench, sweep: SweepId) -> Vec<ConfigStats> {
-    bench.store.config_stats(sweep, None, 99).await.unwrap()
-}
-
 fn near(value: f64, expected: f64) -> bool {
     (value - expected).abs() < 1e-12
 }
@@ -65,13 +61,13 @@ fn assert_estimate(estimate: Option<Estimate>, mean: f64, spread: Option<(f64, f
 pub(crate) async fn a_configuration_is_summed_over_its_seeds(bench: Bench) {
     let sweep = grid(&bench, "s").await;
     let worker = bench.worker("w").await;
-    assert_eq!(stats(&bench, sweep.id).await, []);
+    assert_eq!(bench.configs(sweep.id).await, []);
     let jobs = bench.acquire(worker, 12, at(1.0)).await;
     // Job 1, 5 and 9 are the seeds of the first configuration. numpy and scipy say what is expected of them.
     for (index, accuracy) in [(0, 0.8123), (4, 0.8341)] {
         bench.complete(succeeded(jobs[index].at, vec![record(1, accuracy)]), at(2.0)).await;
     }
-    let [first] = &stats(&bench, sweep.id).await[..] else { panic!("one configuration") };
+    let [first] = &bench.configs(sweep.id).await[..] else { panic!("one configuration") };
     assert_eq!((first.job, first.sums.n, &first.config_hash), (jobs[0].at.job, 2, &hash(32, 0.01)));
     let last = succeeded(jobs[8].at, vec![record(1, 0.9239), record(2, 0.8239)]);
     bench.complete(Completion { seconds: 4.5, ..last }, at(2.5)).await;
@@ -82,7 +78,7 @@ pub(crate) async fn a_configuration_is_summed_over_its_seeds(bench: Bench) {
     // And one that only diverged.
     bench.complete(completion(jobs[2].at, JobOutcome::Diverged, vec![record(1, 0.1)]), at(3.0)).await;
 
-    let all = stats(&bench, sweep.id).await;
+    let all = bench.configs(sweep.id).await;
     assert_eq!(
         all.iter().map(|config| config.job).collect::<Vec<_>>(),
         [0, 1, 2].map(|index: usize| jobs[index].at.job)
@@ -90,20 +86,17 @@ pub(crate) async fn a_configuration_is_summed_over_its_seeds(bench: Bench) {
     let sums = &all[0].sums;
     assert_eq!((sums.n, sums.diverged, sums.failed, sums.mean_seconds), (3, 0, 0, Some(2.5)));
     let spread = (0.01090748978149109, 0.7963376266266, 0.8505290400400667);
-    assert_estimate(sums.final_val_accuracy, 0.8234333333333334, Some(spread));
+    assert_estimate(sums.last, 0.8234333333333334, Some(spread));
     let spread = (0.059152120277580385, 0.7098246539551378, 1.0037086793781955);
-    assert_estimate(sums.best_val_accuracy, 0.8567666666666667, Some(spread));
+    assert_estimate(sums.best, 0.8567666666666667, Some(spread));
     assert!(near(sums.objective.unwrap().mean, 0.8234333333333334));
     assert_eq!(all[0].params["batch_size"], 32);
     let sums = &all[1].sums;
     assert_eq!((sums.n, sums.diverged, sums.failed, sums.mean_seconds), (1, 1, 1, Some(1.5)));
-    assert_estimate(sums.final_val_accuracy, 0.5, None);
+    assert_estimate(sums.last, 0.5, None);
     let sums = &all[2].sums;
     assert_eq!((sums.n, sums.diverged, sums.failed), (0, 1, 0));
-    assert_eq!((sums.final_val_accuracy, sums.mean_seconds, sums.objective), (None, None, None));
-
-    assert_eq!(bench.store.config_stats(sweep.id, None, 1).await.unwrap(), all[..1]);
-    assert_eq!(bench.store.config_stats(sweep.id, Some(all[0].job), 9).await.unwrap(), all[1..]);
+    assert_eq!((sums.last, sums.mean_seconds, sums.objective), (None, None, None));
 }
 
 pub(crate) async fn a_retried_job_counts_once_and_one_that_was_lost_too_often_as_failed(bench: Bench) {
@@ -111,7 +104,7 @@ pub(crate) async fn a_retried_job_counts_once_and_one_that_was_lost_too_often_as
     let worker = bench.worker("w").await;
     let jobs = bench.acquire(worker, 2, at(1.0)).await;
     bench.complete(failed(jobs[0].at, "once", true), at(2.0)).await;
-    assert_eq!(stats(&bench, sweep.id).await, []);
+    assert_eq!(bench.configs(sweep.id).await, []);
     let again = bench.acquire(worker, 1, at(9.0)).await.remove(0);
     assert_eq!(again.at.job, jobs[0].at.job);
     let done = succeeded(again.at, vec![record(1, 0.5)]);
@@ -125,7 +118,7 @@ pub(crate) async fn a_retried_job_counts_once_and_one_that_was_lost_too_often_as
         [(jobs[1].at, JobState::Failed)]
     );
     let counts: Vec<_> =
-        stats(&bench, sweep.id).await.iter().map(|config| (config.job, config.sums.n, config.sums.failed)).collect();
+        bench.configs(sweep.id).await.iter().map(|config| (config.job, config.sums.n, config.sums.failed)).collect();
     assert_eq!(counts, [(jobs[0].at.job, 1, 0), (jobs[1].at.job, 0, 1)]);
 }
 
@@ -139,7 +132,7 @@ pub(crate) async fn importance_is_worked_out_every_ten_seconds_and_when_the_swee
     let sweep = grid(&bench, "s").await;
     let worker = bench.worker("w").await;
     let weighed = async |seconds| bench.store.weigh_due(at(seconds)).await.unwrap();
-    let importance = async || bench.store.importance(sweep.id).await.unwrap();
+    let importance = async || bench.importance(sweep.id).await;
     assert_eq!(weighed(0.5).await, 0, "nothing has ended");
     next(&bench, worker, 0.9, at(1.0)).await;
     assert_eq!(weighed(1.0).await, 1);
@@ -193,15 +186,14 @@ pub(crate) async fn no_completion_works_out_importance_and_none_is_lost_with_a_c
     }
     let kept = "SELECT count(*) FROM importance";
     assert_eq!(bench.query(kept).await, [["0"]]);
-    // The coordinator has gone. Whoever only reads works it out and leaves it at that; the next coordinator keeps it.
+    // The coordinator has gone. Whoever only reads is told that it is not there yet; the next coordinator works it out.
     let bench = bench.reopen().await;
-    let read = bench.read_only().await.importance(sweep.id).await.unwrap().unwrap();
-    assert_eq!((read.importances.len(), read.importances[0].cells), (3, 4));
+    assert!(!bench.read_only().await.settle_importance(None).await.unwrap());
     assert_eq!(bench.query(kept).await, [["0"]]);
-    let found = bench.store.importance(sweep.id).await.unwrap().unwrap();
-    assert_eq!(found.importances, read.importances);
-    assert_eq!(bench.query(kept).await, [["3"]]);
-    assert_eq!(bench.store.importance(sweep.id).await.unwrap(), Some(found), "it is worked out once");
+    let found = bench.importance(sweep.id).await.unwrap();
+    assert_eq!((found.importances.len(), found.importances[0].cells), (3, 4));
+    assert!(bench.read_only().await.settle_importance(None).await.unwrap());
+    assert_eq!(bench.importance(sweep.id).await, Some(found), "it is worked out once");
     assert_eq!(bench.store.weigh_due(None).await.unwrap(), 0);
 }
 
@@ -246,9 +238,9 @@ pub(crate) async fn importance_is_worked_out_for_a_cancelled_sweep_and_one_param
     next(&bench, worker, 0.5, at(1.0)).await;
     let diverging = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
     bench.complete(completion(diverging, JobOutcome::Diverged, vec![record(1, 0.1)]), at(2.0)).await;
-    assert_eq!(bench.store.importance(sweep.id).await.unwrap(), None);
+    assert_eq!(bench.importance(sweep.id).await, None);
     bench.store.command_sweep(sweep.id, SweepCommand::Cancel, at(3.0)).await.unwrap();
-    let found = bench.store.importance(sweep.id).await.unwrap().unwrap();
+    let found = bench.importance(sweep.id).await.unwrap();
     assert_eq!(found.kind, ImportanceKind::Range);
     let [row] = &found.importances[..] else { panic!("{found:?}") };
     assert_eq!((row.parameter.as_str(), &row.second, row.value), ("learning_rate", &None, 0.25));
@@ -274,12 +266,12 @@ pub(crate) async fn runs_of_one_configuration_that_end_at_once_are_all_summed(be
         for call in calls {
             assert_eq!(call.await.unwrap(), WriteResult::Accepted);
         }
-        let all = stats(&bench, sweep.id).await;
+        let all = bench.configs(sweep.id).await;
         assert_eq!(all.iter().map(|config| config.sums.n).collect::<Vec<_>>(), [3; 4]);
         for (point, config) in all.iter().enumerate() {
             assert!(near(config.sums.objective.unwrap().mean, 0.6 + point as f64 / 100.0), "{config:?}");
         }
-        let found = bench.store.importance(sweep.id).await.unwrap().unwrap();
+        let found = bench.importance(sweep.id).await.unwrap();
         assert!(near(found.importances[0].value, 0.8) && near(found.importances[1].value, 0.2), "{found:?}");
     }
 }
@@ -330,7 +322,7 @@ pub(crate) async fn runs_that_ended_before_there_were_statistics_catch_up(bench:
     grid(&bench, "third").await;
     bench.store.weigh_due(None).await.unwrap();
     let before = shown(&bench).await;
-    let importance = bench.store.importance(first.id).await.unwrap().unwrap().importances;
+    let importance = bench.importance(first.id).await.unwrap().importances;
     assert!(!bench.store.catch_up(5).await.unwrap(), "there is nothing to catch up with");
 
     for statement in [
@@ -343,10 +335,10 @@ pub(crate) async fn runs_that_ended_before_there_were_statistics_catch_up(bench:
     }
     // A run that ends meanwhile is summed at once.
     next(&bench, worker, 0.6, at(21.0)).await;
-    let now = stats(&bench, second.id).await;
+    let now = bench.configs(second.id).await;
     assert_eq!(now.iter().map(|config| config.job.0).collect::<Vec<_>>(), [jobs.len() as i64 + 2]);
     assert!(bench.store.catch_up(5).await.unwrap());
-    assert_eq!(stats(&bench, first.id).await.len(), 4);
+    assert_eq!(bench.configs(first.id).await.len(), 4);
     // The rest is left to another process, or to several at once.
     let bench = bench.reopen().await;
     let finish = async |store: crate::store_support::Client| {
@@ -365,7 +357,30 @@ pub(crate) async fn runs_that_ended_before_there_were_statistics_catch_up(bench:
     assert_eq!(after[0].len(), before[0].len() + 1);
     assert_eq!(after[0][..before[0].len()], before[0]);
     assert_eq!(after[1..3], before[1..3]);
-    assert_eq!(bench.store.importance(first.id).await.unwrap().unwrap().importances, importance);
+    assert_eq!(bench.importance(first.id).await.unwrap().importances, importance);
+}
+
+pub(crate) async fn a_run_that_cannot_be_read_is_left_out_and_those_behind_it_catch_up(bench: Bench) {
+    let sweep = grid(&bench, "s").await;
+    let worker = bench.worker("w").await;
+    for _ in 0..12 {
+        next(&bench, worker, 0.5, at(1.0)).await;
+    }
+    let all: Vec<_> = bench.configs(sweep.id).await.into_iter().map(|config| (config.job, config.sums)).collect();
+    for statement in [
+        "UPDATE jobs SET params = '[]' WHERE id = (SELECT min(id) FROM jobs)",
+        "UPDATE jobs SET state = 'gone' WHERE id = (SELECT min(id) + 1 FROM jobs)",
+        "DELETE FROM config_sums",
+        "UPDATE sweeps SET unsummed_after = 0",
+    ] {
+        // A state that nobody knows counts as one that has not ended.
+        let statement =
+            statement.replace("state = 'gone'", "state = 'gone', ended_at = NULL, objective = NULL, score = NULL");
+        bench.execute(&statement).await.unwrap();
+    }
+    while bench.store.catch_up(3).await.unwrap() {}
+    let sums: Vec<_> = bench.configs(sweep.id).await.into_iter().map(|config| (config.job, config.sums)).collect();
+    assert_eq!(sums, all[2..]);
 }
 
 pub(crate) async fn a_confusion_matrix_is_read_by_pair_and_by_class(bench: Bench) {
@@ -411,7 +426,7 @@ pub(crate) async fn matrices_of_many_classes_keep_the_pairs_that_are_not_0_and_b
                ORDER BY job, class";
     for again in [false, true] {
         assert_eq!(
-            bench.store.confusions(sweep.id, None, 9).await.unwrap(),
+            bench.confusions(sweep.id).await,
             [(jobs[0].job, matrices[0].clone()), (jobs[1].job, matrices[1].clone())]
         );
         let pairs = bench.query("SELECT job, target, predicted, count FROM confusion ORDER BY target, predicted").await;

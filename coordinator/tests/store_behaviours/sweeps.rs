@@ -217,7 +217,7 @@ pub(crate) async fn cancelling_ends_queued_and_running_jobs_at_once(bench: Bench
     assert_eq!(runs[0].state, JobState::Succeeded);
     assert_eq!((runs[1].state, runs[1].ended_at, runs[1].worker.as_deref()), (JobState::Cancelled, at(3.0), Some("w")));
     assert_eq!((runs[2].state, runs[2].ended_at, runs[2].worker.as_deref()), (JobState::Cancelled, at(3.0), None));
-    let attempts = bench.store.attempts(sweep.id, None, 10).await.unwrap();
+    let attempts = bench.attempts(sweep.id).await;
     assert_eq!(attempts[1].outcome, Some(AttemptOutcome::Cancelled));
     // The worker hears of it, whatever it says.
     assert_eq!(
@@ -276,4 +276,32 @@ pub(crate) async fn cancelling_while_others_acquire_leaves_nothing_running(bench
     assert_eq!(sweep.counts.cancelled, 40, "{:?}", sweep.counts);
     let open = bench.query("SELECT count(*) FROM job_attempts WHERE outcome IS NULL").await;
     assert_eq!(open, [["0"]]);
+}
+
+/// The end of such a sweep is a rule, and its jobs may lack what the perceptron's have.
+pub(crate) async fn a_sweep_without_a_number_of_jobs_is_read_like_any_other(bench: Bench) {
+    let sweep = bench.sweep("s", 2).await;
+    let worker = bench.worker("w").await;
+    bench.execute("UPDATE sweeps SET jobs_total = NULL").await.unwrap();
+    bench
+        .execute(
+            "UPDATE jobs SET optimizer = NULL, learning_rate = NULL, batch_size = NULL, epochs = NULL, hidden = NULL, \
+             activation = NULL, dropout = NULL, engine = NULL, device = NULL",
+        )
+        .await
+        .unwrap();
+    let found = bench.store.find_sweep("s").await.unwrap();
+    assert_eq!((found.new.jobs_total, found.lacks_jobs()), (None, true));
+    assert_eq!(bench.store.list_sweeps().await.unwrap(), [found]);
+    assert_eq!(bench.store.unexpanded_sweeps().await.unwrap().len(), 1);
+    assert_eq!(bench.store.add_jobs(sweep.id, 2, vec![new_job(2)]).await.unwrap(), 3, "there is no number to exceed");
+    bench.acquire(worker, 1, at(1.0)).await;
+    let progress = bench.store.progress(sweep.id).await.unwrap();
+    assert_eq!((progress.running.len(), progress.running[0].epochs), (1, 0));
+    let runs = bench.runs(sweep.id).await;
+    assert_eq!((runs.len(), &runs[0].hidden, &runs[0].device), (3, &None, &None));
+    let settled = bench.store.expire(RetryPolicy::default(), 9, at(99.0)).await.unwrap();
+    assert_eq!(settled.len(), 1);
+    assert_eq!(bench.store.command_sweep(sweep.id, SweepCommand::Cancel, at(100.0)).await.unwrap().counts.cancelled, 3);
+    assert_eq!(bench.store.retry_sweep(sweep.id, None, at(101.0)).await.unwrap().jobs, 3);
 }

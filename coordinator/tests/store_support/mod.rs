@@ -5,13 +5,14 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 mod client;
+pub(crate) mod views;
 
 use besom_coordinator::{
     domain::{
         AttemptRef, Completion, Digest, EpochRecord, Hindrance, JobOutcome, Key, Lease, NewJob, NewSweep, NewWorker,
-        Run, Session, Sweep, SweepId, Timestamp, Trainers, WorkerId, WriteResult,
+        Session, Sweep, Timestamp, Trainers, WorkerId, WriteResult,
     },
-    store::{AcquireRequest, JobReport, RunQuery, Store, StoreError, postgres::PostgresStore, sqlite::SqliteStore},
+    store::{AcquireRequest, JobReport, Store, StoreError, postgres::PostgresStore, sqlite::SqliteStore},
 };
 use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
 use besom_testkit::postgres::TestDatabase;
@@ -182,7 +183,7 @@ impl Bench {
     }
 
     pub(crate) async fn sweep_of(&self, new: NewSweep) -> Sweep {
-        let jobs = new.jobs_total as u32;
+        let jobs = new.jobs_total.unwrap() as u32;
         let (sweep, made) = self.store.create_sweep(new, at(0.0)).await.unwrap();
         assert!(made);
         let created = self.store.add_jobs(sweep.id, 0, (0..jobs).map(new_job).collect()).await.unwrap();
@@ -226,14 +227,6 @@ impl Bench {
         let told = format!("UPDATE job_attempts SET stop_at = 1 WHERE job_id = {job} AND attempt = {attempt}");
         assert_eq!(self.execute(&told).await.unwrap(), 1);
     }
-
-    pub(crate) async fn runs(&self, sweep: SweepId) -> Vec<Run> {
-        self.store.runs(RunQuery { sweep, best_first: false, limit: 1000, offset: 0 }).await.unwrap()
-    }
-
-    pub(crate) async fn leaders(&self, sweep: SweepId) -> Vec<Run> {
-        self.store.runs(RunQuery { sweep, best_first: true, limit: 1000, offset: 0 }).await.unwrap()
-    }
 }
 
 /// JSON in one spelling, other text as it is.
@@ -263,7 +256,7 @@ pub(crate) fn new_sweep(name: &str, jobs: u32) -> NewSweep {
         dataset_source: "builtin:sketches".to_owned(),
         dataset_sha256: String::new(),
         swept: vec!["learning_rate".to_owned(), "batch_size".to_owned()],
-        jobs_total: u64::from(jobs),
+        jobs_total: Some(u64::from(jobs)),
         trainer: "mlp".to_owned(),
         trainer_version: 1,
         classes: None,

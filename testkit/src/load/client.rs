@@ -4,8 +4,8 @@ use std::{net::IpAddr, time::Duration};
 
 use anyhow::Context;
 use besom_proto::v1::{
-    self, artifact_service_client::ArtifactServiceClient, sweep_service_client::SweepServiceClient,
-    worker_service_client::WorkerServiceClient,
+    self, artifact_service_client::ArtifactServiceClient, query_service_client::QueryServiceClient,
+    sweep_service_client::SweepServiceClient, worker_service_client::WorkerServiceClient,
 };
 use besom_sweep::TRAINER_VERSION;
 use tonic::{
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a call is made until the coordinator counts as gone.
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(100);
-/// The largest answer: a batch of assignments or a page of runs.
+/// The largest answer: a batch of assignments or of rows.
 const MAX_ANSWER: usize = 32 << 20;
 
 /// Which coordinator, and how it is spoken to.
@@ -53,6 +53,14 @@ impl Target {
     /// As [`Target::connect`].
     pub async fn sweeps(&self) -> anyhow::Result<SweepServiceClient<Channel>> {
         Ok(SweepServiceClient::new(self.connect().await?).max_decoding_message_size(MAX_ANSWER))
+    }
+
+    /// A client of the results.
+    ///
+    /// # Errors
+    /// As [`Target::connect`].
+    pub async fn queries(&self) -> anyhow::Result<QueryServiceClient<Channel>> {
+        Ok(QueryServiceClient::new(self.connect().await?).max_decoding_message_size(MAX_ANSWER))
     }
 
     /// A client of the artifacts.

@@ -58,15 +58,6 @@ pub(crate) fn digest(field: &str, given: &str) -> Result<Digest, Status> {
     Digest::parse(given).ok_or_else(|| invalid(field, "not a SHA-256 in lower-case hex"))
 }
 
-/// The length of a page: 0 stands for the most.
-pub(crate) fn limit(given: u32) -> Result<u32, Status> {
-    match given {
-        0 => Ok(1_000),
-        1..=1_000 => Ok(given),
-        _ => Err(invalid("limit", format!("{given}; at most 1000"))),
-    }
-}
-
 pub(crate) fn artifact_kind(given: i32) -> Result<ArtifactKind, Status> {
     match known::<v1::ArtifactKind>("head.kind", given)? {
         v1::ArtifactKind::Unspecified => Err(unspecified("head.kind")),

@@ -7,9 +7,6 @@ mod incoming;
 mod outgoing;
 
 pub(super) use incoming::{
-    acquire, artifact_kind, check_text, completions, digest, leases, limit, new_worker, peer, reports, session, text,
+    acquire, artifact_kind, check_text, completions, digest, leases, new_worker, peer, reports, session, text,
 };
-pub(super) use outgoing::{
-    acquired, attempt_batch, config_stats, confusion, directives, history, importance, plan, progress, results, run,
-    sweep, sweep_with_text, worker_row,
-};
+pub(super) use outgoing::{acquired, directives, plan, progress, results, sweep, sweep_with_text, worker_row};

@@ -1,14 +1,12 @@
 //! From the domain to the wire.
 
 use besom_proto::v1;
-use besom_sweep::{Expansion, Goal, KeepModels, Lists, Objective, Params, SweepSpec};
+use besom_sweep::{Expansion, Goal, KeepModels, Objective, Params, SweepSpec};
 
 use crate::dispatcher::Offer;
 use crate::domain::utc;
 use crate::domain::{
-    Assignment, AttemptRef, AttemptRow, ConfigStats, Confusion, Directive, EpochRecord, Estimate, ImportanceKind,
-    Importances, JobCounts, JobId, JobState, Lease, Progress, Run, RunningJob, Sweep, SweepState, WorkerRow,
-    WriteResult,
+    Assignment, BestRun, Directive, JobCounts, Lease, Progress, RunningJob, Sweep, SweepState, WorkerRow, WriteResult,
 };
 
 /// Points that a plan shows; a person reads no more.
@@ -57,7 +55,7 @@ pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
         goal: goal(new.metric.goal),
         dataset: new.dataset.as_str().to_owned(),
         dataset_source: new.dataset_source,
-        jobs_total: new.jobs_total,
+        jobs_total: new.jobs_total.unwrap_or(0),
         jobs_created: sweep.jobs_created,
         counts: Some(counts(sweep.counts)),
         created_at: utc(sweep.created_at),
@@ -76,55 +74,12 @@ pub(crate) fn progress(progress: Progress) -> v1::SweepProgress {
         epochs_total: progress.epochs_total,
         epoch_seconds: progress.epoch_seconds,
         running: progress.running.into_iter().map(running).collect(),
-        best: progress.best.map(run),
+        best: progress.best.map(best_run),
     }
 }
 
-pub(crate) fn run(run: Run) -> v1::Run {
-    v1::Run {
-        sweep: run.sweep,
-        sweep_id: run.sweep_id.0,
-        job: run.job.0,
-        state: match run.state {
-            JobState::Queued => v1::JobState::Queued,
-            JobState::Running => v1::JobState::Running,
-            JobState::Succeeded => v1::JobState::Succeeded,
-            JobState::Stopped => v1::JobState::Stopped,
-            JobState::Diverged => v1::JobState::Diverged,
-            JobState::Failed => v1::JobState::Failed,
-            JobState::Cancelled => v1::JobState::Cancelled,
-        } as i32,
-        optimizer: run.optimizer,
-        learning_rate: run.learning_rate,
-        batch_size: run.batch_size.unsigned_abs(),
-        epochs: count(run.epochs),
-        hidden: run.hidden,
-        activation: run.activation,
-        dropout: run.dropout,
-        params: json(run.params),
-        seed: run.seed,
-        objective: run.objective,
-        final_loss: run.final_loss,
-        final_accuracy: run.final_accuracy,
-        final_val_loss: run.final_val_loss,
-        final_val_accuracy: run.final_val_accuracy,
-        best_val_loss: run.best_val_loss,
-        best_val_accuracy: run.best_val_accuracy,
-        best_epoch: run.best_epoch.map(count),
-        epochs_done: run.epochs_done.map(count),
-        seconds: run.seconds,
-        worker: run.worker,
-        attempts: count(run.attempts),
-        error: run.error,
-        started_at: run.started_at.map(utc),
-        ended_at: run.ended_at.map(utc),
-        model: run.model.map(|digest| digest.as_str().to_owned()),
-        dataset: run.dataset.as_str().to_owned(),
-        engine: run.engine,
-        device: run.device,
-        trainer: run.trainer,
-        metrics: json(run.metrics),
-    }
+fn best_run(best: BestRun) -> v1::BestRun {
+    v1::BestRun { job: best.job.0, objective: best.objective, params: json(best.params) }
 }
 
 pub(crate) fn worker_row(row: WorkerRow) -> v1::Worker {
@@ -183,78 +138,6 @@ pub(crate) fn results(answers: impl Iterator<Item = (Lease, WriteResult)>) -> Ve
     jobs.collect()
 }
 
-/// Records of one job, or a part of them.
-pub(crate) fn history(at: AttemptRef, records: Vec<EpochRecord>) -> v1::JobEpochs {
-    v1::JobEpochs { job: at.job.0, attempt: at.attempt, epochs: records.into_iter().map(epoch).collect() }
-}
-
-pub(crate) fn attempt_batch(rows: Vec<AttemptRow>) -> v1::AttemptBatch {
-    let attempts = rows.into_iter().map(|row| v1::Attempt {
-        job: row.at.job.0,
-        attempt: row.at.attempt,
-        worker: row.worker,
-        slot: row.slot,
-        started_at: utc(row.started_at),
-        ended_at: row.ended_at.map(utc),
-        outcome: row.outcome.map(|outcome| outcome.as_str().to_owned()),
-        error: row.error,
-    });
-    v1::AttemptBatch { attempts: attempts.collect() }
-}
-
-pub(crate) fn confusion(job: JobId, confusion: Confusion) -> v1::JobConfusion {
-    let Lists { counts, gaps, by_class } = confusion.lists();
-    let confusion = v1::Confusion { classes: confusion.classes, counts, gaps, by_class };
-    v1::JobConfusion { job: job.0, confusion: Some(confusion) }
-}
-
-pub(crate) fn config_stats(configs: Vec<ConfigStats>) -> v1::ConfigStatsBatch {
-    let configs = configs.into_iter().map(|config| v1::ConfigStats {
-        config_hash: config.config_hash,
-        params: json(config.params),
-        job: config.job.0,
-        n: config.sums.n,
-        diverged: config.sums.diverged,
-        failed: config.sums.failed,
-        final_val_accuracy: config.sums.final_val_accuracy.map(estimate),
-        best_val_accuracy: config.sums.best_val_accuracy.map(estimate),
-        mean_seconds: config.sums.mean_seconds,
-        objective_mean: config.sums.objective.map(|objective| objective.mean),
-    });
-    v1::ConfigStatsBatch { configs: configs.collect() }
-}
-
-/// Nothing yet is a response without kind.
-pub(crate) fn importance(importances: Option<Importances>) -> v1::ImportanceResponse {
-    let Some(Importances { kind, computed_at, importances }) = importances else {
-        return v1::ImportanceResponse::default();
-    };
-    let importances = importances.into_iter().map(|importance| v1::Importance {
-        parameter: importance.parameter,
-        second: importance.second,
-        value: importance.value,
-        cells: importance.cells,
-        cells_total: importance.cells_total,
-    });
-    v1::ImportanceResponse {
-        kind: match kind {
-            ImportanceKind::VarianceShare => v1::ImportanceKind::VarianceShare,
-            ImportanceKind::Range => v1::ImportanceKind::Range,
-        } as i32,
-        importances: importances.collect(),
-        computed_at: utc(computed_at),
-    }
-}
-
-fn estimate(estimate: Estimate) -> v1::Estimate {
-    v1::Estimate {
-        mean: estimate.mean,
-        deviation: estimate.spread.map(|spread| spread.deviation),
-        low: estimate.spread.map(|spread| spread.low),
-        high: estimate.spread.map(|spread| spread.high),
-    }
-}
-
 fn assignment(assignment: Assignment) -> v1::Assignment {
     v1::Assignment {
         attempt: Some(lease(assignment.lease)),
@@ -294,19 +177,6 @@ fn running(job: RunningJob) -> v1::RunningJob {
     }
 }
 
-fn epoch(record: EpochRecord) -> v1::EpochRecord {
-    v1::EpochRecord {
-        epoch: record.epoch,
-        loss: record.loss,
-        accuracy: record.accuracy,
-        val_loss: record.val_loss,
-        val_accuracy: record.val_accuracy,
-        learning_rate: record.learning_rate,
-        seconds: record.seconds,
-        metrics: record.metrics.into_iter().collect(),
-    }
-}
-
 fn lease(lease: Lease) -> v1::AttemptRef {
     v1::AttemptRef { job: lease.at.job.0, attempt: lease.at.attempt, lease: lease.number }
 }
@@ -329,11 +199,6 @@ fn goal(goal: Goal) -> i32 {
         Goal::Minimize => v1::Goal::Minimize,
     };
     goal as i32
-}
-
-/// The store holds these in 64 bits, for SQL; none comes near 32, or below 0.
-fn count(value: i64) -> u32 {
-    u32::try_from(value.max(0)).unwrap_or(u32::MAX)
 }
 
 fn json(params: Params) -> String {

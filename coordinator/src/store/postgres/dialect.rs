@@ -33,7 +33,6 @@ pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/postgres/artifacts
 pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/postgres/artifact_dropped.sql");
 pub(super) const CLASS_COUNTS_INSERT: &str = include_str!("../sql/postgres/class_counts_insert.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_insert.sql");
-pub(super) const HISTORY: &str = include_str!("../sql/postgres/history.sql");
 
 pub(super) const REMOVING: &str = include_str!("../sql/postgres/sweep_removing.sql");
 pub(super) const HINDRANCE: &str = include_str!("../sql/postgres/hindrance.sql");

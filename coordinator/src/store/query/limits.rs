@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use besom_sweep::{Cell, Table};
 
-use super::QueryError;
+use super::error::QueryError;
 
 /// A batch is sent when it has so many bytes. With the largest row behind it, it stays below the 4
 /// MiB that gRPC clients take.

@@ -27,10 +27,13 @@ use self::{
     relay::Relay,
 };
 use super::{
-    Position, Query, QueryError, Rights,
+    error::{Position, QueryError},
     limits::{Limits, MAX_ROW, row_too_large},
-    queries::Sender,
-    views_hint,
+    nearest::{self, View},
+    question::{Query, Rights},
+    sender::Sender,
+    sqlite::named_tables,
+    views::{VIEWS, views_hint},
 };
 use crate::store::{
     StoreUrl,
@@ -146,7 +149,7 @@ impl Postgres {
         let started = tokio::time::timeout(CONNECT_TIMEOUT, Relay::start(options, MAX_MESSAGE)).await;
         let (relay, options) = started.unwrap_or_else(late).map_err(|error| unreached(&self.url, error))?;
         let mut connection = connect(&self.url, &options, CONNECT_TIMEOUT).await?;
-        if self.rights == Rights::OfTheUrl {
+        if self.rights == Rights::OfTheUrl && !own::is_own(sql) {
             self.warn_of_superuser(&mut connection).await;
         }
         let result = rows(&mut connection, query, &relay, &mut sender).await;
@@ -170,7 +173,19 @@ async fn rows(
     let sql = &query.statement;
     let failed = |error| failed(sql, &query.limits, error);
     sqlx::raw_sql("BEGIN READ ONLY").execute(&mut *connection).await.map_err(failed)?;
-    let statement = (&mut *connection).prepare(AssertSqlSafe(sql.clone()).into_sql_str()).await.map_err(failed)?;
+    let prepared = (&mut *connection).prepare(AssertSqlSafe(sql.clone()).into_sql_str()).await;
+    let statement = match prepared {
+        Ok(statement) => statement,
+        Err(error) => {
+            let column = unknown_column(sql, &error);
+            let mut error = failed(error);
+            if let (Some(column), QueryError::Sql { hint, .. }) = (column, &mut error) {
+                let near = nearest::column_hint(&column, &named_tables(sql), &views(connection, relay).await);
+                *hint = near.or(hint.take());
+            }
+            return Err(error);
+        }
+    };
     let count = match statement.parameters() {
         Some(Either::Left(types)) => types.len(),
         Some(Either::Right(count)) => count,
@@ -201,6 +216,41 @@ async fn rows(
         }
     }
     Ok(())
+}
+
+/// The column that the statement names and that Postgres does not find.
+fn unknown_column(sql: &str, error: &sqlx::Error) -> Option<String> {
+    let problem = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    (problem.code() == "42703").then(|| named(sql, problem)).flatten()
+}
+
+/// The name at the place in the statement that Postgres tells.
+fn named(sql: &str, problem: &PgDatabaseError) -> Option<String> {
+    match problem.position()? {
+        PgErrorPosition::Original(character) => Some(nearest::name_at(sql, character.saturating_sub(1))),
+        PgErrorPosition::Internal { .. } => None,
+    }
+}
+
+/// Its last part, in lower case.
+fn last_name(sql: &str, problem: &PgDatabaseError) -> Option<String> {
+    Some(nearest::parts(&named(sql, problem)?).pop()?.to_lowercase())
+}
+
+/// The views that this session may read. The transaction of the statement has failed.
+async fn views(connection: &mut PgConnection, relay: &Relay) -> Vec<View> {
+    let mut views = Vec::new();
+    if sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.is_err() {
+        return views;
+    }
+    for view in VIEWS {
+        let select = AssertSqlSafe(format!("SELECT * FROM {view}")).into_sql_str();
+        if let Ok(statement) = (&mut *connection).prepare(select).await {
+            views.push((view, statement.columns().iter().map(|column| column.name().to_owned()).collect()));
+        }
+        relay.arrived();
+    }
+    views
 }
 
 fn unreached(url: &str, error: io::Error) -> QueryError {
@@ -234,8 +284,11 @@ fn failed(sql: &str, limits: &Limits, error: sqlx::Error) -> QueryError {
                 Some(PgErrorPosition::Original(character)) => Some(Position::of(sql, character.saturating_sub(1))),
                 Some(PgErrorPosition::Internal { .. }) | None => None,
             },
-            hint: match code {
-                "42P01" | "42501" => Some(views_hint()),
+            hint: match (code, last_name(sql, problem)) {
+                ("42P01", Some(name)) if named_tables(sql).contains(&name) => Some(nearest::view_hint(&name)),
+                // It stands in front of a column, and no view or alias has this name.
+                ("42P01", _) => problem.hint().map(str::to_owned).or_else(|| Some(views_hint())),
+                ("42501", _) => Some(views_hint()),
                 _ => problem.hint().map(str::to_owned),
             },
         },

@@ -15,9 +15,10 @@ use tokio::{
 };
 
 use super::{
-    Query, QueryError,
-    limits::{Limits, Meter},
+    error::QueryError,
     postgres::Postgres,
+    question::{Query, Rights},
+    sender::Sender,
     sqlite,
 };
 use crate::store::StoreUrl;
@@ -31,26 +32,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Batches that wait for whoever reads them.
 const AHEAD: usize = 2;
 
-/// As whom statements run on Postgres. SQLite has no roles: there all statements can read the views
-/// and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rights {
-    /// With the rights of the store's URL, for whoever names that URL.
-    OfTheUrl,
-    /// As a role that can read the views and nothing else: the one of this URL, else the one that
-    /// the coordinator makes.
-    OfAReader {
-        /// `--reader-url`.
-        url: Option<String>,
-    },
-}
-
 /// The batches of a result as they are read. The last one may be an error. Dropping it ends the statement.
 pub type Batches = mpsc::Receiver<Result<Table, QueryError>>;
 
 /// Runs statements on one store.
 #[derive(Debug)]
 pub struct Queries {
+    url: StoreUrl,
     source: Source,
     turns: Arc<Semaphore>,
 }
@@ -61,14 +49,6 @@ enum Source {
     Postgres(Arc<Postgres>),
 }
 
-/// What a running statement gives its rows to.
-pub(super) struct Sender {
-    batches: mpsc::Sender<Result<Table, QueryError>>,
-    limits: Limits,
-    deadline: Instant,
-    meter: Option<Meter>,
-}
-
 impl Queries {
     /// Statements on this store. Connections are made when they are needed.
     pub fn new(url: &StoreUrl, rights: Rights) -> Self {
@@ -76,7 +56,12 @@ impl Queries {
             StoreUrl::Sqlite(path) => Source::Sqlite(path.clone()),
             StoreUrl::Postgres(url) => Source::Postgres(Arc::new(Postgres::new(url, rights))),
         };
-        Self { source, turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { url: url.clone(), source, turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// The store that they run on.
+    pub(crate) fn url(&self) -> &StoreUrl {
+        &self.url
     }
 
     /// Makes the login for readers where there is none yet.
@@ -127,7 +112,7 @@ async fn run(
     let turn = tokio::time::timeout(PATIENCE, turns.acquire_owned()).await.map_err(|_| crowded())?;
     let turn = turn.map_err(|_| crowded())?;
     let deadline = Instant::now() + query.limits.time;
-    let sender = Sender { batches, limits: query.limits, deadline, meter: None };
+    let sender = Sender::new(batches, query.limits, deadline);
     match source {
         Source::Sqlite(path) => on_a_thread(path, query, sender, turn).await,
         Source::Postgres(postgres) => {
@@ -161,45 +146,4 @@ async fn on_a_thread(
         runtime.block_on(sender.finish())
     });
     work.await.unwrap_or_else(|error| Err(QueryError::Unavailable(error.into())))
-}
-
-impl Sender {
-    /// When the statement has to have ended.
-    pub(super) fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
-    /// Says, from any thread, whether nobody waits for the result any more.
-    pub(super) fn is_gone(&self) -> impl Fn() -> bool + 'static {
-        let batches = self.batches.clone();
-        move || batches.is_closed()
-    }
-
-    /// The columns of the result.
-    pub(super) fn begin(&mut self, names: Vec<String>) {
-        self.meter = Some(Meter::new(self.limits, names));
-    }
-
-    /// Takes a row behind [`Sender::begin`], and gives the batch that has to be sent now.
-    pub(super) fn take(&mut self, row: Vec<Cell>) -> Result<Option<Table>, QueryError> {
-        self.meter.as_mut().map_or(Ok(None), |meter| meter.push(row))
-    }
-
-    /// Sends a batch, within the time of the statement: whoever reads slowly must not hold a
-    /// snapshot of the database for ever.
-    pub(super) async fn send(&self, batch: Table) -> Result<(), QueryError> {
-        match timeout_at(self.deadline.into(), self.batches.send(Ok(batch))).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(QueryError::Gone),
-            Err(_) => Err(self.limits.too_long()),
-        }
-    }
-
-    /// Sends what is left.
-    pub(super) async fn finish(&mut self) -> Result<(), QueryError> {
-        match self.meter.take().and_then(Meter::finish) {
-            Some(batch) => self.send(batch).await,
-            None => Ok(()),
-        }
-    }
 }

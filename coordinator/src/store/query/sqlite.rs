@@ -14,12 +14,20 @@ use besom_sweep::Cell;
 use libsqlite3_sys as ffi;
 use tokio::runtime::Handle;
 
+pub(super) use self::names::named_tables;
 use self::{
     authorizer::Denied,
     memory::Budget,
     statement::{Connection, Problem, Refusal, Statement, Stop, Watch},
 };
-use super::{Position, Query, QueryError, limits::Limits, queries::Sender, views_hint};
+use super::{
+    error::{Position, QueryError},
+    limits::Limits,
+    nearest::{self, View},
+    question::Query,
+    sender::Sender,
+    views::VIEWS,
+};
 use crate::store::{OpenError, StoreUrl, error::sqlite_words, url::IS_FOLDER};
 
 /// The largest value, in bytes: the confusion matrix of a thousand classes is one value.
@@ -52,7 +60,7 @@ pub(super) fn run(path: &Path, query: &Query, runtime: &Handle, sender: &mut Sen
     let connection =
         Connection::open(path, Watch::new(deadline, sender.is_gone())).map_err(|problem| unopened(path, problem))?;
     let limits = &query.limits;
-    let failed = |problem| failed(&query.statement, limits, connection.stopped(), deadline, problem);
+    let failed = |problem| failed(&query.statement, limits, &connection, deadline, problem);
     let mut statement = connection.prepare(&query.statement).map_err(|refusal| match refusal {
         Refusal::Denied(Denied::Table(table)) => QueryError::hidden(&table),
         Refusal::Denied(Denied::Function(name)) => QueryError::function(&name),
@@ -62,7 +70,7 @@ pub(super) fn run(path: &Path, query: &Query, runtime: &Handle, sender: &mut Sen
         Refusal::Problem(problem) => failed(problem),
     })?;
     // After the compiler, which knows a statement that writes, and before anything runs.
-    if let Some(table) = names::named_tables(&query.statement).iter().find(|name| connection.has_table(name)) {
+    if let Some(table) = named_tables(&query.statement).iter().find(|name| connection.has_table(name)) {
         return Err(QueryError::hidden(table));
     }
     bind(&mut statement, &query.parameters, failed)?;
@@ -125,8 +133,24 @@ fn unopened(path: &Path, problem: Problem) -> QueryError {
     OpenError::Unavailable { store, problem: said }.into()
 }
 
-fn failed(sql: &str, limits: &Limits, stopped: Option<Stop>, deadline: Instant, problem: Problem) -> QueryError {
-    match (problem.code & 0xff, stopped) {
+/// The views as the guarded connection shows them to everybody.
+fn views(connection: &Connection) -> Vec<View> {
+    let columns = |view| connection.prepare(&format!("SELECT * FROM {view}")).map(|statement| statement.columns());
+    VIEWS.into_iter().filter_map(|view| Some((view, columns(view).ok()?))).collect()
+}
+
+/// What might help where SQLite does not know a name.
+fn hint(message: &str, sql: &str, connection: &Connection) -> Option<String> {
+    if let Some(table) = message.strip_prefix("no such table: ") {
+        let name = nearest::parts(table).pop()?;
+        return Some(nearest::view_hint(&name));
+    }
+    let column = message.strip_prefix("no such column: ")?;
+    nearest::column_hint(column, &named_tables(sql), &views(connection))
+}
+
+fn failed(sql: &str, limits: &Limits, connection: &Connection, deadline: Instant, problem: Problem) -> QueryError {
+    match (problem.code & 0xff, connection.stopped()) {
         (ffi::SQLITE_INTERRUPT | ffi::SQLITE_NOMEM, Some(Stop::Gone)) => QueryError::Gone,
         (ffi::SQLITE_INTERRUPT, Some(Stop::Spill)) => QueryError::Bound(format!(
             "the statement sorts or groups more than {} GiB beyond its memory, which is the bound; choose fewer rows or columns",
@@ -150,7 +174,7 @@ fn failed(sql: &str, limits: &Limits, stopped: Option<Stop>, deadline: Instant, 
         (ffi::SQLITE_BUSY, _) => QueryError::Unavailable(problem.message.into()),
         _ => {
             let index = problem.offset.and_then(|offset| sql.get(..offset)).map(|before| before.chars().count());
-            let hint = problem.message.starts_with("no such table").then(views_hint);
+            let hint = hint(&problem.message, sql, connection);
             QueryError::Sql { message: problem.message, position: index.map(|index| Position::of(sql, index)), hint }
         }
     }

@@ -1,5 +1,5 @@
 -- From how many ended runs the importance was worked out, and how many there are now.
-SELECT s.ended_at, s.unsummed_after, s.importance_at, s.reopened,
+SELECT s.unsummed_after, s.reopened,
        COALESCE(s.importance_of, 0) AS weighed_runs,
        c.succeeded, c.stopped, c.diverged, c.failed
 FROM sweeps s

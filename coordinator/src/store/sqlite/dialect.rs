@@ -29,7 +29,6 @@ pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/sqlite/artifacts_n
 pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/sqlite/artifact_dropped.sql");
 pub(super) const CLASS_COUNTS_INSERT: &str = include_str!("../sql/sqlite/class_counts_insert.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/sqlite/epochs_insert.sql");
-pub(super) const HISTORY: &str = include_str!("../sql/sqlite/history.sql");
 
 pub(super) const REMOVING: &str = include_str!("../sql/sqlite/sweep_removing.sql");
 pub(super) const HINDRANCE: &str = include_str!("../sql/sqlite/hindrance.sql");

@@ -15,37 +15,47 @@ use tokio::task::spawn_blocking;
 
 use super::{dialect::Conn, sweep_rows, transaction::Handle};
 use crate::{
-    domain::{Importance, ImportanceKind, Importances, SweepId, Timestamp, Weighing},
+    domain::{ImportanceKind, Importances, SweepId, Timestamp, Weighing},
     store::{
         error::{Failure, StoreError},
-        rows::{ImportanceRow, ImportanceStanding},
+        rows::ImportanceStanding,
         specs::Specs,
         way::Way,
     },
 };
 
 const DUE: &str = include_str!("../sql/importance_due.sql");
+const UNSETTLED: &str = include_str!("../sql/importance_unsettled.sql");
 const CLAIM: &str = include_str!("../sql/importance_claim.sql");
 const STANDING: &str = include_str!("../sql/importance_standing.sql");
 const MEANS: &str = include_str!("../sql/config_means.sql");
-const KEPT: &str = include_str!("../sql/importances.sql");
 const KEEP: &str = include_str!("../sql/importance_keep.sql");
 const FAILED: &str = include_str!("../sql/importance_failed.sql");
 const DROP: &str = include_str!("../sql/importances_drop.sql");
 const INSERT: &str = include_str!("../sql/importance_insert.sql");
 
-/// As it was last worked out, and worked out first where that is stale: of an ended sweep nobody
-/// else may do it any more, and a store that is only read has nobody who would.
-pub(super) async fn current(handle: &Handle, sweep: SweepId) -> Result<Option<Importances>, StoreError> {
-    let (kept, stale, ended) = handle
-        .run(Way::Read, "importance", None, sweep, |conn, _, sweep| {
-            Box::pin(async move {
-                let Some(standing) = standing(conn, *sweep).await? else { return Ok((None, false, false)) };
-                Ok((kept(conn, *sweep, &standing).await?, standing.is_stale(), standing.ended_at.is_some()))
-            })
-        })
-        .await?;
-    if stale && (ended || handle.writer.is_none()) { weigh(handle, sweep, None).await } else { Ok(kept) }
+/// Works out the importance of ended sweeps that does not count all of their runs, the latest
+/// first, also where another coordinator may be at it: a reader who waits cannot know whether that
+/// one still lives. Says whether nothing is left. One that fails keeps no other from its turn.
+pub(super) async fn settle(handle: &Handle, now: Option<Timestamp>) -> Result<bool, StoreError> {
+    let unsettled = handle.run(Way::Ask, "find unsettled importances", None, now, |conn, clock, now| {
+        Box::pin(unsettled(conn, now.unwrap_or(clock)))
+    });
+    let sweeps = unsettled.await?;
+    if handle.writer.is_none() {
+        return Ok(sweeps.is_empty());
+    }
+    let mut failed = None;
+    for sweep in sweeps {
+        match weigh(handle, sweep, now).await {
+            // There is no such sweep any more.
+            Ok(()) | Err(StoreError::NotFound { .. }) => {}
+            Err(error) => {
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    failed.map_or(Ok(true), Err)
 }
 
 /// Works out what is due, one sweep after another, where no other coordinator was first; of how
@@ -66,7 +76,7 @@ pub(super) async fn weigh_due(handle: &Handle, now: Option<Timestamp>) -> Result
         }
         let start = Instant::now();
         match weigh(handle, sweep, now).await {
-            Ok(_) => weighed += 1,
+            Ok(()) => weighed += 1,
             // It was removed.
             Err(StoreError::NotFound { .. }) => {}
             Err(error) => {
@@ -111,13 +121,6 @@ async fn spec_of(handle: &Handle, specs: &mut Specs, sweep: SweepId) -> Result<O
     Ok(spec)
 }
 
-/// What there is to do for a sweep.
-enum Look {
-    /// Nothing: this is worked out from all that has ended.
-    Fresh(Option<Importances>),
-    Stale(Gathered),
-}
-
 /// What importance is worked out from, at one moment.
 struct Gathered {
     /// `None` where this build reads the sweep's file no more: its importance stays unknown.
@@ -137,19 +140,15 @@ struct Kept {
     importances: Importances,
 }
 
-/// Works it out if it is stale, one sweep of this process at a time, and keeps it where that is
-/// allowed.
-async fn weigh(handle: &Handle, sweep: SweepId, now: Option<Timestamp>) -> Result<Option<Importances>, StoreError> {
+/// Works it out and keeps it if it is stale, one sweep of this process at a time.
+async fn weigh(handle: &Handle, sweep: SweepId, now: Option<Timestamp>) -> Result<(), StoreError> {
     let mut specs = handle.weighing.lock().await;
     let start = Instant::now();
     let args = (sweep, spec_of(handle, &mut specs, sweep).await?, now);
     let look = handle.run(Way::Read, "weigh hyperparameters", None, args, |conn, clock, (sweep, spec, now)| {
         Box::pin(look(conn, now.unwrap_or(clock), *sweep, spec.clone()))
     });
-    let Gathered { weighing, runs, reopened, at } = match look.await? {
-        Look::Fresh(kept) => return Ok(kept),
-        Look::Stale(gathered) => gathered,
-    };
+    let Some(Gathered { weighing, runs, reopened, at }) = look.await? else { return Ok(()) };
     // A million cells take a moment that other tasks of this thread should not wait for.
     let weighed = spawn_blocking(move || weighing.map(Weighing::finish)).await.unwrap_or_else(|error| {
         // It counts as worked out: trying again every ten seconds would mend nothing.
@@ -158,12 +157,13 @@ async fn weigh(handle: &Handle, sweep: SweepId, now: Option<Timestamp>) -> Resul
     });
     let (kind, importances) = weighed.unwrap_or((ImportanceKind::VarianceShare, Vec::new()));
     let importances = Importances { kind, computed_at: at, importances };
-    if handle.writer.is_some() {
-        let took_micros = micros_since(start);
-        let kept = Kept { sweep, runs, reopened, took_micros, importances: importances.clone() };
-        handle.run(Way::Write, "keep importance", now, kept, |conn, _, kept| Box::pin(keep(conn, kept))).await?;
-    }
-    Ok(Some(importances).filter(|found| !found.importances.is_empty()))
+    let kept = Kept { sweep, runs, reopened, took_micros: micros_since(start), importances };
+    handle.run(Way::Write, "keep importance", now, kept, |conn, _, kept| Box::pin(keep(conn, kept))).await
+}
+
+async fn unsettled(conn: &mut Conn, now: Timestamp) -> Result<Vec<SweepId>, Failure> {
+    let rows: Vec<i64> = sqlx::query_scalar(UNSETTLED).bind(now.0).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(SweepId).collect())
 }
 
 async fn due(conn: &mut Conn, now: Timestamp) -> Result<Vec<(SweepId, Option<i64>)>, Failure> {
@@ -176,15 +176,16 @@ async fn claim(conn: &mut Conn, now: Timestamp, sweep: SweepId, tried_at: Option
     Ok(claimed.rows_affected() == 1)
 }
 
-async fn standing(conn: &mut Conn, sweep: SweepId) -> Result<Option<ImportanceStanding>, Failure> {
-    Ok(sqlx::query_as(STANDING).bind(sweep.0).fetch_optional(conn).await?)
-}
-
-async fn look(conn: &mut Conn, now: Timestamp, sweep: SweepId, spec: Option<Arc<SweepSpec>>) -> Result<Look, Failure> {
-    let Some(standing) = standing(conn, sweep).await? else { return Ok(Look::Fresh(None)) };
-    if !standing.is_stale() {
-        return Ok(Look::Fresh(kept(conn, sweep, &standing).await?));
-    }
+/// `None`: it counts all that has ended.
+async fn look(
+    conn: &mut Conn,
+    now: Timestamp,
+    sweep: SweepId,
+    spec: Option<Arc<SweepSpec>>,
+) -> Result<Option<Gathered>, Failure> {
+    let standing: Option<ImportanceStanding> =
+        sqlx::query_as(STANDING).bind(sweep.0).fetch_optional(&mut *conn).await?;
+    let Some(standing) = standing.filter(ImportanceStanding::is_stale) else { return Ok(None) };
     let (runs, reopened) = (standing.ended_runs(), standing.reopened);
     let weighing = spawn_blocking(move || spec.map(|spec| Weighing::new(&spec)));
     let mut weighing = weighing.await.unwrap_or_else(|error| {
@@ -198,21 +199,7 @@ async fn look(conn: &mut Conn, now: Timestamp, sweep: SweepId, spec: Option<Arc<
             weighing.add(&swept.0, mean);
         }
     }
-    Ok(Look::Stale(Gathered { weighing, runs, reopened, at: now }))
-}
-
-async fn kept(conn: &mut Conn, sweep: SweepId, standing: &ImportanceStanding) -> Result<Option<Importances>, Failure> {
-    let rows: Vec<ImportanceRow> = sqlx::query_as(KEPT).bind(sweep.0).fetch_all(conn).await?;
-    let rows =
-        rows.into_iter().map(<(ImportanceKind, Importance)>::try_from).collect::<Result<Vec<_>, StoreError>>()?;
-    Ok(match (standing.importance_at, rows.first()) {
-        (Some(at), Some(&(kind, _))) => Some(Importances {
-            kind,
-            computed_at: Timestamp(at),
-            importances: rows.into_iter().map(|(_, importance)| importance).collect(),
-        }),
-        _ => None,
-    })
+    Ok(Some(Gathered { weighing, runs, reopened, at: now }))
 }
 
 async fn keep(conn: &mut Conn, kept: &Kept) -> Result<(), Failure> {

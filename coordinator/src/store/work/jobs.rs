@@ -31,8 +31,8 @@ pub(super) async fn add(
         return Ok(sweep.jobs_created);
     }
     let created = first + jobs.len() as u64;
-    if created > sweep.new.jobs_total {
-        let what = format!("sweep {:?} has {} jobs, not {created}", sweep.new.name, sweep.new.jobs_total);
+    if let Some(total) = sweep.new.jobs_total.filter(|&total| created > total) {
+        let what = format!("sweep {:?} has {total} jobs, not {created}", sweep.new.name);
         return Err(StoreError::InvalidState { what }.into());
     }
     let (state, ended_at) = match sweep.state {
@@ -59,7 +59,7 @@ pub(super) async fn add(
     let cancelled = if state == JobState::Cancelled { jobs.len() as i64 } else { 0 };
     sqlx::query(COUNT_CREATED).bind(id.0).bind(epochs).bind(cancelled).execute(&mut *conn).await?;
     sqlx::query(CREATED).bind(id.0).bind(created.cast_signed()).execute(&mut *conn).await?;
-    if created == sweep.new.jobs_total && created >= MANY_JOBS {
+    if sweep.new.jobs_total == Some(created) && created >= MANY_JOBS {
         dialect::jobs_grew(conn).await?;
     }
     Ok(created)

@@ -31,7 +31,7 @@ const ALL: (i64, i64) = (0, i64::MAX);
 pub(super) async fn retry(conn: &mut Conn, id: SweepId, job: Option<JobId>) -> Result<Retried, Failure> {
     dialect::lock_sweep(conn, id).await?;
     let sweep = sweep_rows::existing(conn, id).await?.with(JobCounts::default())?;
-    let is_whole = sweep.jobs_created == sweep.new.jobs_total;
+    let is_whole = !sweep.lacks_jobs();
     let (jobs, configs) = match job {
         None => (ALL, ALL),
         Some(job) => {

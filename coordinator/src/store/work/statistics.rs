@@ -6,22 +6,19 @@
 
 use besom_sweep::MATRIX_CLASSES;
 use serde_json::{Value, json};
+use tracing::warn;
 
-use super::{
-    dialect::{self, Conn},
-    reads::{self, Page},
-};
+use super::dialect::{self, Conn};
 use crate::{
-    domain::{ClassCounts, ConfigRun, ConfigStats, ConfigSums, Confusion, Estimate, JobId, SweepId},
+    domain::{ClassCounts, ConfigRun, ConfigSums, Confusion, Estimate, JobId, SweepId},
     store::{
         error::{Failure, StoreError},
-        rows::{ConfigRunRow, ConfigStatsRow, ConfusionRow},
+        rows::{ConfigRunRow, ConfusionRow},
     },
 };
 
 const RUNS: &str = include_str!("../sql/config_runs.sql");
 const SUMS: &str = include_str!("../sql/config_sums.sql");
-const STATS: &str = include_str!("../sql/config_stats.sql");
 const CONFUSION_OF: &str = include_str!("../sql/confusion_of.sql");
 const UNSUMMED: &str = include_str!("../sql/sweep_unsummed.sql");
 const UNSUMMED_JOBS: &str = include_str!("../sql/unsummed_jobs.sql");
@@ -52,8 +49,8 @@ pub(super) async fn sum_up(conn: &mut Conn, sweep: SweepId, job: JobId) -> Resul
         .bind(i64::from(sums.n))
         .bind(i64::from(sums.diverged))
         .bind(i64::from(sums.failed));
-    let statement = bind(statement, sums.final_val_accuracy);
-    let statement = bind(statement, sums.best_val_accuracy).bind(sums.mean_seconds);
+    let statement = bind(statement, sums.last);
+    let statement = bind(statement, sums.best).bind(sums.mean_seconds);
     bind(statement, sums.objective).execute(conn).await?;
     Ok(())
 }
@@ -69,7 +66,7 @@ pub(super) async fn count_classes(conn: &mut Conn, job: JobId, confusion: &Confu
 }
 
 /// Sums what ended before there were sums: of one sweep, the configurations that begin among its next `limit` jobs. Says
-/// whether anything may be left.
+/// whether anything may be left. What cannot be read is left out, so that everything behind it still has its turn.
 pub(super) async fn catch_up(conn: &mut Conn, limit: u32) -> Result<bool, Failure> {
     let oldest: Option<(i64, i64)> = sqlx::query_as(UNSUMMED).bind(None::<i64>).fetch_optional(&mut *conn).await?;
     let Some((id, _)) = oldest else { return Ok(false) };
@@ -80,29 +77,40 @@ pub(super) async fn catch_up(conn: &mut Conn, limit: u32) -> Result<bool, Failur
     let Some((_, after)) = still else { return Ok(true) };
     let jobs: Vec<(i64, i64)> =
         sqlx::query_as(UNSUMMED_JOBS).bind(id).bind(after).bind(i64::from(limit)).fetch_all(&mut *conn).await?;
+    let mut unreadable = Vec::new();
     for &(job, earlier) in &jobs {
         if earlier == 0 {
-            sum_up(conn, sweep, JobId(job)).await?;
+            unreadable.extend(left_out(sum_up(conn, sweep, JobId(job)).await)?.map(|problem| (job, problem)));
         }
-        let stored: Option<ConfusionRow> = sqlx::query_as(CONFUSION_OF).bind(job).fetch_optional(&mut *conn).await?;
-        if let Some((job, confusion)) = stored.map(<(JobId, Confusion)>::from) {
-            // Of too many classes for a matrix the sums are all that there is.
-            if confusion.classes <= MATRIX_CLASSES {
-                count_classes(conn, job, &confusion).await?;
-            }
-        }
+        unreadable.extend(left_out(classes(conn, JobId(job)).await)?.map(|problem| (job, problem)));
+    }
+    if let Some((job, problem)) = unreadable.first() {
+        let (sweep, rows) = (sweep.0, unreadable.len());
+        warn!(sweep, rows, job, problem, "rows of earlier runs cannot be read; they are left out of the statistics");
     }
     let last = jobs.last().map(|&(job, _)| job).filter(|_| jobs.len() == limit as usize);
     sqlx::query(SUMMED).bind(id).bind(last).execute(&mut *conn).await?;
     Ok(true)
 }
 
-/// Configurations by their first jobs.
-pub(super) async fn config_stats(conn: &mut Conn, page: Page) -> Result<Vec<ConfigStats>, Failure> {
-    let rows = sqlx::query_as::<_, ConfigStatsRow>(STATS)
-        .bind(page.sweep.0)
-        .bind(page.after())
-        .bind(i64::from(page.limit))
-        .fetch(conn);
-    reads::page(rows, |row| Ok(row.into())).await
+/// Counts by class what a job's stored confusion matrix holds.
+async fn classes(conn: &mut Conn, job: JobId) -> Result<(), Failure> {
+    let stored: Option<ConfusionRow> = sqlx::query_as(CONFUSION_OF).bind(job.0).fetch_optional(&mut *conn).await?;
+    match stored.map(<(JobId, Confusion)>::from) {
+        // Of too many classes for a matrix the sums are all that there is.
+        Some((job, confusion)) if confusion.classes <= MATRIX_CLASSES => count_classes(conn, job, &confusion).await,
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with a row that cannot be read. The transaction goes on behind it, since no statement failed.
+fn left_out(done: Result<(), Failure>) -> Result<Option<String>, Failure> {
+    match done {
+        Ok(()) => Ok(None),
+        Err(Failure::Store(error @ StoreError::Corrupt { .. })) => Ok(Some(error.to_string())),
+        Err(Failure::Database(error @ (sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)))) => {
+            Ok(Some(error.to_string()))
+        }
+        Err(failure) => Err(failure),
+    }
 }

@@ -9,8 +9,7 @@ use super::{
     complete::{self, End},
     expire, importance, jobs,
     lane::{Answers, Lane},
-    reads::{self, HistoryPage, Page},
-    release, remove,
+    reads, release, remove,
     report::{self, Report},
     retry, session, statistics, sweep_rows, sweeps,
     transaction::Handle,
@@ -18,12 +17,11 @@ use super::{
 };
 use crate::{
     domain::{
-        AttemptRef, AttemptRow, Completion, ConfigStats, Confusion, Digest, Directive, EpochRecord, Importances, JobId,
-        Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Removal, Retried, RetryPolicy, Run, Session, Settled,
-        Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
+        Completion, Digest, Directive, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Removal, Retried,
+        RetryPolicy, Session, Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
     },
     store::{
-        contract::{AcquireRequest, Acquired, HistoryPlace, JobReport, RunQuery, Store, SweepCommand},
+        contract::{AcquireRequest, Acquired, JobReport, Store, SweepCommand},
         error::{self, StoreError},
         starts::Starts,
         way::Way,
@@ -268,64 +266,12 @@ impl Store for Backend {
             .await
     }
 
-    async fn runs(&self, query: RunQuery) -> Result<Vec<Run>, StoreError> {
-        self.handle.run(Way::Read, "runs", None, query, |conn, _, query| Box::pin(reads::runs(conn, *query))).await
-    }
-
-    async fn runs_after(&self, sweep: SweepId, after: Option<JobId>, limit: u32) -> Result<Vec<Run>, StoreError> {
-        let page = Page { sweep, after, limit };
-        self.handle
-            .run(Way::Read, "runs after a job", None, page, |conn, _, page| Box::pin(reads::runs_after(conn, *page)))
-            .await
-    }
-
-    async fn history(
-        &self,
-        sweep: SweepId,
-        after: Option<HistoryPlace>,
-        jobs: u32,
-    ) -> Result<Vec<(AttemptRef, Vec<EpochRecord>)>, StoreError> {
-        let page = HistoryPage { sweep, after, jobs };
-        self.handle.run(Way::Read, "history", None, page, |conn, _, page| Box::pin(reads::history(conn, *page))).await
-    }
-
-    async fn attempts(&self, sweep: SweepId, after: Option<JobId>, limit: u32) -> Result<Vec<AttemptRow>, StoreError> {
-        let page = Page { sweep, after, limit };
-        self.handle.run(Way::Read, "attempts", None, page, |conn, _, page| Box::pin(reads::attempts(conn, *page))).await
-    }
-
-    async fn confusions(
-        &self,
-        sweep: SweepId,
-        after: Option<JobId>,
-        limit: u32,
-    ) -> Result<Vec<(JobId, Confusion)>, StoreError> {
-        let page = Page { sweep, after, limit };
-        self.handle
-            .run(Way::Read, "confusions", None, page, |conn, _, page| Box::pin(reads::confusions(conn, *page)))
-            .await
-    }
-
-    async fn config_stats(
-        &self,
-        sweep: SweepId,
-        after: Option<JobId>,
-        limit: u32,
-    ) -> Result<Vec<ConfigStats>, StoreError> {
-        let page = Page { sweep, after, limit };
-        self.handle
-            .run(Way::Read, "configuration statistics", None, page, |conn, _, page| {
-                Box::pin(statistics::config_stats(conn, *page))
-            })
-            .await
-    }
-
-    async fn importance(&self, sweep: SweepId) -> Result<Option<Importances>, StoreError> {
-        importance::current(&self.handle, sweep).await
-    }
-
     async fn weigh_due(&self, now: Option<Timestamp>) -> Result<u32, StoreError> {
         importance::weigh_due(&self.handle, now).await
+    }
+
+    async fn settle_importance(&self, now: Option<Timestamp>) -> Result<bool, StoreError> {
+        importance::settle(&self.handle, now).await
     }
 
     async fn catch_up(&self, limit: u32) -> Result<bool, StoreError> {

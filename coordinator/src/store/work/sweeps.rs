@@ -42,7 +42,7 @@ pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> R
         .bind(serde_json::json!(new.swept))
         .bind(&new.trainer)
         .bind(i64::from(new.trainer_version))
-        .bind(new.jobs_total.cast_signed())
+        .bind(new.jobs_total.map(u64::cast_signed))
         .bind(now.0)
         .bind(new.classes.map(i64::from))
         .bind(Some(&new.title).filter(|title| **title != new.name))

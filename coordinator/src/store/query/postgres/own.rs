@@ -4,8 +4,8 @@
 //! the coordinator's rights, so that the commands work on every database. They are compared as
 //! text, to the letter, and take their values as parameters only.
 
-/// Every statement of a command that reads through the coordinator gets a line here.
-const STATEMENTS: &[&str] = &[];
+/// The commands take them from the same list.
+const STATEMENTS: &[&str] = besom_sweep::statements::ALL;
 
 /// Whether it is one of them.
 pub(super) fn is_own(statement: &str) -> bool {

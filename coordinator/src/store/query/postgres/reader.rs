@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
 
-use super::super::{QueryError, VIEWS};
+use super::super::{error::QueryError, views::VIEWS};
 use crate::store::{
     OpenError,
     error::plain,

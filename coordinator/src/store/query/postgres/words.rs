@@ -5,7 +5,7 @@
 //! same role. So a statement may name no object of the catalogue and use no function but those that
 //! compute. This is the second wall, not the first: the role holds also where a word is missed.
 
-use super::super::QueryError;
+use super::super::error::QueryError;
 
 /// With these words a statement that only reads begins.
 const FIRST: [&str; 4] = ["SELECT", "WITH", "VALUES", "TABLE"];

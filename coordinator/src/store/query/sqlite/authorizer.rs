@@ -17,7 +17,7 @@ use libsqlite3_sys::{
     sqlite3_set_authorizer,
 };
 
-use super::super::VIEWS;
+use super::super::views::VIEWS;
 
 /// Tables that are made of the arguments of a function and hold nothing of the store.
 pub(super) const TABLE_FUNCTIONS: [&str; 4] = ["json_each", "json_tree", "jsonb_each", "jsonb_tree"];

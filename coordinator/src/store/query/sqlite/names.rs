@@ -8,7 +8,7 @@
 //! Nor is the authorizer asked about everything: the columns of `g FULL JOIN workers USING
 //! (secret)` are put together without it. So no table may be named where a table stands.
 
-use super::super::VIEWS;
+use super::super::views::VIEWS;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
@@ -66,7 +66,7 @@ const END_OF_TABLES: [&str; 9] =
 
 /// The names, in lower case, that stand where a table may stand. It finds rather one too many than
 /// one too few.
-pub(super) fn named_tables(sql: &str) -> Vec<String> {
+pub(in crate::store::query) fn named_tables(sql: &str) -> Vec<String> {
     let tokens = tokens(sql);
     let mut named = Vec::new();
     // For each open parenthesis: whether what stands there is a list of tables.
