@@ -9,5 +9,6 @@ pub(crate) mod invariants;
 pub(crate) mod reads;
 pub(crate) mod report;
 pub(crate) mod retry;
+pub(crate) mod shape;
 pub(crate) mod statistics;
 pub(crate) mod sweeps;
