@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use super::error::StoreError;
 use crate::domain::{
     Assignment, Completion, Digest, Directive, EpochRecord, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue,
-    Removal, Retried, RetryPolicy, Session, Settled, Sweep, SweepId, Timestamp, Trainers, WorkerId, WorkerRow,
-    WriteResult,
+    Removal, Retried, RetryPolicy, Session, Settled, StoredSpec, Sweep, SweepId, Timestamp, Trainers, WorkerId,
+    WorkerRow, WriteResult,
 };
 
 /// A request to lease up to `slots.len()` jobs.
@@ -98,6 +98,12 @@ pub trait Store: Send + Sync + 'static {
     /// Sweeps whose jobs are not all created, newest first: expansion resumes with them after a
     /// restart. Their `counts` are zero: nobody asks for them here.
     async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
+
+    /// What the sweep asks for, which may be long.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    async fn sweep_spec(&self, sweep: SweepId) -> Result<StoredSpec, StoreError>;
 
     /// Pauses, resumes or cancels.
     ///

@@ -8,7 +8,7 @@ use std::{
 
 use besom_coordinator::domain::{
     Completion, Digest, Directive, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Removal, Retried,
-    RetryPolicy, Session, Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
+    RetryPolicy, Session, Settled, StoredSpec, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
 };
 use besom_coordinator::store::{AcquireRequest, Acquired, JobReport, Store, StoreError, SweepCommand};
 use besom_coordinator::{Coordinator, CoordinatorConfig};
@@ -57,6 +57,7 @@ passed_on! {
     fn add_jobs(sweep: SweepId, first: u64, jobs: Vec<NewJob>) -> u64;
     fn list_sweeps() -> Vec<Sweep>;
     fn unexpanded_sweeps() -> Vec<Sweep>;
+    fn sweep_spec(sweep: SweepId) -> StoredSpec;
     fn command_sweep(sweep: SweepId, command: SweepCommand, now: Now) -> Sweep;
     fn retry_sweep(sweep: SweepId, job: Option<JobId>, now: Now) -> Retried;
     fn removal(sweep: SweepId) -> Removal;

@@ -10,5 +10,6 @@ pub(crate) mod reads;
 pub(crate) mod remove;
 pub(crate) mod report;
 pub(crate) mod retry;
+pub(crate) mod shape;
 pub(crate) mod statistics;
 pub(crate) mod sweeps;

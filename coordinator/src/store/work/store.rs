@@ -18,7 +18,7 @@ use super::{
 use crate::{
     domain::{
         Completion, Digest, Directive, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Removal, Retried,
-        RetryPolicy, Session, Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
+        RetryPolicy, Session, Settled, StoredSpec, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
     },
     store::{
         contract::{AcquireRequest, Acquired, JobReport, Store, SweepCommand},
@@ -109,6 +109,14 @@ impl Store for Backend {
     async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
         self.handle
             .run(Way::Ask, "list unexpanded sweeps", None, (), |conn, _, ()| Box::pin(sweep_rows::unexpanded(conn)))
+            .await
+    }
+
+    async fn sweep_spec(&self, sweep: SweepId) -> Result<StoredSpec, StoreError> {
+        self.handle
+            .run(Way::Read, "find what a sweep asks for", None, sweep, |conn, _, sweep| {
+                Box::pin(sweep_rows::spec(conn, *sweep))
+            })
             .await
     }
 
