@@ -286,11 +286,7 @@ impl View {
 
 fn running(job: &RunningJob, sweep: &Sweep) -> String {
     let params: Params = serde_json::from_str(&job.params).unwrap_or_default();
-    // Of the metrics, the coordinator tells these two while a job runs.
-    let metric = match sweep.metric.as_str() {
-        "val_loss" => ("val_loss", job.val_loss),
-        _ => ("val_accuracy", job.val_accuracy),
-    };
+    let metric = (sweep.metric.as_str(), job.metric);
     let what = describe(&params, &sweep.swept, job.seed);
     let line = live::job_line(job.job, job.epochs_done, job.epochs, metric, &what);
     format!("{line}  ({} slot {})", job.worker, job.slot)

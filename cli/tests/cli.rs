@@ -2,6 +2,7 @@
 
 mod asking;
 mod editing;
+mod removing;
 mod support;
 mod terminal;
 
@@ -15,7 +16,7 @@ use std::{
 use serde_json::Value;
 use support::{Home, eventually, tiny_sweep};
 
-const SUBCOMMANDS: [&str; 23] = [
+const SUBCOMMANDS: [&str; 24] = [
     "run",
     "coordinator",
     "worker",
@@ -33,6 +34,7 @@ const SUBCOMMANDS: [&str; 23] = [
     "resume",
     "cancel",
     "retry",
+    "rm",
     "clone",
     "dataset",
     "predict",

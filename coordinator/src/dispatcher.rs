@@ -149,7 +149,7 @@ impl Dispatcher {
                 }
             }
             if let Some(sweep) = sweep
-                && self.sweep_by_id(sweep).await?.state.is_final()
+                && self.has_ended(sweep).await?
             {
                 return Ok(Offer { sweep_ended: true, ..Offer::default() });
             }
@@ -272,9 +272,13 @@ impl Dispatcher {
         Ok(retried)
     }
 
-    /// No name is a number, so a number always finds its sweep.
-    async fn sweep_by_id(&self, sweep: SweepId) -> Result<Sweep, StoreError> {
-        bounded(self.store.find_sweep(&sweep.to_string())).await
+    /// Whether the sweep has ended, or was removed. No name is a number, so a number always finds its sweep.
+    async fn has_ended(&self, sweep: SweepId) -> Result<bool, StoreError> {
+        match bounded(self.store.find_sweep(&sweep.to_string())).await {
+            Ok(sweep) => Ok(sweep.state.is_final()),
+            Err(StoreError::NotFound { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -339,8 +343,9 @@ mod tests {
             title: "x".to_owned(),
             digest: "0".repeat(64),
             text: text.to_owned(),
+            spec: None,
             method: spec.method.as_str().to_owned(),
-            metric: spec.metric,
+            metric: spec.metric.clone(),
             objective: spec.objective,
             keep_models: spec.keep_models,
             engine: None,

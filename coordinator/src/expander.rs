@@ -73,10 +73,15 @@ impl Expander {
             }
             let expansion = match self.under_way.get(&sweep.id) {
                 Some(expansion) => expansion.clone(),
-                None => match expansion_of(&self.dispatcher, &sweep).await {
-                    Ok(expansion) => self.under_way.entry(sweep.id).or_insert(Arc::new(expansion)).clone(),
-                    Err(problem) => {
+                None => match expansion_of(&*self.store, &self.dispatcher, &sweep).await {
+                    Ok(Ok(expansion)) => self.under_way.entry(sweep.id).or_insert(Arc::new(expansion)).clone(),
+                    Ok(Err(problem)) => {
                         self.refuse(&sweep, &problem);
+                        continue;
+                    }
+                    Err(error) if error.is_retryable() => return Err(error),
+                    Err(error) => {
+                        self.refuse(&sweep, &chain(&error));
                         continue;
                     }
                 },
@@ -84,6 +89,8 @@ impl Expander {
             let created = match add_batch(&self.dispatcher, &sweep, expansion, sweep.jobs_created).await {
                 Ok(created) => created,
                 Err(error) if error.is_retryable() => return Err(error),
+                // It was removed.
+                Err(StoreError::NotFound { .. }) => continue,
                 // It would fail at every look, and keep all older sweeps from theirs.
                 Err(error) => {
                     self.refuse(&sweep, &chain(&error));
@@ -120,17 +127,22 @@ pub(crate) async fn add_batch(
 }
 
 /// The expansion that the sweep was made with, for a sweep that another process accepted, or this one before it was started
-/// anew.
-async fn expansion_of(dispatcher: &Dispatcher, sweep: &Sweep) -> Result<Expansion, String> {
+/// anew; within, why this build has none.
+async fn expansion_of(
+    store: &dyn Store,
+    dispatcher: &Dispatcher,
+    sweep: &Sweep,
+) -> Result<Result<Expansion, String>, StoreError> {
     if sweep.new.trainer_version != TRAINER_VERSION {
         let version = sweep.new.trainer_version;
-        return Err(format!("made for trainer version {version}, this build has {TRAINER_VERSION}"));
+        return Ok(Err(format!("made for trainer version {version}, this build has {TRAINER_VERSION}")));
     }
+    let stored = bounded(store.sweep_spec(sweep.id)).await?;
     let new = sweep.new.clone();
     let turn = dispatcher.expansions().own_turn().await;
-    spawn_blocking(move || {
+    let expanded = spawn_blocking(move || {
         let _turn = turn;
-        let spec = besom_sweep::parse_stored(&new.text).map_err(|errors| errors.to_string().replace('\n', "; "))?;
+        let spec = stored.read()?;
         let engine = match &new.engine {
             Some(word) => Some(Engine::parse(word).ok_or_else(|| format!("unknown engine {word}"))?),
             None => None,
@@ -139,12 +151,11 @@ async fn expansion_of(dispatcher: &Dispatcher, sweep: &Sweep) -> Result<Expansio
         // Another meaning of the same text would mix two sweeps in one.
         if Some(expansion.jobs_total()) != new.jobs_total || expansion.sweep_digest(new.dataset.as_str()) != new.digest
         {
-            return Err("this build reads its file otherwise than the one that accepted it".to_owned());
+            return Err("this build reads it otherwise than the one that accepted it".to_owned());
         }
         Ok(expansion)
-    })
-    .await
-    .expect("parsing and expanding do not panic")
+    });
+    Ok(expanded.await.expect("reading and expanding do not panic"))
 }
 
 pub(crate) fn new_job(expansion: &Expansion, index: u64, dataset: &Digest) -> NewJob {
@@ -154,8 +165,8 @@ pub(crate) fn new_job(expansion: &Expansion, index: u64, dataset: &Digest) -> Ne
         config: job.config.canonical_json(),
         params: job.config.params(),
         seed: job.seed,
-        engine: job.config.engine.as_str().to_owned(),
-        epochs: job.config.hyperparameters.epochs,
+        engine: Some(job.config.engine.as_str().to_owned()),
+        device: Some(job.config.engine.device().to_owned()),
     }
 }
 
@@ -184,8 +195,9 @@ mod tests {
             title: name.to_owned(),
             digest: expansion.sweep_digest(dataset.as_str()),
             text: text.to_owned(),
+            spec: None,
             method: spec.method.as_str().to_owned(),
-            metric: spec.metric,
+            metric: spec.metric.clone(),
             objective: spec.objective,
             keep_models: spec.keep_models,
             engine: None,
@@ -236,12 +248,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_sweep_is_expanded_from_what_was_checked_without_another_look_at_its_file() {
+        let Setup { store, mut expander, dir } = setup().await;
+        accepted(&*store, "checked", TRAINER_VERSION).await;
+        let database = sqlx::SqlitePool::connect(&format!("sqlite:{}/besom.db", dir.path().display())).await.unwrap();
+        let spec = besom_sweep::parse(TEXT).unwrap().canonical_json();
+        sqlx::query("UPDATE sweeps SET text = 'nonsense', spec = $1").bind(spec).execute(&database).await.unwrap();
+        assert!(!expander.step().await.unwrap());
+        assert_eq!(store.find_sweep("checked").await.unwrap().jobs_created, 6);
+    }
+
+    #[tokio::test]
     async fn a_sweep_whose_jobs_cannot_be_written_holds_up_no_other() {
         let Setup { store, mut expander, dir } = setup().await;
         let sound = accepted(&*store, "sound", TRAINER_VERSION).await;
         // The newest comes first. One of its jobs is there already, which nothing of besom's would do.
         let damaged = accepted(&*store, "damaged", TRAINER_VERSION).await;
-        let expansion = Arc::new(expansion_of(&expander.dispatcher, &damaged).await.unwrap());
+        let expansion = Arc::new(expansion_of(&*store, &expander.dispatcher, &damaged).await.unwrap().unwrap());
         add_batch(&expander.dispatcher, &damaged, expansion, 0).await.unwrap();
         let database = sqlx::SqlitePool::connect(&format!("sqlite:{}/besom.db", dir.path().display())).await.unwrap();
         let forget = "UPDATE sweeps SET jobs_created = 0 WHERE name = 'damaged'";
@@ -255,7 +278,7 @@ mod tests {
     async fn the_points_of_a_sweep_that_was_just_made_are_not_worked_out_again() {
         let Setup { store, mut expander, dir } = setup().await;
         let sweep = accepted(&*store, "new", TRAINER_VERSION).await;
-        let expansion = expansion_of(&expander.dispatcher, &sweep).await.unwrap();
+        let expansion = expansion_of(&*store, &expander.dispatcher, &sweep).await.unwrap().unwrap();
         // Whoever read the file again could not expand it any more.
         let database = sqlx::SqlitePool::connect(&format!("sqlite:{}/besom.db", dir.path().display())).await.unwrap();
         sqlx::query("UPDATE sweeps SET text = 'nonsense'").execute(&database).await.unwrap();

@@ -24,6 +24,7 @@ pub mod open;
 mod patience;
 mod queue;
 mod reaper;
+mod remover;
 mod rpc;
 mod server;
 mod settling;

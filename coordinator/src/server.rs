@@ -29,6 +29,7 @@ use crate::in_process::InProcess;
 use crate::keeper::keep;
 use crate::listener::{self, Counted};
 use crate::reaper::Reaper;
+use crate::remover::Remover;
 use crate::rpc::{Artifacts, QueryDesk, Sweeps, Watches, Workers, refused};
 use crate::store::{Store, query::Queries};
 use crate::weigher::weigh;
@@ -49,7 +50,7 @@ const MAX_CALLS: usize = 256;
 const MAX_STREAMS: u32 = 1_024;
 
 /// The services on a store, with the tasks that keep it moving (expander, reaper, importance, statistics of earlier
-/// runs, artifacts that nobody names).
+/// runs, what removed sweeps leave, artifacts that nobody names).
 #[derive(Debug)]
 pub struct Coordinator {
     services: Services,
@@ -68,6 +69,7 @@ struct Services {
     artifacts: Arc<dyn ArtifactStore>,
     uploads: TaskTracker,
     watches: Arc<Watches>,
+    remover: Arc<Remover>,
 }
 
 impl std::fmt::Debug for Services {
@@ -92,12 +94,13 @@ impl Coordinator {
     ) -> Result<Self, ConfigError> {
         config.check()?;
         let coordinator = Self::new(store, artifacts, config);
-        let Self { services: Services { store, dispatcher, artifacts, .. }, tasks, token, .. } = &coordinator;
+        let Self { services: Services { store, dispatcher, artifacts, remover, .. }, tasks, token, .. } = &coordinator;
         tasks.spawn(Reaper::new(store.clone(), dispatcher.clone(), Instant::now()).run(token.clone()));
         tasks.spawn(Expander::new(store.clone(), dispatcher.clone()).run(token.clone()));
         tasks.spawn(catch_up(store.clone(), token.clone()));
         tasks.spawn(keep(artifacts.clone(), token.clone()));
         tasks.spawn(weigh(store.clone(), token.clone()));
+        tasks.spawn(remover.clone().run(token.clone()));
         tasks.spawn(dispatcher.watch_queue(token.clone()));
         Ok(coordinator)
     }
@@ -113,8 +116,9 @@ impl Coordinator {
     fn new(store: Arc<dyn Store>, artifacts: Arc<dyn ArtifactStore>, config: CoordinatorConfig) -> Self {
         let (token, tasks) = (CancellationToken::new(), TaskTracker::new());
         let watches = Arc::new(Watches::new(store.clone(), tasks.clone(), token.clone()));
+        let remover = Arc::new(Remover::new(store.clone()));
         let dispatcher = Arc::new(Dispatcher::new(store.clone(), config));
-        let services = Services { store, dispatcher, artifacts, uploads: tasks.clone(), watches };
+        let services = Services { store, dispatcher, artifacts, uploads: tasks.clone(), watches, remover };
         let (in_process, incoming) = InProcess::new();
         // No keep-alive here: both ends live and die together, and a debugger or a busy machine may stop them for long.
         let server =
@@ -202,6 +206,7 @@ impl Services {
             dispatcher: self.dispatcher.clone(),
             artifacts: self.artifacts.clone(),
             watches: self.watches.clone(),
+            remover: self.remover.clone(),
             closing: closing.clone(),
         };
         let workers = Workers { dispatcher: self.dispatcher.clone(), closing: closing.clone() };

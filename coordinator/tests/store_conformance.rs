@@ -52,7 +52,6 @@ conformance! {
         expansion_resumes_where_it_stopped,
         the_first_job_can_be_acquired_before_the_last_is_written,
         more_jobs_than_announced_or_equal_ones_are_refused,
-        a_job_whose_params_lack_a_column_is_refused,
         a_paused_sweep_hands_out_nothing_and_its_running_jobs_finish,
         resuming_a_sweep_with_nothing_left_completes_it,
         cancelling_ends_queued_and_running_jobs_at_once,
@@ -72,6 +71,16 @@ conformance! {
         a_sweep_that_was_cancelled_before_its_jobs_were_written_gets_them_queued,
         statistics_are_those_of_the_end_that_followed_the_retry,
         retrying_while_others_acquire_hands_every_job_out_once,
+    }
+    remove {
+        nothing_is_left_of_a_removed_sweep_and_all_of_the_others,
+        artifacts_go_with_the_last_sweep_that_names_them_unless_somebody_just_asked,
+        only_an_ended_sweep_is_removed,
+        a_removed_sweep_answers_to_nothing_and_its_name_is_free,
+        a_removal_goes_on_after_a_kill_at_any_point,
+        two_that_remove_at_once_do_not_stand_in_each_others_way,
+        a_late_worker_of_a_removed_sweep_has_lost_its_lease,
+        many_records_are_removed_in_parts,
     }
     acquire {
         jobs_come_in_their_order_of_work_one_for_each_slot,
@@ -101,6 +110,12 @@ conformance! {
         an_empty_report_is_fine,
         a_renewal_waits_for_no_row_of_its_worker,
         an_attempt_that_is_reported_twice_at_once_spoils_no_other_report,
+    }
+    shape {
+        a_job_of_another_trainer_goes_from_the_queue_to_the_views_with_metrics_of_its_own,
+        a_first_record_may_be_of_step_0_where_the_trainer_counts_so,
+        numbers_beyond_the_bounds_of_their_trainer_are_refused,
+        the_checked_specification_is_kept_beside_the_file,
     }
     complete {
         a_result_fills_the_columns_of_its_run,

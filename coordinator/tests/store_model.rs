@@ -86,7 +86,7 @@ struct Model {
     jobs: BTreeMap<JobId, Job>,
     attempts: BTreeMap<AttemptRef, Option<AttemptOutcome>>,
     requests: BTreeMap<String, Vec<(AttemptRef, u32)>>,
-    epochs: BTreeMap<AttemptRef, BTreeMap<u32, EpochRecord>>,
+    epochs: BTreeMap<AttemptRef, BTreeMap<u64, EpochRecord>>,
 }
 
 impl Model {
@@ -168,7 +168,7 @@ impl Model {
     fn keep(&mut self, at: AttemptRef, records: &[EpochRecord]) {
         let kept = self.epochs.entry(at).or_default();
         for record in records {
-            kept.entry(record.epoch).or_insert_with(|| record.clone());
+            kept.entry(record.step).or_insert_with(|| record.clone());
         }
     }
 
@@ -176,9 +176,9 @@ impl Model {
     fn follows(&self, at: AttemptRef, records: &[EpochRecord]) -> bool {
         let mut known = self.epochs.get(&at).cloned().unwrap_or_default();
         records.iter().all(|record| {
-            let next = known.len() as u32 + 1;
-            let kept = known.entry(record.epoch).or_insert_with(|| record.clone());
-            record.epoch <= next.min(EPOCHS) && kept == record
+            let next = known.len() as u64 + 1;
+            let kept = known.entry(record.step).or_insert_with(|| record.clone());
+            record.step <= next.min(EPOCHS.into()) && kept == record
         })
     }
 
@@ -228,7 +228,7 @@ impl Model {
             (job.hindrances, job.hindered_by) = (times, Some(*by));
         } else {
             self.keep(at, records);
-            let last = self.epochs[&at].values().last().and_then(|record| record.val_accuracy);
+            let last = self.epochs[&at].values().last().and_then(|record| record.metric("val_accuracy"));
             let job = self.job(at);
             job.state = state;
             job.objective = last.filter(|_| state != JobState::Diverged);
@@ -402,7 +402,7 @@ fn choose(dice: &mut Dice, model: &Model, worker: WorkerId, wishes: &mut Vec<Acq
             };
             let mut last = scored(dice, next);
             if outcome == JobOutcome::Diverged {
-                last.val_loss = None;
+                last.metrics.remove("val_loss");
             }
             Step::Complete(at, outcome, vec![last])
         }
@@ -423,7 +423,7 @@ fn scored(dice: &mut Dice, epoch: u32) -> EpochRecord {
     let accuracy = dice.roll(1000) as f64 / 1000.0;
     let mut record = record(epoch, accuracy);
     if dice.roll(20) == 0 {
-        record.val_accuracy = None;
+        record.metrics.remove("val_accuracy");
     }
     record
 }

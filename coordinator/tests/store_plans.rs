@@ -72,6 +72,7 @@ fn cases() -> Vec<Case> {
     let first = i64::from(2 * JOBS + 1);
     let last = i64::from(3 * JOBS);
     let running = last - i64::from(2 * LEFT) + 1;
+    let removed = || vec![sweep(), int(first), int(first + 39)];
     let later = || int(i64::MAX / 2);
     let both = |file, args, sqlite| Case { file, only: None, args, sqlite };
     let sqlite = |file, args, sqlite| Case { file, only: Some(Database::Sqlite), args, sqlite };
@@ -152,6 +153,17 @@ fn cases() -> Vec<Case> {
         both("workers", vec![int(0), int(1)], &["jobs_of_worker (worker_id=?)"]),
         both("hindrance", vec![sweep()], &["INDEX jobs_hindered (sweep_id=?"]),
         both("hindrances_end", vec![sweep()], &["SEARCH jobs USING INDEX jobs_"]),
+        // Removing.
+        both("remove/page", vec![sweep()], &["(sweep_id>? AND sweep_id<?)"]),
+        // Postgres reads a small table as a whole rather than look for two hundred jobs in it.
+        sqlite("remove/epochs", removed(), &["SEARCH epochs USING PRIMARY KEY (job_id=?)"]),
+        sqlite("remove/sources", removed(), &["SEARCH attempt_sources USING PRIMARY KEY (job_id=?)"]),
+        sqlite("remove/attempts", removed(), &["SEARCH job_attempts USING PRIMARY KEY (job_id=?)"]),
+        sqlite("remove/classes", removed(), &["SEARCH class_counts USING PRIMARY KEY (job_id=?)"]),
+        sqlite("remove/confusions", removed(), &["SEARCH confusions USING INTEGER PRIMARY KEY (rowid=?)"]),
+        sqlite("remove/sums", removed(), &["SEARCH config_sums USING INDEX config_sums_job (job_id=?)"]),
+        sqlite("remove/configs", removed(), &["SEARCH job_configs USING INTEGER PRIMARY KEY (rowid=?)"]),
+        sqlite("remove/jobs", removed(), &["SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"]),
         both("hindrances_forget", vec![sweep()], &["SEARCH jobs USING INDEX jobs_"]),
     ]
 }

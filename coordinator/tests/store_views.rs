@@ -5,11 +5,11 @@
 mod store_support;
 
 use besom_coordinator::{
-    domain::{Completion, Confusion, EpochRecord, JobOutcome, NewSweep, RetryPolicy},
+    domain::{Completion, Confusion, JobOutcome, NewSweep, RetryPolicy},
     store::{AcquireRequest, SweepCommand},
 };
 use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
-use store_support::{Bench, at, completion, failed, new_sweep, record, reported, request, succeeded};
+use store_support::{Bench, at, completion, diverged, failed, new_sweep, record, reported, request, succeeded};
 
 const RUNS: &str = "sweep sweep_id job state optimizer learning_rate batch_size epochs hidden activation dropout params \
                     seed objective final_loss final_accuracy final_val_loss final_val_accuracy best_val_loss \
@@ -43,7 +43,7 @@ async fn history(bench: &Bench) {
     bench.complete(done(1, vec![record(1, 0.7)]), at(2.999_999)).await;
     bench.tell_to_stop(jobs[2].at).await;
     bench.complete(completion(jobs[2].at, JobOutcome::Stopped, vec![record(1, 1.0 / 3.0)]), at(3.0)).await;
-    let broken = EpochRecord { loss: None, val_loss: None, ..record(2, 0.9) };
+    let broken = diverged(record(2, 0.9));
     bench.complete(completion(jobs[3].at, JobOutcome::Diverged, vec![record(1, 0.2), broken]), at(3.0)).await;
     bench.complete(failed(jobs[4].at, "no such \"file\"\n{not json", false), at(4.0)).await;
     bench.report(worker, vec![reported(jobs[5].at, vec![record(1, 0.1)])], at(5.0)).await;
@@ -55,7 +55,7 @@ async fn history(bench: &Bench) {
     bench.report(other, vec![reported(again, vec![record(1, 0.3), record(2, 0.4)])], at(42.0)).await;
     assert_eq!(sweep.jobs_created, 9);
 
-    let metric = Metric { name: MetricName::ValLoss, goal: Goal::Minimize };
+    let metric = Metric { name: MetricName::of("val_loss"), goal: Goal::Minimize };
     let new = NewSweep { metric, objective: Objective::Best, keep_models: KeepModels::Best, ..new_sweep("lösses", 3) };
     let losses = bench.sweep_of(new).await;
     let wish = AcquireRequest { sweep: Some(losses.id), ..request(other, 3) };

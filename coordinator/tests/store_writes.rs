@@ -42,8 +42,8 @@ fn job(expansion: &Expansion, index: u64, dataset: &str) -> NewJob {
         config: job.config.canonical_json(),
         params: job.config.params(),
         seed: job.seed,
-        engine: job.config.engine.as_str().to_owned(),
-        epochs: job.config.hyperparameters.epochs,
+        engine: Some(job.config.engine.as_str().to_owned()),
+        device: Some("cpu".to_owned()),
     }
 }
 

@@ -1,9 +1,6 @@
 //! What goes into the trainer and what comes out of it.
 
-use std::collections::BTreeMap;
-
-use besom_sweep::{Confusion, JobConfig, Metric, MetricName, Objective};
-use serde::{Deserialize, Serialize};
+use besom_sweep::{Confusion, EpochRecord, JobConfig, Metric, Objective};
 
 /// A job to be trained.
 #[derive(Debug, Clone, Copy)]
@@ -13,31 +10,9 @@ pub struct TrainJob<'a> {
     /// Which randomness.
     pub seed: i64,
     /// Decides which epoch is the best.
-    pub metric: Metric,
+    pub metric: &'a Metric,
     /// Decides whether the last or the best epoch's model is the job's.
     pub objective: Objective,
-}
-
-/// The numbers of one epoch; `None` where a number is not finite or was not computed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EpochRecord {
-    /// From 1.
-    pub epoch: u32,
-    /// Mean over the epoch's samples as it ran (weights moving), penalties included.
-    pub loss: Option<f64>,
-    /// Share of the epoch's samples that were right as it ran, in [0, 1]; in the last record of a diverged job, of
-    /// those samples that still ran.
-    pub accuracy: Option<f64>,
-    /// Mean over the test split after the epoch, penalties included.
-    pub val_loss: Option<f64>,
-    /// Share of the test split that is right after the epoch, in [0, 1].
-    pub val_accuracy: Option<f64>,
-    /// The step size of the epoch's last step.
-    pub learning_rate: f64,
-    /// Wall time of the epoch, validation included: the one number that is not repeatable.
-    pub seconds: f64,
-    /// Further numbers by name; the multilayer perceptron has none.
-    pub metrics: BTreeMap<String, f64>,
 }
 
 /// What the trainer should do next.
@@ -56,7 +31,7 @@ pub trait Observer: Send {
     /// Asked before every batch. Once it has answered other than [`Control::Continue`], it should keep to that.
     fn control(&mut self) -> Control;
 
-    /// Told after every epoch: `job` is the index in the slice that was given to [`crate`].
+    /// Told after every epoch, by the names of [`besom_sweep::MLP`]: `job` is the index in the slice that was given to [`crate`].
     fn epoch(&mut self, job: usize, record: &EpochRecord);
 }
 
@@ -78,7 +53,8 @@ pub enum Ending {
 pub struct Trained {
     /// How it ended.
     pub ending: Ending,
-    /// One an epoch, in order.
+    /// One an epoch, in order. All of it is repeatable but the seconds. In the last record of a diverged job the accuracy is
+    /// that of those samples that still ran.
     pub records: Vec<EpochRecord>,
     /// safetensors of the last full epoch's parameters, or with `restore_best_weights` of those of the epoch with the
     /// best val_loss; empty if there was none or the job was aborted.
@@ -120,17 +96,5 @@ impl TrainError {
     #[must_use]
     pub fn hindered(message: impl Into<String>) -> Self {
         Self { retryable: true, surroundings: true, message: message.into() }
-    }
-}
-
-impl EpochRecord {
-    /// The number of this name.
-    pub(crate) fn get(&self, name: MetricName) -> Option<f64> {
-        match name {
-            MetricName::Loss => self.loss,
-            MetricName::Accuracy => self.accuracy,
-            MetricName::ValLoss => self.val_loss,
-            MetricName::ValAccuracy => self.val_accuracy,
-        }
     }
 }

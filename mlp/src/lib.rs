@@ -13,14 +13,16 @@
 //!
 //! ```
 //! use besom_dataset::load_local;
-//! use besom_mlp::{Control, EpochRecord, Observer, TrainJob, train};
-//! use besom_sweep::{DatasetSpec, Engine, Goal, Hyperparameters, JobConfig, Metric, MetricName, Objective, Params};
+//! use besom_mlp::{Control, Observer, TrainJob, train};
+//! use besom_sweep::{
+//!     DatasetSpec, Engine, EpochRecord, Goal, Hyperparameters, JobConfig, Metric, MetricName, Objective, Params,
+//! };
 //!
 //! struct Shown;
 //! impl Observer for Shown {
 //!     fn control(&mut self) -> Control { Control::Continue }
 //!     fn epoch(&mut self, _job: usize, record: &EpochRecord) {
-//!         println!("epoch {}: val_accuracy {:.3}", record.epoch, record.val_accuracy.unwrap_or(f64::NAN));
+//!         println!("epoch {}: val_accuracy {:.3}", record.step, record.metric("val_accuracy").unwrap_or(f64::NAN));
 //!     }
 //! }
 //!
@@ -28,8 +30,8 @@
 //! let data = load_local(&spec, std::path::Path::new(".")).unwrap().dataset;
 //! let hyperparameters = Hyperparameters { epochs: 10, ..Hyperparameters::from_params(&Params::new()).unwrap() };
 //! let config = JobConfig { hyperparameters, dataset: data.digest().to_owned(), engine: Engine::Native };
-//! let metric = Metric { name: MetricName::ValAccuracy, goal: Goal::Maximize };
-//! let job = TrainJob { config: &config, seed: 1, metric, objective: Objective::Final };
+//! let metric = Metric { name: MetricName::of("val_accuracy"), goal: Goal::Maximize };
+//! let job = TrainJob { config: &config, seed: 1, metric: &metric, objective: Objective::Final };
 //! let trained = train(&[job], &data, &mut Shown).unwrap().remove(0);
 //! assert_eq!(trained.records.len(), 10);
 //! ```
@@ -59,7 +61,7 @@ mod state;
 mod threads;
 mod trainer;
 
-pub use job::{Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
+pub use job::{Control, Ending, Observer, TrainError, TrainJob, Trained};
 pub use model_file::{InputScaling, ModelError, ModelFile};
 pub use predict::{Prediction, Predictor, sample_test};
 pub use room::FREE_MEMORY;

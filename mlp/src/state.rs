@@ -3,12 +3,14 @@
 //! It can be written down and read back, and a training that goes on from it ends with the same bits as one that was never
 //! interrupted.
 
-use besom_sweep::{EarlyStopping, Goal, Hyperparameters, Metric};
+use besom_sweep::{EarlyStopping, EpochRecord, Hyperparameters, Metric, MetricName};
 use serde::{Deserialize, Serialize};
 
-use super::job::EpochRecord;
 use super::optimizer::OptimizerState;
 use super::schedule::CourseState;
+
+/// What schedules and early stopping look at.
+pub(crate) const VAL_LOSS: MetricName = MetricName::of("val_loss");
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,21 +65,19 @@ impl State {
         params: Vec<f32>,
         optimizer: OptimizerState,
         record: EpochRecord,
-        metric: Metric,
+        metric: &Metric,
         job: &Hyperparameters,
     ) {
-        let score = record.get(metric.name).map(|value| match metric.goal {
-            Goal::Maximize => value,
-            Goal::Minimize => -value,
-        });
+        let score = record.metric(metric.name.as_str()).map(|value| metric.goal.score(value));
+        let val_loss = record.metric(VAL_LOSS.as_str());
         if let Some(score) = score
             && self.best.as_ref().is_none_or(|best| score > best.score)
         {
             self.best = Some(BestEpoch { score, params: params.clone() });
         }
-        self.course.advance(job.schedule, record.val_loss);
+        self.course.advance(job.schedule, val_loss);
         if let Some(stopping) = job.stopping
-            && self.waiting.count(record.val_loss, stopping.min_delta)
+            && self.waiting.count(val_loss, stopping.min_delta)
             && stopping.restore_best_weights
         {
             self.restorable = Some(params.clone());

@@ -1,11 +1,11 @@
 //! The loop: epochs of shuffled batches, each followed by validation on the test split.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
-use besom_sweep::{Confusion, Hyperparameters, Objective};
+use besom_sweep::{Confusion, EpochRecord, Hyperparameters, MetricName, Objective};
 
 use super::engine::{self, Batch, Engine, Masks};
-use super::job::{Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
+use super::job::{Control, Ending, Observer, TrainError, TrainJob, Trained};
 use super::layout::Layout;
 use super::loss::{Score, Targets, argmax, cross_entropy};
 use super::model::safetensors;
@@ -13,7 +13,7 @@ use super::optimizer::{OptimizerState, Rule};
 use super::penalty::Penalty;
 use super::random::Purpose;
 use super::simd::Aligned;
-use super::state::State;
+use super::state::{State, VAL_LOSS};
 use super::threads::single_thread;
 use crate::room;
 use besom_dataset::Dataset;
@@ -122,14 +122,10 @@ impl<'a> Training<'a> {
         let hyperparameters = self.hyperparameters();
         let epoch = self.state.epochs_done() + 1;
         let record = |learning_rate: f64, training: Mean, validation: Option<Mean>| EpochRecord {
-            epoch,
-            loss: training.loss,
-            accuracy: training.accuracy,
-            val_loss: validation.and_then(|mean| mean.loss),
-            val_accuracy: validation.and_then(|mean| mean.accuracy),
-            learning_rate,
-            seconds: start.elapsed().as_secs_f64(),
-            metrics: std::collections::BTreeMap::new(),
+            step: epoch.into(),
+            metrics: metrics(training, validation),
+            learning_rate: Some(learning_rate),
+            seconds: Some(start.elapsed().as_secs_f64()),
         };
 
         let order = Purpose::Shuffle.stream(self.job.seed, epoch).permutation(self.data.header().train);
@@ -171,7 +167,7 @@ impl<'a> Training<'a> {
             return Ok(EpochEnd::Aborted);
         };
         let record = record(learning_rate, Mean::of(score), Some(Mean::of(validation)));
-        if record.val_loss.is_none() {
+        if record.metric(VAL_LOSS.as_str()).is_none() {
             return Ok(EpochEnd::Diverged(record));
         }
         self.state.advance(params.to_vec(), optimizer, record.clone(), self.job.metric, hyperparameters);
@@ -263,6 +259,18 @@ impl Mean {
         let n = score.n as f64;
         Self { loss: finite(score.loss_sum / n), accuracy: finite(score.correct as f64 / n) }
     }
+}
+
+/// The numbers of an epoch by name: `loss` and `accuracy` over its samples as it ran, with the weights moving and penalties
+/// included, and those of the test split after it. What is not finite has none.
+fn metrics(training: Mean, validation: Option<Mean>) -> BTreeMap<MetricName, f64> {
+    let named = [
+        (MetricName::of("loss"), training.loss),
+        (MetricName::of("accuracy"), training.accuracy),
+        (VAL_LOSS, validation.and_then(|mean| mean.loss)),
+        (MetricName::of("val_accuracy"), validation.and_then(|mean| mean.accuracy)),
+    ];
+    named.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// Indices of the test split: it follows the training split.

@@ -53,7 +53,11 @@ fn a_model_of_floats_says_how_they_were_scaled_and_predicts_only_such() {
             assert_eq!((scaling.scale().as_str(), scaling.shifts(), scaling.divisors()), (scale, &*shifts, &*divisors));
             let predictor = Predictor::new(&model, engine, &data).unwrap();
             assert_eq!(Some(predictor.confusion().unwrap()), trained.confusion);
-            assert!(trained.records.last().unwrap().val_accuracy.unwrap() > 0.5, "{scale}: {:?}", trained.records);
+            assert!(
+                trained.records.last().unwrap().metric("val_accuracy").unwrap() > 0.5,
+                "{scale}: {:?}",
+                trained.records
+            );
             let other = support::scaled(&bytes, |byte| byte, "none", &[&[], &[]]);
             if scale != "none" {
                 let refused = Predictor::new(&model, engine, &other).err().unwrap().message;
@@ -73,7 +77,7 @@ fn many_classes_train_alike_with_both_engines() {
         let trained = run(job(&config), &data);
         let confusion = trained.confusion.unwrap();
         assert_eq!((confusion.classes, confusion.pairs().map(|(.., count)| count).sum::<u32>()), (700, 75));
-        trained.records[1].loss.unwrap()
+        trained.records[1].metric("loss").unwrap()
     });
     assert!((accuracy[0] - accuracy[1]).abs() < 1e-4, "{accuracy:?}");
 }

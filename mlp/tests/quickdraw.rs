@@ -31,7 +31,7 @@ fn final_accuracies_are_those_of_keras() {
         let mut sum = 0.0;
         for seed in 1..=3 {
             let trained = run(TrainJob { seed, ..job(&config) }, &data);
-            sum += trained.records[24].val_accuracy.unwrap();
+            sum += trained.records[24].metric("val_accuracy").unwrap();
             println!(
                 "{optimizer} {learning_rate} {batch_size} seed {seed}: {:?} {:.1} s",
                 trained.records[24], trained.seconds

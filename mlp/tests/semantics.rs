@@ -32,11 +32,11 @@ fn every_optimizer_learns_and_every_epoch_is_reported() {
         let trained = train(&[job(&config)], &data, &mut watcher).unwrap().remove(0);
         assert_eq!(trained.ending, Ending::Succeeded);
         assert_eq!(trained.records, watcher.told);
-        assert_eq!(trained.records.iter().map(|r| r.epoch).collect::<Vec<_>>(), (1..=25).collect::<Vec<_>>());
+        assert_eq!(trained.records.iter().map(|r| r.step).collect::<Vec<_>>(), (1..=25).collect::<Vec<_>>());
         let (first, last) = (&trained.records[0], &trained.records[24]);
-        assert!(last.val_accuracy.unwrap() > 0.6, "{optimizer}: {last:?}");
-        assert!(last.loss.unwrap() < 0.7 * first.loss.unwrap(), "{optimizer}: {first:?} {last:?}");
-        assert_eq!(last.learning_rate, learning_rate);
+        assert!(last.metric("val_accuracy").unwrap() > 0.6, "{optimizer}: {last:?}");
+        assert!(last.metric("loss").unwrap() < 0.7 * first.metric("loss").unwrap(), "{optimizer}: {first:?} {last:?}");
+        assert_eq!(last.learning_rate, Some(learning_rate));
     }
 }
 
@@ -49,7 +49,8 @@ fn the_last_partial_batch_is_kept_and_control_is_asked_before_every_batch() {
     // 250 rows are fifteen batches of 16 and one of 10; 75 test rows are one batch.
     assert_eq!(watcher.asked, 16 + 1);
     // Shares of whole rows: 250 and 75 of them.
-    let shares = (watcher.told[0].accuracy.unwrap() * 250.0, watcher.told[0].val_accuracy.unwrap() * 75.0);
+    let shares =
+        (watcher.told[0].metric("accuracy").unwrap() * 250.0, watcher.told[0].metric("val_accuracy").unwrap() * 75.0);
     assert!((shares.0 - shares.0.round()).abs() < 1e-9 && (shares.1 - shares.1.round()).abs() < 1e-9, "{shares:?}");
 }
 
@@ -63,7 +64,7 @@ fn patience_ends_a_job_as_succeeded() {
     });
     let trained = run(job(&config), &data);
     assert_eq!(trained.ending, Ending::Succeeded);
-    let losses: Vec<f64> = trained.records.iter().map(|r| r.val_loss.unwrap()).collect();
+    let losses: Vec<f64> = trained.records.iter().map(|r| r.metric("val_loss").unwrap()).collect();
     let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
     assert!(losses.len() < 300);
     assert_eq!(losses.iter().position(|&loss| loss == best).unwrap() + 1 + 3, losses.len(), "{losses:?}");
@@ -82,7 +83,7 @@ fn the_best_weights_are_restored_and_the_records_stay() {
     };
     let (last, restored) = (with(false), with(true));
     assert_eq!(last.records, restored.records);
-    let losses: Vec<f64> = last.records.iter().map(|r| r.val_loss.unwrap()).collect();
+    let losses: Vec<f64> = last.records.iter().map(|r| r.metric("val_loss").unwrap()).collect();
     let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
     let epoch = losses.iter().position(|&loss| loss == best).unwrap() + 1;
     assert!(epoch < losses.len(), "the test needs a job whose best epoch is not its last");
@@ -99,10 +100,10 @@ fn the_best_weights_are_restored_and_the_records_stay() {
 fn an_epoch_reports_the_learning_rate_of_its_last_step() {
     let data = data(20, 4);
     let config = config(&data, |h| h.schedule = Schedule::Step { decay_rate: 0.5, step_epochs: 2 });
-    let rates: Vec<f64> = run(job(&config), &data).records.iter().map(|r| r.learning_rate).collect();
+    let rates: Vec<f64> = run(job(&config), &data).records.iter().filter_map(|r| r.learning_rate).collect();
     assert_eq!(rates, [0.1, 0.1, 0.05, 0.05]);
     let config = support::config(&data, |h| h.schedule = Schedule::Cosine { decay_steps: None, warmup_steps: 17 });
-    let rates: Vec<f64> = run(job(&config), &data).records.iter().map(|r| r.learning_rate).collect();
+    let rates: Vec<f64> = run(job(&config), &data).records.iter().filter_map(|r| r.learning_rate).collect();
     // 16 steps an epoch: the last step of the first is the 15th of the warmup, counted from 0.
     assert_eq!(rates[0], 0.1 * (15.0 / 17.0));
     assert!(rates[1] > rates[2] && rates[3] < 0.001 && rates[3] > 0.0, "{rates:?}");
@@ -154,7 +155,7 @@ fn a_loss_that_is_not_finite_ends_a_job_as_diverged() {
     let trained = train(&[job(&config)], &data, &mut watcher).unwrap().remove(0);
     assert_eq!(trained.ending, Ending::Diverged);
     let last = trained.records.last().unwrap();
-    assert_eq!((last.loss, last.val_loss, last.val_accuracy), (None, None, None));
+    assert_eq!((last.metric("loss"), last.metric("val_loss"), last.metric("val_accuracy")), (None, None, None));
     assert_eq!(trained.records.len(), 1);
     assert_eq!(watcher.told, trained.records);
 }
@@ -166,16 +167,13 @@ fn the_best_model_is_that_of_the_earliest_best_epoch() {
         h.learning_rate = 0.8;
         h.epochs = 30;
     });
-    for metric in [support::VAL_ACCURACY, VAL_LOSS] {
+    for metric in [&support::VAL_ACCURACY, &VAL_LOSS] {
         let mut job = job(&config);
         job.metric = metric;
         job.objective = Objective::Best;
         let trained = run(job, &data);
-        let scores: Vec<f64> = trained
-            .records
-            .iter()
-            .map(|r| if metric == VAL_LOSS { -r.val_loss.unwrap() } else { r.val_accuracy.unwrap() })
-            .collect();
+        let scores: Vec<f64> =
+            trained.records.iter().map(|r| metric.goal.score(r.metric(metric.name.as_str()).unwrap())).collect();
         let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let epoch = scores.iter().position(|&score| score == best).unwrap() + 1;
         assert!(epoch < 30, "the test needs a job whose best epoch is not its last");
@@ -204,7 +202,7 @@ fn the_confusion_matrix_counts_the_test_split_by_target_and_prediction() {
         assert_eq!(row as usize, tests.iter().filter(|&&label| usize::from(label) == target).count());
     }
     let right: u32 = (0..4).map(|class| counts[class * 5]).sum();
-    let accuracy = trained.records.last().unwrap().val_accuracy.unwrap();
+    let accuracy = trained.records.last().unwrap().metric("val_accuracy").unwrap();
     assert_eq!(f64::from(right) / 75.0, accuracy);
 }
 
@@ -224,9 +222,9 @@ fn penalties_on_kernels_are_part_of_loss_and_val_loss() {
     let kernels = || (0..3).flat_map(|i| tensor(&plain.final_model, &format!("layers.{i}.weight"))).map(f64::from);
     let expected = 0.01 * kernels().map(f64::abs).sum::<f64>() + 0.02 * kernels().map(|w| w * w).sum::<f64>();
     let (a, b) = (&plain.records[0], &penalised.records[0]);
-    assert!((b.loss.unwrap() - a.loss.unwrap() - expected).abs() < 1e-6, "{a:?} {b:?} {expected}");
-    assert!((b.val_loss.unwrap() - a.val_loss.unwrap() - expected).abs() < 1e-6);
-    assert_eq!(a.val_accuracy, b.val_accuracy);
+    assert!((b.metric("loss").unwrap() - a.metric("loss").unwrap() - expected).abs() < 1e-6, "{a:?} {b:?} {expected}");
+    assert!((b.metric("val_loss").unwrap() - a.metric("val_loss").unwrap() - expected).abs() < 1e-6);
+    assert_eq!(a.metric("val_accuracy"), b.metric("val_accuracy"));
 }
 
 #[test]
@@ -238,9 +236,13 @@ fn dropout_acts_in_training_only() {
         h.dropout = 0.4;
     });
     let (plain, dropping) = (run(job(&plain), &data), run(job(&dropping), &data));
-    assert_eq!(plain.records[0].val_loss, dropping.records[0].val_loss);
-    assert_ne!(plain.records[0].loss, dropping.records[0].loss);
-    assert_ne!(dropping.records[0].loss, dropping.records[1].loss, "every epoch has masks of its own");
+    assert_eq!(plain.records[0].metric("val_loss"), dropping.records[0].metric("val_loss"));
+    assert_ne!(plain.records[0].metric("loss"), dropping.records[0].metric("loss"));
+    assert_ne!(
+        dropping.records[0].metric("loss"),
+        dropping.records[1].metric("loss"),
+        "every epoch has masks of its own"
+    );
 }
 
 #[test]
@@ -251,7 +253,7 @@ fn a_model_without_hidden_layers_trains() {
         h.epochs = 20;
     });
     let trained = run(job(&config), &data);
-    assert!(trained.records[19].val_accuracy.unwrap() > 0.8);
+    assert!(trained.records[19].metric("val_accuracy").unwrap() > 0.8);
     assert_eq!(tensor(&trained.final_model, "layers.0.weight").len(), 80);
 }
 

@@ -13,6 +13,7 @@ mod edit;
 mod errors;
 mod expand;
 mod hyperparameters;
+mod metric;
 mod name;
 pub mod number;
 mod parse;
@@ -35,13 +36,12 @@ pub use expand::{Expansion, Plan, PlannedJob};
 pub use hyperparameters::{
     Activation, Clipping, ConfigError, EarlyStopping, Hyperparameters, Initializer, Optimizer, Params, Schedule,
 };
+pub use metric::{EpochRecord, MetricName};
 pub use name::{SweepName, handle};
 pub use parse::{parse, parse_stored};
 pub use source::shown_source;
-pub use spec::{
-    DatasetSpec, Goal, KeepModels, Method, Metric, MetricName, Objective, ParameterSpec, Scale, SpecError, SweepSpec,
-};
+pub use spec::{DatasetSpec, Goal, KeepModels, Method, Metric, Objective, ParameterSpec, Scale, SpecError, SweepSpec};
 pub use states::{ImportanceKind, JobCounts, JobState, SweepState};
 pub use table::{Cell, CellType, Column, Row, Table, TableError};
-pub use trainer::{MLP, Steps, Trainer, TrainerKind};
+pub use trainer::{Counting, MLP, Steps, Trainer, TrainerKind, TrainerMetric};
 pub use words::{nearest_names, steers_terminal};

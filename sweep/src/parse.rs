@@ -14,8 +14,10 @@ use serde_json::Value;
 
 use crate::errors::{Faults, SpecErrors};
 use crate::hyperparameters::table;
+use crate::metric::MetricName;
 use crate::name::SweepName;
-use crate::spec::{Goal, Method, Metric, MetricName, SpecError, SweepSpec};
+use crate::spec::{Goal, Method, Metric, SpecError, SweepSpec};
+use crate::trainer::{MLP, TrainerMetric};
 use crate::words::hint;
 use crate::{refusals, yaml};
 use section::{Item, Section};
@@ -101,7 +103,7 @@ fn read(file: &mut Section<'_>, faults: &mut Faults) -> Option<SweepSpec> {
     let method = method_item.as_ref().and_then(|item| faults.take(method(item)));
     let metric = match file.get("metric") {
         Some(item) => metric(&item, faults),
-        None => Some(Metric { name: MetricName::ValAccuracy, goal: Goal::Maximize }),
+        None => MLP.default_metric.map(as_known),
     };
     let run_cap = faults.or_default(file.get("run_cap").map(|item| item.integer(1, u64::MAX)).transpose());
     let parameters = file.require("parameters", "name at least one hyperparameter with its values", faults);
@@ -214,40 +216,41 @@ fn metric(item: &Item<'_>, faults: &mut Faults) -> Option<Metric> {
     let later = "not supported yet; supported: name, goal";
     let refused = [("target", later), ("impute", later), ("impute_while_running", later)];
     section.check_keys(&["name", "goal"], &refused, faults);
-    let name_item = section.require("name", "say which of loss, accuracy, val_loss, val_accuracy", faults);
-    let name = name_item.as_ref().and_then(|item| faults.take(metric_name(item)));
+    let known: Vec<&str> = MLP.metric_names().collect();
+    let name_item = section.require("name", &format!("say which of {}", known.join(", ")), faults);
+    let known = name_item.as_ref().and_then(|item| faults.take(metric_name(item, &known)));
     let goal_item = section.get("goal");
-    let wanted = name.map(|name| match name {
-        MetricName::Accuracy | MetricName::ValAccuracy => Goal::Maximize,
-        MetricName::Loss | MetricName::ValLoss => Goal::Minimize,
-    });
     let goal = match &goal_item {
-        None if section.means("goal") => wanted,
+        None if section.means("goal") => known.map(|known| known.goal),
         // The default of W&B's.
         None => Some(Goal::Minimize),
         Some(item) => faults.take(goal(item)),
     };
-    let (metric, wanted) = (Metric { name: name?, goal: goal? }, wanted?);
-    if metric.goal != wanted {
-        let word = metric.name.as_str();
-        let problem = match wanted {
+    let (known, goal) = (known?, goal?);
+    if goal != known.goal {
+        let word = known.name;
+        let problem = match known.goal {
             Goal::Maximize => format!("{word} needs `goal: maximize` (without a goal it is minimize, as in W&B)"),
             Goal::Minimize => format!("{word} needs `goal: minimize`: the largest loss would rank first"),
         };
         let line = goal_item.or(name_item).map(|item| item.line());
         faults.add_senseless(SpecError { line, key: "metric.goal".to_owned(), problem });
     }
-    Some(metric)
+    Some(Metric { goal, ..as_known(known) })
 }
 
-fn metric_name(item: &Item<'_>) -> Result<MetricName, SpecError> {
+/// The metric with the goal that it has by itself.
+fn as_known(known: &TrainerMetric) -> Metric {
+    Metric { name: MetricName::of(known.name), goal: known.goal }
+}
+
+fn metric_name(item: &Item<'_>, known: &[&str]) -> Result<&'static TrainerMetric, SpecError> {
     let word = item.text()?;
-    MetricName::parse(word).ok_or_else(|| {
-        let known = ["loss", "accuracy", "val_loss", "val_accuracy"];
+    MLP.metric(word).ok_or_else(|| {
         let plain = word.strip_prefix("best_").or_else(|| word.strip_prefix("final_")).unwrap_or(word);
         item.refuse(match known.contains(&plain) {
             true => format!("unknown metric {word}; write {plain} and say `objective: best` or `final` under besom"),
-            false => format!("unknown metric {}; {}", item.node.describe(), hint(unabbreviated(word), &known)),
+            false => format!("unknown metric {}; {}", item.node.describe(), hint(unabbreviated(word), known)),
         })
     })
 }

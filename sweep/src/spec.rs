@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use crate::canonical::canonical;
 use crate::config::Engine;
 use crate::hyperparameters::Params;
+use crate::metric::MetricName;
 
 /// A checked sweep file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,26 +75,13 @@ pub struct ParameterSpec {
 }
 
 /// A metric and which way is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
-    /// Which number of an epoch.
+    /// Which number of a record.
     pub name: MetricName,
     /// Which way is better.
     pub goal: Goal,
-}
-
-/// The numbers of an epoch that a sweep can be ranked by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricName {
-    /// `loss`
-    Loss,
-    /// `accuracy`
-    Accuracy,
-    /// `val_loss`
-    ValLoss,
-    /// `val_accuracy`
-    ValAccuracy,
 }
 
 /// Which way is better.
@@ -263,10 +251,9 @@ macro_rules! words_in_json {
     )+};
 }
 
-words_in_json!(Method, MetricName, Goal, Objective, KeepModels, Engine);
+words_in_json!(Method, Goal, Objective, KeepModels, Engine);
 
 words!(Method { Grid = "grid", OneAtATime = "one_at_a_time" });
-words!(MetricName { Loss = "loss", Accuracy = "accuracy", ValLoss = "val_loss", ValAccuracy = "val_accuracy" });
 words!(Goal { Maximize = "maximize", Minimize = "minimize" });
 words!(Objective { Final = "final", Best = "best" });
 words!(Scale { None = "none", Max = "max", Standard = "standard" });

@@ -3,8 +3,8 @@
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    best, clone, completions, coordinator, dataset, export, plot, predict, report, retry, run, runs, show, sql, steer,
-    submit, sweeps, wait, watch, worker, workers,
+    best, clone, completions, coordinator, dataset, export, plot, predict, report, retry, rm, run, runs, show, sql,
+    steer, submit, sweeps, wait, watch, worker, workers,
 };
 use crate::{logging, output::Exit, settings::Settings};
 
@@ -58,6 +58,8 @@ enum Command {
     Cancel(steer::Args),
     /// Put the failed and cancelled jobs of a sweep back into the queue
     Retry(retry::Args),
+    /// Remove an ended sweep with its runs, and the artifacts that no other sweep names
+    Rm(rm::Args),
     /// Write the file of a sweep with other values, as a new file to edit
     Clone(clone::Args),
     /// Look at datasets, or fetch them ahead of time
@@ -126,6 +128,7 @@ pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Resume(args) => steer::run(steer::Steer::Resume, args, &settings).await,
         Command::Cancel(args) => steer::run(steer::Steer::Cancel, args, &settings).await,
         Command::Retry(args) => retry::run(args, &settings).await,
+        Command::Rm(args) => rm::run(args, &settings).await,
         Command::Clone(args) => clone::run(args, &settings).await,
         Command::Dataset(args) => dataset::run(args, &settings).await,
         Command::Predict(args) => predict::run(args, &settings).await,

@@ -11,6 +11,7 @@ mod plot;
 mod predict;
 mod report;
 mod retry;
+mod rm;
 mod run;
 mod runs;
 mod show;

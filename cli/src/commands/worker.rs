@@ -14,7 +14,6 @@ use crate::{
     output::Exit,
     settings::{self, Settings},
     signals,
-    text::number,
 };
 
 #[derive(Debug, clap::Args)]
@@ -60,8 +59,8 @@ fn log(event: WorkerEvent) {
             info!(slot, job.id = job, job.attempt = attempt, seed, epochs, %params, "attempt started");
         }
         WorkerEvent::Epoch { slot, job, record } => {
-            let val_accuracy = number::metric(record.val_accuracy);
-            debug!(slot, job.id = job, epoch = record.epoch, val_accuracy, "epoch");
+            let metrics = serde_json::json!(record.metrics);
+            debug!(slot, job.id = job, step = record.step, %metrics, "epoch");
         }
         WorkerEvent::Notice(notice) => warn!("{notice}"),
         WorkerEvent::Connected { .. } | WorkerEvent::Away { .. } | WorkerEvent::Ended { .. } => {}

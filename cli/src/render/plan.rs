@@ -19,7 +19,7 @@ struct Plan<'a> {
     name: &'a str,
     handle: &'a str,
     method: &'static str,
-    metric: &'static str,
+    metric: &'a str,
     goal: &'static str,
     dataset_source: String,
     synthetic: bool,

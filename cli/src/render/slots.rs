@@ -6,9 +6,8 @@ use std::{
     time::Instant,
 };
 
-use besom_mlp::EpochRecord;
 use besom_proto::v1::{Sweep, SweepProgress};
-use besom_sweep::{MetricName, Params};
+use besom_sweep::{EpochRecord, Params};
 
 use super::live::{self, Live, Pace};
 use crate::{
@@ -84,13 +83,8 @@ impl Slots {
         if let Some(Some(running)) = inner.running.get_mut(slot as usize)
             && running.job == job
         {
-            running.done = record.epoch;
-            running.value = match MetricName::parse(&self.metric) {
-                Some(MetricName::Loss) => record.loss,
-                Some(MetricName::Accuracy) => record.accuracy,
-                Some(MetricName::ValLoss) => record.val_loss,
-                Some(MetricName::ValAccuracy) | None => record.val_accuracy,
-            };
+            running.done = u32::try_from(record.step).unwrap_or(u32::MAX);
+            running.value = record.metric(&self.metric);
         }
         inner.draw();
     }
@@ -235,17 +229,8 @@ mod tests {
         }
     }
 
-    fn record(epoch: u32) -> EpochRecord {
-        EpochRecord {
-            epoch,
-            loss: None,
-            accuracy: None,
-            val_loss: None,
-            val_accuracy: None,
-            learning_rate: 0.1,
-            seconds: 0.1,
-            metrics: Default::default(),
-        }
+    fn record(step: u64) -> EpochRecord {
+        EpochRecord { step, ..EpochRecord::default() }
     }
 
     #[test]

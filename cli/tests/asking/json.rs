@@ -49,6 +49,8 @@ const CASES: &[(&str, &[&str], &[&str], i32)] = &[
     ("export history", &["tiny", "--out", "ROWS"], &["other", "--out", "ROWS"], 1),
     ("export model", &["tiny", "--out", "DIR"], &["other", "--out", "DIR"], 1),
     ("sql", &["SELECT * FROM runs"], &["SELECT optimzer FROM runs"], 1),
+    // The last one: it removes what the others ask for.
+    ("rm", &["tiny", "--yes"], &["other", "--yes"], 1),
 ];
 
 /// All documents of stdout; nothing else may stand there.

@@ -3,13 +3,17 @@
 //!
 //! Single numbers are bounded where they enter, in `rpc/convert/bounds.rs`; here stands what takes the job to judge.
 
-use besom_sweep::Steps;
+use std::collections::BTreeSet;
 
-use super::{EpochRecord, JobOutcome};
+use besom_sweep::{EpochRecord, MetricName, Steps, Trainer};
+
+use super::JobOutcome;
 
 /// What a job allows its attempts to claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Terms {
+    /// Whose results they are.
+    pub trainer: &'static Trainer,
     /// The steps that its records must have.
     pub steps: Steps,
     /// Whether the coordinator told the attempt to end early.
@@ -18,64 +22,61 @@ pub struct Terms {
     pub classes: Option<u32>,
 }
 
-impl Terms {
-    /// How many epochs the job asks for; 0 where nobody knows beforehand.
-    pub fn epochs(&self) -> u32 {
-        match self.steps {
-            Steps::Each { last, .. } => last,
-            Steps::Any => 0,
-        }
-    }
-}
-
-/// Why these records of a job with such steps cannot follow those up to `stored` (0: none), in the order in which they came;
+/// Why these records of a trainer's job with such steps cannot follow those up to `stored`, in the order in which they came;
 /// `None` if they can. Those that are stored already are left to [`repeats`].
-pub fn refuse_records(steps: Steps, stored: u32, records: &[EpochRecord]) -> Option<String> {
-    let epochs = match steps {
-        Steps::Each { last, .. } => last,
-        Steps::Any => {
-            let falling = records.windows(2).find(|pair| pair[1].epoch <= pair[0].epoch)?;
-            let (before, next) = (falling[0].epoch, falling[1].epoch);
-            return Some(format!("expected a step above {before} after it, got step {next}"));
-        }
-    };
+pub fn refuse_records(trainer: &Trainer, steps: Steps, stored: Option<u64>, records: &[EpochRecord]) -> Option<String> {
     let mut last = stored;
+    let mut before: Option<u64> = None;
     for record in records {
-        if record.epoch > epochs {
-            return Some(format!("expected epochs from 1 to {epochs}, got a record of epoch {}", record.epoch));
+        let step = record.step;
+        if let Some(before) = before.filter(|&before| step <= before) {
+            return Some(format!("expected a step above {before} after it, got step {step}"));
         }
-        // What is stored may be odd: at the largest number nothing follows.
-        let next = last.saturating_add(1);
-        if record.epoch > next {
-            return Some(format!("expected a record of epoch {next}, got one of epoch {}", record.epoch));
+        before = Some(step);
+        if let Steps::Each { last: epochs, .. } = steps {
+            if step == 0 || step > u64::from(epochs) {
+                return Some(format!("expected epochs from 1 to {epochs}, got a record of epoch {step}"));
+            }
+            // What is stored may be odd: at the largest number nothing follows.
+            let next = last.unwrap_or(0).saturating_add(1);
+            if step > next {
+                return Some(format!("expected a record of epoch {next}, got one of epoch {step}"));
+            }
         }
-        last = last.max(record.epoch);
+        if let Some(problem) = out_of_bounds(trainer, record) {
+            return Some(problem);
+        }
+        last = last.max(Some(step));
     }
     None
+}
+
+/// What number of a record no job of the trainer has. What is not finite is stored as none.
+fn out_of_bounds(trainer: &Trainer, record: &EpochRecord) -> Option<String> {
+    let outside = |(name, value): (&MetricName, &f64)| {
+        let metric = trainer.metric(name.as_str())?;
+        let within = !value.is_finite() || (metric.least..=metric.most).contains(value);
+        (!within).then(|| {
+            let (least, most, step) = (metric.least, metric.most, record.step);
+            format!("expected {name} of step {step} to be a number from {least:?} to {most:?}, got {value:?}")
+        })
+    };
+    record.metrics.iter().find_map(outside)
 }
 
 /// Whether a record says again what is stored. Databases may move the last digit of numbers that no trainer reports, such as
 /// 1e-300.
 pub fn repeats(stored: &EpochRecord, again: &EpochRecord) -> bool {
-    let numbers = |record: &EpochRecord| {
-        [
-            record.loss,
-            record.accuracy,
-            record.val_loss,
-            record.val_accuracy,
-            Some(record.learning_rate),
-            Some(record.seconds),
-        ]
-    };
     let same = |a: Option<f64>, b: Option<f64>| match (a, b) {
         (Some(a), Some(b)) => a == b || (a - b).abs() <= 4.0 * f64::EPSILON * a.abs().max(b.abs()),
         (None, None) => true,
         _ => false,
     };
-    stored.epoch == again.epoch
-        && numbers(stored).into_iter().zip(numbers(again)).all(|(a, b)| same(a, b))
-        && stored.metrics.len() == again.metrics.len()
-        && stored.metrics.iter().all(|(name, value)| same(Some(*value), again.metrics.get(name).copied()))
+    let names: BTreeSet<&MetricName> = stored.metrics.keys().chain(again.metrics.keys()).collect();
+    stored.step == again.step
+        && same(stored.learning_rate, again.learning_rate)
+        && same(stored.seconds, again.seconds)
+        && names.into_iter().all(|name| same(stored.metric(name.as_str()), again.metric(name.as_str())))
 }
 
 /// Why an attempt with these records, which have no gap, did not end as claimed; `None` if it may have.
@@ -92,12 +93,12 @@ pub fn refuse_outcome(terms: Terms, outcome: &JobOutcome, records: &[EpochRecord
             Some("expected a job to stop early only when it is told to, and this one was not".to_owned())
         }
         (JobOutcome::Diverged, Steps::Each { .. }) => {
-            let finite = |record: &EpochRecord| record.loss.is_some() && record.val_loss.is_some();
+            let mut diverging = terms.trainer.metrics.iter().filter(|metric| metric.diverges);
             match records.last() {
-                Some(last) if finite(last) => Some(format!(
+                Some(last) if diverging.all(|metric| last.metric(metric.name).is_some()) => Some(format!(
                     "expected a loss that is not finite in the last record of a job that diverged, got finite losses in \
                      epoch {}",
-                    last.epoch
+                    last.step
                 )),
                 Some(_) => None,
                 None => Some("expected a record of the epoch in which the job diverged, got none".to_owned()),
@@ -116,22 +117,42 @@ pub fn refuse_outcome(terms: Terms, outcome: &JobOutcome, records: &[EpochRecord
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use besom_sweep::MLP;
+
     use super::*;
 
     const STEPS: Steps = Steps::Each { last: 3, may_end_early: false };
-    const TERMS: Terms = Terms { steps: STEPS, told_to_stop: false, classes: None };
+    const TERMS: Terms = Terms { trainer: &MLP, steps: STEPS, told_to_stop: false, classes: None };
 
-    fn records(epochs: impl IntoIterator<Item = u32>) -> Vec<EpochRecord> {
-        let record = |epoch| EpochRecord { epoch, loss: Some(1.0), val_loss: Some(1.0), ..EpochRecord::default() };
-        epochs.into_iter().map(record).collect()
+    fn records(steps: impl IntoIterator<Item = u64>) -> Vec<EpochRecord> {
+        let metrics = BTreeMap::from([(MetricName::of("loss"), 1.0), (MetricName::of("val_loss"), 1.0)]);
+        steps.into_iter().map(|step| EpochRecord { step, metrics: metrics.clone(), ..EpochRecord::default() }).collect()
+    }
+
+    /// The record with another number, or without it.
+    fn with(record: &EpochRecord, name: &'static str, value: Option<f64>) -> EpochRecord {
+        let mut record = record.clone();
+        match value {
+            Some(value) => record.metrics.insert(MetricName::of(name), value),
+            None => record.metrics.remove(name),
+        };
+        record
+    }
+
+    fn refused(steps: Steps, stored: Option<u64>, sent: &[EpochRecord]) -> Option<String> {
+        refuse_records(&MLP, steps, stored, sent)
     }
 
     #[test]
     fn steps_of_any_kind_only_ascend() {
-        for sent in [vec![], vec![0, 7, 9], vec![5]] {
-            assert_eq!(refuse_records(Steps::Any, 6, &records(sent)), None);
+        for stored in [None, Some(6)] {
+            for sent in [vec![], vec![0], vec![0, 7, 9], vec![5]] {
+                assert_eq!(refused(Steps::Any, stored, &records(sent)), None);
+            }
         }
-        let problem = refuse_records(Steps::Any, 0, &records([3, 3]));
+        let problem = refused(Steps::Any, None, &records([0, 3, 3]));
         assert_eq!(problem.as_deref(), Some("expected a step above 3 after it, got step 3"));
         let any = Terms { steps: Steps::Any, ..TERMS };
         assert_eq!(refuse_outcome(any, &JobOutcome::Succeeded, &records([4, 9])), None);
@@ -140,32 +161,65 @@ mod tests {
 
     #[test]
     fn records_follow_one_another_up_to_the_jobs_epochs() {
-        for (stored, sent) in
-            [(0, vec![1, 2, 3]), (0, vec![]), (2, vec![3]), (2, vec![1, 2, 3]), (3, vec![1]), (u32::MAX, vec![1])]
-        {
-            assert_eq!(refuse_records(STEPS, stored, &records(sent)), None);
+        for (stored, sent) in [
+            (None, vec![1, 2, 3]),
+            (None, vec![]),
+            (Some(2), vec![3]),
+            (Some(2), vec![1, 2, 3]),
+            (Some(3), vec![1]),
+            (Some(u64::MAX), vec![1]),
+        ] {
+            assert_eq!(refused(STEPS, stored, &records(sent)), None);
         }
         for (stored, sent, problem) in [
-            (0, vec![2], "expected a record of epoch 1, got one of epoch 2"),
-            (1, vec![3], "expected a record of epoch 2, got one of epoch 3"),
-            (0, vec![1, 3], "expected a record of epoch 2, got one of epoch 3"),
-            (3, vec![4], "expected epochs from 1 to 3, got a record of epoch 4"),
-            (0, vec![u32::MAX], "expected epochs from 1 to 3, got a record of epoch 4294967295"),
+            (None, vec![2], "expected a record of epoch 1, got one of epoch 2"),
+            (Some(1), vec![3], "expected a record of epoch 2, got one of epoch 3"),
+            (None, vec![1, 3], "expected a record of epoch 2, got one of epoch 3"),
+            (Some(2), vec![2, 1], "expected a step above 2 after it, got step 1"),
+            (Some(3), vec![4], "expected epochs from 1 to 3, got a record of epoch 4"),
+            (None, vec![0], "expected epochs from 1 to 3, got a record of epoch 0"),
+            (None, vec![u64::MAX], "expected epochs from 1 to 3, got a record of epoch 18446744073709551615"),
         ] {
-            assert_eq!(refuse_records(STEPS, stored, &records(sent)).as_deref(), Some(problem));
+            assert_eq!(refused(STEPS, stored, &records(sent)).as_deref(), Some(problem));
         }
     }
 
     #[test]
+    fn a_trainers_numbers_keep_to_its_bounds() {
+        let record = records([1]).remove(0);
+        let of =
+            |trainer: &Trainer, name, value| refuse_records(trainer, STEPS, None, &[with(&record, name, Some(value))]);
+        for (name, right, wrong) in [
+            ("accuracy", [0.0, 0.5, 1.0], [-0.1, 1e300]),
+            ("val_accuracy", [0.0, 1.0, f64::NAN], [-1e-9, 1.1]),
+            ("loss", [-3e38, 3e38, f64::INFINITY], [-1e308, 1e308]),
+        ] {
+            for value in right {
+                assert_eq!(of(&MLP, name, value), None);
+            }
+            for value in wrong {
+                let problem = of(&MLP, name, value).unwrap();
+                let start = format!("expected {name} of step 1 to be a number from ");
+                assert!(problem.starts_with(&start) && problem.contains(", got "), "{problem}");
+                assert_eq!(of(Trainer::rules("a program"), name, value), None, "nobody knows what it means");
+            }
+        }
+        assert_eq!(of(&MLP, "norm", 1e300), None);
+    }
+
+    #[test]
     fn a_repetition_says_the_same() {
-        let stored = EpochRecord { metrics: [("norm".to_owned(), 0.1)].into(), ..records([2]).remove(0) };
+        let stored = with(&records([2]).remove(0), "norm", Some(0.1));
         assert!(repeats(&stored, &stored));
+        assert!(repeats(&stored, &with(&stored, "rate", Some(f64::NAN))), "what is not finite is stored as none");
         for other in [
-            EpochRecord { loss: Some(1.5), ..stored.clone() },
-            EpochRecord { val_loss: None, ..stored.clone() },
-            EpochRecord { metrics: [("norm".to_owned(), 0.2)].into(), ..stored.clone() },
-            EpochRecord { metrics: [("rate".to_owned(), 0.1)].into(), ..stored.clone() },
-            EpochRecord { epoch: 1, ..stored.clone() },
+            with(&stored, "loss", Some(1.5)),
+            with(&stored, "val_loss", None),
+            with(&stored, "norm", Some(0.2)),
+            with(&with(&stored, "norm", None), "rate", Some(0.1)),
+            with(&stored, "rate", Some(0.1)),
+            EpochRecord { step: 1, ..stored.clone() },
+            EpochRecord { seconds: Some(1.0), ..stored.clone() },
         ] {
             assert!(!repeats(&stored, &other), "{other:?}");
         }
@@ -174,7 +228,7 @@ mod tests {
     #[test]
     fn an_outcome_is_borne_out_by_its_records() {
         let lost = |mut records: Vec<EpochRecord>| {
-            records.last_mut().expect("a record").val_loss = None;
+            records.last_mut().expect("a record").metrics.remove("val_loss");
             records
         };
         let early = Terms { steps: Steps::Each { last: 3, may_end_early: true }, ..TERMS };

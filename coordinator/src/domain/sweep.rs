@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use besom_sweep::{KeepModels, Metric, Objective, Params};
+use besom_sweep::{KeepModels, Metric, Objective, Params, SweepSpec, parse_stored};
 
 use super::{AttemptRef, Digest, EpochRecord, JobCounts, JobId, SweepId, SweepState, Timestamp};
 
@@ -17,6 +17,9 @@ pub struct NewSweep {
     pub digest: String,
     /// The file, as it stands.
     pub text: String,
+    /// The checked specification as canonical JSON, to be stored. It may be far longer than the file, so that no sweep that is
+    /// read back has it; see [`StoredSpec`].
+    pub spec: Option<String>,
     /// The method's word.
     pub method: String,
     /// What makes one run better than another.
@@ -45,6 +48,36 @@ pub struct NewSweep {
     pub classes: Option<u32>,
 }
 
+/// What a sweep asks for, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredSpec {
+    /// The specification as it was checked when the sweep was made, as canonical JSON.
+    Checked(String),
+    /// The file alone, of a sweep that was made before specifications were stored.
+    File(String),
+}
+
+impl StoredSpec {
+    /// How many bytes it has.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Checked(text) | Self::File(text) => text.len(),
+        }
+    }
+
+    /// Reads it, which takes a moment where it is long: never within a transaction.
+    ///
+    /// # Errors
+    /// Another build wrote it, and this one does not understand it.
+    pub fn read(&self) -> Result<SweepSpec, String> {
+        match self {
+            Self::Checked(json) => SweepSpec::from_canonical_json(json)
+                .map_err(|error| format!("this build does not read the stored specification: {error}")),
+            Self::File(text) => parse_stored(text).map_err(|errors| errors.to_string().replace('\n', "; ")),
+        }
+    }
+}
+
 /// A job to be created.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
@@ -56,10 +89,10 @@ pub struct NewJob {
     pub params: Params,
     /// The job's seed.
     pub seed: i64,
-    /// Who computes gradients.
-    pub engine: String,
-    /// Epochs asked for.
-    pub epochs: u32,
+    /// Who computes gradients, where the trainer has a choice.
+    pub engine: Option<String>,
+    /// What it is executed on, where the trainer says so.
+    pub device: Option<String>,
 }
 
 /// What a worker executes: versions by the names of trainers.

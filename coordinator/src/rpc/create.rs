@@ -11,7 +11,7 @@ use tracing::info;
 use super::{convert, status};
 use crate::artifacts::{ArtifactKind, ArtifactStore, Stored};
 use crate::dispatcher::Dispatcher;
-use crate::domain::{Digest, NewSweep, Sweep};
+use crate::domain::{Digest, NewSweep, StoredSpec, Sweep};
 use crate::expander::{BATCH, add_batch};
 use crate::expansions::Expansions;
 use crate::patience::bounded;
@@ -25,6 +25,8 @@ struct Draft {
     name: SweepName,
     text: String,
     spec: SweepSpec,
+    /// The specification as it is stored; not of a request that is only validated.
+    canonical: Option<String>,
     engine: Option<Engine>,
     expansion: Arc<Expansion>,
 }
@@ -64,9 +66,16 @@ pub(super) async fn create(
 
 /// The answer where the name belongs to another sweep: what differs between the two, where that can be told.
 async fn taken(store: &dyn Store, draft: Draft, dataset: Digest, what: String) -> Status {
-    let differs = match bounded(store.find_sweep(draft.name.handle())).await {
+    let other = async {
+        let sweep = bounded(store.find_sweep(draft.name.handle())).await?;
+        let spec = bounded(store.sweep_spec(sweep.id)).await?;
+        Ok::<_, StoreError>((sweep, spec))
+    };
+    let differs = match other.await {
         // A file may list many values, and other calls of this thread should not wait for it.
-        Ok(other) => spawn_blocking(move || what_differs(&other, &draft, &dataset)).await.unwrap_or_default(),
+        Ok((other, spec)) => {
+            spawn_blocking(move || what_differs(&other, &spec, &draft, &dataset)).await.unwrap_or_default()
+        }
         // That the name is taken is what there is to say.
         Err(_) => Vec::new(),
     };
@@ -78,8 +87,8 @@ async fn taken(store: &dyn Store, draft: Draft, dataset: Digest, what: String) -
     Status::already_exists(status::fitting(lines.iter().map(String::as_str)))
 }
 
-fn what_differs(other: &Sweep, draft: &Draft, dataset: &Digest) -> Vec<String> {
-    let Ok(spec) = besom_sweep::parse_stored(&other.new.text) else { return Vec::new() };
+fn what_differs(other: &Sweep, stored: &StoredSpec, draft: &Draft, dataset: &Digest) -> Vec<String> {
+    let Ok(spec) = stored.read() else { return Vec::new() };
     let engine = other.new.engine.as_deref().and_then(Engine::parse);
     let before = Meaning { text: &other.new.text, spec: &spec, engine, dataset: other.new.dataset.as_str() };
     let (text, spec, engine) = (draft.text.as_str(), &draft.spec, draft.engine);
@@ -126,7 +135,8 @@ fn draft(request: v1::CreateSweepRequest) -> Result<Draft, Status> {
     let name = SweepName::new(&name).map_err(|problem| status::invalid(field, problem))?;
     let expansion = Expansion::of_file(&request.text, &spec, engine).map_err(|error| status::of_spec(&error))?;
     let expansion = Arc::new(expansion);
-    Ok(Draft { name, text: request.text, spec, engine, expansion })
+    let canonical = (!request.validate_only).then(|| spec.canonical_json());
+    Ok(Draft { name, text: request.text, spec, canonical, engine, expansion })
 }
 
 fn new_sweep(draft: &Draft, dataset: v1::DatasetRef) -> Result<NewSweep, Status> {
@@ -152,14 +162,15 @@ fn new_sweep(draft: &Draft, dataset: v1::DatasetRef) -> Result<NewSweep, Status>
 }
 
 fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String, classes: Option<u32>) -> NewSweep {
-    let Draft { name, text, spec, engine, expansion } = draft;
+    let Draft { name, text, spec, canonical, engine, expansion } = draft;
     NewSweep {
         name: name.handle().to_owned(),
         title: name.title().to_owned(),
         digest: expansion.sweep_digest(dataset.as_str()),
         text: text.clone(),
+        spec: canonical.clone(),
         method: spec.method.as_str().to_owned(),
-        metric: spec.metric,
+        metric: spec.metric.clone(),
         objective: spec.objective,
         keep_models: spec.keep_models,
         engine: engine.map(|engine| engine.as_str().to_owned()),

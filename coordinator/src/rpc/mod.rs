@@ -7,6 +7,7 @@ mod artifacts;
 mod convert;
 mod create;
 mod queries;
+mod removal;
 mod status;
 mod sweeps;
 mod unreadable;

@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument, debug_span};
 
-use super::{Watches, convert, create, status};
+use super::{Watches, convert, create, removal, status};
 use crate::artifacts::ArtifactStore;
 use crate::dispatcher::Dispatcher;
 use crate::domain::{JobId, Sweep};
 use crate::patience::bounded;
+use crate::remover::Remover;
 use crate::store::{Store, SweepCommand};
 
 /// A name has no more bytes, in whatever script, and a number has fewer.
@@ -27,6 +28,7 @@ pub(crate) struct Sweeps {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) watches: Arc<Watches>,
+    pub(crate) remover: Arc<Remover>,
     /// Cancelled when the server stops: open streams end then.
     pub(crate) closing: CancellationToken,
 }
@@ -100,6 +102,17 @@ impl SweepService for Sweeps {
         let job = (job != 0).then_some(JobId(job));
         let retried = self.dispatcher.retry(&name, job).instrument(span).await?;
         Ok(Response::new(v1::RetrySweepResponse { sweep: Some(convert::sweep(retried.sweep)), jobs: retried.jobs }))
+    }
+
+    async fn remove_sweep(
+        &self,
+        request: Request<v1::RemoveSweepRequest>,
+    ) -> Result<Response<v1::RemoveSweepResponse>, Status> {
+        let v1::RemoveSweepRequest { sweep, validate_only } = request.into_inner();
+        let name = convert::text("sweep", sweep, MAX_REF)?;
+        let span = debug_span!("rpc.remove_sweep", sweep.name = name);
+        let removed = removal::remove(&*self.store, &self.remover, &*self.artifacts, &name, validate_only);
+        removed.instrument(span).await.map(Response::new)
     }
 
     async fn list_workers(

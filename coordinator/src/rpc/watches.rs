@@ -20,7 +20,7 @@ use tonic::Status;
 use super::convert;
 use crate::domain::{Progress, SweepId};
 use crate::patience::bounded;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Progress is looked at twice a second: no person reads faster.
 const LOOK: Duration = Duration::from_millis(500);
@@ -113,7 +113,11 @@ impl Watches {
                 Err(error) => {
                     // Whoever comes now finds out by a look of their own.
                     self.lookers().remove(&sweep);
-                    sender.send_replace(Seen::Failed(error.into()));
+                    let status = match error {
+                        StoreError::NotFound { .. } => Status::not_found(format!("sweep {sweep} was removed")),
+                        error => error.into(),
+                    };
+                    sender.send_replace(Seen::Failed(status));
                     return;
                 }
             }

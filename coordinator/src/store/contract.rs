@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use super::error::StoreError;
 use crate::domain::{
     Assignment, Completion, Digest, Directive, EpochRecord, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue,
-    Retried, RetryPolicy, Session, Settled, Sweep, SweepId, Timestamp, Trainers, WorkerId, WorkerRow, WriteResult,
+    Removal, Retried, RetryPolicy, Session, Settled, StoredSpec, Sweep, SweepId, Timestamp, Trainers, WorkerId,
+    WorkerRow, WriteResult,
 };
 
 /// A request to lease up to `slots.len()` jobs.
@@ -98,6 +99,12 @@ pub trait Store: Send + Sync + 'static {
     /// restart. Their `counts` are zero: nobody asks for them here.
     async fn unexpanded_sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
 
+    /// What the sweep asks for, which may be long.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    async fn sweep_spec(&self, sweep: SweepId) -> Result<StoredSpec, StoreError>;
+
     /// Pauses, resumes or cancels.
     ///
     /// # Errors
@@ -123,6 +130,28 @@ pub trait Store: Send + Sync + 'static {
         job: Option<JobId>,
         now: Option<Timestamp>,
     ) -> Result<Retried, StoreError>;
+
+    /// What goes with an ended sweep.
+    ///
+    /// # Errors
+    /// `InvalidState` for one that is active or paused.
+    async fn removal(&self, sweep: SweepId) -> Result<Removal, StoreError>;
+
+    /// Takes an ended sweep out of everybody's sight, at once and for good; its name is free from
+    /// then on. Its rows, and the artifacts that nothing else names, go by
+    /// [`Store::remove_some`].
+    ///
+    /// # Errors
+    /// `InvalidState` for one that is active or paused. `NotFound` also for one that is being
+    /// removed.
+    async fn remove_sweep(&self, sweep: SweepId) -> Result<(), StoreError>;
+
+    /// How many jobs are left of a sweep that is being removed; `None` if none of this number is.
+    async fn left_of(&self, sweep: SweepId) -> Result<Option<u64>, StoreError>;
+
+    /// One short transaction of what removed sweeps leave to do, of at most so many jobs; says
+    /// whether anything may be left. Any number may do it at once, and it goes on where it stopped.
+    async fn remove_some(&self, jobs: u32, now: Option<Timestamp>) -> Result<bool, StoreError>;
 
     /// The dataset is stored, perhaps once more: jobs that were given back for want of it need not
     /// wait any longer. Says how many there were.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows only functions with #[test] as tests")]
 
 mod artifacts;
+mod removal;
 mod server;
 mod shared;
 mod silent;

@@ -269,15 +269,17 @@ fn config_hash(attempt: v1::AttemptRef) -> String {
 }
 
 pub(crate) fn record(epoch: u32) -> v1::EpochRecord {
+    let metrics = [
+        ("loss", 1.0 / f64::from(epoch)),
+        ("accuracy", 0.5),
+        ("val_loss", 1.0),
+        ("val_accuracy", 0.25 * f64::from(epoch)),
+    ];
     v1::EpochRecord {
-        epoch,
-        loss: Some(1.0 / f64::from(epoch)),
-        accuracy: Some(0.5),
-        val_loss: Some(1.0),
-        val_accuracy: Some(0.25 * f64::from(epoch)),
-        learning_rate: 0.1,
-        seconds: 0.5,
-        ..v1::EpochRecord::default()
+        step: epoch.into(),
+        metrics: metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        learning_rate: Some(0.1),
+        seconds: Some(0.5),
     }
 }
 

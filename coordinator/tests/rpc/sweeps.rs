@@ -228,8 +228,8 @@ async fn what_workers_reported_is_read_in_sql() {
         "SELECT job, epoch, loss, val_accuracy, seconds FROM history WHERE sweep = 'grid' ORDER BY job, epoch";
     let record = |job: &Cell, epoch: i64| {
         let told = record(epoch as u32);
-        let [loss, accuracy] = [told.loss, told.val_accuracy].map(|value| Cell::Float(value.unwrap()));
-        vec![job.clone(), integer(epoch), loss, accuracy, Cell::Float(told.seconds)]
+        let [loss, accuracy] = ["loss", "val_accuracy"].map(|name| Cell::Float(told.metrics[name]));
+        vec![job.clone(), integer(epoch), loss, accuracy, Cell::Float(told.seconds.unwrap())]
     };
     let expected = [record(&first, 1), record(&first, 2), record(&second, 1), record(&second, 2)];
     assert_eq!(rows(&clients, history).await, expected);

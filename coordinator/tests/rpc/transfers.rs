@@ -232,7 +232,7 @@ async fn what_a_completion_does_not_keep_is_removed(bench: Bench) {
         let best = clients.put(&vec![number as u8; 80_000], v1::ArtifactKind::Model).await;
         let mut done = v1::Completion { final_model: last.clone(), best_model: best.clone(), ..success(attempt) };
         for record in &mut done.epochs {
-            record.val_accuracy = Some(accuracy);
+            record.metrics.insert("val_accuracy".to_owned(), accuracy);
         }
         assert_eq!(clients.complete(worker, done).await, v1::Result::Accepted);
         models.extend([last, best]);

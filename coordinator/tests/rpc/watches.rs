@@ -7,8 +7,8 @@ use std::{
 };
 
 use besom_coordinator::domain::{
-    Completion, Digest, Directive, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Retried, RetryPolicy,
-    Session, Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
+    Completion, Digest, Directive, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Removal, Retried,
+    RetryPolicy, Session, Settled, StoredSpec, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
 };
 use besom_coordinator::store::{AcquireRequest, Acquired, JobReport, Store, StoreError, SweepCommand};
 use besom_coordinator::{Coordinator, CoordinatorConfig};
@@ -57,8 +57,13 @@ passed_on! {
     fn add_jobs(sweep: SweepId, first: u64, jobs: Vec<NewJob>) -> u64;
     fn list_sweeps() -> Vec<Sweep>;
     fn unexpanded_sweeps() -> Vec<Sweep>;
+    fn sweep_spec(sweep: SweepId) -> StoredSpec;
     fn command_sweep(sweep: SweepId, command: SweepCommand, now: Now) -> Sweep;
     fn retry_sweep(sweep: SweepId, job: Option<JobId>, now: Now) -> Retried;
+    fn removal(sweep: SweepId) -> Removal;
+    fn remove_sweep(sweep: SweepId) -> ();
+    fn left_of(sweep: SweepId) -> Option<u64>;
+    fn remove_some(jobs: u32, now: Now) -> bool;
     fn known(session: Session) -> ();
     fn dataset_is_there(digest: Digest) -> u64;
     fn register_worker(worker: NewWorker, now: Now) -> Session;

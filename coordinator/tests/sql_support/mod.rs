@@ -4,7 +4,7 @@
 
 pub(crate) mod asking;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use besom_coordinator::{
     domain::{
@@ -125,8 +125,9 @@ fn sweep(jobs: usize) -> NewSweep {
         title: SWEEP.to_owned(),
         digest: "digest of the sweep".to_owned(),
         text: FILE.to_owned(),
+        spec: None,
         method: "grid".to_owned(),
-        metric: Metric { name: MetricName::ValAccuracy, goal: Goal::Maximize },
+        metric: Metric { name: MetricName::of("val_accuracy"), goal: Goal::Maximize },
         objective: Objective::Final,
         keep_models: KeepModels::None,
         engine: None,
@@ -177,8 +178,8 @@ fn jobs() -> Vec<NewJob> {
                 config: format!(r#"{{"device":"cpu","point":"{point}"}}"#),
                 params,
                 seed,
-                engine: "candle".to_owned(),
-                epochs: EPOCHS,
+                engine: Some("candle".to_owned()),
+                device: Some("cpu".to_owned()),
             });
         }
     }
@@ -211,20 +212,23 @@ fn completion(job: &besom_coordinator::domain::Assignment, params: &besom_sweep:
             let noise = f64::from(i32::try_from(number).unwrap() * 37 % 23) / 2_300.0;
             let val_accuracy = ceiling * rise - noise;
             let finite = !(diverges && epoch == 3);
-            let number = |value: f64| Some(value).filter(|_| finite);
+            let lost = |value: f64| if finite { value } else { f64::NAN };
+            let metrics = [
+                ("loss", lost(2.3 * (1.0 - val_accuracy) * 1.9)),
+                ("accuracy", lost(val_accuracy + 0.01 * f64::from(epoch))),
+                ("val_loss", lost(2.3 * (1.0 - val_accuracy) * 2.0)),
+                ("val_accuracy", lost(val_accuracy)),
+                ("gradient_norm", 1.0 / f64::from(epoch + 2)),
+            ];
             EpochRecord {
-                epoch,
-                loss: number(2.3 * (1.0 - val_accuracy) * 1.9),
-                accuracy: number(val_accuracy + 0.01 * f64::from(epoch)),
-                val_loss: number(2.3 * (1.0 - val_accuracy) * 2.0),
-                val_accuracy: number(val_accuracy),
-                learning_rate,
-                seconds: seconds_per_epoch * (1.0 + noise),
-                metrics: BTreeMap::from([("gradient_norm".to_owned(), 1.0 / f64::from(epoch + 2))]),
+                step: epoch.into(),
+                metrics: metrics.map(|(name, value)| (MetricName::of(name), value)).into(),
+                learning_rate: Some(learning_rate),
+                seconds: Some(seconds_per_epoch * (1.0 + noise)),
             }
         })
         .collect();
-    let seconds = epochs.iter().map(|record| record.seconds).sum::<f64>() + 0.05;
+    let seconds = epochs.iter().filter_map(|record| record.seconds).sum::<f64>() + 0.05;
     let confusion = (outcome == JobOutcome::Succeeded).then(|| confusion(number));
     let (lease, config_hash) = (job.lease, job.config_hash.clone());
     Completion { lease, config_hash, outcome, epochs, confusion, final_model: None, best_model: None, seconds }

@@ -1,11 +1,10 @@
 use besom_coordinator::domain::{
-    AttemptOutcome, Completion, Confusion, EpochRecord, JobOutcome, JobState, NewSweep, RetryPolicy, SweepState,
-    WriteResult,
+    AttemptOutcome, Completion, Confusion, JobOutcome, JobState, NewSweep, RetryPolicy, SweepState, WriteResult,
 };
 use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
 
 use crate::store_support::{
-    Bench, assert_invalid_state, at, completion, digest, failed, new_sweep, record, reported, succeeded,
+    Bench, assert_invalid_state, at, completion, digest, diverged, failed, new_sweep, record, reported, succeeded,
 };
 
 pub(crate) async fn a_result_fills_the_columns_of_its_run(bench: Bench) {
@@ -145,7 +144,7 @@ pub(crate) async fn a_diverged_job_has_no_score(bench: Bench) {
     let sweep = bench.sweep("s", 2).await;
     let worker = bench.worker("w").await;
     let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
-    let last = EpochRecord { loss: None, val_loss: None, ..record(2, 0.9) };
+    let last = diverged(record(2, 0.9));
     let done = completion(job, JobOutcome::Diverged, vec![record(1, 0.95), last]);
     assert_eq!(bench.complete(done, at(2.0)).await, WriteResult::Accepted);
     let worse = bench.train_one(worker, 0.1, at(3.0)).await;
@@ -168,7 +167,7 @@ pub(crate) async fn a_stopped_job_is_ranked_by_what_it_had(bench: Bench) {
 }
 
 pub(crate) async fn the_best_epoch_counts_where_the_sweep_says_so(bench: Bench) {
-    let metric = Metric { name: MetricName::ValLoss, goal: Goal::Minimize };
+    let metric = Metric { name: MetricName::of("val_loss"), goal: Goal::Minimize };
     let new = NewSweep { metric, objective: Objective::Best, ..new_sweep("s", 2) };
     let sweep = bench.sweep_of(new).await;
     let worker = bench.worker("w").await;

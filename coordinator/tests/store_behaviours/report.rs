@@ -1,26 +1,26 @@
-use besom_coordinator::domain::{AttemptRef, Directive, EpochRecord, JobId, RetryPolicy, WriteResult};
+use besom_coordinator::domain::{
+    AttemptRef, Directive, EpochRecord, JobId, NewSweep, NewWorker, RetryPolicy, Trainers, WriteResult,
+};
 
 use sqlx::Connection;
 
-use crate::store_support::{Bench, assert_invalid_state, at, failed, record, reported, succeeded};
+use crate::store_support::{
+    Bench, assert_invalid_state, at, failed, new_sweep, new_worker, record, reported, succeeded, told,
+};
 
 pub(crate) async fn records_come_back_bit_for_bit(bench: Bench) {
-    let sweep = bench.sweep("s", 8).await;
-    let worker = bench.worker("w").await;
+    // The perceptron's accuracies end at 1.
+    let sweep = bench.sweep_of(NewSweep { trainer: "program".to_owned(), ..new_sweep("s", 8) }).await;
+    let new = NewWorker { trainers: Trainers([("program".to_owned(), 1)].into()), ..new_worker("w") };
+    let worker = bench.store.register_worker(new, at(0.0)).await.unwrap();
     let jobs = bench.acquire(worker, 8, at(0.0)).await;
     // Numbers whose shortest decimal form has 17 digits, and the extremes, a job each.
     let odd = [0.1 + 0.2, 1.0 / 3.0, f64::MIN_POSITIVE, f64::MAX, 5e-324, 1.0, 123_456_789.123_456_78, 2.0_f64.sqrt()];
     let records: Vec<EpochRecord> = odd
         .iter()
-        .map(|&value| EpochRecord {
-            epoch: 1,
-            loss: Some(value),
-            accuracy: None,
-            val_loss: Some(-value),
-            val_accuracy: Some(value),
-            learning_rate: value,
-            seconds: value,
-            metrics: [("ünï".to_owned(), value), ("b".to_owned(), 0.0)].into(),
+        .map(|&value| {
+            let metrics = [("loss", value), ("val_loss", -value), ("val_accuracy", value), ("ünï", value), ("b", 0.0)];
+            EpochRecord { learning_rate: Some(value), seconds: Some(value), ..told(1, &metrics) }
         })
         .collect();
     let reports = jobs.iter().zip(&records).map(|(job, record)| reported(job.at, vec![record.clone()])).collect();
@@ -34,16 +34,14 @@ pub(crate) async fn a_number_that_is_not_finite_is_stored_as_none(bench: Bench) 
     let sweep = bench.sweep("s", 1).await;
     let worker = bench.worker("w").await;
     let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
-    let wild = EpochRecord {
-        loss: Some(f64::NAN),
-        val_loss: Some(f64::INFINITY),
-        metrics: [("finite".to_owned(), 1.0), ("not".to_owned(), f64::NEG_INFINITY)].into(),
-        ..record(1, 0.5)
-    };
-    bench.report(worker, vec![reported(job, vec![wild])], at(1.0)).await;
+    let odd = [("loss", f64::NAN), ("val_loss", f64::INFINITY), ("not", f64::NEG_INFINITY)];
+    let finite = [("accuracy", 0.5), ("finite", 1.0)];
+    let wild = told(1, &[&odd[..], &finite].concat());
+    bench.report(worker, vec![reported(job, vec![wild.clone()])], at(1.0)).await;
     let stored = bench.history(sweep.id).await.remove(0).1.remove(0);
-    assert_eq!((stored.loss, stored.val_loss, stored.accuracy.is_some()), (None, None, true));
-    assert_eq!(stored.metrics, [("finite".to_owned(), 1.0)].into());
+    assert_eq!(stored, told(1, &finite));
+    let again = bench.report(worker, vec![reported(job, vec![wild])], at(2.0)).await;
+    assert_eq!(again, [Directive::Continue], "it is the same record");
 }
 
 pub(crate) async fn a_record_that_is_there_is_left_as_it_is(bench: Bench) {
@@ -128,8 +126,8 @@ pub(crate) async fn records_that_cannot_be_are_refused(bench: Bench) {
     let worker = bench.worker("w").await;
     let job = bench.acquire(worker, 1, at(0.0)).await.remove(0).at;
     for (bad, words) in [
-        (EpochRecord { learning_rate: f64::NAN, ..record(1, 0.5) }, "finite"),
-        (EpochRecord { seconds: f64::INFINITY, ..record(1, 0.5) }, "finite"),
+        (EpochRecord { learning_rate: Some(f64::NAN), ..record(1, 0.5) }, "finite"),
+        (EpochRecord { seconds: Some(f64::INFINITY), ..record(1, 0.5) }, "finite"),
     ] {
         let answer = bench.store.report(worker, vec![reported(job, vec![bad])], crate::store_support::TTL, at(1.0));
         assert_invalid_state(answer.await, words);

@@ -9,7 +9,7 @@ use crate::store_support::{Bench, assert_invalid_state, at, new_job, new_sweep, 
 pub(crate) async fn a_sweep_is_stored_as_it_was_given(bench: Bench) {
     let new = NewSweep {
         text: "name: ünïcode\n# 'quotes' \"and\" \\slashes\n".to_owned(),
-        metric: Metric { name: MetricName::ValLoss, goal: Goal::Minimize },
+        metric: Metric { name: MetricName::of("val_loss"), goal: Goal::Minimize },
         objective: Objective::Best,
         keep_models: KeepModels::Best,
         engine: Some("candle".to_owned()),
@@ -160,16 +160,6 @@ pub(crate) async fn more_jobs_than_announced_or_equal_ones_are_refused(bench: Be
     assert_invalid_state(bench.store.add_jobs(sweep.id, 0, equal).await, "the same");
     assert_eq!(bench.store.add_jobs(sweep.id, 1, Vec::new()).await.unwrap(), 0);
     assert!(matches!(bench.store.add_jobs(SweepId(77), 0, vec![new_job(0)]).await, Err(StoreError::NotFound { .. })));
-}
-
-pub(crate) async fn a_job_whose_params_lack_a_column_is_refused(bench: Bench) {
-    let (sweep, _) = bench.store.create_sweep(new_sweep("s", 2), at(0.0)).await.unwrap();
-    for name in ["optimizer", "learning_rate", "batch_size", "hidden", "activation", "dropout"] {
-        let mut job = new_job(0);
-        job.params.remove(name);
-        assert_invalid_state(bench.store.add_jobs(sweep.id, 0, vec![job]).await, name);
-    }
-    assert_eq!(bench.runs(sweep.id).await.len(), 0);
 }
 
 pub(crate) async fn a_paused_sweep_hands_out_nothing_and_its_running_jobs_finish(bench: Bench) {

@@ -179,7 +179,7 @@ impl Client {
         let config_hash = assignment.config_hash;
         let mut completion = Completion { lease: assignment.lease, config_hash, ..completion };
         if let (JobOutcome::Diverged, Some(last)) = (&completion.outcome, completion.epochs.last_mut()) {
-            last.val_loss = None;
+            last.metrics.remove("val_loss");
         }
         self.store.complete(session, completion, policy, now).await
     }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 mod client;
 pub(crate) mod views;
@@ -247,8 +247,9 @@ pub(crate) fn new_sweep(name: &str, jobs: u32) -> NewSweep {
         title: name.to_owned(),
         digest: format!("digest of {name}"),
         text: format!("name: {name}\nmethod: grid\n"),
+        spec: None,
         method: "grid".to_owned(),
-        metric: Metric { name: MetricName::ValAccuracy, goal: Goal::Maximize },
+        metric: Metric { name: MetricName::of("val_accuracy"), goal: Goal::Maximize },
         objective: Objective::Final,
         keep_models: KeepModels::All,
         engine: None,
@@ -277,8 +278,8 @@ pub(crate) fn new_job(n: u32) -> NewJob {
         config: format!(r#"{{"device":"cpu","number":{n}}}"#),
         params,
         seed: i64::from(n % 3) + 1,
-        engine: "candle".to_owned(),
-        epochs: 5,
+        engine: Some("candle".to_owned()),
+        device: Some("cpu".to_owned()),
     }
 }
 
@@ -315,16 +316,26 @@ pub(crate) fn nobody(worker: WorkerId) -> Session {
 
 /// Losses follow from the accuracy, so that every column has a number of its own.
 pub(crate) fn record(epoch: u32, val_accuracy: f64) -> EpochRecord {
-    EpochRecord {
-        epoch,
-        loss: Some(2.0 - val_accuracy),
-        accuracy: Some(val_accuracy / 1.1),
-        val_loss: Some(1.9 - val_accuracy),
-        val_accuracy: Some(val_accuracy),
-        learning_rate: 0.1,
-        seconds: 0.25,
-        metrics: BTreeMap::from([("norm".to_owned(), 1.0 / 3.0)]),
-    }
+    let metrics = [
+        ("loss", 2.0 - val_accuracy),
+        ("accuracy", val_accuracy / 1.1),
+        ("val_loss", 1.9 - val_accuracy),
+        ("val_accuracy", val_accuracy),
+        ("norm", 1.0 / 3.0),
+    ];
+    EpochRecord { learning_rate: Some(0.1), seconds: Some(0.25), ..told(epoch.into(), &metrics) }
+}
+
+/// What a trainer tells of a step, and nothing else.
+pub(crate) fn told(step: u64, metrics: &[(&'static str, f64)]) -> EpochRecord {
+    let metrics = metrics.iter().map(|&(name, value)| (MetricName::of(name), value)).collect();
+    EpochRecord { step, metrics, ..EpochRecord::default() }
+}
+
+/// The record of an epoch whose losses are not finite.
+pub(crate) fn diverged(mut record: EpochRecord) -> EpochRecord {
+    record.metrics.retain(|name, _| !name.as_str().ends_with("loss"));
+    record
 }
 
 pub(crate) fn reported(at: AttemptRef, epochs: Vec<EpochRecord>) -> JobReport {

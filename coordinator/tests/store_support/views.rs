@@ -9,7 +9,7 @@ use besom_coordinator::{
     },
     store::{StoreUrl, query::query},
 };
-use besom_sweep::{Cell, Params};
+use besom_sweep::{Cell, MetricName, Params};
 
 use super::Bench;
 
@@ -187,15 +187,15 @@ impl Bench {
         let mut jobs: Vec<(AttemptRef, Vec<EpochRecord>)> = Vec::new();
         for row in self.rows(&sql).await {
             let at = AttemptRef { job: row.job(), attempt: row.count("n_attempts") };
+            let mut metrics: BTreeMap<MetricName, f64> = row.json("metrics");
+            for name in ["loss", "accuracy", "val_loss", "val_accuracy"] {
+                metrics.extend(row.float(name).map(|value| (MetricName::of(name), value)));
+            }
             let record = EpochRecord {
-                epoch: row.count("step"),
-                loss: row.float("loss"),
-                accuracy: row.float("accuracy"),
-                val_loss: row.float("val_loss"),
-                val_accuracy: row.float("val_accuracy"),
-                learning_rate: row.float("learning_rate").unwrap(),
-                seconds: row.float("seconds").unwrap(),
-                metrics: row.json("metrics"),
+                step: row.integer("step").unwrap().cast_unsigned(),
+                metrics,
+                learning_rate: row.float("learning_rate"),
+                seconds: row.float("seconds"),
             };
             match jobs.last_mut() {
                 Some((last, records)) if *last == at => records.push(record),

@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside test functions")]
 
 use besom_dataset::Dataset;
-use besom_mlp::{Control, EpochRecord, Observer, TrainJob, Trained, train};
-use besom_sweep::{Engine, Goal, Hyperparameters, JobConfig, Metric, MetricName, Objective};
+use besom_mlp::{Control, Observer, TrainJob, Trained, train};
+use besom_sweep::{Engine, EpochRecord, Goal, Hyperparameters, JobConfig, Metric, MetricName, Objective};
 
-pub(crate) const VAL_ACCURACY: Metric = Metric { name: MetricName::ValAccuracy, goal: Goal::Maximize };
-pub(crate) const VAL_LOSS: Metric = Metric { name: MetricName::ValLoss, goal: Goal::Minimize };
+pub(crate) static VAL_ACCURACY: Metric = Metric { name: MetricName::of("val_accuracy"), goal: Goal::Maximize };
+pub(crate) static VAL_LOSS: Metric = Metric { name: MetricName::of("val_loss"), goal: Goal::Minimize };
 
 /// `features` bytes a row in `classes` classes, 250 training and 75 test rows: each class has its own bright bytes under
 /// noise, strong enough that no model gets all of them right.
@@ -99,7 +99,7 @@ pub(crate) fn config(data: &Dataset, change: impl FnOnce(&mut Hyperparameters)) 
 }
 
 pub(crate) fn job(config: &JobConfig) -> TrainJob<'_> {
-    TrainJob { config, seed: 1, metric: VAL_ACCURACY, objective: Objective::Final }
+    TrainJob { config, seed: 1, metric: &VAL_ACCURACY, objective: Objective::Final }
 }
 
 /// Counts what it is asked, remembers what it is told, and answers `then` from the `after`-th question on.
@@ -140,7 +140,7 @@ pub(crate) fn run(job: TrainJob<'_>, data: &Dataset) -> Trained {
 pub(crate) fn repeatable(mut trained: Trained) -> Trained {
     trained.seconds = 0.0;
     for record in &mut trained.records {
-        record.seconds = 0.0;
+        record.seconds = None;
     }
     trained
 }

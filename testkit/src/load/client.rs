@@ -206,15 +206,17 @@ pub fn completion(assignment: &v1::Assignment, records: Vec<v1::EpochRecord>, cl
 pub fn record(job: i64, epoch: u32) -> v1::EpochRecord {
     let level = (job.wrapping_mul(7919) % 10_007) as f64 / 10_007.0;
     let accuracy = level * (1.0 - 0.5 / f64::from(epoch));
+    let metrics = [
+        ("loss", 2.0 - accuracy),
+        ("accuracy", accuracy),
+        ("val_loss", 2.1 - accuracy),
+        ("val_accuracy", 0.95 * accuracy),
+    ];
     v1::EpochRecord {
-        epoch,
-        loss: Some(2.0 - accuracy),
-        accuracy: Some(accuracy),
-        val_loss: Some(2.1 - accuracy),
-        val_accuracy: Some(0.95 * accuracy),
-        learning_rate: 0.01,
-        seconds: 0.1,
-        ..v1::EpochRecord::default()
+        step: epoch.into(),
+        metrics: metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        learning_rate: Some(0.01),
+        seconds: Some(0.1),
     }
 }
 

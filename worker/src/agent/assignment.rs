@@ -1,12 +1,11 @@
 //! The worker's border with the wire: what comes in is checked here, what goes out is made here.
 
 use besom_proto::v1;
-use besom_sweep::{Confusion, Goal, JobConfig, KeepModels, Lists, Metric, MetricName, Objective};
+use besom_sweep::{Confusion, EpochRecord, Goal, JobConfig, KeepModels, Lists, MLP, Metric, MetricName, Objective};
 use sha2::{Digest, Sha256};
 
 use super::{Directive, DropReason};
 use besom_dataset::digest::hex;
-use besom_mlp::EpochRecord;
 
 /// Names one execution of a job, with the number of the lease on it; every write of this worker carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,8 +60,10 @@ impl TryFrom<&v1::Assignment> for Assignment {
         }
         let config =
             JobConfig::from_canonical_json(&wire.config).map_err(|error| unfit("config", error.to_string()))?;
-        let name = MetricName::parse(&wire.metric)
-            .ok_or_else(|| unfit("metric", format!("'{}' is not one that this build knows", wire.metric)))?;
+        // The perceptron would end with a best model of no epoch.
+        let name = MLP.metric(&wire.metric).map(|metric| MetricName::of(metric.name));
+        let name =
+            name.ok_or_else(|| unfit("metric", format!("'{}' is not one that this build knows", wire.metric)))?;
         let goal = match wire.goal() {
             v1::Goal::Maximize => Goal::Maximize,
             v1::Goal::Minimize => Goal::Minimize,
@@ -98,14 +99,10 @@ pub(crate) fn directive(wire: &v1::JobDirective) -> Result<Directive, &'static s
 /// A record as it is reported.
 pub(crate) fn epoch_record(record: &EpochRecord) -> v1::EpochRecord {
     v1::EpochRecord {
-        epoch: record.epoch,
-        loss: record.loss,
-        accuracy: record.accuracy,
-        val_loss: record.val_loss,
-        val_accuracy: record.val_accuracy,
+        step: record.step,
+        metrics: record.metrics.iter().map(|(name, &value)| (name.as_str().to_owned(), value)).collect(),
         learning_rate: record.learning_rate,
         seconds: record.seconds,
-        metrics: record.metrics.clone().into_iter().collect(),
     }
 }
 
@@ -148,7 +145,7 @@ mod tests {
         let wire = wire();
         let read = Assignment::try_from(&wire).unwrap();
         assert_eq!(read.config.canonical_json(), wire.config);
-        assert_eq!(read.metric, Metric { name: MetricName::ValLoss, goal: Goal::Minimize });
+        assert_eq!(read.metric, Metric { name: MetricName::of("val_loss"), goal: Goal::Minimize });
         assert_eq!((read.seed, read.objective, read.keep_models), (-3, Objective::Best, KeepModels::None));
     }
 

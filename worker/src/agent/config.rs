@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use besom_sweep::Params;
+use besom_sweep::{EpochRecord, Params};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use super::watchdog::Patience;
-use besom_mlp::EpochRecord;
 
 /// Makes a channel to the coordinator. Called inside the runtime that will use the channel: reports have one of their
 /// own, so that a large upload never delays a renewal.

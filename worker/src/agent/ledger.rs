@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::assignment::AttemptRef;
 use super::{Clock, DropReason, Session, Signal};
-use besom_mlp::EpochRecord;
+use besom_sweep::EpochRecord;
 
 /// Records of one attempt in one call: far below the limit of a message, and more than an interval brings.
 pub(crate) const RECORDS_A_CALL: usize = 1_000;
@@ -250,17 +250,8 @@ mod tests {
         }
     }
 
-    fn record(epoch: u32) -> EpochRecord {
-        EpochRecord {
-            epoch,
-            loss: Some(1.0),
-            accuracy: Some(0.5),
-            val_loss: Some(1.0),
-            val_accuracy: Some(0.5),
-            learning_rate: 0.01,
-            seconds: 0.1,
-            metrics: BTreeMap::new(),
-        }
+    fn record(step: u64) -> EpochRecord {
+        EpochRecord { step, ..EpochRecord::default() }
     }
 
     const AT: AttemptRef = AttemptRef { job: 3, attempt: 2, lease: 7 };
@@ -291,7 +282,7 @@ mod tests {
         for expected in [1_000, 1_000, 500, 0] {
             let sent = ledger.report(0);
             assert_eq!(sent[0].records.len(), expected);
-            epochs.extend(sent[0].records.iter().map(|record| record.epoch));
+            epochs.extend(sent[0].records.iter().map(|record| record.step));
             ledger.answer(&sent[0], Duration::ZERO, Directive::Continue);
         }
         assert_eq!(epochs, (1..=2_500).collect::<Vec<_>>());

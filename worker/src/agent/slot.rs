@@ -10,7 +10,8 @@ use super::watchdog::{Patience, Pulse};
 use super::{Events, Ledger, Signal, WorkerEvent};
 use besom_client::network::plain;
 use besom_dataset::Dataset;
-use besom_mlp::{Control, EpochRecord, Observer, TrainError, TrainJob, Trained, no_thread};
+use besom_mlp::{Control, Observer, TrainError, TrainJob, Trained, no_thread};
+use besom_sweep::EpochRecord;
 
 use crate::trainer::Trainer;
 
@@ -57,7 +58,7 @@ impl Training {
         let job = TrainJob {
             config: &assignment.config,
             seed: assignment.seed,
-            metric: assignment.metric,
+            metric: &assignment.metric,
             objective: assignment.objective,
         };
         let (trainer, data) = (Arc::clone(&self.trainer), Arc::clone(&self.data));

@@ -68,10 +68,10 @@ pub(crate) struct State {
 
 impl State {
     /// Epochs that any report brought of a job.
-    pub(crate) fn reported_epochs(&self, job: i64) -> BTreeSet<u32> {
+    pub(crate) fn reported_epochs(&self, job: i64) -> BTreeSet<u64> {
         let jobs = self.reported.iter().flat_map(|(_, report)| &report.jobs);
         let of_job = jobs.filter(|report| report.attempt.is_some_and(|at| at.job == job));
-        of_job.flat_map(|report| report.epochs.iter().map(|record| record.epoch)).collect()
+        of_job.flat_map(|report| report.epochs.iter().map(|record| record.step)).collect()
     }
 
     /// How often a job's lease was renewed.

@@ -22,8 +22,8 @@ const LONG: Duration = Duration::from_secs(30);
 /// Short enough that a test can wait for its end.
 const SHORT: Duration = Duration::from_secs(2);
 
-fn epochs(records: &[v1::EpochRecord]) -> Vec<u32> {
-    records.iter().map(|record| record.epoch).collect()
+fn epochs(records: &[v1::EpochRecord]) -> Vec<u64> {
+    records.iter().map(|record| record.step).collect()
 }
 
 #[tokio::test]
@@ -60,10 +60,9 @@ async fn an_epoch_record_arrives_as_it_was() {
     fake.with(|state| {
         let records = state.reported.iter().flat_map(|(_, report)| &report.jobs[0].epochs);
         let first = records.into_iter().next().unwrap();
-        let sent = script::record(1);
-        assert_eq!((first.loss, first.accuracy, first.val_loss), (sent.loss, sent.accuracy, None));
-        assert_eq!((first.val_accuracy, first.learning_rate, first.seconds), (Some(0.25), 0.01, 0.001));
-        assert_eq!(first.metrics.get("extra"), Some(&3.0));
+        let metrics: [(&str, f64); 4] = [("loss", 1.0), ("accuracy", 0.5), ("val_accuracy", 0.25), ("extra", 3.0)];
+        assert_eq!(first.metrics, metrics.map(|(name, value)| (name.to_owned(), value)).into());
+        assert_eq!((first.step, first.learning_rate, first.seconds), (1, Some(0.01), Some(0.001)));
     });
     worker.drain().await;
 }
@@ -77,7 +76,7 @@ async fn a_real_job_comes_back_with_its_model_and_numbers() {
         let done = &state.completed[0];
         let reported = state.reported.iter().flat_map(|(_, report)| &report.jobs[0].epochs);
         let record = reported.chain(&done.epochs).next().unwrap();
-        assert!(record.loss.is_some_and(f64::is_finite) && record.val_accuracy.is_some(), "{record:?}");
+        assert!(record.metrics["loss"].is_finite() && record.metrics.contains_key("val_accuracy"), "{record:?}");
         let model = &state.artifacts[&done.final_model];
         let header = usize::try_from(u64::from_le_bytes(model[..8].try_into().unwrap())).unwrap();
         let header = std::str::from_utf8(&model[8..8 + header]).unwrap();

@@ -5,9 +5,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use besom_dataset::Dataset;
-use besom_mlp::{Control, Ending, EpochRecord, Observer, TrainError, TrainJob, Trained};
+use besom_mlp::{Control, Ending, Observer, TrainError, TrainJob, Trained};
 use besom_proto::v1;
-use besom_sweep::{Engine, Hyperparameters, JobConfig, Params};
+use besom_sweep::{Engine, EpochRecord, Hyperparameters, JobConfig, MetricName, Params};
 use besom_worker::agent::{Shutdown, WorkerConfig, WorkerError, WorkerEvent, run_with};
 use besom_worker::{Mlp, Patience, Trainer};
 use tokio::sync::watch;
@@ -102,15 +102,12 @@ fn act(play: Play) -> Result<Trained, TrainError> {
 }
 
 pub(crate) fn record(epoch: u32) -> EpochRecord {
+    let metrics = [("loss", 1.0 / f64::from(epoch)), ("accuracy", 0.5), ("val_accuracy", 0.25), ("extra", 3.0)];
     EpochRecord {
-        epoch,
-        loss: Some(1.0 / f64::from(epoch)),
-        accuracy: Some(0.5),
-        val_loss: None,
-        val_accuracy: Some(0.25),
-        learning_rate: 0.01,
-        seconds: 0.001,
-        metrics: BTreeMap::from([("extra".to_owned(), 3.0)]),
+        step: epoch.into(),
+        metrics: metrics.into_iter().map(|(name, value)| (MetricName::of(name), value)).collect(),
+        learning_rate: Some(0.01),
+        seconds: Some(0.001),
     }
 }
 

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use besom_proto::{BUILD, PROTOCOL_VERSION, v1};
-use besom_sweep::Lists;
+use besom_sweep::{Lists, MetricName};
 use tonic::Status;
 
 use super::super::status::invalid;
@@ -222,16 +222,13 @@ fn lease_of(field: &str, given: v1::AttemptRef) -> Result<Lease, Status> {
 
 fn epochs(field: &str, given: Vec<v1::EpochRecord>) -> Result<Vec<EpochRecord>, Status> {
     at_most(&format!("{field}.epochs"), given.len(), MAX_EPOCHS)?;
-    let mut previous = 0;
+    let mut before = None;
     given
         .into_iter()
         .enumerate()
         .map(|(index, record)| {
             let field = format!("{field}.epochs[{index}]");
-            if record.epoch <= previous {
-                return Err(invalid(format!("{field}.epoch"), format!("{}; they count up from 1", record.epoch)));
-            }
-            previous = record.epoch;
+            before = Some(bounds::step(&format!("{field}.step"), record.step, before)?);
             epoch(&field, record)
         })
         .collect()
@@ -242,19 +239,16 @@ fn epoch(field: &str, given: v1::EpochRecord) -> Result<EpochRecord, Status> {
     at_most(&part("metrics"), given.metrics.len(), MAX_METRICS)?;
     let mut metrics = BTreeMap::new();
     for (name, value) in given.metrics {
-        let name = text(&part("metrics"), name, MAX_TEXT)?;
+        let name = MetricName::new(&name).map_err(|problem| invalid(part("metrics"), problem))?;
         let value = bounds::metric(&part(&format!("metrics[{name}]")), value)?;
         metrics.insert(name, value);
     }
+    let rate = given.learning_rate.map(|rate| bounds::learning_rate(&part("learning_rate"), rate));
     Ok(EpochRecord {
-        epoch: given.epoch,
-        loss: bounds::loss(&part("loss"), given.loss)?,
-        accuracy: bounds::accuracy(&part("accuracy"), given.accuracy)?,
-        val_loss: bounds::loss(&part("val_loss"), given.val_loss)?,
-        val_accuracy: bounds::accuracy(&part("val_accuracy"), given.val_accuracy)?,
-        learning_rate: bounds::learning_rate(&part("learning_rate"), given.learning_rate)?,
-        seconds: seconds(&part("seconds"), given.seconds)?,
+        step: given.step,
         metrics,
+        learning_rate: rate.transpose()?,
+        seconds: given.seconds.map(|given| seconds(&part("seconds"), given)).transpose()?,
     })
 }
 
@@ -311,7 +305,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_field() {
         type Change = fn(&mut v1::Completion);
-        let record = |epoch| v1::EpochRecord { epoch, ..v1::EpochRecord::default() };
+        let record = |step| v1::EpochRecord { step, ..v1::EpochRecord::default() };
+        fn lost() -> v1::EpochRecord {
+            v1::EpochRecord { metrics: [("loss".to_owned(), f64::NAN)].into(), ..v1::EpochRecord::default() }
+        }
         assert!(completion_of(|_| ()).is_ok());
         let cases: [(Change, &str); 9] = [
             (|job| job.outcome = 7, "jobs[0].outcome: unknown value 7"),
@@ -332,15 +329,15 @@ mod tests {
                 "jobs[0].confusion: expected 4 counts of 2 classes, got 1",
             ),
             (
-                |job| job.epochs = vec![v1::EpochRecord { epoch: 1, loss: Some(f64::NAN), ..Default::default() }],
-                "jobs[0].epochs[0].loss: expected a finite number, got NaN; leave out a number that is not finite",
+                |job| job.epochs = vec![lost()],
+                "jobs[0].epochs[0].metrics[loss]: expected a finite number, got NaN; leave out a number that is not finite",
             ),
         ];
         for (change, message) in cases {
             assert_eq!(completion_of(change).unwrap_err().message(), message);
         }
         let error = completion_of(|job| job.epochs = vec![record(2), record(2)]).unwrap_err();
-        assert_eq!(error.message(), "jobs[0].epochs[1].epoch: 2; they count up from 1");
+        assert_eq!(error.message(), "jobs[0].epochs[1].step: expected a step above 2 after it, got 2");
     }
 
     #[test]
@@ -348,9 +345,12 @@ mod tests {
         let name = text("name", "wor\0ker".to_owned(), MAX_TEXT).unwrap_err();
         assert_eq!(name.message(), "name: contains a NUL character");
         let metrics = [("a\0b".to_owned(), 1.0)].into();
-        let record = v1::EpochRecord { epoch: 1, metrics, ..v1::EpochRecord::default() };
+        let record = v1::EpochRecord { step: 1, metrics, ..v1::EpochRecord::default() };
         let error = completion_of(move |job| job.epochs = vec![record]).unwrap_err();
-        assert_eq!(error.message(), "jobs[0].epochs[0].metrics: contains a NUL character");
+        assert_eq!(
+            error.message(),
+            "jobs[0].epochs[0].metrics: expected a name of 1 to 128 printable characters, got \"a b\""
+        );
     }
 
     #[test]

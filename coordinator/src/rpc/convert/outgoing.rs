@@ -1,7 +1,7 @@
 //! From the domain to the wire.
 
 use besom_proto::v1;
-use besom_sweep::{Expansion, Goal, KeepModels, Objective, Params, SweepSpec};
+use besom_sweep::{Expansion, Goal, KeepModels, MetricName, Objective, Params, SweepSpec};
 
 use crate::dispatcher::Offer;
 use crate::domain::utc;
@@ -68,12 +68,14 @@ pub(crate) fn sweep(sweep: Sweep) -> v1::Sweep {
 }
 
 pub(crate) fn progress(progress: Progress) -> v1::SweepProgress {
+    let metric = progress.sweep.new.metric.name.clone();
+    let running = progress.running.into_iter().map(|job| running(job, &metric)).collect();
     v1::SweepProgress {
         sweep: Some(sweep(progress.sweep)),
         epochs_done: progress.epochs_done,
         epochs_total: progress.epochs_total,
         epoch_seconds: progress.epoch_seconds,
-        running: progress.running.into_iter().map(running).collect(),
+        running,
         best: progress.best.map(best_run),
     }
 }
@@ -161,7 +163,7 @@ fn assignment(assignment: Assignment) -> v1::Assignment {
     }
 }
 
-fn running(job: RunningJob) -> v1::RunningJob {
+fn running(job: RunningJob, metric: &MetricName) -> v1::RunningJob {
     let latest = job.latest.as_ref();
     v1::RunningJob {
         job: job.at.job.0,
@@ -171,9 +173,8 @@ fn running(job: RunningJob) -> v1::RunningJob {
         params: json(job.params),
         seed: job.seed,
         epochs: job.epochs,
-        epochs_done: latest.map_or(0, |record| record.epoch),
-        val_accuracy: latest.and_then(|record| record.val_accuracy),
-        val_loss: latest.and_then(|record| record.val_loss),
+        epochs_done: latest.map_or(0, |record| u32::try_from(record.step).unwrap_or(u32::MAX)),
+        metric: latest.and_then(|record| record.metric(metric.as_str())),
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/postgres/artifact
 pub(super) const CLASS_COUNTS_INSERT: &str = include_str!("../sql/postgres/class_counts_insert.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/postgres/epochs_insert.sql");
 
+pub(super) const REMOVING: &str = include_str!("../sql/postgres/sweep_removing.sql");
 pub(super) const HINDRANCE: &str = include_str!("../sql/postgres/hindrance.sql");
 const QUEUES: &str = include_str!("../sql/postgres/queues.sql");
 pub(super) const WORKERS_SEEN: &str = include_str!("../sql/postgres/workers_seen.sql");

@@ -2,28 +2,55 @@
 
 use std::collections::BTreeMap;
 
-use besom_sweep::Params;
+use besom_sweep::{MetricName, Params};
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::leases::AtRow;
 use super::place::{Place, Shown, capped};
 use crate::{
-    domain::{AttemptRef, BestRun, EpochRecord, JobId, RunningJob},
+    domain::{AttemptRef, BestRun, EpochRecord, JobId, RunningJob, promoted},
     store::error::StoreError,
 };
 
+/// The promoted metrics of an epoch, as far as they are not null.
+#[derive(Debug)]
+struct PromotedRow(Vec<(MetricName, f64)>);
+
+impl<'r, R: Row> FromRow<'r, R> for PromotedRow
+where
+    &'static str: ColumnIndex<R>,
+    Option<f64>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> sqlx::Result<Self> {
+        let mut metrics = Vec::new();
+        for metric in promoted::METRICS {
+            if let Some(value) = row.try_get::<Option<f64>, _>(metric.name)? {
+                metrics.push((MetricName::of(metric.name), value));
+            }
+        }
+        Ok(Self(metrics))
+    }
+}
+
+impl PromotedRow {
+    /// With those that have no column.
+    fn and(self, mut others: BTreeMap<MetricName, f64>) -> BTreeMap<MetricName, f64> {
+        others.extend(self.0);
+        others
+    }
+}
+
 /// See sql/attempt_epochs.sql.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, FromRow)]
 pub(in crate::store) struct EpochRow {
     #[sqlx(flatten)]
     at: AtRow,
-    epoch: i64,
-    loss: Option<f64>,
-    accuracy: Option<f64>,
-    val_loss: Option<f64>,
-    val_accuracy: Option<f64>,
-    learning_rate: f64,
-    pub(in crate::store) seconds: f64,
-    metrics: Shown<BTreeMap<String, f64>>,
+    step: i64,
+    #[sqlx(flatten)]
+    promoted: PromotedRow,
+    learning_rate: Option<f64>,
+    seconds: Option<f64>,
+    metrics: Shown<BTreeMap<MetricName, f64>>,
 }
 
 impl TryFrom<EpochRow> for (AttemptRef, EpochRecord) {
@@ -32,22 +59,17 @@ impl TryFrom<EpochRow> for (AttemptRef, EpochRecord) {
     fn try_from(row: EpochRow) -> Result<Self, StoreError> {
         let place = Place { table: "epochs", id: row.at.job };
         let record = EpochRecord {
-            epoch: place.number("epoch", row.epoch)?,
-            loss: row.loss,
-            accuracy: row.accuracy,
-            val_loss: row.val_loss,
-            val_accuracy: row.val_accuracy,
+            step: place.number("step", row.step)?,
+            metrics: row.promoted.and(place.needed("metrics", row.metrics)?),
             learning_rate: row.learning_rate,
             seconds: row.seconds,
-            // A result is worked out from the epochs; their further metrics are only shown.
-            metrics: place.shown("metrics", row.metrics),
         };
         Ok((row.at.try_into()?, record))
     }
 }
 
 /// See sql/running.sql: the columns of the latest record are null where there is none yet.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, FromRow)]
 pub(in crate::store) struct RunningRow {
     #[sqlx(flatten)]
     at: AtRow,
@@ -56,32 +78,25 @@ pub(in crate::store) struct RunningRow {
     params: Shown<Params>,
     seed: i64,
     epochs: Option<i64>,
-    epoch: Option<i64>,
-    loss: Option<f64>,
-    accuracy: Option<f64>,
-    val_loss: Option<f64>,
-    val_accuracy: Option<f64>,
+    step: Option<i64>,
+    #[sqlx(flatten)]
+    promoted: PromotedRow,
     learning_rate: Option<f64>,
     seconds: Option<f64>,
-    metrics: Option<Shown<BTreeMap<String, f64>>>,
+    metrics: Option<Shown<BTreeMap<MetricName, f64>>>,
 }
 
 impl From<RunningRow> for RunningJob {
     fn from(row: RunningRow) -> Self {
         let place = Place { table: "jobs", id: row.at.job };
-        let latest = match (row.epoch, row.learning_rate, row.seconds, row.metrics) {
-            (Some(epoch), Some(learning_rate), Some(seconds), Some(metrics)) => Some(EpochRecord {
-                epoch: capped(epoch),
-                loss: row.loss,
-                accuracy: row.accuracy,
-                val_loss: row.val_loss,
-                val_accuracy: row.val_accuracy,
-                learning_rate,
-                seconds,
-                metrics: place.shown("metrics", metrics),
-            }),
-            _ => None,
-        };
+        let others = row.metrics.map(|metrics| place.shown("metrics", metrics)).unwrap_or_default();
+        let metrics = row.promoted.and(others);
+        let latest = row.step.map(|step| EpochRecord {
+            step: step.max(0).unsigned_abs(),
+            metrics,
+            learning_rate: row.learning_rate,
+            seconds: row.seconds,
+        });
         Self {
             at: row.at.shown(),
             worker: row.worker,
@@ -95,7 +110,7 @@ impl From<RunningRow> for RunningJob {
 }
 
 /// See sql/best.sql.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, FromRow)]
 pub(in crate::store) struct BestRow {
     job: i64,
     objective: f64,

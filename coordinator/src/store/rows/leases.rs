@@ -1,6 +1,6 @@
 //! Leases: what is handed out, held, renewed and settled.
 
-use besom_sweep::{KeepModels, Metric, Objective, Params, Steps};
+use besom_sweep::{KeepModels, Metric, Objective, Params, Steps, Trainer};
 use sqlx::types::Json;
 
 use super::place::{Place, capped, hex};
@@ -51,6 +51,7 @@ impl TryFrom<LeaseRow> for Lease {
 /// See sql/lease_renew.sql.
 #[derive(Debug, sqlx::FromRow)]
 pub(in crate::store) struct RenewedRow {
+    trainer: String,
     epochs: Option<i64>,
     stored: Option<i64>,
     stop_at: Option<i64>,
@@ -59,22 +60,24 @@ pub(in crate::store) struct RenewedRow {
 /// What is known of an attempt whose lease was renewed.
 #[derive(Debug)]
 pub(in crate::store) struct Renewed {
+    /// Whose records they are.
+    pub(in crate::store) trainer: &'static Trainer,
     /// The steps that its records must have. Whether it may end early is no matter of a report.
     pub(in crate::store) steps: Steps,
-    /// The latest stored one; 0: none.
-    pub(in crate::store) stored: u32,
+    /// The latest stored one.
+    pub(in crate::store) stored: Option<u64>,
     pub(in crate::store) told_to_stop: bool,
 }
 
 impl RenewedRow {
     pub(in crate::store) fn of(self, at: AttemptRef) -> Result<Renewed, StoreError> {
         let place = Place { table: "jobs", id: at.job.0 };
+        let trainer = Trainer::rules(&self.trainer);
+        let last = self.epochs.map(|last| place.number("epochs", last)).transpose()?;
         Ok(Renewed {
-            steps: match self.epochs {
-                Some(last) => Steps::Each { last: place.number("epochs", last)?, may_end_early: false },
-                None => Steps::Any,
-            },
-            stored: place.number("epoch", self.stored.unwrap_or(0))?,
+            trainer,
+            steps: trainer.steps_to(last, false),
+            stored: self.stored.map(|step| place.number("step", step)).transpose()?,
             told_to_stop: self.stop_at.is_some(),
         })
     }
@@ -129,6 +132,7 @@ pub(in crate::store) struct HeldRow {
     error: Option<String>,
     trainer: String,
     params: Json<Params>,
+    epochs: Option<i64>,
     stop_at: Option<i64>,
     metric: String,
     goal: String,
@@ -146,6 +150,8 @@ pub(in crate::store) struct Held {
     /// Times in a row that the job was given back for no fault of its own.
     pub(in crate::store) hindrances: u32,
     pub(in crate::store) error: Option<String>,
+    /// What it counts for in its sweep's progress.
+    pub(in crate::store) epochs: u32,
     pub(in crate::store) terms: Terms,
     pub(in crate::store) metric: Metric,
     pub(in crate::store) objective: Objective,
@@ -158,14 +164,17 @@ impl TryFrom<HeldRow> for Held {
     fn try_from(row: HeldRow) -> Result<Self, StoreError> {
         let place = Place { table: "jobs", id: row.job };
         let sweep = Place { table: "sweeps", id: row.sweep_id };
+        let trainer = Trainer::rules(&row.trainer);
         Ok(Self {
             sweep: SweepId(row.sweep_id),
             failures: place.number("failures", row.failures)?,
             lost_attempts: place.number("lost_attempts", row.lost_attempts)?,
+            epochs: place.number("epochs", row.epochs.unwrap_or(0))?,
             hindrances: capped(row.hindrances),
             error: row.error,
             terms: Terms {
-                steps: place.steps(&row.trainer, &row.params)?,
+                trainer,
+                steps: trainer.steps(&row.params),
                 told_to_stop: row.stop_at.is_some(),
                 classes: row.classes.map(|classes| sweep.number("classes", classes)).transpose()?,
             },

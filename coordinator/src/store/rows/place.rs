@@ -1,6 +1,6 @@
 //! What the rows share: where a value stood, for the error, and how forgiving it is read.
 
-use besom_sweep::{Goal, Metric, MetricName, Params, Steps, Trainer};
+use besom_sweep::{Goal, Metric, MetricName};
 use sqlx::{Database, Decode, Type, error::BoxDynError, types::Json};
 use tracing::warn;
 
@@ -26,13 +26,14 @@ impl Place {
         T::try_from(value).map_err(|_| self.corrupt(format!("{column} is {value}")))
     }
 
-    pub(super) fn steps(self, trainer: &str, params: &Params) -> Result<Steps, StoreError> {
-        let trainer = Trainer::named(trainer).ok_or_else(|| self.corrupt(format!("trainer is {trainer:?}")))?;
-        Ok(trainer.steps(params))
+    pub(super) fn metric(self, name: &str, goal: &str) -> Result<Metric, StoreError> {
+        let name = MetricName::new(name).map_err(|_| self.corrupt(format!("metric is {name:?}")))?;
+        Ok(Metric { name, goal: self.word("goal", goal, Goal::parse)? })
     }
 
-    pub(super) fn metric(self, name: &str, goal: &str) -> Result<Metric, StoreError> {
-        Ok(Metric { name: self.word("metric", name, MetricName::parse)?, goal: self.word("goal", goal, Goal::parse)? })
+    /// JSON that a change depends on.
+    pub(super) fn needed<T>(self, column: &str, json: Shown<T>) -> Result<T, StoreError> {
+        json.0.map_err(|problem| self.corrupt(format!("{column} cannot be read: {problem}")))
     }
 
     /// JSON that is only shown, or nothing and a warning.

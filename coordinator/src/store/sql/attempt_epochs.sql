@@ -1,5 +1,5 @@
--- Those from epoch $3 to $4.
-SELECT job_id AS job, attempt, step AS epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, metrics
+-- Those from step $3 to $4.
+SELECT job_id AS job, attempt, step, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, metrics
 FROM epochs
 WHERE job_id = $1
   AND attempt = $2

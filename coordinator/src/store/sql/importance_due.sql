@@ -5,6 +5,7 @@ SELECT s.id, s.importance_tried_at
 FROM sweeps s
 JOIN sweep_counts c ON c.sweep_id = s.id
 WHERE s.unsummed_after IS NULL
+  AND s.state <> 'removing'
   AND (s.importance_tried_at IS NULL
        OR s.importance_tried_at < s.ended_at
        OR (s.importance_tried_at + 10000000 <= $1

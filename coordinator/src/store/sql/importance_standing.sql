@@ -5,3 +5,4 @@ SELECT s.unsummed_after, s.reopened,
 FROM sweeps s
 JOIN sweep_counts c ON c.sweep_id = s.id
 WHERE s.id = $1
+  AND s.state <> 'removing'

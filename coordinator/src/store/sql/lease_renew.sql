@@ -14,6 +14,7 @@ WHERE id = $1
                 AND a.lease = $4
                 AND w.id = $5
                 AND w.secret = $6)
-RETURNING epochs,
+RETURNING trainer,
+          epochs,
           (SELECT max(e.step) FROM epochs e WHERE e.job_id = $1 AND e.attempt = $2) AS stored,
           (SELECT a.stop_at FROM job_attempts a WHERE a.job_id = $1 AND a.attempt = $2) AS stop_at

@@ -1,5 +1,5 @@
 SELECT j.id AS job, j.attempt, w.name AS worker, j.slot, j.params, j.seed, j.epochs,
-       e.step AS epoch, e.loss, e.accuracy, e.val_loss, e.val_accuracy, e.learning_rate, e.seconds, e.metrics
+       e.step, e.loss, e.accuracy, e.val_loss, e.val_accuracy, e.learning_rate, e.seconds, e.metrics
 FROM jobs j
 JOIN workers w ON w.id = j.worker_id
 LEFT JOIN epochs e ON e.job_id = j.id

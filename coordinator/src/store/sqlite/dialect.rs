@@ -30,6 +30,7 @@ pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/sqlite/artifact_d
 pub(super) const CLASS_COUNTS_INSERT: &str = include_str!("../sql/sqlite/class_counts_insert.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/sqlite/epochs_insert.sql");
 
+pub(super) const REMOVING: &str = include_str!("../sql/sqlite/sweep_removing.sql");
 pub(super) const HINDRANCE: &str = include_str!("../sql/sqlite/hindrance.sql");
 const QUEUES: &str = include_str!("../sql/sqlite/queues.sql");
 pub(super) const WORKERS_SEEN: &str = include_str!("../sql/sqlite/workers_seen.sql");

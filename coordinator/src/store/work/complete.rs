@@ -128,16 +128,17 @@ async fn complete(
     let Some(job) = session::held(conn, *session, lease, Some(&completion.config_hash)).await? else {
         return Ok(Ok(stale(conn, *session, lease, outcome).await?));
     };
-    let mut records = epochs::of_attempt(conn, at, 1..=i64::MAX).await?;
+    let mut records = epochs::of_attempt(conn, at, 0..=u64::MAX).await?;
     let refuse = |problem: String| {
         let what = format!("job {}, attempt {}: {problem}", at.job, at.attempt);
         Ok(Err(StoreError::InvalidState { what }))
     };
-    let stored = records.last().map_or(0, |last| last.epoch);
-    if let Some(problem) = refuse_records(job.terms.steps, stored, &completion.epochs) {
+    let stored = records.last().map(|last| last.step);
+    if let Some(problem) = refuse_records(job.terms.trainer, job.terms.steps, stored, &completion.epochs) {
         return refuse(problem);
     }
-    let (again, new) = completion.epochs.split_at(completion.epochs.partition_point(|record| record.epoch <= stored));
+    let (again, new) =
+        completion.epochs.split_at(completion.epochs.partition_point(|record| Some(record.step) <= stored));
     if let Some(problem) = epochs::contradiction(&records, again) {
         return refuse(problem);
     }
@@ -162,7 +163,7 @@ async fn complete(
     let error = match &completion.outcome {
         JobOutcome::Succeeded | JobOutcome::Stopped | JobOutcome::Diverged => {
             accept(conn, now, &job, completion, state, &records).await?;
-            tally.end(job.sweep, state, job.terms.epochs(), &records);
+            tally.end(job.sweep, state, job.epochs, &records);
             None
         }
         JobOutcome::Failed { error, retryable } => {
@@ -182,7 +183,7 @@ async fn complete(
                 }
                 RetryDecision::GiveUp => {
                     fail(conn, now, &setback, Some((&records, completion.seconds))).await?;
-                    tally.end(job.sweep, state, job.terms.epochs(), &records);
+                    tally.end(job.sweep, state, job.epochs, &records);
                 }
             }
             Some(error)
@@ -313,7 +314,7 @@ async fn accept(
     records: &[EpochRecord],
 ) -> Result<(), Failure> {
     let at = completion.lease.at;
-    let summary = summarize(records, job.metric, job.objective, state != JobState::Diverged);
+    let summary = summarize(records, job.terms.steps, &job.metric, job.objective, state != JobState::Diverged);
     let (final_model, best_model) = (completion.final_model.as_ref(), completion.best_model.as_ref());
     let mut dropped = Vec::new();
     let keep = match job.keep_models {
@@ -321,27 +322,24 @@ async fn accept(
         KeepModels::None => false,
         KeepModels::Best => leads(conn, job.sweep, at.job, summary.score, &mut dropped).await?,
     };
-    let finished = sqlx::query(FINISH)
+    let mut finish = sqlx::query(FINISH)
         .bind(at.job.0)
         .bind(i64::from(at.attempt))
         .bind(state.as_str())
         .bind(now.0)
         .bind(summary.objective)
         .bind(summary.score)
-        .bind(summary.final_loss)
-        .bind(summary.final_accuracy)
-        .bind(summary.final_val_loss)
-        .bind(summary.final_val_accuracy)
-        .bind(summary.best_val_loss)
-        .bind(summary.best_val_accuracy)
-        .bind(summary.best_epoch.map(i64::from))
-        .bind(i64::from(summary.epochs_done))
+        .bind(summary.best_step.map(u64::cast_signed))
+        .bind(summary.steps_done.cast_signed())
         .bind(epoch_seconds(records))
         .bind(finite(completion.seconds))
         .bind(final_model.filter(|_| keep).map(Digest::as_str))
         .bind(best_model.filter(|_| keep).map(Digest::as_str))
-        .execute(&mut *conn)
-        .await?;
+        .bind(serde_json::json!(summary.others));
+    for value in summary.finals.into_iter().chain(summary.bests) {
+        finish = finish.bind(value);
+    }
+    let finished = finish.execute(&mut *conn).await?;
     if finished.rows_affected() != 1 {
         let problem = format!("attempt {} ended although it was locked", at.attempt);
         return Err(StoreError::Corrupt { table: "jobs", id: at.job.to_string(), problem }.into());

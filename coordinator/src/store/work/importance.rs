@@ -1,7 +1,7 @@
 //! How much each hyperparameter matters: worked out from one snapshot on a connection that only
 //! reads, and kept in a short transaction of its own, so that no result waits for it.
 //!
-//! A sweep's file is read outside of any transaction, and once: what it lists never changes.
+//! What a sweep asks for is read outside of any transaction, and once: what it lists never changes.
 //!
 //! The number of ended runs that it was worked out from is kept beside it. Where more have ended
 //! since, it is stale; so nothing is lost with a coordinator that stops after a sweep's last run.
@@ -77,6 +77,8 @@ pub(super) async fn weigh_due(handle: &Handle, now: Option<Timestamp>) -> Result
         let start = Instant::now();
         match weigh(handle, sweep, now).await {
             Ok(()) => weighed += 1,
+            // It was removed.
+            Err(StoreError::NotFound { .. }) => {}
             Err(error) => {
                 let took = (sweep, micros_since(start));
                 handle
@@ -104,17 +106,16 @@ async fn spec_of(handle: &Handle, specs: &mut Specs, sweep: SweepId) -> Result<O
     if let Some(known) = specs.get(sweep) {
         return Ok(known);
     }
-    let text = handle.run(Way::Read, "find the file of a sweep", None, sweep, |conn, _, sweep| {
-        Box::pin(async move { Ok(sweep_rows::existing(conn, *sweep).await?.text) })
+    let stored = handle.run(Way::Read, "find what a sweep asks for", None, sweep, |conn, _, sweep| {
+        Box::pin(sweep_rows::spec(conn, *sweep))
     });
-    let text = text.await?;
-    let bytes = text.len();
-    // A file of a megabyte takes a moment that other tasks of this thread should not wait for.
-    let spec =
-        spawn_blocking(move || besom_sweep::parse_stored(&text).ok().map(Arc::new)).await.unwrap_or_else(|error| {
-            tracing::error!(sweep.id = %sweep, %error, "the file of a sweep was not read");
-            None
-        });
+    let stored = stored.await?;
+    let bytes = stored.bytes();
+    // One of a megabyte takes a moment that other tasks of this thread should not wait for.
+    let spec = spawn_blocking(move || stored.read().ok().map(Arc::new)).await.unwrap_or_else(|error| {
+        tracing::error!(sweep.id = %sweep, %error, "what a sweep asks for was not read");
+        None
+    });
     specs.remember(sweep, bytes, spec.clone());
     Ok(spec)
 }

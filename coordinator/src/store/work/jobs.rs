@@ -1,6 +1,5 @@
 //! Writing a sweep's jobs, batch by batch.
 
-use besom_sweep::{Params, TRAINER};
 use serde_json::{Value, json};
 
 use super::{
@@ -8,7 +7,7 @@ use super::{
     sweep_rows,
 };
 use crate::{
-    domain::{JobCounts, JobState, NewJob, SweepId, SweepState, Timestamp},
+    domain::{JobCounts, JobState, NewJob, SweepId, SweepState, Timestamp, promoted},
     store::error::{Failure, StoreError},
 };
 
@@ -39,7 +38,7 @@ pub(super) async fn add(
         SweepState::Active | SweepState::Paused | SweepState::Completed => (JobState::Queued, None),
         SweepState::Cancelled => (JobState::Cancelled, Some(now.0)),
     };
-    let values = Value::Array(jobs.iter().map(row).collect::<Result<Vec<Value>, StoreError>>()?);
+    let values = Value::Array(jobs.iter().map(|job| row(&sweep.new.trainer, job)).collect());
     sqlx::query(dialect::JOBS_INSERT)
         .bind(id.0)
         .bind(&values)
@@ -55,7 +54,7 @@ pub(super) async fn add(
             _ => Failure::Database(error),
         })?;
     sqlx::query(dialect::JOB_CONFIGS_INSERT).bind(id.0).bind(&values).execute(&mut *conn).await?;
-    let epochs: i64 = jobs.iter().map(|job| i64::from(job.epochs)).sum();
+    let epochs: i64 = jobs.iter().map(|job| i64::from(promoted::epochs(&job.params))).sum();
     let cancelled = if state == JobState::Cancelled { jobs.len() as i64 } else { 0 };
     sqlx::query(COUNT_CREATED).bind(id.0).bind(epochs).bind(cancelled).execute(&mut *conn).await?;
     sqlx::query(CREATED).bind(id.0).bind(created.cast_signed()).execute(&mut *conn).await?;
@@ -65,49 +64,17 @@ pub(super) async fn add(
     Ok(created)
 }
 
-/// One row in the order of `jobs_insert.sql`, its typed columns taken from the job's params.
-fn row(job: &NewJob) -> Result<Value, StoreError> {
-    let params = &job.params;
-    let config: Value = serde_json::from_str(&job.config)
-        .map_err(|error| StoreError::InvalidState { what: format!("the configuration of a job: {error}") })?;
-    let device = config.get("device").and_then(Value::as_str).ok_or_else(|| refused("device"))?;
-    Ok(json!([
-        TRAINER,
-        job.config_hash,
-        params,
-        job.seed,
-        job.engine,
-        device,
-        text(params, "optimizer")?,
-        number(params, "learning_rate")?,
-        integer(params, "batch_size")?,
-        job.epochs,
-        widths(params)?,
-        text(params, "activation")?,
-        number(params, "dropout")?,
-        job.config,
-    ]))
-}
-
-fn text<'p>(params: &'p Params, name: &str) -> Result<&'p str, StoreError> {
-    params.get(name).and_then(Value::as_str).ok_or_else(|| refused(name))
-}
-
-fn number(params: &Params, name: &str) -> Result<f64, StoreError> {
-    params.get(name).and_then(Value::as_f64).ok_or_else(|| refused(name))
-}
-
-fn integer(params: &Params, name: &str) -> Result<i64, StoreError> {
-    params.get(name).and_then(Value::as_i64).ok_or_else(|| refused(name))
-}
-
-/// `[32, 32]`: one spelling, since the databases print JSON lists differently.
-fn widths(params: &Params) -> Result<String, StoreError> {
-    let list = params.get("hidden").and_then(Value::as_array).ok_or_else(|| refused("hidden"))?;
-    let words: Vec<String> = list.iter().map(Value::to_string).collect();
-    Ok(format!("[{}]", words.join(", ")))
-}
-
-fn refused(name: &str) -> StoreError {
-    StoreError::InvalidState { what: format!("a job's {name} is missing or of the wrong type") }
+/// One row in the order of `jobs_insert.sql`.
+fn row(trainer: &str, job: &NewJob) -> Value {
+    let mut row = vec![
+        json!(trainer),
+        json!(job.config_hash),
+        json!(job.params),
+        json!(job.seed),
+        json!(job.engine),
+        json!(job.device),
+    ];
+    row.extend(promoted::columns(&job.params));
+    row.push(json!(job.config));
+    Value::Array(row)
 }

@@ -14,6 +14,7 @@ mod jobs;
 mod lane;
 mod reads;
 mod release;
+mod remove;
 mod report;
 mod retry;
 mod session;

@@ -87,12 +87,12 @@ async fn one<'r>(
             | None => Directive::LeaseLost,
         });
     };
-    if let Some(problem) = refuse_records(renewed.steps, renewed.stored, sent) {
+    if let Some(problem) = refuse_records(renewed.trainer, renewed.steps, renewed.stored, sent) {
         return Ok(Directive::Refused(problem));
     }
-    let (again, new) = sent.split_at(sent.partition_point(|record| record.epoch <= renewed.stored));
+    let (again, new) = sent.split_at(sent.partition_point(|record| Some(record.step) <= renewed.stored));
     if let (Some(first), Some(last)) = (again.first(), again.last()) {
-        let stored = epochs::of_attempt(conn, lease.at, first.epoch.into()..=last.epoch.into()).await?;
+        let stored = epochs::of_attempt(conn, lease.at, first.step..=last.step).await?;
         if let Some(problem) = epochs::contradiction(&stored, again) {
             return Ok(Directive::Refused(problem));
         }

@@ -9,7 +9,7 @@ use super::{
     complete::{self, End},
     expire, importance, jobs,
     lane::{Answers, Lane},
-    reads, release,
+    reads, release, remove,
     report::{self, Report},
     retry, session, statistics, sweep_rows, sweeps,
     transaction::Handle,
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Completion, Digest, Directive, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Retried,
-        RetryPolicy, Session, Settled, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
+        Completion, Digest, Directive, JobId, Lease, NewJob, NewSweep, NewWorker, Progress, Queue, Removal, Retried,
+        RetryPolicy, Session, Settled, StoredSpec, Sweep, SweepId, Timestamp, WorkerId, WorkerRow, WriteResult,
     },
     store::{
         contract::{AcquireRequest, Acquired, JobReport, Store, SweepCommand},
@@ -112,6 +112,14 @@ impl Store for Backend {
             .await
     }
 
+    async fn sweep_spec(&self, sweep: SweepId) -> Result<StoredSpec, StoreError> {
+        self.handle
+            .run(Way::Read, "find what a sweep asks for", None, sweep, |conn, _, sweep| {
+                Box::pin(sweep_rows::spec(conn, *sweep))
+            })
+            .await
+    }
+
     async fn command_sweep(
         &self,
         sweep: SweepId,
@@ -138,6 +146,36 @@ impl Store for Backend {
             })
             .await;
         look_everywhere(self, done)
+    }
+
+    async fn removal(&self, sweep: SweepId) -> Result<Removal, StoreError> {
+        self.handle
+            .run(Way::Read, "find what goes with a sweep", None, sweep, |conn, _, sweep| {
+                Box::pin(remove::worth(conn, *sweep))
+            })
+            .await
+    }
+
+    async fn remove_sweep(&self, sweep: SweepId) -> Result<(), StoreError> {
+        self.handle
+            .run(Way::Write, "remove sweep", None, sweep, |conn, _, sweep| Box::pin(remove::mark(conn, *sweep)))
+            .await
+    }
+
+    async fn left_of(&self, sweep: SweepId) -> Result<Option<u64>, StoreError> {
+        self.handle
+            .run(Way::Ask, "find what is left of a sweep", None, sweep, |conn, _, sweep| {
+                Box::pin(remove::left(conn, *sweep))
+            })
+            .await
+    }
+
+    async fn remove_some(&self, jobs: u32, now: Option<Timestamp>) -> Result<bool, StoreError> {
+        self.handle
+            .run(Way::Write, "remove rows of a sweep", now, jobs, |conn, now, jobs| {
+                Box::pin(remove::some(conn, now, *jobs))
+            })
+            .await
     }
 
     async fn dataset_is_there(&self, digest: Digest) -> Result<u64, StoreError> {

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::dialect::{self, Conn};
 use crate::{
-    domain::{JobCounts, Sweep, SweepId},
+    domain::{JobCounts, StoredSpec, Sweep, SweepId},
     store::{
         error::{Failure, StoreError},
         rows::{CountRow, SweepRow, Totals},
@@ -15,6 +15,7 @@ use crate::{
 };
 
 const SELECT: &str = include_str!("../sql/sweeps.sql");
+const SPEC: &str = include_str!("../sql/sweep_spec.sql");
 const COUNTS: &str = include_str!("../sql/sweep_counts.sql");
 
 /// By name or, where no sweep has that name, by number; see the contract.
@@ -100,6 +101,16 @@ fn readable(sweeps: impl Iterator<Item = Result<Sweep, StoreError>>) -> Vec<Swee
 /// The sweep's row, without counts.
 pub(super) async fn existing(conn: &mut Conn, id: SweepId) -> Result<SweepRow, Failure> {
     row_by_id(conn, id).await?.ok_or_else(|| missing(format!("sweep {id}")))
+}
+
+/// What the sweep asks for.
+pub(super) async fn spec(conn: &mut Conn, id: SweepId) -> Result<StoredSpec, Failure> {
+    let row: Option<(Option<String>, Option<String>)> = sqlx::query_as(SPEC).bind(id.0).fetch_optional(conn).await?;
+    match row {
+        Some((Some(spec), _)) => Ok(StoredSpec::Checked(spec)),
+        Some((None, text)) => Ok(StoredSpec::File(text.unwrap_or_default())),
+        None => Err(missing(format!("sweep {id}"))),
+    }
 }
 
 /// Counts and sums over the sweep's jobs.

@@ -46,6 +46,7 @@ pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> R
         .bind(now.0)
         .bind(new.classes.map(i64::from))
         .bind(Some(&new.title).filter(|title| **title != new.name))
+        .bind(&new.spec)
         .execute(&mut *conn)
         .await?
         .rows_affected()

@@ -68,5 +68,5 @@ impl Tally {
 
 /// What the epochs of an attempt took together.
 pub(super) fn epoch_seconds(records: &[EpochRecord]) -> f64 {
-    records.iter().map(|record| record.seconds).sum()
+    records.iter().filter_map(|record| record.seconds).sum()
 }

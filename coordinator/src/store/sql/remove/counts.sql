@@ -1,0 +1,2 @@
+DELETE FROM sweep_counts
+WHERE sweep_id = $1

@@ -1,0 +1,2 @@
+DELETE FROM sweeps
+WHERE id = $1
