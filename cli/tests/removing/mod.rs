@@ -1,5 +1,7 @@
 //! `besom rm`: what it asks, what it refuses, what is left, and that a kill in the middle leaves nothing.
 
+#![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside test functions")]
+
 use std::{
     fs::File,
     io::{Read, Write},

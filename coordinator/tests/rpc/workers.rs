@@ -138,7 +138,7 @@ async fn a_damaged_row_keeps_no_other_job_from_its_end() {
     let (one, two) = (clients.acquire_one(worker).await, clients.acquire_one(worker).await);
     let url = format!("sqlite:{}", bench.dir.path().join("besom.db").display());
     let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
-    for damage in ["PRAGMA ignore_check_constraints = ON", "UPDATE sweeps SET metric = '?' WHERE name = 'damaged'"] {
+    for damage in ["PRAGMA ignore_check_constraints = ON", "UPDATE sweeps SET metric = '' WHERE name = 'damaged'"] {
         sqlx::query(damage).execute(&mut database).await.unwrap();
     }
     let request = worker.complete(vec![success(one), success(two)]);

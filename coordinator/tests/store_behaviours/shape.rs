@@ -109,12 +109,12 @@ pub(crate) async fn the_checked_specification_is_kept_beside_the_file(bench: Ben
     let spec = besom_sweep::parse(text).unwrap();
     let file = || NewSweep { text: text.to_owned(), ..new_sweep("before", 2) };
     let (before, _) = bench.store.create_sweep(file(), at(0.0)).await.unwrap();
-    let canonical = Some(spec.canonical_json());
-    let new = NewSweep { spec: canonical.clone(), name: "now".to_owned(), title: "now".to_owned(), ..file() };
+    let canonical = spec.canonical_json();
+    let new = NewSweep { spec: Some(canonical.clone()), name: "now".to_owned(), title: "now".to_owned(), ..file() };
     let (now, _) = bench.store.create_sweep(new, at(0.0)).await.unwrap();
     assert_eq!((now.new.text.as_str(), &now.new.spec), (text, &None), "nobody reads it who does not ask for it");
     let stored = |sweep| bench.store.sweep_spec(sweep);
-    assert_eq!(stored(now.id).await.unwrap(), StoredSpec::Checked(canonical.unwrap()));
+    assert_eq!(stored(now.id).await.unwrap(), StoredSpec::Checked(canonical));
     assert_eq!(stored(before.id).await.unwrap(), StoredSpec::File(text.to_owned()));
     for sweep in [before.id, now.id] {
         assert_eq!(stored(sweep).await.unwrap().read().unwrap(), spec);
