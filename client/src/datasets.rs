@@ -9,8 +9,8 @@ mod unfinished;
 
 use std::path::PathBuf;
 
-use besom_dataset::{DataError, Glance, Loaded, Located, check, shown};
-use besom_sweep::DatasetSpec;
+use besom_dataset::{DataError, Glance, Loaded, Located, check};
+use besom_sweep::{DatasetSpec, shown_source};
 
 use self::blocking::blocking;
 pub use self::cache::DatasetCache;
@@ -66,7 +66,7 @@ pub async fn load(
         let folder = options.downloads();
         let download = download(source, spec.sha256.as_deref(), &folder, options.allow_private_hosts, progress).await?;
         files.push(Located {
-            what: shown(source),
+            what: shown_source(source),
             path: download.path().to_owned(),
             downloaded: Some(download.sha256.clone()),
         });
@@ -78,7 +78,7 @@ pub async fn load(
     let mut loaded = blocking(move || besom_dataset::load(&owned, files)).await?;
     downloads.into_iter().try_for_each(Download::keep)?;
     if let (true, None, Some(sha256)) = (was_fetched, &spec.sha256, &loaded.source_sha256) {
-        loaded.notes.push(format!("{}: pinned to sha256 {sha256}", shown(&spec.source)));
+        loaded.notes.push(format!("{}: pinned to sha256 {sha256}", shown_source(&spec.source)));
     }
     Ok(loaded)
 }
@@ -99,7 +99,7 @@ pub async fn glance(
             files.push(Located::local(source, &options.base_dir));
             continue;
         }
-        let what = shown(source);
+        let what = shown_source(source);
         let Some(pinned) = spec.sha256.clone() else {
             return Ok(Glance::Nothing(format!("{what} is not fetched for a plan")));
         };

@@ -162,7 +162,6 @@ pub(crate) fn new_job(expansion: &Expansion, index: u64, dataset: &Digest) -> Ne
     let job = expansion.job(index, dataset.as_str());
     NewJob {
         config_hash: job.config.config_hash(),
-        config: job.config.canonical_json(),
         params: job.config.params(),
         seed: job.seed,
         engine: Some(job.config.engine.as_str().to_owned()),
@@ -208,6 +207,7 @@ mod tests {
             jobs_total: Some(expansion.jobs_total()),
             trainer: "mlp".to_owned(),
             trainer_version,
+            shared_config: "{}".to_owned(),
             classes: None,
         };
         store.create_sweep(new, None).await.unwrap().0

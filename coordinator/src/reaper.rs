@@ -224,6 +224,7 @@ mod tests {
             jobs_total: Some(1),
             trainer: "mlp".to_owned(),
             trainer_version: TRAINER_VERSION,
+            shared_config: "{}".to_owned(),
             classes: None,
         };
         let (sweep, _) = store.create_sweep(new, None).await.unwrap();

@@ -162,7 +162,6 @@ fn cases() -> Vec<Case> {
         sqlite("remove/classes", removed(), &["SEARCH class_counts USING PRIMARY KEY (job_id=?)"]),
         sqlite("remove/confusions", removed(), &["SEARCH confusions USING INTEGER PRIMARY KEY (rowid=?)"]),
         sqlite("remove/sums", removed(), &["SEARCH config_sums USING INDEX config_sums_job (job_id=?)"]),
-        sqlite("remove/configs", removed(), &["SEARCH job_configs USING INTEGER PRIMARY KEY (rowid=?)"]),
         sqlite("remove/jobs", removed(), &["SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"]),
         both("hindrances_forget", vec![sweep()], &["SEARCH jobs USING INDEX jobs_"]),
     ]

@@ -39,7 +39,6 @@ fn job(expansion: &Expansion, index: u64, dataset: &str) -> NewJob {
     let job = expansion.job(index, dataset);
     NewJob {
         config_hash: job.config.config_hash(),
-        config: job.config.canonical_json(),
         params: job.config.params(),
         seed: job.seed,
         engine: Some(job.config.engine.as_str().to_owned()),

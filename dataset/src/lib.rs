@@ -61,4 +61,4 @@ pub use load::{Loaded, Located, check, load, load_local};
 pub use notes::{Survey, note_on_batches, notes};
 pub use samples::Values;
 pub use scaling::Scaling;
-pub use source::{expand, shown};
+pub use source::expand;

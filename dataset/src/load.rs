@@ -5,7 +5,7 @@ use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use besom_sweep::DatasetSpec;
+use besom_sweep::{DatasetSpec, shown_source};
 use flate2::read::MultiGzDecoder;
 
 use super::digest::{check_pin, hash_file, is_digest};
@@ -13,7 +13,7 @@ use super::folder::{ClassFile, Key, class_name, refuse_keys};
 use super::kind::{self, Kind};
 use super::limits::{Bounded, MAX_SOURCE, unpacked_limit};
 use super::samples::{Parsed, assemble};
-use super::source::{self, expand, file_name, shown};
+use super::source::{self, expand, file_name};
 use super::{DataError, Dataset, columnar, folder, idx, npz, sketches, table};
 
 /// A dataset and where it came from.
@@ -54,7 +54,7 @@ impl Located {
 pub fn load_local(spec: &DatasetSpec, base_dir: &Path) -> Result<Loaded, DataError> {
     check(spec)?;
     if let Some(url) = spec.sources().find(|source| source.contains("://")) {
-        return Err(DataError::refused(shown(url), "must be fetched first: only local paths are read here"));
+        return Err(DataError::refused(shown_source(url), "must be fetched first: only local paths are read here"));
     }
     load(spec, spec.sources().map(|source| Located::local(source, base_dir)).collect())
 }
@@ -65,7 +65,7 @@ pub fn load_local(spec: &DatasetSpec, base_dir: &Path) -> Result<Loaded, DataErr
 /// [`DataError::Refused`], without the secrets of a URL.
 pub fn check(spec: &DatasetSpec) -> Result<(), DataError> {
     spec.sources().try_for_each(source::check)?;
-    let what = || shown(&spec.source);
+    let what = || shown_source(&spec.source);
     let refuse = |what: String, problem: &str| Err(DataError::refused(what, problem));
     if let Some(pinned) = spec.sha256.as_deref()
         && !is_digest(pinned)
@@ -86,14 +86,14 @@ pub fn check(spec: &DatasetSpec) -> Result<(), DataError> {
     }
     for source in spec.sources() {
         if source.starts_with("builtin:") {
-            return refuse(shown(source), "stands alone, not in a list");
+            return refuse(shown_source(source), "stands alone, not in a list");
         }
         if source.split_once("://").is_some_and(|(scheme, _)| !scheme.eq_ignore_ascii_case("https")) {
-            return refuse(shown(source), "only https URLs and local paths are read");
+            return refuse(shown_source(source), "only https URLs and local paths are read");
         }
     }
     if !spec.more_sources.is_empty() {
-        let what = &spec.source_text(shown);
+        let what = &spec.source_text(shown_source);
         if spec.sha256.is_some() {
             return refuse(what.clone(), "sha256 belongs to a single file; this is a list");
         }
@@ -117,17 +117,17 @@ pub fn load(spec: &DatasetSpec, files: Vec<Located>) -> Result<Loaded, DataError
         return read_list(spec, files);
     }
     let Some(file) = files.pop() else {
-        return Err(DataError::unavailable(shown(&spec.source), "stands nowhere on this machine"));
+        return Err(DataError::unavailable(shown_source(&spec.source), "stands nowhere on this machine"));
     };
     read(&file, spec)
 }
 
 /// Reads a list of sources: each is the .npy array of a class that is called as the source is.
 fn read_list(spec: &DatasetSpec, files: Vec<Located>) -> Result<Loaded, DataError> {
-    let what = &spec.source_text(shown);
+    let what = &spec.source_text(shown_source);
     let mut classes = Vec::new();
     for (source, file) in spec.sources().zip(files) {
-        let what = shown(source);
+        let what = shown_source(source);
         check_file(&what, &file.path)?;
         classes.push(ClassFile { what, path: file.path, class: class_name(file_name(source)) });
     }

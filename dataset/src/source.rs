@@ -2,19 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::DataError;
+use besom_sweep::shown_source;
 
-/// The source as messages name it: of a URL, only scheme, host and path.
-#[must_use]
-pub fn shown(source: &str) -> String {
-    let Some((scheme, rest)) = source.split_once("://") else {
-        return source.to_owned();
-    };
-    let rest = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
-    let (authority, path) = rest.split_at(rest.find(['/', '\\']).unwrap_or(rest.len()));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}{path}")
-}
+use super::DataError;
 
 /// Refuses a source that says nothing, and a URL with user information: the text of a sweep is stored and shown.
 ///
@@ -28,7 +18,7 @@ pub(super) fn check(source: &str) -> Result<(), DataError> {
         && rest[..rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len())].contains('@')
     {
         return Err(DataError::refused(
-            shown(source),
+            shown_source(source),
             "the URL holds a user name or password, which would be stored with the sweep: download the file and give its path",
         ));
     }
@@ -61,19 +51,6 @@ pub fn expand(source: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_shown_url_holds_no_secret() {
-        for (source, text) in [
-            ("https://user:secret@host:8/x.npz?token=secret#secret", "https://host:8/x.npz"),
-            ("https://secret@host?secret", "https://host"),
-            ("https://user:sec@ret@host/a@b", "https://host/a@b"),
-            ("https://host#?secret/@", "https://host"),
-            ("data/what?.npz", "data/what?.npz"),
-        ] {
-            assert_eq!(shown(source), text);
-        }
-    }
 
     #[test]
     fn a_tilde_is_the_home_folder_and_nothing_else() {

@@ -23,11 +23,23 @@ ALTER TABLE sweeps
     -- A JSON object of texts.
     ADD COLUMN labels JSONB NOT NULL DEFAULT '{}',
     ADD COLUMN created_by TEXT,
+    -- What the file asks for, as it was checked when the sweep was made: canonical JSON, which is read without another look at the
+    -- file. Null in sweeps of before, whose file is read instead.
+    ADD COLUMN spec TEXT,
+    -- What the configurations of its jobs have in common: a JSON object. The rest of each is in its job, so that a million jobs do not
+    -- say the same a million times.
+    ADD COLUMN shared_config TEXT,
     -- Null: nobody knows beforehand; a rule ends the sweep.
     ALTER COLUMN jobs_total DROP NOT NULL,
     DROP CONSTRAINT sweeps_metric_check,
+    -- A sweep that is removed leaves everybody's sight at once and its rows later, in short transactions that any coordinator goes on
+    -- with. Meanwhile its state is 'removing', which no view shows. Its name is another one then, so that the name is free.
     DROP CONSTRAINT sweeps_state_check;
 ALTER TABLE sweeps ALTER COLUMN trainer DROP DEFAULT;
+UPDATE sweeps
+SET shared_config = jsonb_build_object('dataset', dataset, 'scaling', 'training_maximum', 'trainer', 'mlp',
+                                       'trainer_version', trainer_version)::text;
+ALTER TABLE sweeps ALTER COLUMN shared_config SET NOT NULL;
 -- The interval of an objective that is no accuracy was not kept: it is worked out again.
 UPDATE sweeps SET unsummed_after = 0 WHERE metric <> 'val_accuracy';
 
@@ -35,13 +47,6 @@ UPDATE sweeps SET unsummed_after = 0 WHERE metric <> 'val_accuracy';
 ALTER TABLE workers ADD COLUMN trainers JSONB;
 UPDATE workers SET trainers = jsonb_build_object('mlp', trainer_version);
 ALTER TABLE workers ALTER COLUMN trainers SET NOT NULL, DROP COLUMN trainer_version;
-
--- The canonical JSON of what a job executes. Apart from `jobs`, since only a worker reads it.
-CREATE TABLE job_configs (
-    job_id BIGINT PRIMARY KEY REFERENCES jobs (id),
-    config TEXT NOT NULL
-);
-INSERT INTO job_configs (job_id, config) SELECT id, config FROM jobs ORDER BY id;
 
 ALTER TABLE jobs RENAME COLUMN losses TO lost_attempts;
 ALTER TABLE jobs
@@ -124,6 +129,16 @@ FROM sweeps s
 WHERE s.id = c.sweep_id
   AND s.metric = 'val_accuracy';
 
+-- Whoever deletes a job looks for the configurations that begin with it.
+CREATE INDEX config_sums_job ON config_sums (job_id);
+
+-- The password of the role that statements of readers log in as. The coordinator makes both; the role can select from the views
+-- and from nothing else, so not from here. SQLite has no logins: there, what a statement may read is decided where it is compiled.
+CREATE TABLE reader (
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    password TEXT NOT NULL
+);
+
 CREATE VIEW runs AS
 SELECT s.name AS sweep,
        j.sweep_id,
@@ -160,7 +175,7 @@ SELECT s.name AS sweep,
        j.trainer,
        j.metrics
 FROM jobs j
-JOIN sweeps s ON s.id = j.sweep_id
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 LEFT JOIN workers w ON w.id = j.worker_id;
 
 -- The accepted attempt of an ended job, the current one of a running job. A queued job has neither. An attempt that went on
@@ -178,7 +193,7 @@ SELECT s.name AS sweep,
        e.metrics,
        e.step
 FROM jobs j
-JOIN sweeps s ON s.id = j.sweep_id
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 JOIN job_attempts a ON a.job_id = j.id AND a.attempt = j.attempt
 JOIN epochs e ON e.job_id = a.job_id AND e.attempt = a.attempt AND e.step > COALESCE(a.resumed_step, -1)
 WHERE j.state <> 'queued'
@@ -195,7 +210,7 @@ SELECT s.name AS sweep,
        e.metrics,
        e.step
 FROM jobs j
-JOIN sweeps s ON s.id = j.sweep_id
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 JOIN attempt_sources r ON r.job_id = j.id AND r.attempt = j.attempt
 JOIN job_attempts a ON a.job_id = r.job_id AND a.attempt = r.source
 JOIN epochs e ON e.job_id = a.job_id AND e.attempt = a.attempt AND e.step <= r.last_step
@@ -248,6 +263,7 @@ CROSS JOIN LATERAL (SELECT q.id, rank() OVER (ORDER BY q.score DESC) AS rank
                           ORDER BY t.score DESC NULLS LAST, t.id
                           LIMIT 1000) q) k
 JOIN runs r ON r.job = k.id
+WHERE s.state <> 'removing'
 ORDER BY s.id DESC, k.rank, r.job;
 
 -- From what is kept; only the few running jobs are counted.
@@ -274,7 +290,8 @@ SELECT s.name AS sweep,
 FROM sweeps s
 JOIN sweep_counts c ON c.sweep_id = s.id
 JOIN (SELECT i.id, (SELECT count(*) FROM jobs j WHERE j.sweep_id = i.id AND j.state = 'running') AS running
-      FROM sweeps i) r ON r.id = s.id;
+      FROM sweeps i) r ON r.id = s.id
+WHERE s.state <> 'removing';
 
 CREATE VIEW worker_status AS
 SELECT w.name AS worker,
@@ -327,7 +344,8 @@ SELECT s.name AS sweep,
        j.trainer
 FROM sweeps s
 JOIN config_sums c ON c.sweep_id = s.id
-LEFT JOIN jobs j ON j.id = c.job_id;
+LEFT JOIN jobs j ON j.id = c.job_id
+WHERE s.state <> 'removing';
 
 CREATE VIEW importance AS
 SELECT s.name AS sweep,
@@ -340,7 +358,8 @@ SELECT s.name AS sweep,
        i.cells_total,
        besom_utc(s.importance_at) AS computed_at
 FROM sweeps s
-JOIN importances i ON i.sweep_id = s.id;
+JOIN importances i ON i.sweep_id = s.id
+WHERE s.state <> 'removing';
 
 -- `counts` of `confusions` is a list of all counts, or an object that has those that are not 0 by their places in that list.
 -- What is no count, or neither list nor object, hides no other.
@@ -352,7 +371,7 @@ SELECT s.name AS sweep,
        v.place % c.classes AS predicted,
        v.count
 FROM jobs j
-JOIN sweeps s ON s.id = j.sweep_id
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 JOIN confusions c ON c.job_id = j.id
 CROSS JOIN LATERAL (
     SELECT p.place,
@@ -381,7 +400,7 @@ SELECT s.name AS sweep,
        CASE WHEN c.predicted > 0 THEN CAST(c.correct AS DOUBLE PRECISION) / c.predicted END AS precision,
        CASE WHEN c.support > 0 THEN CAST(c.correct AS DOUBLE PRECISION) / c.support END AS recall
 FROM jobs j
-JOIN sweeps s ON s.id = j.sweep_id
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 JOIN class_counts c ON c.job_id = j.id;
 
 CREATE VIEW attempts AS
@@ -398,7 +417,7 @@ SELECT s.name AS sweep,
        a.resumed_from,
        a.resumed_step
 FROM jobs j
-JOIN sweeps s ON s.id = j.sweep_id
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 JOIN job_attempts a ON a.job_id = j.id
 JOIN workers w ON w.id = a.worker_id;
 
@@ -420,7 +439,7 @@ SELECT s.name AS sweep,
        besom_utc(a.ended_at) AS ended_at
 FROM job_attempts a
 JOIN jobs j ON j.id = a.job_id
-JOIN sweeps s ON s.id = j.sweep_id
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 JOIN workers w ON w.id = a.worker_id
 WHERE a.outcome IN ('failed', 'lost', 'diverged');
 
@@ -456,6 +475,7 @@ CROSS JOIN LATERAL (SELECT q.id, rank() OVER (ORDER BY q.seconds DESC) AS rank
                           LIMIT 1000) q) k
 JOIN jobs j ON j.id = k.id
 LEFT JOIN workers w ON w.id = j.worker_id
+WHERE s.state <> 'removing'
 ORDER BY s.id DESC, k.rank, j.id;
 
 DO $$

@@ -25,6 +25,8 @@ CREATE TABLE new_sweeps (
     -- A JSON object of texts.
     labels              TEXT NOT NULL DEFAULT '{}',
     created_by          TEXT,
+    -- A sweep that is removed leaves everybody's sight at once and its rows later, in short transactions that any coordinator goes on
+    -- with. Meanwhile its state is 'removing', which no view shows. Its name is another one then, so that the name is free.
     state               TEXT NOT NULL,
     trainer             TEXT NOT NULL,
     trainer_version     INTEGER NOT NULL,
@@ -57,6 +59,12 @@ CREATE TABLE new_sweeps (
     digest              TEXT NOT NULL,
     -- The file, as it was submitted.
     text                TEXT NOT NULL,
+    -- What the file asks for, as it was checked when the sweep was made: canonical JSON, which is read without another look at the
+    -- file. Null in sweeps of before, whose file is read instead.
+    spec                TEXT,
+    -- What the configurations of its jobs have in common: a JSON object. The rest of each is in its job, so that a million jobs do not
+    -- say the same a million times.
+    shared_config       TEXT NOT NULL,
     CHECK (jobs_total IS NULL OR jobs_created <= jobs_total),
     CHECK ((state IN ('completed', 'cancelled')) = (ended_at IS NOT NULL)),
     CHECK (state <> 'completed' OR jobs_created = jobs_total)
@@ -64,14 +72,15 @@ CREATE TABLE new_sweeps (
 INSERT INTO new_sweeps (
     id, name, title, state, trainer, trainer_version, method, metric, goal, objective, keep_models, engine, dataset,
     dataset_source, dataset_sha256, classes, swept, jobs_total, jobs_created, created_at, ended_at, importance_at,
-    importance_tried_at, importance_of, importance_took, unsummed_after, reopened, digest, text
+    importance_tried_at, importance_of, importance_took, unsummed_after, reopened, digest, text, shared_config
 )
 SELECT id, name, title, state, 'mlp', trainer_version, method, metric, goal, objective, keep_models, engine, dataset,
        dataset_source, dataset_sha256, classes, swept, jobs_total, jobs_created, created_at, ended_at, importance_at,
        importance_tried_at, importance_of, importance_took,
        -- The interval of an objective that is no accuracy was not kept: it is worked out again.
        CASE WHEN metric = 'val_accuracy' THEN unsummed_after ELSE 0 END,
-       reopened, digest, text
+       reopened, digest, text,
+       json_object('dataset', dataset, 'scaling', 'training_maximum', 'trainer', 'mlp', 'trainer_version', trainer_version)
 FROM sweeps
 ORDER BY id;
 
@@ -178,13 +187,6 @@ SELECT id, sweep_id, state, attempt, worker_id, slot, lease_until, not_before, f
 FROM jobs
 ORDER BY id;
 
--- The canonical JSON of what a job executes. Apart from `jobs`, since only a worker reads it.
-CREATE TABLE job_configs (
-    job_id INTEGER PRIMARY KEY REFERENCES jobs (id),
-    config TEXT NOT NULL
-) STRICT;
-INSERT INTO job_configs (job_id, config) SELECT id, config FROM jobs ORDER BY id;
-
 CREATE TABLE job_attempts (
     job_id       INTEGER NOT NULL REFERENCES jobs (id),
     attempt      INTEGER NOT NULL CHECK (attempt >= 1),
@@ -283,6 +285,8 @@ BEGIN
     WHERE s.job_id = NEW.job_id AND s.attempt = NEW.resumed_from;
 END;
 
+-- Whoever deletes a job looks for the configurations that begin with it.
+CREATE INDEX config_sums_job ON config_sums (job_id);
 CREATE INDEX sweeps_dataset ON sweeps (dataset);
 -- Acquiring walks each sweep's queue in order; everything else that looks for queued jobs does too.
 CREATE INDEX jobs_queued ON jobs (sweep_id, id) WHERE state = 'queued';
@@ -340,7 +344,7 @@ SELECT s.name AS sweep,
        j.trainer,
        j.metrics
 FROM jobs j
-JOIN sweeps s ON s.id = j.sweep_id;
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing';
 
 -- The accepted attempt of an ended job, the current one of a running job. A queued job has neither. An attempt that went on
 -- from earlier ones has their records up to where it went on, and then its own. CROSS JOIN keeps the planner from reading all
@@ -358,7 +362,7 @@ SELECT s.name AS sweep,
        e.metrics,
        e.step
 FROM jobs j
-JOIN sweeps s ON s.id = j.sweep_id
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 JOIN job_attempts a ON a.job_id = j.id AND a.attempt = j.attempt
 JOIN epochs e ON e.job_id = a.job_id AND e.attempt = a.attempt AND e.step > COALESCE(a.resumed_step, -1)
 WHERE j.state <> 'queued'
@@ -375,7 +379,7 @@ SELECT s.name AS sweep,
        e.metrics,
        e.step
 FROM jobs j
-JOIN sweeps s ON s.id = j.sweep_id
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 JOIN attempt_sources r ON r.job_id = j.id AND r.attempt = j.attempt
 CROSS JOIN job_attempts a ON a.job_id = r.job_id AND a.attempt = r.source
 CROSS JOIN epochs e ON e.job_id = a.job_id AND e.attempt = a.attempt AND e.step <= r.last_step
@@ -428,6 +432,7 @@ JOIN jobs j ON j.id IN (SELECT t.id
                         ORDER BY t.score DESC, t.id
                         LIMIT 1000)
 JOIN runs r ON r.job = j.id
+WHERE s.state <> 'removing'
 ORDER BY s.id DESC, rank, j.id;
 
 -- From what is kept; only the few running jobs are counted.
@@ -453,7 +458,8 @@ SELECT s.name AS sweep,
 FROM sweeps s
 JOIN sweep_counts c ON c.sweep_id = s.id
 JOIN (SELECT i.id, (SELECT count(*) FROM jobs j WHERE j.sweep_id = i.id AND j.state = 'running') AS running
-      FROM sweeps i) r ON r.id = s.id;
+      FROM sweeps i) r ON r.id = s.id
+WHERE s.state <> 'removing';
 
 CREATE VIEW worker_status AS
 SELECT w.name AS worker,
@@ -506,7 +512,8 @@ SELECT s.name AS sweep,
        j.trainer
 FROM sweeps s
 JOIN config_sums c ON c.sweep_id = s.id
-LEFT JOIN jobs j ON j.id = c.job_id;
+LEFT JOIN jobs j ON j.id = c.job_id
+WHERE s.state <> 'removing';
 
 CREATE VIEW importance AS
 SELECT s.name AS sweep,
@@ -519,7 +526,8 @@ SELECT s.name AS sweep,
        i.cells_total,
        strftime('%Y-%m-%dT%H:%M:%S', s.importance_at / 1000000, 'unixepoch') || printf('.%06dZ', s.importance_at % 1000000) AS computed_at
 FROM sweeps s
-JOIN importances i ON i.sweep_id = s.id;
+JOIN importances i ON i.sweep_id = s.id
+WHERE s.state <> 'removing';
 
 -- `counts` of `confusions` is a list of all counts, or an object that has those that are not 0 by their places in that list.
 -- What is no JSON hides no other.
@@ -531,7 +539,7 @@ SELECT s.name AS sweep,
        CAST(v.key AS INTEGER) % c.classes AS predicted,
        v.value AS count
 FROM jobs j
-JOIN sweeps s ON s.id = j.sweep_id
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 JOIN confusions c ON c.job_id = j.id
 JOIN json_each(CASE WHEN json_valid(c.counts) THEN c.counts ELSE '[]' END) v ON v.value IS NOT 0;
 
@@ -546,7 +554,7 @@ SELECT s.name AS sweep,
        CASE WHEN c.predicted > 0 THEN CAST(c.correct AS REAL) / c.predicted END AS precision,
        CASE WHEN c.support > 0 THEN CAST(c.correct AS REAL) / c.support END AS recall
 FROM jobs j
-JOIN sweeps s ON s.id = j.sweep_id
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 JOIN class_counts c ON c.job_id = j.id;
 
 CREATE VIEW attempts AS
@@ -563,7 +571,7 @@ SELECT s.name AS sweep,
        a.resumed_from,
        a.resumed_step
 FROM jobs j
-JOIN sweeps s ON s.id = j.sweep_id
+JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 JOIN job_attempts a ON a.job_id = j.id
 JOIN workers w ON w.id = a.worker_id;
 
@@ -587,7 +595,7 @@ SELECT s.name AS sweep,
        strftime('%Y-%m-%dT%H:%M:%S', a.ended_at / 1000000, 'unixepoch') || printf('.%06dZ', a.ended_at % 1000000) AS ended_at
 FROM job_attempts a
 CROSS JOIN jobs j ON j.id = a.job_id
-CROSS JOIN sweeps s ON s.id = j.sweep_id
+CROSS JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 CROSS JOIN workers w ON w.id = a.worker_id
 WHERE a.outcome IN ('failed', 'lost', 'diverged');
 
@@ -621,6 +629,7 @@ JOIN jobs j ON j.id IN (SELECT t.id
                         ORDER BY t.seconds DESC, t.id
                         LIMIT 1000)
 LEFT JOIN workers w ON w.id = j.worker_id
+WHERE s.state <> 'removing'
 ORDER BY s.id DESC, rank, j.id;
 
 -- Nothing may name what is not there: the check of the table fails where something does.

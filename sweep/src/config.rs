@@ -3,7 +3,7 @@
 //! Two jobs with the same hash and seed give the same numbers; whatever changes numbers is therefore in here, and the
 //! seed, metric and name are not.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::canonical::{canonical, sha256};
 
@@ -42,7 +42,8 @@ impl JobConfig {
     /// Canonical JSON: sorted keys, no spaces, defaults filled in, integers plain. Holds `trainer`, `trainer_version`,
     /// `hyperparameters`, `dataset`, `scaling`, `engine`, `device`.
     pub fn canonical_json(&self) -> String {
-        canonical(&self.document(self.params()))
+        let own = (self.params(), Some(self.engine.as_str()), Some(self.engine.device()));
+        composed(shared(&self.dataset), own)
     }
 
     /// Reads what [`JobConfig::canonical_json`] wrote.
@@ -83,22 +84,63 @@ impl JobConfig {
         sha256(&self.canonical_json())
     }
 
-    fn document(&self, params: Params) -> Value {
-        json!({
-            "trainer": TRAINER,
-            "trainer_version": TRAINER_VERSION,
-            "hyperparameters": params,
-            "dataset": self.dataset,
-            "scaling": SCALING,
-            "engine": self.engine.as_str(),
-            "device": self.engine.device(),
-        })
-    }
-
     /// The hyperparameters as stored in `params`.
     pub fn params(&self) -> Params {
         self.hyperparameters.to_params()
     }
+}
+
+/// What the configurations of all jobs on one dataset have in common: canonical JSON without `hyperparameters`, `engine` and
+/// `device`, which each job has of its own.
+pub fn shared_config(dataset: &str) -> String {
+    canonical(&Value::Object(shared(dataset)))
+}
+
+/// The canonical JSON of a job's configuration, from what [`shared_config`] wrote and from what the job has of its own.
+/// A database may spell a number in `params` otherwise than it was given, such as 1e16 with all its digits: the trainer's table
+/// of parameters says which of them are floats.
+///
+/// # Errors
+/// What is shared is not a JSON object.
+pub fn job_config(
+    shared: &str,
+    params: Params,
+    engine: Option<&str>,
+    device: Option<&str>,
+) -> Result<String, ConfigError> {
+    let shared: Map<String, Value> = serde_json::from_str(shared).map_err(|error| ConfigError {
+        name: "configuration".to_owned(),
+        problem: format!("expected a JSON object, got other text: {error}"),
+    })?;
+    let checked = (shared.get("trainer") == Some(&Value::from(TRAINER))).then(|| Hyperparameters::from_params(&params));
+    // What this build does not understand goes on as it is: whoever is to execute it decides.
+    let params = match checked {
+        Some(Ok(hyperparameters)) => hyperparameters.to_params(),
+        Some(Err(_)) | None => params,
+    };
+    Ok(composed(shared, (params, engine, device)))
+}
+
+fn shared(dataset: &str) -> Map<String, Value> {
+    [
+        ("trainer", Value::from(TRAINER)),
+        ("trainer_version", Value::from(TRAINER_VERSION)),
+        ("dataset", Value::from(dataset)),
+        ("scaling", Value::from(SCALING)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
+}
+
+fn composed(mut shared: Map<String, Value>, (params, engine, device): (Params, Option<&str>, Option<&str>)) -> String {
+    shared.insert("hyperparameters".to_owned(), Value::Object(params));
+    for (name, word) in [("engine", engine), ("device", device)] {
+        if let Some(word) = word {
+            shared.insert(name.to_owned(), Value::from(word));
+        }
+    }
+    canonical(&Value::Object(shared))
 }
 
 fn expect(found: Value, name: &str, wanted: &Value) -> Result<(), ConfigError> {

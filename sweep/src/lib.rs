@@ -27,7 +27,7 @@ mod trainer;
 mod words;
 mod yaml;
 
-pub use config::{Engine, JobConfig, TRAINER, TRAINER_VERSION};
+pub use config::{Engine, JobConfig, TRAINER, TRAINER_VERSION, job_config, shared_config};
 pub use confusion::{ClassCounts, Confusion, Counts, Lists, MATRIX_CLASSES, MAX_CLASSES};
 pub use differences::{Meaning, differences};
 pub use edit::{Edit, EditError, Edited, edit};

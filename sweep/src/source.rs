@@ -25,6 +25,9 @@ mod tests {
             ("https://user:secret@host/x.npz?token=abc", "https://***@host/x.npz?***"),
             ("https://user:sec/ret@host/x.npz#abc", "https://***@host/x.npz?***"),
             ("https://host/x.npz", "https://host/x.npz"),
+            ("https://secret@host?secret", "https://***@host?***"),
+            ("https://user:sec@ret@host/x.npz", "https://***@host/x.npz"),
+            ("https://host#?secret/@", "https://host?***"),
             ("data/a@b?.npz", "data/a@b?.npz"),
         ] {
             assert_eq!(shown_source(source), text);

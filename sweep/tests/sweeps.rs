@@ -2,7 +2,7 @@
 
 use besom_sweep::{
     Activation, Clipping, Engine, Expansion, Goal, Hyperparameters, Initializer, JobConfig, KeepModels, Method,
-    Objective, Optimizer, Params, Scale, Schedule, SweepSpec, parse,
+    Objective, Optimizer, Params, Scale, Schedule, SweepSpec, job_config, parse, shared_config,
 };
 use serde_json::{Value, json};
 
@@ -129,6 +129,27 @@ fn equal_values_have_one_spelling_and_one_hash() {
         assert_eq!(other.config_hash(), plain.config_hash());
         assert_eq!(other.params(), plain.params());
     }
+}
+
+#[test]
+fn a_configuration_is_composed_of_what_a_sweep_shares_and_what_a_database_gives_back() {
+    let config = config(json!({"clipnorm": 1e6, "learning_rate": 1e-5, "optimizer": "adam"}));
+    let engine = (Some(config.engine.as_str()), Some(config.engine.device()));
+    let composed = |text: &str, (engine, device)| {
+        let params = serde_json::from_str(text).unwrap();
+        job_config(&shared_config(&config.dataset), params, engine, device).unwrap()
+    };
+    let kept = serde_json::to_string(&config.params()).unwrap();
+    // A database may keep the value of a number and not how it was written.
+    let digits = kept.replace("1000000.0", "1e6").replace("1e-5", "0.00001");
+    assert_ne!(kept, digits);
+    for text in [&kept, &digits] {
+        assert_eq!(composed(text, engine), config.canonical_json());
+    }
+    let other = job_config(r#"{"trainer":"program","argv":["a"]}"#, params(json!({"x": 1})), None, None).unwrap();
+    assert_eq!(other, r#"{"argv":["a"],"hyperparameters":{"x":1},"trainer":"program"}"#);
+    let odd = job_config("[]", params(json!({})), None, None).unwrap_err().to_string();
+    assert!(odd.contains("expected a JSON object"), "{odd}");
 }
 
 #[test]

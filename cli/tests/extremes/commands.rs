@@ -10,7 +10,7 @@ on_both!(
     json_of_another_kind_hides_no_row,
     a_damaged_sweep_hides_no_other,
     odd_jobs_that_run_are_watched,
-    a_million_epochs_are_read_in_parts_and_drawn_thin,
+    many_epochs_are_read_in_parts_and_drawn_thin,
     a_run_of_many_epochs_is_read_by_every_command,
     a_matrix_of_255_classes_is_drawn,
     a_full_matrix_of_1024_classes_is_counted_and_drawn_in_part,
@@ -181,17 +181,18 @@ fn odd_jobs_that_run_are_watched(world: &World) {
     }
 }
 
-fn a_million_epochs_are_read_in_parts_and_drawn_thin(world: &World) {
+fn many_epochs_are_read_in_parts_and_drawn_thin(world: &World) {
     world.run("odd", rows::ODD);
-    rows::many_epochs(world, 1_000_000);
-    // In a build that is not optimised each reading takes half a minute: one of each kind.
+    // In a build that is not optimised a million takes a minute: once, since a statement gives no more rows than that.
     if world.is_sqlite() {
+        rows::many_epochs(world, 1_000_000);
         world.shows(["plot", "odd", "--out", &world.path("svg")]);
         let curves = std::fs::read_to_string(world.home.path().join("svg/curves.svg")).unwrap();
         assert!(curves.contains("epochs the lowest and the highest are drawn") && curves.contains(">1000000<"));
         assert!(curves.len() < 1 << 20, "{} bytes", curves.len());
     } else {
-        world.shows(["export", "history", "odd", "--out", &world.path("h.csv")]).says("1000019 epochs");
+        rows::many_epochs(world, 200_000);
+        world.shows(["export", "history", "odd", "--out", &world.path("h.csv")]).says("200019 epochs");
     }
     world.shows(["runs", "odd"]);
     world.shows(["watch", "odd"]);

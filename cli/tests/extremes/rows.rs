@@ -117,7 +117,6 @@ pub(crate) fn odd_jobs(world: &World) {
         let (job, text) = (&job, text.replace('\'', "''"));
         let columns = ["trainer", "engine", "device", "optimizer", "hidden", "activation", "error"];
         world.execute(&format!("UPDATE jobs SET {} WHERE id = {job}", set(&columns, &format!("'{text}'"))));
-        world.execute(&format!("UPDATE job_configs SET config = '{text}' WHERE job_id = {job}"));
         world.execute(&format!("UPDATE job_attempts SET error = '{text}', outcome = 'failed' WHERE job_id = {job}"));
         let json = serde_json::json!({"learning_rate": text, "dropout": 0.1, &text: [text]}).to_string();
         world.execute(&format!("UPDATE jobs SET params = '{json}' WHERE id = {job}"));
@@ -187,9 +186,10 @@ pub(crate) fn odd_sweep(world: &World) {
     for (name, text) in [("empty", &empty), ("long", &long)] {
         world.execute(&format!(
             "INSERT INTO sweeps (name, digest, text, method, metric, goal, objective, keep_models, engine, dataset, \
-             dataset_source, dataset_sha256, swept, trainer, trainer_version, jobs_total, jobs_created, state, created_at, ended_at) \
+             dataset_source, dataset_sha256, swept, trainer, trainer_version, shared_config, jobs_total, \
+             jobs_created, state, created_at, ended_at) \
              SELECT '{name}', '{text}', '{text}', '{text}', metric, goal, objective, keep_models, '{text}', dataset, \
-             '{text}', '{text}', '[\"\",\"{text}\"]', '{text}', {max}, {max}, {max}, 'completed', {max}, {max} \
+             '{text}', '{text}', '[\"\",\"{text}\"]', '{text}', {max}, '{text}', {max}, {max}, 'completed', {max}, {max} \
              FROM sweeps WHERE name = 'odd'"
         ));
     }
@@ -201,8 +201,8 @@ pub(crate) fn odd_sweep(world: &World) {
     // One that cannot be read at all.
     world.execute(
         "INSERT INTO sweeps (name, digest, text, method, metric, goal, objective, keep_models, dataset, dataset_source, \
-         dataset_sha256, swept, trainer, trainer_version, jobs_total, state, created_at) \
-         SELECT 'damaged', '', '', '', metric, goal, objective, keep_models, 'no digest', '', '', '[]', '', -1, 1, 'paused', -1 \
+         dataset_sha256, swept, trainer, trainer_version, shared_config, jobs_total, state, created_at) \
+         SELECT 'damaged', '', '', '', metric, goal, objective, keep_models, 'no digest', '', '', '[]', '', -1, '', 1, 'paused', -1 \
          FROM sweeps WHERE name = 'odd'",
     );
 }

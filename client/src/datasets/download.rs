@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use besom_dataset::digest::{check_pin, hash_file, hex};
-use besom_dataset::{DataError, MAX_SOURCE, shown};
+use besom_dataset::{DataError, MAX_SOURCE};
+use besom_sweep::shown_source;
 use reqwest::{Client, Response, StatusCode, Url, header, redirect};
 use sha2::{Digest, Sha256};
 
@@ -65,7 +66,7 @@ pub(super) async fn download(
     {
         return Ok(found);
     }
-    let source = &*shown(url);
+    let source = &*shown_source(url);
     let work = async {
         let response = open(source, url, allow_private_hosts).await?;
         save(source, response, pinned, folder, progress).await
@@ -136,7 +137,8 @@ fn client(source: &str, allow_private_hosts: bool) -> Result<Client, DataError> 
 
 fn check_url(source: &str, url: &Url, redirects: usize, allow_private_hosts: bool) -> Result<(), DataError> {
     if url.scheme() != "https" {
-        let target = if redirects == 0 { String::new() } else { format!("redirects to {}: ", shown(url.as_str())) };
+        let target =
+            if redirects == 0 { String::new() } else { format!("redirects to {}: ", shown_source(url.as_str())) };
         return Err(DataError::refused(source, format!("{target}only https is fetched")));
     }
     match url.host_str() {

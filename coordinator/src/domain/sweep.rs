@@ -44,6 +44,8 @@ pub struct NewSweep {
     pub trainer: String,
     /// Of the build that expanded it; a worker of another is never handed its jobs.
     pub trainer_version: u32,
+    /// What the configurations of its jobs have in common; see `besom_sweep::shared_config`.
+    pub shared_config: String,
     /// Classes of the dataset, as whoever stored it says; `None`: made before that was asked.
     pub classes: Option<u32>,
 }
@@ -83,8 +85,6 @@ impl StoredSpec {
 pub struct NewJob {
     /// See `JobConfig::config_hash`.
     pub config_hash: String,
-    /// Canonical JSON of the configuration.
-    pub config: String,
     /// All hyperparameters.
     pub params: Params,
     /// The job's seed.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use besom_proto::v1;
-use besom_sweep::{Engine, Expansion, MAX_CLASSES, MLP, Meaning, SweepName, SweepSpec, TRAINER_VERSION, differences};
+use besom_sweep::{
+    Engine, Expansion, MAX_CLASSES, MLP, Meaning, SweepName, SweepSpec, TRAINER_VERSION, differences, shared_config,
+};
 use tokio::task::spawn_blocking;
 use tonic::Status;
 use tracing::info;
@@ -174,13 +176,14 @@ fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String, classes: Optio
         objective: spec.objective,
         keep_models: spec.keep_models,
         engine: engine.map(|engine| engine.as_str().to_owned()),
-        dataset,
         dataset_source: spec.dataset.source_text(str::to_owned),
         dataset_sha256,
         swept: expansion.plan().swept.clone(),
         jobs_total: Some(expansion.jobs_total()),
         trainer: MLP.name.to_owned(),
         trainer_version: MLP.version,
+        shared_config: shared_config(dataset.as_str()),
+        dataset,
         classes,
     }
 }

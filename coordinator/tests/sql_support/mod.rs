@@ -138,6 +138,7 @@ fn sweep(jobs: usize) -> NewSweep {
         jobs_total: Some(jobs as u64),
         trainer: "mlp".to_owned(),
         trainer_version: 1,
+        shared_config: r#"{"trainer":"mlp"}"#.to_owned(),
         classes: Some(3),
     }
 }
@@ -175,7 +176,6 @@ fn jobs() -> Vec<NewJob> {
             };
             jobs.push(NewJob {
                 config_hash: format!("{:0<64}", point.bytes().map(|byte| format!("{byte:02x}")).collect::<String>()),
-                config: format!(r#"{{"device":"cpu","point":"{point}"}}"#),
                 params,
                 seed,
                 engine: Some("candle".to_owned()),

@@ -22,7 +22,14 @@ pub(crate) async fn jobs_come_in_their_order_of_work_one_for_each_slot(bench: Be
     assert_eq!(given.iter().map(|job| job.sweep).collect::<Vec<_>>(), [first.id, first.id, first.id, second.id]);
     let job = &given[1];
     assert_eq!((job.at.attempt, job.seed, job.sweep_name.as_str()), (1, 2, "first"));
-    assert_eq!(job.config, r#"{"device":"cpu","number":1}"#);
+    assert_eq!(
+        job.config,
+        concat!(
+            r#"{"device":"cpu","engine":"candle","hyperparameters":{"activation":"relu","batch_size":32,"dropout":0.0,"#,
+            r#""epochs":5,"hidden":[32,16],"learning_rate":0.025,"min_delta":null,"momentum":0.0,"nesterov":false,"#,
+            r#""optimizer":"sgd","patience":2},"trainer":"mlp"}"#,
+        )
+    );
     assert_eq!(job.config_hash, digest(1).as_str());
     assert_eq!((job.metric.clone(), job.objective, job.keep_models), {
         let new = &first.new;

@@ -26,7 +26,7 @@ async fn program(bench: &Bench, objective: Objective) -> (SweepId, WorkerId) {
     let serde_json::Value::Object(params) = json!({"imgsz": 640, "weights": "yolo.pt", "hidden": "none"}) else {
         unreachable!("an object")
     };
-    let job = NewJob { params, engine: None, device: None, config: "{}".to_owned(), ..new_job(0) };
+    let job = NewJob { params, engine: None, device: None, ..new_job(0) };
     assert_eq!(bench.store.add_jobs(sweep.id, 0, vec![job]).await.unwrap(), 1);
     let new = NewWorker { trainers: Trainers([("program".to_owned(), 1)].into()), ..new_worker("w") };
     (sweep.id, bench.store.register_worker(new, at(0.0)).await.unwrap())

@@ -260,6 +260,7 @@ pub(crate) fn new_sweep(name: &str, jobs: u32) -> NewSweep {
         jobs_total: Some(u64::from(jobs)),
         trainer: "mlp".to_owned(),
         trainer_version: 1,
+        shared_config: r#"{"trainer":"mlp"}"#.to_owned(),
         classes: None,
     }
 }
@@ -275,7 +276,6 @@ pub(crate) fn new_job(n: u32) -> NewJob {
     };
     NewJob {
         config_hash: format!("{n:064x}"),
-        config: format!(r#"{{"device":"cpu","number":{n}}}"#),
         params,
         seed: i64::from(n % 3) + 1,
         engine: Some("candle".to_owned()),

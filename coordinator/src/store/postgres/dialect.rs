@@ -25,7 +25,6 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// All statements see one moment.
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 pub(super) const JOBS_INSERT: &str = include_str!("../sql/postgres/jobs_insert.sql");
-pub(super) const JOB_CONFIGS_INSERT: &str = include_str!("../sql/postgres/job_configs_insert.sql");
 pub(super) const NOTE_ARTIFACT: &str = include_str!("../sql/postgres/artifact_note.sql");
 pub(super) const FIND_ARTIFACT: &str = include_str!("../sql/postgres/artifact_find.sql");
 pub(super) const CLAIM_ARTIFACT: &str = include_str!("../sql/postgres/artifact_claim.sql");

@@ -1,6 +1,7 @@
 //! Statements on SQLite: each has a connection and a thread of its own, which can only select from the views.
 
 mod authorizer;
+mod bounds;
 mod functions;
 pub(in crate::store) mod memory;
 mod names;
@@ -17,6 +18,7 @@ use tokio::runtime::Handle;
 pub(super) use self::names::named_tables;
 use self::{
     authorizer::Denied,
+    bounds::{MAX_MEMORY, MAX_SPILL, MAX_VALUE},
     memory::Budget,
     statement::{Connection, Problem, Refusal, Statement, Stop, Watch},
 };
@@ -29,15 +31,6 @@ use super::{
     views::VIEWS,
 };
 use crate::store::{OpenError, StoreUrl, error::sqlite_words, url::IS_FOLDER};
-
-/// The largest value, in bytes: the confusion matrix of a thousand classes is one value.
-const MAX_VALUE: usize = 16 << 20;
-
-/// What SQLite may have in memory for one statement.
-const MAX_MEMORY: usize = 64 << 20;
-
-/// What the temporary files of all statements may hold.
-const MAX_SPILL: u64 = 1 << 30;
 
 /// Runs the statement on this thread, which is none of the runtime's.
 pub(super) fn run(path: &Path, query: &Query, runtime: &Handle, sender: &mut Sender) -> Result<(), QueryError> {

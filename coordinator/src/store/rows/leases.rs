@@ -1,9 +1,9 @@
 //! Leases: what is handed out, held, renewed and settled.
 
-use besom_sweep::{KeepModels, Metric, Objective, Params, Steps, Trainer};
+use besom_sweep::{KeepModels, Metric, Objective, Params, Steps, Trainer, job_config};
 use sqlx::types::Json;
 
-use super::place::{Place, capped, hex};
+use super::place::{Place, Shown, capped, hex};
 use crate::{
     domain::{Assignment, AttemptRef, JobId, Lease, SweepId, Terms, Timestamp},
     store::error::StoreError,
@@ -92,8 +92,11 @@ pub(in crate::store) struct AssignmentRow {
     sweep_name: String,
     slot: i64,
     seed: i64,
-    config: String,
+    params: Shown<Params>,
+    engine: Option<String>,
+    device: Option<String>,
     config_hash: Vec<u8>,
+    shared_config: String,
     metric: String,
     goal: String,
     objective: String,
@@ -106,13 +109,15 @@ impl TryFrom<AssignmentRow> for Assignment {
     fn try_from(row: AssignmentRow) -> Result<Self, StoreError> {
         let job = Place { table: "jobs", id: row.lease.at.job };
         let sweep = Place { table: "sweeps", id: row.sweep_id };
+        let params = job.needed("params", row.params)?;
         Ok(Self {
             lease: row.lease.try_into()?,
             sweep: SweepId(row.sweep_id),
             sweep_name: row.sweep_name,
             slot: job.number("slot", row.slot)?,
             seed: row.seed,
-            config: row.config,
+            config: job_config(&row.shared_config, params, row.engine.as_deref(), row.device.as_deref())
+                .map_err(|error| sweep.corrupt(format!("shared_config cannot be read: {error}")))?,
             config_hash: hex(&row.config_hash),
             metric: sweep.metric(&row.metric, &row.goal)?,
             objective: sweep.word("objective", &row.objective, Objective::parse)?,

@@ -20,7 +20,6 @@ pub(super) type Conn = SqliteConnection;
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 pub(super) const BEGIN_READ: &str = "BEGIN";
 pub(super) const JOBS_INSERT: &str = include_str!("../sql/sqlite/jobs_insert.sql");
-pub(super) const JOB_CONFIGS_INSERT: &str = include_str!("../sql/sqlite/job_configs_insert.sql");
 pub(super) const NOTE_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_note.sql");
 pub(super) const FIND_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_find.sql");
 pub(super) const CLAIM_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_claim.sql");

@@ -53,7 +53,6 @@ pub(super) async fn add(
             }
             _ => Failure::Database(error),
         })?;
-    sqlx::query(dialect::JOB_CONFIGS_INSERT).bind(id.0).bind(&values).execute(&mut *conn).await?;
     let epochs: i64 = jobs.iter().map(|job| i64::from(promoted::epochs(&job.params))).sum();
     let cancelled = if state == JobState::Cancelled { jobs.len() as i64 } else { 0 };
     sqlx::query(COUNT_CREATED).bind(id.0).bind(epochs).bind(cancelled).execute(&mut *conn).await?;
@@ -75,6 +74,5 @@ fn row(trainer: &str, job: &NewJob) -> Value {
         json!(job.device),
     ];
     row.extend(promoted::columns(&job.params));
-    row.push(json!(job.config));
     Value::Array(row)
 }

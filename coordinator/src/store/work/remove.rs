@@ -25,14 +25,13 @@ const RECORDS: &str = include_str!("../sql/remove/records.sql");
 const CLASSES_END: &str = include_str!("../sql/remove/classes_end.sql");
 
 /// The rows of a page of jobs, those first that name others.
-const OF_JOBS: [&str; 8] = [
+const OF_JOBS: [&str; 7] = [
     include_str!("../sql/remove/epochs.sql"),
     include_str!("../sql/remove/sources.sql"),
     include_str!("../sql/remove/attempts.sql"),
     include_str!("../sql/remove/classes.sql"),
     include_str!("../sql/remove/confusions.sql"),
     include_str!("../sql/remove/sums.sql"),
-    include_str!("../sql/remove/configs.sql"),
     include_str!("../sql/remove/jobs.sql"),
 ];
 

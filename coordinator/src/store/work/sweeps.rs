@@ -47,6 +47,7 @@ pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> R
         .bind(new.classes.map(i64::from))
         .bind(Some(&new.title).filter(|title| **title != new.name))
         .bind(&new.spec)
+        .bind(&new.shared_config)
         .execute(&mut *conn)
         .await?
         .rows_affected()

@@ -19,7 +19,7 @@ use libsqlite3_sys::{
     sqlite3_value_blob, sqlite3_value_bytes, sqlite3_value_text, sqlite3_value_type,
 };
 
-use super::{MAX_VALUE, memory, patterns};
+use super::{bounds::MAX_VALUE, memory, patterns};
 
 /// Comparisons of one call: some tenths of a second.
 pub(super) const MOST_STEPS: usize = 100_000_000;

@@ -19,8 +19,8 @@ use libsqlite3_sys as ffi;
 use libsqlite3_sys::{SQLITE_DONE, SQLITE_OK, SQLITE_ROW, sqlite3, sqlite3_stmt};
 
 use super::{
-    MAX_SPILL, MAX_VALUE,
     authorizer::{self, Denied, Rules, TABLE_FUNCTIONS},
+    bounds::{MAX_SPILL, MAX_VALUE},
     functions, spill,
 };
 

@@ -1,2 +1,0 @@
--- Postgres gets a table for the login of readers. SQLite has no logins: what a statement may read
--- is decided where it is compiled.
