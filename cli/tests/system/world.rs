@@ -11,7 +11,7 @@ method: grid
 parameters:
   optimizer: {values: [sgd, adam]}
   batch_size: {values: [16, 64]}
-  epochs: {value: 1500}
+  epochs: {value: 700}
 besom:
   dataset: {source: drawings.npz}
   model: {hidden: [16]}
@@ -74,7 +74,7 @@ pub(crate) fn wait_for_row(home: &Home, what: &str, query: &str) {
 fn half_done(worker: &str) -> String {
     format!(
         "SELECT r.job FROM runs r JOIN history h ON h.job = r.job WHERE r.state = 'running' AND r.worker LIKE '{worker}' \
-         GROUP BY r.job HAVING max(h.epoch) BETWEEN 2 AND 1000"
+         GROUP BY r.job HAVING max(h.epoch) BETWEEN 2 AND 450"
     )
 }
 
