@@ -290,8 +290,8 @@ fn hostile_tables_are_refused() {
 fn sources_that_are_none_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for (source, words) in [
-        ("http://example.org/x.npz?token", "http://example.org/x.npz: only https"),
-        ("https://me:token@example.org/x.npz", "https://example.org/x.npz: the URL holds a user name"),
+        ("http://example.org/x.npz?token", "http://example.org/x.npz?***: only https"),
+        ("https://me:token@example.org/x.npz", "https://***@example.org/x.npz: the URL holds a user name"),
         ("", "besom.dataset.source: is empty"),
         ("https://example.org/x.npz", "must be fetched first"),
         ("ftp://example.org/x.npz", "only https"),
