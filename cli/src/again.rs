@@ -1,4 +1,5 @@
-//! Commands that a hint names, so that a person can paste them into a shell and they do what the hint says.
+//! Commands that a hint names, so that a person can paste them into a shell and they do what the
+//! hint says.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! The configurations of one sweep over their seeds, the best mean first, and which of them cannot be told from the first one.
+//! The configurations of one sweep over their seeds, the best mean first, and which of them cannot
+//! be told from the first one.
 
 use besom_proto::v1::Sweep;
 use besom_sweep::{Cell, CellType, Column, Goal, Row, Table, TableError, parse_stored, statements};
@@ -20,7 +21,8 @@ pub(crate) const OVERLAPS: &str = "overlaps_best";
 pub(crate) struct Configurations {
     /// The sweep.
     pub(crate) sweep: Sweep,
-    /// The best first: rows of the view `config_stats`, with [`RANK`] and [`OVERLAPS`] behind its columns.
+    /// The best first: rows of the view `config_stats`, with [`RANK`] and [`OVERLAPS`] behind its
+    /// columns.
     pub(crate) rows: Table,
     /// Whether there are more than were asked for.
     pub(crate) more: bool,
@@ -53,7 +55,8 @@ pub(crate) async fn fetch(reader: &Reader, sweep: Sweep, limit: u64) -> anyhow::
     Ok(Configurations { sweep, rows, more })
 }
 
-/// Rows of the view `config_stats`, the best mean first, those without one at the end, with what is told of their order.
+/// Rows of the view `config_stats`, the best mean first, those without one at the end, with what is
+/// told of their order.
 ///
 /// # Errors
 /// They are no such rows.

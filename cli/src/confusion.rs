@@ -1,4 +1,5 @@
-//! What a coordinator keeps of how well a run's model did: its confusion matrix, or only counts by class.
+//! What a coordinator keeps of how well a run's model did: its confusion matrix, or only counts by
+//! class.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use crate::reader::Reader;
 /// Pairs of classes that are read at once: a full matrix of 1,024 classes has a million.
 const PAIRS: usize = 250_000;
 
-/// The counts of the job's model on data of so many classes; nothing where there are none, or none that fit the data.
+/// The counts of the job's model on data of so many classes; nothing where there are none, or none
+/// that fit the data.
 ///
 /// # Errors
 /// The coordinator is away.

@@ -1,7 +1,8 @@
-//! Which coordinator a command talks to, and how: by URL, or the same services in this process on the local store.
+//! Which coordinator a command talks to, and how: by URL, or the same services in this process on
+//! the local store.
 //!
-//! Every command speaks the wire's clients, so there is one path through the program. A store that another process
-//! holds is reached through that process, whose address stands in the lock file.
+//! Every command speaks the wire's clients, so there is one path through the program. A store that
+//! another process holds is reached through that process, whose address stands in the lock file.
 
 use std::{
     sync::Arc,
@@ -30,7 +31,8 @@ use crate::{
     signals,
 };
 
-/// How long a client waits for a coordinator, and for a holder of the store to say where it listens.
+/// How long a client waits for a coordinator, and for a holder of the store to say where it
+/// listens.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
 

@@ -65,7 +65,8 @@ pub(crate) struct Glimpse {
     pub(crate) refused: Option<anyhow::Error>,
 }
 
-/// Reads as much of the data of `file` as a plan may: nothing is fetched, and no large file is read.
+/// Reads as much of the data of `file` as a plan may: nothing is fetched, and no large file is
+/// read.
 pub(crate) async fn glimpse(file: &SweepFile, settings: &Settings) -> Glimpse {
     let spec = &file.spec.dataset;
     let options = LoadOptions {

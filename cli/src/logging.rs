@@ -1,4 +1,5 @@
-//! Logs on stderr: `BESOM_LOG` (a filter such as `info` or `besom_worker=debug`), `--verbose`, or the command's default.
+//! Logs on stderr: `BESOM_LOG` (a filter such as `info` or `besom_worker=debug`), `--verbose`, or
+//! the command's default.
 
 use std::io;
 

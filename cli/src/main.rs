@@ -1,9 +1,9 @@
 //! The command `besom`: sweeps hyperparameters on this machine or on many.
 //!
-//! Arguments become settings once (`settings`), settings become a coordinator to talk to (`connect`), and each
-//! subcommand is one file under `commands`. Data go to stdout, everything else to stderr. Exit code 0 is success, 1 a
-//! failure (a job failed, or the command could not be done), 2 a wrong use (arguments, sweep file), 130 and 143 an end by SIGINT
-//! and SIGTERM.
+//! Arguments become settings once (`settings`), settings become a coordinator to talk to
+//! (`connect`), and each subcommand is one file under `commands`. Data go to stdout, everything
+//! else to stderr. Exit code 0 is success, 1 a failure (a job failed, or the command could not be
+//! done), 2 a wrong use (arguments, sweep file), 130 and 143 an end by SIGINT and SIGTERM.
 
 mod again;
 mod commands;

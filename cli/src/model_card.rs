@@ -1,4 +1,5 @@
-//! What `model.json` says of an exported model: all that is needed to run it, and where it comes from.
+//! What `model.json` says of an exported model: all that is needed to run it, and where it comes
+//! from.
 
 use anyhow::Context;
 use besom_dataset::Header;

@@ -1,7 +1,8 @@
-//! A file that a person asked for: it appears under its name when it is complete, so that a broken command leaves the one
-//! before it as it was.
+//! A file that a person asked for: it appears under its name when it is complete, so that a broken
+//! command leaves the one before it as it was.
 //!
-//! A command that is killed leaves the unfinished file behind; the next one that writes into the folder removes it.
+//! A command that is killed leaves the unfinished file behind; the next one that writes into the
+//! folder removes it.
 //!
 //! What is no regular file (a device, a pipe) is written to as it is and never replaced.
 

@@ -1,7 +1,7 @@
 //! What leaves the program: data on stdout, remarks on stderr, one exit code.
 //!
-//! Rust's `println!` panics on a closed pipe, and `besom best NAME | head` closes it: stdout is written here only, and
-//! a closed stdout ends the program quietly with code 0.
+//! Rust's `println!` panics on a closed pipe, and `besom best NAME | head` closes it: stdout is
+//! written here only, and a closed stdout ends the program quietly with code 0.
 
 use std::{
     fmt,
@@ -48,7 +48,8 @@ pub(crate) fn stdout_width() -> Option<usize> {
     terminal.is_term().then(|| terminal.size_checked()).flatten().map(|(_, columns)| usize::from(columns))
 }
 
-/// Writes `text` and a line feed to stdout, what would steer a terminal as `?`: it may quote a file or another process.
+/// Writes `text` and a line feed to stdout, what would steer a terminal as `?`: it may quote a file
+/// or another process.
 ///
 /// # Errors
 /// Stdout is closed (the program then ends with code 0) or cannot be written.
@@ -56,7 +57,8 @@ pub(crate) fn line(text: impl fmt::Display) -> anyhow::Result<()> {
     bytes(format!("{}\n", printable(&text.to_string())).as_bytes())
 }
 
-/// Writes `text` to stdout as [`line()`] does; on a terminal it is broken between words, so that no line is wrapped.
+/// Writes `text` to stdout as [`line()`] does; on a terminal it is broken between words, so that no
+/// line is wrapped.
 ///
 /// # Errors
 /// As for [`line()`].
@@ -83,13 +85,15 @@ pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     }
 }
 
-/// One remark for a person, on stderr. A closed stderr is nobody's problem. It may quote a file or another process, so
-/// what would steer a terminal is shown as `?`; the numbers of system errors, which help nobody, are left out.
+/// One remark for a person, on stderr. A closed stderr is nobody's problem. It may quote a file or
+/// another process, so what would steer a terminal is shown as `?`; the numbers of system errors,
+/// which help nobody, are left out.
 pub(crate) fn say(text: impl fmt::Display) {
     stderr_bytes(format!("{}\n", without_numbers(printable(&text.to_string()))).as_bytes());
 }
 
-/// `text` without the numbers that stand behind the words of system errors: "Permission denied (os error 13)".
+/// `text` without the numbers that stand behind the words of system errors: "Permission denied (os
+/// error 13)".
 pub(crate) fn without_numbers(mut text: String) -> String {
     const BEFORE: &str = " (os error ";
     let mut from = 0;

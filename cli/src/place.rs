@@ -1,8 +1,10 @@
-//! Where `run` works: it serves the local store itself, or it is the guest of the process that does.
+//! Where `run` works: it serves the local store itself, or it is the guest of the process that
+//! does.
 //!
-//! Whoever holds the store listens on loopback, and everybody in this program speaks to "the current address". When the
-//! holder goes away (its sweep ended, it was killed) a guest takes the store over and serves it; its workers go on over
-//! the same channel and notice nothing but a moment's absence.
+//! Whoever holds the store listens on loopback, and everybody in this program speaks to "the
+//! current address". When the holder goes away (its sweep ended, it was killed) a guest takes the
+//! store over and serves it; its workers go on over the same channel and notice nothing but a
+//! moment's absence.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -26,13 +28,15 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::connect::{self, Store};
 
-/// A coordinator that restarts is given this long before a guest takes its store: longer than a service manager waits
-/// before it starts one again (2 s in deploy/), shorter than the leases that the guest's workers hold.
+/// A coordinator that restarts is given this long before a guest takes its store: longer than a
+/// service manager waits before it starts one again (2 s in deploy/), shorter than the leases that
+/// the guest's workers hold.
 const GRACE: Duration = Duration::from_secs(5);
 /// What connections get to end by themselves.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-/// All workers are processes of this machine: no network can be slow, and after a kill nobody wants to wait long.
+/// All workers are processes of this machine: no network can be slow, and after a kill nobody wants
+/// to wait long.
 const LEASE_TTL: Duration = Duration::from_secs(5);
 /// A live display; on one machine it costs nothing.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -107,8 +111,8 @@ impl Place {
         self.host.is_none().then(|| self.address.get())
     }
 
-    /// To be called while the coordinator does not answer: finds a new holder, or takes the store over. Says whether it
-    /// did.
+    /// To be called while the coordinator does not answer: finds a new holder, or takes the store
+    /// over. Says whether it did.
     ///
     /// # Errors
     /// The store cannot be opened.
@@ -174,7 +178,8 @@ impl Place {
     }
 }
 
-/// Serves until `shutdown`, then cuts what does not end by itself: a person waits for the end of `run`.
+/// Serves until `shutdown`, then cuts what does not end by itself: a person waits for the end of
+/// `run`.
 async fn serve(coordinator: Coordinator, listener: TcpListener, shutdown: CancellationToken) {
     let cut = async {
         shutdown.cancelled().await;

@@ -1,4 +1,5 @@
-//! Drawings with what models say of them: gathered once, then shown as terminal text, figure or JSON.
+//! Drawings with what models say of them: gathered once, then shown as terminal text, figure or
+//! JSON.
 
 use besom_dataset::{Dataset, Header, Images, Rows};
 use besom_figures::{Drawing, Guess, Model, Picture, PredictionReport, Sheet};
@@ -14,8 +15,8 @@ use crate::{
 /// Probabilities that are held at once: half a gigabyte.
 const MOST_PROBABILITIES: usize = 1 << 26;
 
-/// A sample of this shape with grey values; a flat one as a square, or as near to one as can be. Of colours, the last
-/// of three axes, what grey they have.
+/// A sample of this shape with grey values; a flat one as a square, or as near to one as can be. Of
+/// colours, the last of three axes, what grey they have.
 fn picture(shape: &[u32], values: &[u8]) -> Picture {
     let (width, grey) = match *shape {
         [_, width] => (width as usize, values.to_vec()),
@@ -29,8 +30,8 @@ fn picture(shape: &[u32], values: &[u8]) -> Picture {
     Picture { width, height, pixels }
 }
 
-/// The row `row` of `data`. Black is 0 and white the largest training value; of floats they are the ends of the row itself, in
-/// the numbers of the source.
+/// The row `row` of `data`. Black is 0 and white the largest training value; of floats they are the
+/// ends of the row itself, in the numbers of the source.
 fn picture_of_row(data: &Dataset, row: usize) -> Picture {
     let header = data.header();
     let features = header.features as usize;
@@ -130,7 +131,8 @@ pub(crate) fn report(trained: &Trained, data: &Dataset) -> Result<PredictionRepo
     Ok(PredictionReport::new(trained.about.clone(), names(data.header()), confusion))
 }
 
-/// What the coordinator keeps of a run's model, whether or not it keeps the model itself; nothing where it does not fit the data.
+/// What the coordinator keeps of a run's model, whether or not it keeps the model itself; nothing
+/// where it does not fit the data.
 pub(crate) fn stored(model: Model, header: &Header, confusion: Confusion) -> Option<PredictionReport> {
     let fits = confusion.classes as usize == header.classes.len();
     fits.then(|| PredictionReport::new(model, names(header), confusion))

@@ -1,5 +1,5 @@
-//! What `besom best` shows, and what a sweep that was followed to its end is told with: configurations where there are several
-//! seeds, else single runs.
+//! What `besom best` shows, and what a sweep that was followed to its end is told with:
+//! configurations where there are several seeds, else single runs.
 
 use crate::{
     configurations::{self, Configurations},
@@ -24,8 +24,8 @@ pub(crate) enum Ranking {
     Runs(Results),
 }
 
-/// At most `limit` places of the ranking of the sweep of this name or number. Where nobody says by what, it is by configuration
-/// if the sweep has several seeds and a run has ended.
+/// At most `limit` places of the ranking of the sweep of this name or number. Where nobody says by
+/// what, it is by configuration if the sweep has several seeds and a run has ended.
 ///
 /// # Errors
 /// No such sweep, or the coordinator is away.

@@ -53,7 +53,8 @@ pub(crate) async fn select(reader: &Reader, asked: &str, wanted: &Wanted) -> any
     let sweep = reader.sweep(asked).await?;
     let Wanted { states, sort, limit } = wanted;
     let limit = limit.unwrap_or(u64::MAX);
-    // What is sorted has to be there as a whole; else one more than asked for tells whether there are more.
+    // What is sorted has to be there as a whole; else one more than asked for tells whether there
+    // are more.
     let most = if sort.is_none() && states.len() < 2 { limit.saturating_add(1) } else { u64::MAX };
     let paging = match &states[..] {
         [state] => {

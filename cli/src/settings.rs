@@ -1,6 +1,8 @@
-//! Arguments, environment and file become settings, once: flag > environment > `$BESOM_HOME/config.toml` > default.
+//! Arguments, environment and file become settings, once: flag > environment >
+//! `$BESOM_HOME/config.toml` > default.
 //!
-//! Nothing else in the program reads an environment variable, but for `BESOM_LOG`, which logging reads.
+//! Nothing else in the program reads an environment variable, but for `BESOM_LOG`, which logging
+//! reads.
 
 use std::{ffi::OsString, fmt, fs, io, path::PathBuf, sync::Once};
 
@@ -22,7 +24,8 @@ pub(crate) struct Where {
     /// Talk to the coordinator at this URL [env: BESOM_COORDINATOR]
     #[arg(long, value_name = "URL")]
     pub(crate) coordinator: Option<String>,
-    /// Open this store instead: sqlite:PATH or postgres://... [env: BESOM_STORE] [default: sqlite:$BESOM_HOME/besom.db]
+    /// Open this store instead: sqlite:PATH or postgres://... [env: BESOM_STORE] [default:
+    /// sqlite:$BESOM_HOME/besom.db]
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
 }
@@ -94,8 +97,8 @@ impl Settings {
         Ok(Self { home, environment, file })
     }
 
-    /// What a client talks to: the first source that names a coordinator or a store decides; one that names both means
-    /// the coordinator. Without any: the local store.
+    /// What a client talks to: the first source that names a coordinator or a store decides; one
+    /// that names both means the coordinator. Without any: the local store.
     ///
     /// # Errors
     /// Both as flags.
@@ -173,7 +176,8 @@ impl Settings {
     }
 }
 
-/// The URL of a store with the home folder for a `~`: no shell expands it in a file or behind `sqlite:`.
+/// The URL of a store with the home folder for a `~`: no shell expands it in a file or behind
+/// `sqlite:`.
 fn expanded(url: &str) -> String {
     match url.strip_prefix("sqlite:") {
         Some(path) if path.starts_with('~') => format!("sqlite:{}", besom_dataset::expand(path).display()),

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::output;
 
-/// A token that is cancelled by the first signal. `first` is said to the person then; a second signal ends the process
-/// without waiting for anything, with the exit code of that signal.
+/// A token that is cancelled by the first signal. `first` is said to the person then; a second
+/// signal ends the process without waiting for anything, with the exit code of that signal.
 ///
 /// # Errors
 /// The handlers cannot be installed.
@@ -42,12 +42,14 @@ async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> u8 {
 /// The last signal that came; 0: none.
 static RECEIVED: AtomicU8 = AtomicU8::new(0);
 
-/// The exit code of a process that a signal ended, as shells tell it: 130 after SIGINT, 143 after SIGTERM.
+/// The exit code of a process that a signal ended, as shells tell it: 130 after SIGINT, 143 after
+/// SIGTERM.
 pub(crate) fn exit_code() -> u8 {
     128 + RECEIVED.load(Ordering::Relaxed)
 }
 
-/// Ends the process, with words, as soon as a sync of it failed: nothing that it does can be relied on any more.
+/// Ends the process, with words, as soon as a sync of it failed: nothing that it does can be relied
+/// on any more.
 pub(crate) fn exit_on_failed_sync() {
     drop(tokio::spawn(async { exit_now(besom_coordinator::failed_sync().await) }));
 }

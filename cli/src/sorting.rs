@@ -33,7 +33,8 @@ impl FromStr for Sort {
 }
 
 impl Sort {
-    /// Puts rows into this order. Null comes last in both directions, and equal values stay in their order.
+    /// Puts rows into this order. Null comes last in both directions, and equal values stay in
+    /// their order.
     ///
     /// # Errors
     /// There is no such column: a usage error.

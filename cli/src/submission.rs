@@ -1,6 +1,7 @@
 //! From a sweep file to a sweep: the dataset is loaded and stored first, then the sweep is made.
 //!
-//! The same file and dataset again find the sweep that they made before, so all of this can be repeated.
+//! The same file and dataset again find the sweep that they made before, so all of this can be
+//! repeated.
 
 use std::time::{Duration, Instant};
 
@@ -20,15 +21,17 @@ use crate::{
     transfer::{Person, given_up},
 };
 
-/// How long it is looked up what became of a sweep whose answer did not come. A coordinator that restarts is back sooner.
+/// How long it is looked up what became of a sweep whose answer did not come. A coordinator that
+/// restarts is back sooner.
 const LOOKING_UP: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// Stores the dataset and makes the sweep, or finds the one that the same file made.
 ///
 /// # Errors
-/// The name belongs to another sweep, or the coordinator is away. Where the answer is lost, or tells of trouble, the error
-/// says what became of the sweep: a coordinator may fail after it has made it.
+/// The name belongs to another sweep, or the coordinator is away. Where the answer is lost, or
+/// tells of trouble, the error says what became of the sweep: a coordinator may fail after it has
+/// made it.
 pub(crate) async fn submit(
     artifacts: Artifacts,
     mut sweeps: SweepServiceClient<Channel>,

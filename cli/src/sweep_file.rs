@@ -1,4 +1,5 @@
-//! A sweep file on disk: read with a limit, parsed and worked out before anything is opened or sent.
+//! A sweep file on disk: read with a limit, parsed and worked out before anything is opened or
+//! sent.
 //!
 //! Everything wrong with it is a usage error that names the file and the line.
 
@@ -50,7 +51,8 @@ pub(crate) struct FileArgs {
     /// Which code computes gradients; beats the file's besom.engine
     #[arg(long, value_parser = parse_engine)]
     pub(crate) engine: Option<Engine>,
-    /// Show the points and jobs, and train nothing: nothing is fetched, no store is opened, no coordinator asked
+    /// Show the points and jobs, and train nothing: nothing is fetched, no store is opened, no
+    /// coordinator asked
     #[arg(long)]
     pub(crate) plan: bool,
     /// Print JSON
@@ -113,7 +115,8 @@ pub(crate) fn folder(path: &Path) -> PathBuf {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
-/// All that is wrong with the file: one line where it is one error, else a line for each below a heading.
+/// All that is wrong with the file: one line where it is one error, else a line for each below a
+/// heading.
 fn wrong_file(path: &Path, errors: &SpecErrors) -> anyhow::Error {
     match errors.count() {
         1 => wrong(path, errors),

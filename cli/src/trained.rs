@@ -1,6 +1,8 @@
-//! The trained models of a sweep: which jobs are meant, what was kept of them, and the data that they were trained on.
+//! The trained models of a sweep: which jobs are meant, what was kept of them, and the data that
+//! they were trained on.
 //!
-//! Everything comes over the wire and is verified by its digest here; datasets go through the cache of this machine.
+//! Everything comes over the wire and is verified by its digest here; datasets go through the cache
+//! of this machine.
 
 use std::{str::FromStr, sync::Arc};
 

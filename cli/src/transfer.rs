@@ -7,10 +7,12 @@ use tonic::{Code, Status};
 
 use crate::{connect::refused, output::say};
 
-/// A word every few seconds is enough where no line can be drawn over; what is over sooner needs none.
+/// A word every few seconds is enough where no line can be drawn over; what is over sooner needs
+/// none.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// Times that a coordinator is found away before a person is told: it is asked less and less often, for half a minute in all.
+/// Times that a coordinator is found away before a person is told: it is asked less and less often,
+/// for half a minute in all.
 const AWAY: u32 = 8;
 
 /// Somebody who waits for a transfer.

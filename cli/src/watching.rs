@@ -32,7 +32,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// The table at the end has at most so many places; `besom best` shows the others.
 pub(crate) const SHOWN: u64 = 50;
 
-/// Follows the sweep, then prints its runs, best first. The first signal ends the watching, not the sweep.
+/// Follows the sweep, then prints its runs, best first. The first signal ends the watching, not the
+/// sweep.
 ///
 /// # Errors
 /// No such sweep, or the coordinator stays away.
@@ -41,7 +42,8 @@ pub(crate) async fn watch(reader: Reader, sweep: &str, at: At, as_json: bool) ->
     interrupted.run_until_cancelled(to_the_end(reader, sweep, at, as_json)).await.unwrap_or(Ok(Exit::Interrupted))
 }
 
-/// Waits for the end of the sweep, or until `timeout`, and prints how it ended. The first signal ends the waiting.
+/// Waits for the end of the sweep, or until `timeout`, and prints how it ended. The first signal
+/// ends the waiting.
 ///
 /// # Errors
 /// No such sweep, or the coordinator stays away.
@@ -82,7 +84,8 @@ pub(crate) async fn wait(
     }
 }
 
-/// Passes each progress to `seen` until the sweep ends, however often the coordinator is away for a while.
+/// Passes each progress to `seen` until the sweep ends, however often the coordinator is away for a
+/// while.
 async fn end_of(
     client: &mut SweepServiceClient<Channel>,
     sweep: &str,
@@ -224,7 +227,8 @@ pub(crate) fn is_away(error: &anyhow::Error) -> bool {
 #[error("the coordinator is not available: {0}")]
 struct Away(String);
 
-/// Passes each progress to `seen` until the sweep ends; gives the ended sweep, or nothing where the stream ended early.
+/// Passes each progress to `seen` until the sweep ends; gives the ended sweep, or nothing where the
+/// stream ended early.
 ///
 /// # Errors
 /// No such sweep; the coordinator is away ([`is_away`]); or what `seen` says.

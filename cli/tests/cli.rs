@@ -1,4 +1,5 @@
-//! The command line as a person or a script uses it: arguments, exit codes, outputs, and sweeps on the local store.
+//! The command line as a person or a script uses it: arguments, exit codes, outputs, and sweeps on
+//! the local store.
 
 mod asking;
 mod editing;

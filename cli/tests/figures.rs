@@ -1,5 +1,6 @@
-//! `besom plot` and the figures of `besom run`: which files are written, what they show, and that the same sweep gives
-//! the same bytes, on this machine or through a coordinator, with fonts or without.
+//! `besom plot` and the figures of `besom run`: which files are written, what they show, and that
+//! the same sweep gives the same bytes, on this machine or through a coordinator, with fonts or
+//! without.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

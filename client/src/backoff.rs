@@ -8,7 +8,8 @@ const FIRST: Duration = Duration::from_millis(200);
 /// The longest wait: people who start a coordinator again expect its workers within seconds.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// The wait after the `failures`-th failed call in a row (from 1): doubling, capped, and half of it left to `spread` in
+/// The wait after the `failures`-th failed call in a row (from 1): doubling, capped, and half of it
+/// left to `spread` in
 /// [0, 1), so that those who lost their coordinator together do not return together.
 #[must_use]
 pub fn delay(failures: u32, spread: f64) -> Duration {
@@ -16,7 +17,8 @@ pub fn delay(failures: u32, spread: f64) -> Duration {
     full.mul_f64(0.5 + 0.5 * spread.clamp(0.0, 1.0))
 }
 
-/// A number in [0, 1) that differs from process to process. The low bits of a version 7 UUID are random.
+/// A number in [0, 1) that differs from process to process. The low bits of a version 7 UUID are
+/// random.
 #[must_use]
 pub fn spread() -> f64 {
     let bits = u32::try_from(uuid::Uuid::now_v7().as_u128() & u128::from(u32::MAX)).expect("masked to 32 bits");

@@ -1,5 +1,5 @@
-//! Datasets of sources that may be on the web: fetched where they must be, kept under BESOM_HOME, and read by
-//! [`besom_dataset`].
+//! Datasets of sources that may be on the web: fetched where they must be, kept under BESOM_HOME,
+//! and read by [`besom_dataset`].
 
 mod blocking;
 mod cache;

@@ -78,7 +78,8 @@ fn connector() -> impl Service<Uri, Response = TokioIo<TcpStream>, Error = BoxEr
     prepared.map_err(BoxError::from)
 }
 
-/// Sets the options of a socket that has just been connected. Without them it works as well, on links that are not slow.
+/// Sets the options of a socket that has just been connected. Without them it works as well, on
+/// links that are not slow.
 pub fn prepare(stream: &TcpStream) {
     if let Err(error) = link::tune(stream) {
         tracing::debug!(%error, "a connection's options could not be set");

@@ -1,11 +1,11 @@
 //! How any process talks to a coordinator, and comes by datasets.
 //!
-//! Endpoints and connections ([`endpoint`]), results in SQL as tables ([`queries`]), artifacts that go up and come down
-//! ([`transfer`]), waits between tries ([`backoff`]), errors of networks in plain words ([`network`]), and datasets from the web
-//! with their caches ([`datasets`]).
+//! Endpoints and connections ([`endpoint`]), results in SQL as tables ([`queries`]), artifacts that
+//! go up and come down ([`transfer`]), waits between tries ([`backoff`]), errors of networks in
+//! plain words ([`network`]), and datasets from the web with their caches ([`datasets`]).
 //!
-//! The crate may use the wire, tokio and the file system below BESOM_HOME. It never trains, decides nothing about jobs,
-//! and says nothing to people: who calls it shows what it answers.
+//! The crate may use the wire, tokio and the file system below BESOM_HOME. It never trains, decides
+//! nothing about jobs, and says nothing to people: who calls it shows what it answers.
 //!
 //! ```
 //! use besom_client::endpoint;

@@ -1,11 +1,13 @@
-//! Network errors in plain words: libraries nest each cause several times and print some of them for programmers.
+//! Network errors in plain words: libraries nest each cause several times and print some of them
+//! for programmers.
 
 use std::error::Error;
 
 use rustls::CertificateError;
 use tonic::Status;
 
-/// The cause of a failed connection or transfer, from the error that a library gave: a short text for people.
+/// The cause of a failed connection or transfer, from the error that a library gave: a short text
+/// for people.
 #[must_use]
 pub fn plain(error: &(dyn Error + 'static)) -> String {
     let mut told = String::new();
@@ -33,8 +35,8 @@ pub fn plain(error: &(dyn Error + 'static)) -> String {
     told
 }
 
-/// The status's message with the innermost cause, where that tells more ("connection refused"). The status's own text is
-/// for debugging.
+/// The status's message with the innermost cause, where that tells more ("connection refused"). The
+/// status's own text is for debugging.
 #[must_use]
 pub fn explain(status: &Status) -> String {
     match std::error::Error::source(status) {

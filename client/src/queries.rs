@@ -1,7 +1,8 @@
 //! Results in SQL: statements that a coordinator runs, as tables.
 //!
-//! A statement that would meet a bound of the coordinator ends with an error, and nothing of its result is used. What may be
-//! large is therefore read in parts ([`Pages`], [`Parts`]), each far below the bounds.
+//! A statement that would meet a bound of the coordinator ends with an error, and nothing of its
+//! result is used. What may be large is therefore read in parts ([`Pages`], [`Parts`]), each far
+//! below the bounds.
 
 mod pages;
 mod parts;

@@ -1,8 +1,10 @@
-//! Bytes between this process and a coordinator: models and datasets go up, both come down, verified by SHA-256.
+//! Bytes between this process and a coordinator: models and datasets go up, both come down,
+//! verified by SHA-256.
 //!
-//! Slow is not dead: a transfer is judged by what it brings ([`besom_proto::transfer`]), and one that breaks goes on where it
-//! stopped. It is given up, with words that name the cause, when several tries in a row have brought next to nothing. Workers and
-//! people's commands share all of this; what they do while the coordinator is away differs ([`Party`]).
+//! Slow is not dead: a transfer is judged by what it brings ([`besom_proto::transfer`]), and one
+//! that breaks goes on where it stopped. It is given up, with words that name the cause, when
+//! several tries in a row have brought next to nothing. Workers and people's commands share all of
+//! this; what they do while the coordinator is away differs ([`Party`]).
 
 use std::time::{Duration, Instant};
 
@@ -49,10 +51,12 @@ pub trait Party: Send {
     /// The coordinator did not answer, or could not. Says whether to go on asking.
     fn away(&mut self, status: &Status) -> bool;
 
-    /// The coordinator does not know the caller. Says whether to go on as whoever [`Party::caller`] is then.
+    /// The coordinator does not know the caller. Says whether to go on as whoever [`Party::caller`]
+    /// is then.
     fn unknown(&mut self) -> impl Future<Output = bool> + Send;
 
-    /// The coordinator refused it for good, or something on the way damaged the question. Says whether to ask again.
+    /// The coordinator refused it for good, or something on the way damaged the question. Says
+    /// whether to ask again.
     fn refused(&mut self, status: &Status) -> bool;
 
     /// So many bytes are there, of so many.

@@ -1,8 +1,9 @@
-//! Files that are being written beside the place where they will stand, and what killed processes left of such files.
+//! Files that are being written beside the place where they will stand, and what killed processes
+//! left of such files.
 //!
-//! Whoever writes one holds the operating system's lock on it, which a process loses with its life, however that ends. A
-//! file that nobody has locked is therefore a leftover, on a shared folder too, as long as the folder knows locks at all;
-//! where it does not, nothing is removed.
+//! Whoever writes one holds the operating system's lock on it, which a process loses with its life,
+//! however that ends. A file that nobody has locked is therefore a leftover, on a shared folder
+//! too, as long as the folder knows locks at all; where it does not, nothing is removed.
 
 use std::{
     fs::{File, TryLockError},
@@ -14,11 +15,12 @@ use tempfile::NamedTempFile;
 
 /// Letters and digits at the end of a name that make it unlike all others.
 const RANDOM: usize = 6;
-/// How often another file is begun after somebody took this one for a leftover, before it was locked.
+/// How often another file is begun after somebody took this one for a leftover, before it was
+/// locked.
 const TRIES: usize = 8;
 
-/// Begins a file in `folder`, which is freed of leftovers whose names begin with `prefix`. `builder` makes the file; its
-/// names and their length are set here.
+/// Begins a file in `folder`, which is freed of leftovers whose names begin with `prefix`.
+/// `builder` makes the file; its names and their length are set here.
 ///
 /// # Errors
 /// The file cannot be made.
@@ -48,7 +50,8 @@ fn remove_left(folder: &Path, prefix: &str) {
         if !is_ours || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;
         }
-        // Locks over a network want a file that may be written. While this one is held nobody can begin to write it.
+        // Locks over a network want a file that may be written. While this one is held nobody can
+        // begin to write it.
         let Ok(file) = File::options().write(true).open(entry.path()) else { continue };
         if file.try_lock().is_ok() {
             let _ = std::fs::remove_file(entry.path());

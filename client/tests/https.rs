@@ -1,7 +1,8 @@
-//! https sources against a real TLS server on this machine, whose authority is given by SSL_CERT_FILE.
+//! https sources against a real TLS server on this machine, whose authority is given by
+//! SSL_CERT_FILE.
 //!
-//! That variable is read from the process's environment, so each test runs once more in a child process that was
-//! started with it.
+//! That variable is read from the process's environment, so each test runs once more in a child
+//! process that was started with it.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -25,8 +26,8 @@ use tokio_rustls::TlsAcceptor;
 /// Folder of the authority's and the server's files, for the child.
 const FOLDER: &str = "BESOM_TEST_TLS_FOLDER";
 
-/// In the first process: makes an authority, runs the test of this name in a child that trusts it, and gives none.
-/// In the child: a server with a certificate of that authority.
+/// In the first process: makes an authority, runs the test of this name in a child that trusts it,
+/// and gives none. In the child: a server with a certificate of that authority.
 async fn server(test: &str) -> Option<Server> {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return Some(Server::start(&PathBuf::from(folder)).await);

@@ -1,6 +1,7 @@
 //! Statistics of runs that ended before besom kept any, once after a start.
 //!
-//! Step by step, so that reports and results get their turn in between, and a coordinator that stops has lost nothing.
+//! Step by step, so that reports and results get their turn in between, and a coordinator that
+//! stops has lost nothing.
 
 use std::{sync::Arc, time::Duration};
 

@@ -73,7 +73,8 @@ impl CoordinatorConfig {
     /// # Errors
     /// The first one that is out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
-        // Tests live at the short end; at the long end a lost job would wait an hour for its next attempt.
+        // Tests live at the short end; at the long end a lost job would wait an hour for its next
+        // attempt.
         let (least, most) = (Duration::from_millis(10), Duration::from_secs(3600));
         for (name, given) in [
             ("lease TTL", self.lease_ttl),

@@ -1,12 +1,13 @@
 //! How many files and connections this process may have open at once.
 //!
-//! A shell gives 1,024 descriptors and allows far more. The low limit exists for programs that wait with `select`, which
-//! none of besom's code does; a coordinator needs a descriptor for every worker, client and open file.
+//! A shell gives 1,024 descriptors and allows far more. The low limit exists for programs that wait
+//! with `select`, which none of besom's code does; a coordinator needs a descriptor for every
+//! worker, client and open file.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the limit to the highest that the system allows this process. A refusal is no reason not to start: the lower
-/// limit still serves, and a coordinator that meets it says so.
+/// Raises the limit to the highest that the system allows this process. A refusal is no reason not
+/// to start: the lower limit still serves, and a coordinator that meets it says so.
 pub fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {

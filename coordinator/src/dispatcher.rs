@@ -1,7 +1,8 @@
 //! Hands out jobs and wakes those who wait for them.
 //!
-//! The store decides which job a worker is given and what becomes of it; here stands only the waiting. Interest in a wake-up is registered before the store is asked, so
-//! that no job slips in between. What waits in the store is asked for once for all workers, by the task of `queue`.
+//! The store decides which job a worker is given and what becomes of it; here stands only the
+//! waiting. Interest in a wake-up is registered before the store is asked, so that no job slips in
+//! between. What waits in the store is asked for once for all workers, by the task of `queue`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +24,8 @@ use crate::patience::bounded;
 use crate::queue::{Found, POLL, QueueWatch};
 use crate::store::{AcquireRequest, JobReport, Store, StoreError, SweepCommand};
 
-/// Workers that look into the store at once. The others look after them, and only if those have left something.
+/// Workers that look into the store at once. The others look after them, and only if those have
+/// left something.
 const LOOKING: usize = 64;
 
 /// What an acquire comes to.
@@ -45,7 +47,8 @@ pub(crate) struct Dispatcher {
     /// A sweep may have ended.
     ended: Notify,
     expansions: Expansions,
-    /// A report was not stored since the reaper last looked: its leases are late through no fault of their worker.
+    /// A report was not stored since the reaper last looked: its leases are late through no fault
+    /// of their worker.
     renewal_failed: AtomicBool,
     /// What waits for workers.
     queue: Arc<QueueWatch>,
@@ -91,7 +94,8 @@ impl Dispatcher {
         bounded(self.store.register_worker(worker, None)).await
     }
 
-    /// Writes the jobs of a sweep from `first` on, if they are still the next ones; how many there are now.
+    /// Writes the jobs of a sweep from `first` on, if they are still the next ones; how many there
+    /// are now.
     pub(crate) async fn add_jobs(&self, sweep: SweepId, first: u64, jobs: Vec<NewJob>) -> Result<u64, StoreError> {
         let created = bounded(self.store.add_jobs(sweep, first, jobs)).await?;
         self.jobs_queued();
@@ -103,7 +107,8 @@ impl Dispatcher {
         self.queue.changed();
     }
 
-    /// Jobs for the request, waiting up to `wait` for the first; nothing at once when `closing` is cancelled.
+    /// Jobs for the request, waiting up to `wait` for the first; nothing at once when `closing` is
+    /// cancelled.
     pub(crate) async fn acquire(
         &self,
         mut request: AcquireRequest,
@@ -123,7 +128,8 @@ impl Dispatcher {
             ended.as_mut().enable();
 
             let mut found = queue.borrow_and_update().clone();
-            // The first time even where nothing waits: the same request may have been granted before.
+            // The first time even where nothing waits: the same request may have been granted
+            // before.
             if first || found.may_have(trainers.as_deref(), sweep) {
                 let looking = self.looking.acquire().await;
                 // Whoever looked meanwhile may have found nothing.
@@ -161,7 +167,8 @@ impl Dispatcher {
                     ..Offer::default()
                 });
             }
-            // Whoever follows one sweep to its end looks for that end too, and whoever may find something looks again.
+            // Whoever follows one sweep to its end looks for that end too, and whoever may find
+            // something looks again.
             let soon = sweep.is_some() || found.may_have(trainers.as_deref(), sweep);
             let pause = if soon { left.min(jittered(POLL)) } else { left };
             tokio::select! {
@@ -184,8 +191,8 @@ impl Dispatcher {
         answer
     }
 
-    /// Whether the store refused a renewal since this was last asked. A store may still answer questions then: a full
-    /// disk, a writer that is locked out.
+    /// Whether the store refused a renewal since this was last asked. A store may still answer
+    /// questions then: a full disk, a writer that is locked out.
     pub(crate) fn take_renewal_failed(&self) -> bool {
         self.renewal_failed.swap(false, Ordering::Relaxed)
     }
@@ -272,7 +279,8 @@ impl Dispatcher {
         Ok(retried)
     }
 
-    /// Whether the sweep has ended, or was removed. No name is a number, so a number always finds its sweep.
+    /// Whether the sweep has ended, or was removed. No name is a number, so a number always finds
+    /// its sweep.
     async fn has_ended(&self, sweep: SweepId) -> Result<bool, StoreError> {
         match bounded(self.store.find_sweep(&sweep.to_string())).await {
             Ok(sweep) => Ok(sweep.state.is_final()),

@@ -1,7 +1,8 @@
 //! Writes the jobs of accepted sweeps, batch by batch.
 //!
-//! A sweep's jobs are a function of its stored text, engine and dataset, so any coordinator can go on where another
-//! stopped: `add_jobs` compares the number of jobs already there before it sets. Sweeps take turns, one batch each.
+//! A sweep's jobs are a function of its stored text, engine and dataset, so any coordinator can go
+//! on where another stopped: `add_jobs` compares the number of jobs already there before it sets.
+//! Sweeps take turns, one batch each.
 
 use std::collections::{HashMap, HashSet};
 use std::{sync::Arc, time::Duration};
@@ -18,10 +19,12 @@ use crate::jitter::jittered;
 use crate::patience::bounded;
 use crate::store::{Store, StoreError};
 
-/// Jobs of one transaction: some hundred milliseconds, so that reports are never kept waiting for long.
+/// Jobs of one transaction: some hundred milliseconds, so that reports are never kept waiting for
+/// long.
 pub(crate) const BATCH: u64 = 5_000;
 
-/// How often sweeps are looked for that nobody works on: a client that hung up, another coordinator that died.
+/// How often sweeps are looked for that nobody works on: a client that hung up, another coordinator
+/// that died.
 const SCAN: Duration = Duration::from_secs(10);
 
 /// The loop that creates jobs.
@@ -61,7 +64,8 @@ impl Expander {
 
     /// Writes one batch of every sweep that lacks jobs; whether any of them still does.
     pub(crate) async fn step(&mut self) -> Result<bool, StoreError> {
-        // Before the sweeps are listed, so that none of those that were handed on is missing from the list.
+        // Before the sweeps are listed, so that none of those that were handed on is missing from
+        // the list.
         self.under_way.extend(self.dispatcher.expansions().take_made());
         let sweeps = bounded(self.store.unexpanded_sweeps()).await?;
         let refused = &self.refused;
@@ -126,8 +130,8 @@ pub(crate) async fn add_batch(
     dispatcher.add_jobs(sweep.id, first, jobs).await
 }
 
-/// The expansion that the sweep was made with, for a sweep that another process accepted, or this one before it was started
-/// anew; within, why this build has none.
+/// The expansion that the sweep was made with, for a sweep that another process accepted, or this
+/// one before it was started anew; within, why this build has none.
 async fn expansion_of(
     store: &dyn Store,
     dispatcher: &Dispatcher,
@@ -262,7 +266,8 @@ mod tests {
     async fn a_sweep_whose_jobs_cannot_be_written_holds_up_no_other() {
         let Setup { store, mut expander, dir } = setup().await;
         let sound = accepted(&*store, "sound", TRAINER_VERSION).await;
-        // The newest comes first. One of its jobs is there already, which nothing of besom's would do.
+        // The newest comes first. One of its jobs is there already, which nothing of besom's would
+        // do.
         let damaged = accepted(&*store, "damaged", TRAINER_VERSION).await;
         let expansion = Arc::new(expansion_of(&*store, &expander.dispatcher, &damaged).await.unwrap().unwrap());
         add_batch(&expander.dispatcher, &damaged, expansion, 0).await.unwrap();

@@ -1,5 +1,6 @@
-//! What is said of a full disk: at once, once a minute while it lasts, and once when it is over. Every worker asks again and again
-//! meanwhile, and a line for each of its calls would bury the others.
+//! What is said of a full disk: at once, once a minute while it lasts, and once when it is over.
+//! Every worker asks again and again meanwhile, and a line for each of its calls would bury the
+//! others.
 
 use std::{
     collections::HashSet,
@@ -30,7 +31,8 @@ pub(crate) struct FullDisk {
 #[derive(Debug, Default)]
 struct Told {
     last: Option<Instant>,
-    /// What found no room. Only its success tells that there is some again: much of what is done writes nothing.
+    /// What found no room. Only its success tells that there is some again: much of what is done
+    /// writes nothing.
     failed: HashSet<&'static str>,
 }
 

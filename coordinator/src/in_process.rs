@@ -1,4 +1,5 @@
-//! The services without a socket: pipes within the process, through the same HTTP/2 as any other connection.
+//! The services without a socket: pipes within the process, through the same HTTP/2 as any other
+//! connection.
 
 use std::io::{Error, ErrorKind};
 
@@ -12,7 +13,8 @@ const PIPE: usize = 256 * 1024;
 
 /// Connects to the coordinator in this process.
 ///
-/// The coordinator's end of every pipe lives on its own runtime and ends with it; connecting then is refused.
+/// The coordinator's end of every pipe lives on its own runtime and ends with it; connecting then
+/// is refused.
 #[derive(Clone, Debug)]
 pub struct InProcess {
     connections: mpsc::Sender<std::io::Result<DuplexStream>>,
@@ -25,7 +27,8 @@ impl InProcess {
         (Self { connections }, incoming)
     }
 
-    /// A channel that belongs to the current runtime. It connects at its first call, and again after its pipe broke.
+    /// A channel that belongs to the current runtime. It connects at its first call, and again
+    /// after its pipe broke.
     pub fn channel(&self) -> Channel {
         let connections = self.connections.clone();
         let connect = tower::service_fn(move |_: Uri| {

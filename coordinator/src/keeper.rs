@@ -1,4 +1,5 @@
-//! Removes what nothing names any more: dropped artifacts, those that were never named, uploads that nobody went on with.
+//! Removes what nothing names any more: dropped artifacts, those that were never named, uploads
+//! that nobody went on with.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +16,8 @@ const SOON: Duration = Duration::from_secs(5);
 
 /// Goes on until the token is cancelled.
 pub(crate) async fn keep(artifacts: Arc<dyn ArtifactStore>, token: CancellationToken) {
-    // Any time is right, also for several coordinators at once: what one removes, the others do not find.
+    // Any time is right, also for several coordinators at once: what one removes, the others do not
+    // find.
     let mut search = Instant::now();
     loop {
         let round = async {

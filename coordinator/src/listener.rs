@@ -1,8 +1,9 @@
 //! Accepts connections, and ends those that nobody uses once the server closes.
 //!
-//! Accepting goes on when it fails: a process that has no descriptor left waits for one, says so once, and does not spin.
-//! A closing server waits for open calls. A connection without one is ended here, since hyper would wait for ever for a
-//! peer that never sent its preface, and as long for one that does not answer its goodbye.
+//! Accepting goes on when it fails: a process that has no descriptor left waits for one, says so
+//! once, and does not spin. A closing server waits for open calls. A connection without one is
+//! ended here, since hyper would wait for ever for a peer that never sent its preface, and as long
+//! for one that does not answer its goodbye.
 
 use std::{
     io,
@@ -35,14 +36,16 @@ use crate::descriptors;
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Accepting counts as working again after so long without a failure: one descriptor that becomes free and is taken at
-/// once must not end one outage and begin the next.
+/// Accepting counts as working again after so long without a failure: one descriptor that becomes
+/// free and is taken at once must not end one outage and begin the next.
 const CALM: Duration = Duration::from_secs(2);
 
-/// What a closing connection gets after its last call: for the answer to leave, and for a peer that reads to say goodbye.
+/// What a closing connection gets after its last call: for the answer to leave, and for a peer that
+/// reads to say goodbye.
 const FAREWELL: Duration = Duration::from_millis(250);
 
-/// The connections of `listener`, without end. Once `closing` is cancelled those without an open call end.
+/// The connections of `listener`, without end. Once `closing` is cancelled those without an open
+/// call end.
 pub(crate) fn incoming(
     listener: TcpListener,
     closing: CancellationToken,
@@ -54,7 +57,8 @@ pub(crate) fn incoming(
     })
 }
 
-/// The options of every accepted socket. A connection without them serves as well, on links that are not slow.
+/// The options of every accepted socket. A connection without them serves as well, on links that
+/// are not slow.
 fn prepare(stream: &TcpStream) {
     if let Err(error) = besom_proto::link::tune(stream) {
         debug!(%error, "a connection's options could not be set");
@@ -173,7 +177,8 @@ impl Connection {
         self.ended
     }
 
-    /// What an operation comes to that has to wait: of a connection that is over nothing is waited for.
+    /// What an operation comes to that has to wait: of a connection that is over nothing is waited
+    /// for.
     fn or_broken<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if poll.is_pending() && self.is_over(cx) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -182,7 +187,8 @@ impl Connection {
     }
 }
 
-/// Returns once the server closes and the connection has no open call. A peer that never called is not waited for.
+/// Returns once the server closes and the connection has no open call. A peer that never called is
+/// not waited for.
 async fn until_unused(closing: CancellationToken, calls: Calls) {
     closing.cancelled().await;
     let closed = Instant::now();

@@ -1,8 +1,8 @@
 //! What is known of the queue, for all workers that wait for a job of it.
 //!
-//! One task asks the store what waits, about once a second and when something was queued here, however many workers wait;
-//! a worker that waits asks the store itself only when there may be something for it. The task also notes which workers
-//! called, in one statement for all of them.
+//! One task asks the store what waits, about once a second and when something was queued here,
+//! however many workers wait; a worker that waits asks the store itself only when there may be
+//! something for it. The task also notes which workers called, in one statement for all of them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -23,8 +23,8 @@ use crate::{
     store::Store,
 };
 
-/// How long the store is not asked while nobody says that something was queued: another coordinator may have queued it, or
-/// a job's time may have come.
+/// How long the store is not asked while nobody says that something was queued: another coordinator
+/// may have queued it, or a job's time may have come.
 pub(crate) const POLL: Duration = Duration::from_secs(1);
 
 /// The store is asked no sooner again, however often something is queued.
@@ -140,8 +140,8 @@ impl QueueWatch {
         self.calls().trainers.get(&worker).cloned()
     }
 
-    /// A worker called that the store knows. That is noted apart from what it called for: workers that share transactions
-    /// would otherwise hold one another's rows.
+    /// A worker called that the store knows. That is noted apart from what it called for: workers
+    /// that share transactions would otherwise hold one another's rows.
     pub(crate) fn called(&self, worker: WorkerId) {
         let mut calls = self.calls();
         if calls.seen.len() < MOST_WORKERS {
@@ -158,8 +158,8 @@ impl QueueWatch {
         calls.trainers.insert(worker, trainers);
     }
 
-    /// A worker with these trainers looked into the store and found nothing in what was `seen` there: others with them need
-    /// not look before something changes.
+    /// A worker with these trainers looked into the store and found nothing in what was `seen`
+    /// there: others with them need not look before something changes.
     pub(crate) fn found_empty(&self, seen: &Found, trainers: &Trainers, sweep: Option<SweepId>) {
         self.found.send_if_modified(|found| {
             if found.at == seen.at {

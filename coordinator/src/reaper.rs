@@ -1,7 +1,7 @@
 //! Takes jobs back from workers that no longer renew their leases.
 //!
-//! Downtime is nobody's fault: while a coordinator or the store was away no worker could renew, so nothing expires
-//! before every worker has had a whole lease's time to come back.
+//! Downtime is nobody's fault: while a coordinator or the store was away no worker could renew, so
+//! nothing expires before every worker has had a whole lease's time to come back.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,7 +37,8 @@ struct Grace {
 
 impl Grace {
     fn new(ttl: Duration, interval: Duration, now: Instant) -> Self {
-        // Two missed rounds are a busy machine; more, and workers may have found nobody to renew with.
+        // Two missed rounds are a busy machine; more, and workers may have found nobody to renew
+        // with.
         Self { ttl, patience: (interval * 3).max(ttl / 2), answered: Some(now), until: now + ttl }
     }
 
@@ -137,7 +138,8 @@ mod tests {
     const TTL: Duration = Duration::from_secs(30);
     const INTERVAL: Duration = Duration::from_secs(5);
 
-    /// Lets the store answer every interval from `from` to `to` seconds; at which of them leases could be judged.
+    /// Lets the store answer every interval from `from` to `to` seconds; at which of them leases
+    /// could be judged.
     fn rounds(grace: &mut Grace, start: Instant, from: u64, to: u64) -> Vec<u64> {
         (from..=to).step_by(5).filter(|second| grace.answered(start + Duration::from_secs(*second))).collect()
     }

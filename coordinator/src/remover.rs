@@ -1,7 +1,9 @@
-//! Removes sweeps: takes them out of everybody's sight when somebody asks, and their rows bit by bit after that.
+//! Removes sweeps: takes them out of everybody's sight when somebody asks, and their rows bit by
+//! bit after that.
 //!
-//! Transactions are short, so that reports and results get their turn in between. What a coordinator leaves undone, the next
-//! start or any other coordinator on the same store goes on with.
+//! Transactions are short, so that reports and results get their turn in between. What a
+//! coordinator leaves undone, the next start or any other coordinator on the same store goes on
+//! with.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +23,8 @@ use crate::store::{Store, StoreError};
 /// Jobs of one transaction, some hundredths of a second.
 const BATCH: u32 = 200;
 
-/// How often sweeps are looked for whose removal nobody goes on with: another coordinator began it and died.
+/// How often sweeps are looked for whose removal nobody goes on with: another coordinator began it
+/// and died.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// How often somebody who waits for the end of a removal looks.
@@ -39,8 +42,8 @@ impl Remover {
         Self { store, asked: Notify::new() }
     }
 
-    /// Takes a sweep out of sight, by its name or number; its rows follow. Asked again by number, for as long as some are
-    /// left, it does nothing more.
+    /// Takes a sweep out of sight, by its name or number; its rows follow. Asked again by number,
+    /// for as long as some are left, it does nothing more.
     pub(crate) async fn remove(&self, sweep: &str) -> Result<SweepId, StoreError> {
         let missing = match bounded(self.store.find_sweep(sweep)).await {
             Ok(found) => match bounded(self.store.remove_sweep(found.id)).await {
@@ -62,8 +65,8 @@ impl Remover {
         Err(missing)
     }
 
-    /// Waits until nothing is left of a sweep that was taken out of sight, but no longer than `patience`: how many jobs are
-    /// left then; `None` if all of it is gone.
+    /// Waits until nothing is left of a sweep that was taken out of sight, but no longer than
+    /// `patience`: how many jobs are left then; `None` if all of it is gone.
     pub(crate) async fn until_gone(&self, sweep: SweepId, patience: Duration) -> Result<Option<u64>, StoreError> {
         let until = Instant::now() + patience;
         loop {

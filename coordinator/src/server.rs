@@ -1,7 +1,8 @@
 //! A coordinator: the services on a store, and the tasks that keep it moving.
 //!
-//! Every task has an owner here and ends with the [`Coordinator`], also when that is only dropped. Nothing waits for a
-//! peer without bound: a connection that never says anything must not keep a stopping process alive.
+//! Every task has an owner here and ends with the [`Coordinator`], also when that is only dropped.
+//! Nothing waits for a peer without bound: a connection that never says anything must not keep a
+//! stopping process alive.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -44,13 +45,15 @@ const MAX_MESSAGE: usize = 8 << 20;
 const MAX_UPLOAD_MESSAGE: usize = 4 << 20;
 /// The largest question: a statement with its values.
 const MAX_QUESTION: usize = 1 << 20;
-/// Calls of one connection at work at once; more are refused, not queued. Streams count only until their first part.
+/// Calls of one connection at work at once; more are refused, not queued. Streams count only until
+/// their first part.
 const MAX_CALLS: usize = 256;
-/// Streams of one connection. Above [`MAX_CALLS`], so that a client is refused rather than kept waiting.
+/// Streams of one connection. Above [`MAX_CALLS`], so that a client is refused rather than kept
+/// waiting.
 const MAX_STREAMS: u32 = 1_024;
 
-/// The services on a store, with the tasks that keep it moving (expander, reaper, importance, statistics of earlier
-/// runs, what removed sweeps leave, artifacts that nobody names).
+/// The services on a store, with the tasks that keep it moving (expander, reaper, importance,
+/// statistics of earlier runs, what removed sweeps leave, artifacts that nobody names).
 #[derive(Debug)]
 pub struct Coordinator {
     services: Services,
@@ -79,8 +82,8 @@ impl std::fmt::Debug for Services {
 }
 
 impl Coordinator {
-    /// Starts on the current runtime: the in-process server, the reaper, and the expander with what an earlier
-    /// coordinator left unfinished.
+    /// Starts on the current runtime: the in-process server, the reaper, and the expander with what
+    /// an earlier coordinator left unfinished.
     ///
     /// # Errors
     /// A configuration that does not hold together.
@@ -105,7 +108,8 @@ impl Coordinator {
         Ok(coordinator)
     }
 
-    /// The same services without the tasks that change anything, for a store that is open for reading.
+    /// The same services without the tasks that change anything, for a store that is open for
+    /// reading.
     ///
     /// # Panics
     /// Outside of a runtime.
@@ -120,7 +124,8 @@ impl Coordinator {
         let dispatcher = Arc::new(Dispatcher::new(store.clone(), config));
         let services = Services { store, dispatcher, artifacts, uploads: tasks.clone(), watches, remover };
         let (in_process, incoming) = InProcess::new();
-        // No keep-alive here: both ends live and die together, and a debugger or a busy machine may stop them for long.
+        // No keep-alive here: both ends live and die together, and a debugger or a busy machine may
+        // stop them for long.
         let server =
             Server::builder().concurrency_limit_per_connection(MAX_CALLS).load_shed(true).serve_with_incoming_shutdown(
                 MapResponse::new(services.routes(&token).prepare(), refused),
@@ -141,8 +146,8 @@ impl Coordinator {
         self.in_process.clone()
     }
 
-    /// Serves all services, health and (where configured) reflection until `shutdown` is cancelled or the coordinator
-    /// ends. Open calls then have 10 s; connections without one end at once.
+    /// Serves all services, health and (where configured) reflection until `shutdown` is cancelled
+    /// or the coordinator ends. Open calls then have 10 s; connections without one end at once.
     ///
     /// # Errors
     /// What the listener or the transport says.
@@ -228,7 +233,8 @@ impl Services {
     }
 }
 
-/// Waits for the server and, once `closing`, no longer than `drain`: a call may last as long as its peer wants.
+/// Waits for the server and, once `closing`, no longer than `drain`: a call may last as long as its
+/// peer wants.
 async fn until_drained(
     server: impl Future<Output = Result<(), tonic::transport::Error>>,
     closing: CancellationToken,

@@ -1,12 +1,14 @@
 //! What is worked out before a statement that reads it.
 //!
-//! Statements find what is kept, and the importance of hyperparameters is kept a moment after the runs that it counts: no
-//! result waits for it, and a coordinator may be killed right behind a sweep's last run. So a statement that names the view
-//! waits, within bounds, until the importance of ended sweeps counts all of their runs. That of a sweep that goes on is shown
-//! as it was last worked out.
+//! Statements find what is kept, and the importance of hyperparameters is kept a moment after the
+//! runs that it counts: no result waits for it, and a coordinator may be killed right behind a
+//! sweep's last run. So a statement that names the view waits, within bounds, until the importance
+//! of ended sweeps counts all of their runs. That of a sweep that goes on is shown as it was last
+//! worked out.
 //!
-//! A store that is open for reading only may have nobody who still works anything out. For that moment this process is then
-//! its coordinator, with the lock that every coordinator has; where it may not be, it waits for whoever is.
+//! A store that is open for reading only may have nobody who still works anything out. For that
+//! moment this process is then its coordinator, with the lock that every coordinator has; where it
+//! may not be, it waits for whoever is.
 
 use std::{sync::Arc, time::Duration};
 
@@ -77,7 +79,8 @@ async fn settled(store: &Arc<dyn Store>, url: &StoreUrl) {
             sleep(PAUSE).await;
         } else {
             asked = true;
-            // On a thread of its own: the lock must outlast what is written under it, also where nobody waits any more.
+            // On a thread of its own: the lock must outlast what is written under it, also where
+            // nobody waits any more.
             let (runtime, url) = (Handle::current(), url.clone());
             let _ = spawn_blocking(move || runtime.block_on(as_its_coordinator(&url))).await;
         }

@@ -12,8 +12,8 @@ use crate::store::Store;
 /// How often sweeps are looked for; the store knows which of them are due.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long a stopping coordinator still works on what is due: `besom run` stops right after its sweep's end, and whoever
-/// then asks with SQL finds what is kept.
+/// How long a stopping coordinator still works on what is due: `besom run` stops right after its
+/// sweep's end, and whoever then asks with SQL finds what is kept.
 const LAST: Duration = Duration::from_secs(3);
 
 /// Goes on until the token is cancelled. What it leaves undone is found at the next start.

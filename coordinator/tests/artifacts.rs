@@ -355,7 +355,8 @@ async fn two_senders_of_one_artifact_wait_for_nobody(setup: Setup) {
         let artifacts = artifacts.clone();
         let put = tokio::spawn(async move { artifacts.put(upload, ReceiverStream::new(receiver).boxed()).await });
         line.send(Ok(Bytes::copy_from_slice(&bytes[..10]))).await.unwrap();
-        // There is room again once the first piece was taken: a put that begins after the artifact is there takes none.
+        // There is room again once the first piece was taken: a put that begins after the artifact
+        // is there takes none.
         drop(line.reserve().await.unwrap());
         holding.push((line, put));
     }
@@ -427,7 +428,8 @@ async fn what_somebody_was_told_is_there_stays_for_an_hour(setup: Setup) {
     assert_eq!(artifacts.remove_unnamed().await.unwrap(), 1);
 }
 
-/// A worker names its model only when a slow link or an outage lets it, which may take more than an hour.
+/// A worker names its model only when a slow link or an outage lets it, which may take more than an
+/// hour.
 async fn what_a_running_attempt_may_have_stored_stays_however_long_it_takes(setup: Setup) {
     let (artifacts, store) = (&*setup.opened.artifacts, &*setup.opened.store);
     let [before, stored, asked] = [26, 27, 28].map(|seed| content(1000, seed));
@@ -468,7 +470,8 @@ async fn an_artifact_removed_in_the_middle_of_a_download_is_not_called_damaged(s
     }
 }
 
-/// A process that is killed between the database's commit and the removal, or between a file and its row.
+/// A process that is killed between the database's commit and the removal, or between a file and
+/// its row.
 #[tokio::test]
 async fn files_that_no_row_names_are_removed_after_an_hour() {
     let setup = sqlite().await;
@@ -518,7 +521,8 @@ async fn a_file_that_no_row_names_is_not_relied_on() {
     let setup = sqlite().await;
     let bytes = content(CHUNK, 12);
     let name = digest(&bytes);
-    // As after a process that died before its sync: a name, and of the bytes nobody knows how many are on the disk.
+    // As after a process that died before its sync: a name, and of the bytes nobody knows how many
+    // are on the disk.
     let path = setup.dir.path().join("artifacts").join(&name.as_str()[..2]).join(name.as_str());
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, content(CHUNK, 13)).unwrap();
@@ -553,7 +557,8 @@ async fn a_damaged_row_is_an_error_in_the_stream_and_healed_by_the_next_put() {
     }
 }
 
-/// A coordinator that is killed between the rename and the row leaves a whole file that no result may name yet.
+/// A coordinator that is killed between the rename and the row leaves a whole file that no result
+/// may name yet.
 #[tokio::test]
 async fn a_file_without_its_row_is_not_stored_until_it_is_put_again() {
     let setup = sqlite().await;
@@ -727,7 +732,8 @@ async fn an_artifact_that_is_dropped_while_it_is_stored_again_has_its_bytes() {
         let artifacts = artifacts.clone();
         tokio::spawn(async move { artifacts.put(again, ReceiverStream::new(chunks).boxed()).await })
     };
-    // The second piece has a place once the first is taken: by then the artifact was looked for in vain.
+    // The second piece has a place once the first is taken: by then the artifact was looked for in
+    // vain.
     for piece in bytes.chunks(500) {
         line.send(Ok(Bytes::copy_from_slice(piece))).await.unwrap();
     }

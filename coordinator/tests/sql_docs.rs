@@ -1,5 +1,5 @@
-//! docs/sql.md tells the truth: its queries run on both databases and in stock clients with the same answers, and its
-//! tables list the columns that there are.
+//! docs/sql.md tells the truth: its queries run on both databases and in stock clients with the
+//! same answers, and its tables list the columns that there are.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -78,7 +78,8 @@ async fn coordinators_that_start_at_once_on_an_empty_postgres_migrate_it_once() 
     }
 }
 
-/// Both ways a database can know better: a migration of a later build, and another text of one of ours.
+/// Both ways a database can know better: a migration of a later build, and another text of one of
+/// ours.
 const STRANGERS: [(&str, &str); 2] = [
     (
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
@@ -531,8 +532,8 @@ async fn a_store_of_the_build_before_shows_what_it_showed() {
     show_the_same(&before, &views_of_postgres(&url).await);
 }
 
-/// The files of a database as they lie on the disk when its process dies in the middle of the migration: after each of its
-/// statements, of which none is committed.
+/// The files of a database as they lie on the disk when its process dies in the middle of the
+/// migration: after each of its statements, of which none is committed.
 #[tokio::test]
 async fn a_migration_that_is_killed_after_any_statement_is_done_by_the_next_start() {
     let home = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! Random histories: both databases must answer as a small model in memory does.
 //!
-//! The model knows the rules and nothing of SQL. Time is part of the history, so every run can be repeated: a failure
-//! prints its seed, and `BESOM_MODEL_SEED=<seed>` runs it again.
+//! The model knows the rules and nothing of SQL. Time is part of the history, so every run can be
+//! repeated: a failure prints its seed, and `BESOM_MODEL_SEED=<seed>` runs it again.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
@@ -355,7 +355,8 @@ async fn apply(bench: &Bench, worker: WorkerId, step: &Step, now: i64) -> Answer
     }
 }
 
-/// A step that makes sense often enough: mostly about attempts that were handed out, some of them long ago.
+/// A step that makes sense often enough: mostly about attempts that were handed out, some of them
+/// long ago.
 fn choose(dice: &mut Dice, model: &Model, worker: WorkerId, wishes: &mut Vec<AcquireRequest>) -> Step {
     let attempts: Vec<AttemptRef> = model.attempts.keys().copied().collect();
     let running: Vec<AttemptRef> = attempts.iter().copied().filter(|at| model.runs(*at)).collect();
@@ -371,7 +372,8 @@ fn choose(dice: &mut Dice, model: &Model, worker: WorkerId, wishes: &mut Vec<Acq
                 return Step::Acquire(wishes[dice.roll(wishes.len())].clone());
             }
             let mut wish = request(worker, 1 + dice.roll(3) as u32);
-            // Slots that no other request names: what is given to them does not depend on what runs.
+            // Slots that no other request names: what is given to them does not depend on what
+            // runs.
             let first = 1 + 10 * wishes.len() as u32;
             wish.slots = (first..first + wish.slots.len() as u32).collect();
             wish.sweep = (dice.roll(3) == 0).then(|| sweep(dice));

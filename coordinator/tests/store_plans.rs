@@ -1,9 +1,10 @@
-//! How the databases find the rows of the statements that every job needs, with statistics as they are at the worst
-//! moment: gathered when a large grid had just been written and was all queued, and then it was worked off.
+//! How the databases find the rows of the statements that every job needs, with statistics as they
+//! are at the worst moment: gathered when a large grid had just been written and was all queued,
+//! and then it was worked off.
 //!
-//! On Postgres each statement is prepared and runs several times under EXPLAIN ANALYZE, which counts what it touches: rows,
-//! and pages, on which the dead rows lie that no vacuum has removed yet. SQLite says which index it takes, without
-//! statistics and with those of the worst moment.
+//! On Postgres each statement is prepared and runs several times under EXPLAIN ANALYZE, which
+//! counts what it touches: rows, and pages, on which the dead rows lie that no vacuum has removed
+//! yet. SQLite says which index it takes, without statistics and with those of the worst moment.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
@@ -22,15 +23,17 @@ const JOBS: u32 = 10_000;
 /// What is left of the sweep that is worked off: as many run as are queued.
 const LEFT: u32 = 100;
 
-/// The most that a statement may touch where it needs a few rows for each of the hundred jobs that run, at most: rows by
-/// Postgres's count, and pages of 8 kB. A walk over the ended jobs of a sweep touches 10,000 rows and more pages.
+/// The most that a statement may touch where it needs a few rows for each of the hundred jobs that
+/// run, at most: rows by Postgres's count, and pages of 8 kB. A walk over the ended jobs of a sweep
+/// touches 10,000 rows and more pages.
 const ROWS: f64 = 1_000.0;
 const PAGES: f64 = 2_000.0;
 
 /// Tables of a few rows, here: any way to read them is a good one.
 const SMALL: [&str; 7] = ["sweeps", "sweep_counts", "workers", "store", "artifacts", "attempt_sources", "importances"];
 
-/// Postgres plans the first five runs of a prepared statement for their values; from then on it may take one plan for all.
+/// Postgres plans the first five runs of a prepared statement for their values; from then on it may
+/// take one plan for all.
 const RUNS: u32 = 7;
 
 /// The running jobs of a sweep, and no others.
@@ -38,7 +41,8 @@ const RUNNING: &[&str] = &["INDEX jobs_running (sweep_id=?)"];
 
 /// A statement with parameters that mean something in [`worst_moment`].
 struct Case {
-    /// Its file, without the folder of the database and the suffix; or the statement itself, where it is one of a command.
+    /// Its file, without the folder of the database and the suffix; or the statement itself, where
+    /// it is one of a command.
     file: &'static str,
     only: Option<Database>,
     /// Types of Postgres and literals, `$1` first.
@@ -65,8 +69,9 @@ fn json(value: &str) -> (&'static str, String) {
     ("jsonb", format!("'{value}'"))
 }
 
-/// Everything that takes, ends, counts or shows jobs. The sweep that is worked off is the third; its jobs follow those of
-/// the other two, and its last 200 are left: first those that run, then those that are queued.
+/// Everything that takes, ends, counts or shows jobs. The sweep that is worked off is the third;
+/// its jobs follow those of the other two, and its last 200 are left: first those that run, then
+/// those that are queued.
 fn cases() -> Vec<Case> {
     let sweep = || int(3);
     let first = i64::from(2 * JOBS + 1);
@@ -167,9 +172,9 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// What besom's own commands read in pages: a page costs the same wherever it is. Not among them are the best runs, of which the
-/// view ranks a thousand each time, and the runs without an objective, which are looked for only where there are fewer ranked
-/// ones.
+/// What besom's own commands read in pages: a page costs the same wherever it is. Not among them
+/// are the best runs, of which the view ranks a thousand each time, and the runs without an
+/// objective, which are looked for only where there are fewer ranked ones.
 fn pages() -> Vec<Case> {
     let first = i64::from(2 * JOBS + 1);
     let case = |file, args, sqlite| Case { file, only: None, args, sqlite };
@@ -206,8 +211,9 @@ fn pages() -> Vec<Case> {
     ]
 }
 
-/// Three large grids of which statistics were gathered while all of their jobs were queued: an older one that is paused,
-/// one for another trainer version, and one that was worked off since, but for its last jobs. No vacuum came by.
+/// Three large grids of which statistics were gathered while all of their jobs were queued: an
+/// older one that is paused, one for another trainer version, and one that was worked off since,
+/// but for its last jobs. No vacuum came by.
 async fn worst_moment(bench: &Bench, prepare: &[&str], gather: bool) {
     for statement in prepare {
         bench.execute(statement).await.unwrap();
@@ -261,7 +267,8 @@ async fn worst_moment(bench: &Bench, prepare: &[&str], gather: bool) {
     }
 }
 
-/// Read when the test runs: a statement that goes or comes needs no other change than that of its case.
+/// Read when the test runs: a statement that goes or comes needs no other change than that of its
+/// case.
 fn statement(file: &str, folder: &str) -> String {
     // One of the list that commands share.
     if statements::ALL.contains(&file) {
@@ -302,8 +309,8 @@ async fn assert_sqlite(bench: &Bench) {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// What is wrong with a plan: a large table that is read as a whole, or one that is not read as was expected. Of expected
-/// parts with a bar either half will do.
+/// What is wrong with a plan: a large table that is read as a whole, or one that is not read as was
+/// expected. Of expected parts with a bar either half will do.
 fn judge_sqlite(plan: &[String], expected: &[&str]) -> Vec<String> {
     const LARGE: [&str; 8] = ["jobs", "job_attempts", "epochs", "config_sums", "j", "r", "a", "e"];
     let made = |name: &str| {
@@ -337,12 +344,14 @@ async fn no_statement_of_a_job_walks_a_sweep_on_postgres_with_statistics_of_its_
     let no_vacuum = tables.map(|table| format!("ALTER TABLE {table} SET (autovacuum_enabled = off)"));
     worst_moment(&bench, &no_vacuum.each_ref().map(String::as_str), true).await;
     let mut connection = PgConnection::connect(&bench.url()).await.unwrap();
-    // The server's daemon gives a new table statistics within a minute; those of the grid stay until a tenth of it changed.
+    // The server's daemon gives a new table statistics within a minute; those of the grid stay
+    // until a tenth of it changed.
     connection.execute("ANALYZE config_sums").await.unwrap();
     // As the coordinator's sessions have it.
     connection.execute("SET jit = off").await.unwrap();
     let mut wrong = walks(&mut connection, &cases()).await;
-    // The same daemon: a page of the history would do with whole tables, as long as it takes them for empty.
+    // The same daemon: a page of the history would do with whole tables, as long as it takes them
+    // for empty.
     connection.execute("ANALYZE job_attempts, epochs").await.unwrap();
     wrong += &walks(&mut connection, &pages()).await;
     assert!(wrong.is_empty(), "{wrong}");

@@ -52,8 +52,9 @@ async fn a_clean_connection_is_used_again() {
         let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(store.pool()).await.unwrap();
         sessions.insert(pid);
     }
-    // Others may be opened while one is being looked at after its use, up to the pool's ten; were connections thrown away
-    // after their use, each of the thirty rounds would have brought new ones.
+    // Others may be opened while one is being looked at after its use, up to the pool's ten; were
+    // connections thrown away after their use, each of the thirty rounds would have brought new
+    // ones.
     assert!(sessions.len() <= 10, "{sessions:?}");
 }
 
@@ -138,7 +139,8 @@ async fn nothing_is_granted_of_a_sweep_after_its_pause_was_acknowledged() {
     let (ids, worker) = sweeps(&store, &["first", "second", "other"], 1).await;
     store.command_sweep(ids[2], SweepCommand::Pause, None).await.unwrap();
     let wish = request(worker, 2);
-    // The grant of the first sweep's job stands still here, after both sweeps were found to have one.
+    // The grant of the first sweep's job stands still here, after both sweeps were found to have
+    // one.
     let mut holder = sqlx::PgConnection::connect(&url).await.unwrap();
     let mut held = holder.begin().await.unwrap();
     let insert = "INSERT INTO job_attempts (job_id, attempt, worker_id, slot, request_id, started_at, lease) \

@@ -1,4 +1,5 @@
-//! The views are a contract: the same columns and the same values in both databases, whatever happened.
+//! The views are a contract: the same columns and the same values in both databases, whatever
+//! happened.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
@@ -24,7 +25,8 @@ async fn both() -> [Bench; 2] {
     [store_support::sqlite().await, store_support::postgres().await]
 }
 
-/// A bit of everything: every state of a job and of a sweep, both goals, ties, lost and repeated attempts.
+/// A bit of everything: every state of a job and of a sweep, both goals, ties, lost and repeated
+/// attempts.
 async fn history(bench: &Bench) {
     let worker = bench.worker("ann").await;
     let other = bench.worker("böb 'quoted'").await;
@@ -154,7 +156,8 @@ async fn the_best_runs_are_ranked_by_the_sweeps_own_goal_newest_sweep_first() {
             ["mixed", "3", "0.3333333333333333"],
         ];
         assert_eq!(rows, expected);
-        // Ties keep the order of the jobs, also in a page cut from the view without an order of its own.
+        // Ties keep the order of the jobs, also in a page cut from the view without an order of its
+        // own.
         let jobs = bench.query("SELECT job FROM best_runs WHERE sweep = 'mixed' LIMIT 2").await;
         let first = bench.query("SELECT min(job) FROM runs WHERE sweep = 'mixed'").await[0][0].parse::<i64>().unwrap();
         assert_eq!(jobs, [[first.to_string()], [(first + 1).to_string()]]);
@@ -220,7 +223,8 @@ async fn a_count_reads_an_index_alone_and_other_sums_read_the_rows_in_their_orde
         let plan = postgres.query(&format!("EXPLAIN {question}")).await.concat().join("\n");
         assert!(!plan.contains("workers"), "{plan}");
     }
-    // A function that may not run in parallel would keep every question about its view to one process.
+    // A function that may not run in parallel would keep every question about its view to one
+    // process.
     let alone = "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proparallel <> 's' \
                  AND prorettype <> 'trigger'::regtype";
     assert_eq!(postgres.query(alone).await, Vec::<Vec<String>>::new());

@@ -1,6 +1,7 @@
 //! How much is written to disk for a sweep of many jobs, on both databases.
 //!
-//! Not part of the tests: a million jobs take minutes, and other programs of the same disk count on Postgres.
+//! Not part of the tests: a million jobs take minutes, and other programs of the same disk count on
+//! Postgres.
 //!
 //!     BESOM_JOBS=1000000 cargo test --release --workspace --test store_writes -- --ignored --nocapture
 

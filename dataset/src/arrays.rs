@@ -1,5 +1,5 @@
-//! Arrays with names, as an .npz archive or a folder of .npy files holds them: which of them are the samples and which
-//! the labels of which split.
+//! Arrays with names, as an .npz archive or a folder of .npy files holds them: which of them are
+//! the samples and which the labels of which split.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -42,7 +42,8 @@ struct Pair {
     labels: String,
 }
 
-/// The pairs of the one or two splits that are read, the training split first, and the arrays that are not read.
+/// The pairs of the one or two splits that are read, the training split first, and the arrays that
+/// are not read.
 #[derive(Default)]
 struct Roles {
     pairs: Vec<Pair>,
@@ -115,7 +116,8 @@ fn note_empty_columns(what: &str, columns: u64, parsed: &Parsed, notes: &mut Vec
     }
 }
 
-/// Reads one split; `columns` becomes the number of columns of its labels where there is one for each class.
+/// Reads one split; `columns` becomes the number of columns of its labels where there is one for
+/// each class.
 fn samples(pair: &Pair, open: &mut Open<'_>, room: &mut Room, columns: &mut u64) -> Result<Samples, DataError> {
     let mut seen = Seen::default();
     let mut axes = None;

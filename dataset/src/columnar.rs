@@ -1,7 +1,9 @@
-//! Parquet: a table as a CSV is one, column by column, or pictures with their labels, as Hugging Face has them.
+//! Parquet: a table as a CSV is one, column by column, or pictures with their labels, as Hugging
+//! Face has them.
 //!
-//! As with a CSV the columns are read twice, first to learn what they hold. What the file says of itself is compared with
-//! what it can hold before anything large is reserved; a page is decompressed whole, and is at most 2 GiB.
+//! As with a CSV the columns are read twice, first to learn what they hold. What the file says of
+//! itself is compared with what it can hold before anything large is reserved; a page is
+//! decompressed whole, and is at most 2 GiB.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -327,7 +329,8 @@ fn broken(what: &str, error: &ParquetError) -> DataError {
     DataError::refused(what, format!("is no readable Parquet file: {error}"))
 }
 
-/// Feeds the values of a column of one row group to `take`; those at a lower level than `most` are missing.
+/// Feeds the values of a column of one row group to `take`; those at a lower level than `most` are
+/// missing.
 fn drain<T: DataType>(
     what: &str,
     mut reader: ColumnReaderImpl<T>,

@@ -1,10 +1,12 @@
-//! The columns of a table: which one holds the labels, which ones are features, and which ones are only row numbers.
+//! The columns of a table: which one holds the labels, which ones are features, and which ones are
+//! only row numbers.
 
 use super::form::{Form, Precision, Seen};
 
 /// Names of label columns, in any case, in the order in which they count.
 const LABELS: [&str; 4] = ["label", "class", "target", "y"];
-/// Names of row numbers, in lower case: a table that pandas wrote, and was read from one that it wrote, has several.
+/// Names of row numbers, in lower case: a table that pandas wrote, and was read from one that it
+/// wrote, has several.
 const ROW_NUMBERS: [&str; 11] =
     ["", "index", "id", "idx", "rowid", "row_id", "row_number", "row number", "rownum", "level_0", "__index_level_0__"];
 /// Columns that are left out with a note each; the others are counted.
@@ -70,8 +72,8 @@ impl Facts {
         self.problem.get_or_insert_with(problem);
     }
 
-    /// Whether the column counts the rows from some number on, in order or shuffled: its numbers reach as far as there are
-    /// rows, and all of them are there.
+    /// Whether the column counts the rows from some number on, in order or shuffled: its numbers
+    /// reach as far as there are rows, and all of them are there.
     fn is_running(&self) -> bool {
         let Numbers { whole, min, max, mixed } = self.numbers;
         if !whole || self.rows < RUNNING || i128::from(max) - i128::from(min) != i128::from(self.rows) - 1 {
@@ -95,7 +97,8 @@ pub(super) struct Features {
     pub(super) form: Form,
 }
 
-/// Chooses the features among columns, all but that of the labels; `names` are theirs where the table has some.
+/// Chooses the features among columns, all but that of the labels; `names` are theirs where the
+/// table has some.
 ///
 /// # Errors
 /// Where a feature is no number somewhere, or none is left.
@@ -163,7 +166,8 @@ pub(super) fn short(cell: &str) -> String {
     cell.chars().take(40).collect()
 }
 
-/// The label column of a table with `count` columns: the one `wanted` by its name or number, or one with a usual name.
+/// The label column of a table with `count` columns: the one `wanted` by its name or number, or one
+/// with a usual name.
 ///
 /// # Errors
 /// Where there is none, or there are several.

@@ -1,14 +1,14 @@
 //! The canonical artifact: the one form in which a dataset is stored, sent, cached and trained on.
 //!
-//! Layout: the magic `besomdat`, a version (u32, little endian), the header's length (u32) and the header (JSON
-//! with the fields of [`Header`] in their order), then the rows, the training rows first, then the labels, and
-//! nothing after. Equal datasets have equal bytes and so one digest. The bytes are held once; rows are a view into
-//! them.
+//! Layout: the magic `besomdat`, a version (u32, little endian), the header's length (u32) and the
+//! header (JSON with the fields of [`Header`] in their order), then the rows, the training rows
+//! first, then the labels, and nothing after. Equal datasets have equal bytes and so one digest.
+//! The bytes are held once; rows are a view into them.
 //!
-//! Version 1 holds bytes of at most 255 classes: a byte a value and a byte a label. Everything else is version 2: its
-//! labels take two bytes, and its values are bytes or 32-bit floats (all little endian). Floats are stored as the
-//! network reads them, so after scaling; the statistics that they were scaled by (64-bit floats, see [`Scaling`])
-//! stand between the header and the rows.
+//! Version 1 holds bytes of at most 255 classes: a byte a value and a byte a label. Everything else
+//! is version 2: its labels take two bytes, and its values are bytes or 32-bit floats (all little
+//! endian). Floats are stored as the network reads them, so after scaling; the statistics that they
+//! were scaled by (64-bit floats, see [`Scaling`]) stand between the header and the rows.
 
 use std::ops::Range;
 
@@ -74,7 +74,8 @@ pub struct Header {
     pub train: u32,
     /// Samples of the test split, at least 1.
     pub test: u32,
-    /// Of bytes the largest value of the training split, at least 1: pixels are divided by it. Of floats 0.
+    /// Of bytes the largest value of the training split, at least 1: pixels are divided by it. Of
+    /// floats 0.
     pub max: u8,
     /// True for drawn data (`builtin:sketches`): every output says so.
     pub synthetic: bool,
@@ -338,8 +339,9 @@ impl Dataset {
         labels: impl Iterator<Item = u16>,
         fill: impl FnOnce(&mut Vec<u8>),
     ) -> Result<Self, DataError> {
-        // The header's length depends on the maximum, which is known once the rows are there: the body is written
-        // behind the header of the longest maximum and moved back by the difference.
+        // The header's length depends on the maximum, which is known once the rows are there: the
+        // body is written behind the header of the longest maximum and moved back by the
+        // difference.
         header.max = u8::MAX;
         let mut body = begin(what, &header)?;
         let start = body.len();

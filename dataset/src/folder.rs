@@ -1,8 +1,8 @@
-//! Folders: IDX files, a .npy file for each class, arrays in .npy files of their own, or a folder of pictures for each
-//! class.
+//! Folders: IDX files, a .npy file for each class, arrays in .npy files of their own, or a folder
+//! of pictures for each class.
 //!
-//! Classes may stand under `train` and `test` (or `val`), which is then the split. Hidden files, and those that systems
-//! leave behind, are not looked at.
+//! Classes may stand under `train` and `test` (or `val`), which is then the split. Hidden files,
+//! and those that systems leave behind, are not looked at.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -110,8 +110,9 @@ pub(super) fn read(folder: &Path, spec: &DatasetSpec, notes: &mut Vec<String>) -
         .ok_or_else(|| DataError::refused(what, "is empty"))
 }
 
-/// Whether arrays are one for each class although some are called as samples and labels are: classes may be called `x` and
-/// `y`. Then there are others as well, and the samples of all of them have one shape.
+/// Whether arrays are one for each class although some are called as samples and labels are:
+/// classes may be called `x` and `y`. Then there are others as well, and the samples of all of them
+/// have one shape.
 fn are_classes(arrays: &[&Entry], names: &[String]) -> Result<bool, DataError> {
     if names.iter().all(|name| arrays::has_role(name)) {
         return Ok(false);
@@ -132,8 +133,9 @@ fn is_split(name: &str) -> bool {
     TRAIN.contains(&name.as_str()) || TESTS.contains(&name.as_str())
 }
 
-/// Refuses folders of which some are splits and others are not, or that are splits without a training split. A class may
-/// be called `train` all the same: its folder holds pictures and no folders.
+/// Refuses folders of which some are splits and others are not, or that are splits without a
+/// training split. A class may be called `train` all the same: its folder holds pictures and no
+/// folders.
 fn refuse_mixed_splits(what: &str, folders: &[&Entry]) -> Result<(), DataError> {
     let (mut splits, mut others) = (Vec::new(), Vec::new());
     for folder in folders {
@@ -291,8 +293,8 @@ fn stem(name: &str) -> String {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned()
 }
 
-/// The class that a file is called after: without its ending, the prefix of Quick, Draw!'s downloads and the escapes of
-/// an address.
+/// The class that a file is called after: without its ending, the prefix of Quick, Draw!'s
+/// downloads and the escapes of an address.
 pub(super) fn class_name(file: &str) -> String {
     let stem = stem(file);
     let name = percent_encoding::percent_decode_str(&stem).decode_utf8().map_or_else(|_| stem.clone(), Into::into);

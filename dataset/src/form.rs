@@ -1,7 +1,7 @@
 //! The form in which values are kept: bytes where they can be, else 32-bit floats.
 //!
-//! A source is read twice. The first pass only looks at the values ([`Seen`]), so that the second one ([`Filling`])
-//! reserves exactly the memory that the form takes.
+//! A source is read twice. The first pass only looks at the values ([`Seen`]), so that the second
+//! one ([`Filling`]) reserves exactly the memory that the form takes.
 
 use super::DataError;
 use super::limits::reserve;
@@ -72,7 +72,8 @@ impl Seen {
         self.bytes = self.bytes && (0.0..=255.0).contains(&value) && value.fract() == 0.0;
         if self.fractions {
             let (fold, is_fraction) = (value * 255.0, (0.0..=1.0).contains(&value));
-            // A number that is not 0 stays one, however small the slack of its precision makes it look.
+            // A number that is not 0 stays one, however small the slack of its precision makes it
+            // look.
             let is_kept = value == 0.0 || fold.round() >= 1.0;
             self.fractions = is_fraction && is_kept && (fold - fold.round()).abs() <= precision.slack(fold);
         }
@@ -169,7 +170,8 @@ impl Filling {
         self.0
     }
 
-    /// Puts the values of each row from `start` on in another order: `places` says for each of them where it stands now.
+    /// Puts the values of each row from `start` on in another order: `places` says for each of them
+    /// where it stands now.
     ///
     /// # Errors
     /// Where this machine has not the memory for a second copy.
@@ -181,7 +183,8 @@ impl Filling {
         }
     }
 
-    /// Makes rows of the columns from `start` on: `places` says for each value of a row in which column it stands.
+    /// Makes rows of the columns from `start` on: `places` says for each value of a row in which
+    /// column it stands.
     ///
     /// # Errors
     /// As [`Filling::reorder`].

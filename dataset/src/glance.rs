@@ -1,5 +1,5 @@
-//! What a plan can know of a dataset that is not fetched for it: all of it where that is cheap, and otherwise how many samples its
-//! header promises.
+//! What a plan can know of a dataset that is not fetched for it: all of it where that is cheap, and
+//! otherwise how many samples its header promises.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -42,7 +42,8 @@ pub enum Glance {
     Nothing(String),
 }
 
-/// Looks at the sources of `spec`, each of which would stand at the place of `files` with its number.
+/// Looks at the sources of `spec`, each of which would stand at the place of `files` with its
+/// number.
 ///
 /// # Errors
 /// What is read of the source is refused.
@@ -147,7 +148,8 @@ fn counts(path: &Path) -> Option<Counts> {
     start.starts_with(b"PK").then(|| of_archive(path)).flatten()
 }
 
-/// Of the arrays of an archive: the largest one, or the largest ones with `train` and with `test` or `val` in their names.
+/// Of the arrays of an archive: the largest one, or the largest ones with `train` and with `test`
+/// or `val` in their names.
 fn of_archive(path: &Path) -> Option<Counts> {
     let mut archive = ZipArchive::new(BufReader::new(File::open(path).ok()?)).ok()?;
     let mut arrays: Vec<(String, u64, u64)> = Vec::new();

@@ -1,10 +1,11 @@
 //! IDX, the format of MNIST: two files, of images and of labels, plain or gzip.
 //!
-//! Format: a magic of two zeros, the type (8: unsigned byte) and the number of axes, then the sizes (u32, big
-//! endian), then the bytes. A directory with the files of a training and a test set brings its own split; they are told
-//! by their names, MNIST's own (`train-images-idx3-ubyte`, `t10k-...`) or those of EMNIST
-//! (`emnist-letters-train-images-idx3-ubyte`, `...-test-...`). A single images file finds its labels beside it, by the
-//! name with `images` replaced by `labels` and `idx3` by `idx1`.
+//! Format: a magic of two zeros, the type (8: unsigned byte) and the number of axes, then the sizes
+//! (u32, big endian), then the bytes. A directory with the files of a training and a test set
+//! brings its own split; they are told by their names, MNIST's own (`train-images-idx3-ubyte`,
+//! `t10k-...`) or those of EMNIST (`emnist-letters-train-images-idx3-ubyte`, `...-test-...`). A
+//! single images file finds its labels beside it, by the name with `images` replaced by `labels`
+//! and `idx3` by `idx1`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -28,7 +29,8 @@ pub(super) fn is_images(name: &str) -> bool {
     name.contains("images") && name.contains("idx") && !name.ends_with(".npy")
 }
 
-/// Reads the training and the test set of a directory, each images and labels, of which the files `names` are images.
+/// Reads the training and the test set of a directory, each images and labels, of which the files
+/// `names` are images.
 ///
 /// # Errors
 /// Where one of them is missing or no IDX file, or there are several sets.
@@ -148,7 +150,8 @@ pub(super) fn read(path: &Path, room: &mut Room) -> Result<(Vec<u64>, Vec<u8>), 
     }
 }
 
-/// Parses a stream; `check` judges the total size that the header claims before anything is allocated for it.
+/// Parses a stream; `check` judges the total size that the header claims before anything is
+/// allocated for it.
 fn parse(
     what: &str,
     mut reader: impl Read,

@@ -1,7 +1,9 @@
-//! A person's own drawings for a trained model: an npz archive, a .npy array, an IDX file or a PNG or JPEG picture.
+//! A person's own drawings for a trained model: an npz archive, a .npy array, an IDX file or a PNG
+//! or JPEG picture.
 //!
-//! Read with the limits and checks of datasets: a sample has the model's shape, values are whole numbers 0..=255, and
-//! nothing is allocated on a header's word. Labels beside the drawings are not looked at.
+//! Read with the limits and checks of datasets: a sample has the model's shape, values are whole
+//! numbers 0..=255, and nothing is allocated on a header's word. Labels beside the drawings are not
+//! looked at.
 
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
@@ -28,7 +30,8 @@ pub struct Images {
 /// Reads the drawings in `path`, each of `shape`.
 ///
 /// # Errors
-/// [`DataError`]: no such file, an unknown format, a broken file, or drawings of another shape (both are named).
+/// [`DataError`]: no such file, an unknown format, a broken file, or drawings of another shape
+/// (both are named).
 pub fn read_images(path: &Path, shape: &[u32]) -> Result<Images, DataError> {
     let what = &path.display().to_string();
     let mut file = File::open(path).map_err(|error| DataError::io(path, "open", error))?;
@@ -86,8 +89,8 @@ pub fn read_images(path: &Path, shape: &[u32]) -> Result<Images, DataError> {
 }
 
 impl Images {
-    /// What a person should hear of numbers that are of another size than those of the training split: they may have been
-    /// scaled, and the others not.
+    /// What a person should hear of numbers that are of another size than those of the training
+    /// split: they may have been scaled, and the others not.
     #[must_use]
     pub fn note_on_size(&self, trained_on: &Dataset) -> Option<String> {
         /// Data of one kind differ less.
@@ -115,8 +118,8 @@ impl Images {
         })
     }
 
-    /// A dataset whose test split they are, scaled as `trained_on` was. Its one training sample stands for the training
-    /// maximum; its labels mean nothing.
+    /// A dataset whose test split they are, scaled as `trained_on` was. Its one training sample
+    /// stands for the training maximum; its labels mean nothing.
     ///
     /// # Errors
     /// More values than a dataset may have.
@@ -160,7 +163,8 @@ fn count(what: &str, sizes: &[u64], wanted: &[u64]) -> Result<u32, DataError> {
     }
 }
 
-/// One axis of as many values as a drawing has is as good as the drawing's own axes, and so is a last axis of 1.
+/// One axis of as many values as a drawing has is as good as the drawing's own axes, and so is a
+/// last axis of 1.
 fn is_drawing(sample: &[u64], wanted: &[u64]) -> bool {
     let sample = match sample {
         [height, width, 1] => &[*height, *width],

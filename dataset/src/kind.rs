@@ -36,8 +36,8 @@ const TEXTS: &[(&str, &str)] = &[
     ("/annex/objects/", "is a git-annex pointer, not the file itself: fetch the file with `git annex get`"),
 ];
 
-/// First bytes of files that are no text, where they stand, and what such a file is and what to do with it. Many of them are
-/// letters, with which the header line of a table may begin.
+/// First bytes of files that are no text, where they stand, and what such a file is and what to do
+/// with it. Many of them are letters, with which the header line of a table may begin.
 const STRANGERS: &[(usize, &[u8], &str)] = &[
     (0, b"\x89HDF\r\n\x1a\n", HDF5),
     (0, b"PARE", "is an encrypted Parquet file, which is not read: write it without encryption"),

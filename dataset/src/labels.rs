@@ -80,8 +80,8 @@ impl Texts {
         Ok(())
     }
 
-    /// The labels: numbers where all are whole numbers, else names. Where one number is spelled in several ways, as `1`,
-    /// `1.0` and `01`, it is one class. `read` says what number a text is.
+    /// The labels: numbers where all are whole numbers, else names. Where one number is spelled in
+    /// several ways, as `1`, `1.0` and `01`, it is one class. `read` says what number a text is.
     ///
     /// # Errors
     /// Where the labels are real numbers, or one of them is missing, with the place.

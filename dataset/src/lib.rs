@@ -1,12 +1,13 @@
 //! Datasets: from a source of any supported format to one canonical artifact.
 //!
-//! A source (files, a folder, or `builtin:sketches`) is parsed once, by whoever submits a sweep; everything after that knows
-//! the artifact only, names it by its SHA-256 and holds its bytes once in memory. Every parser here reads hostile input:
-//! lengths are checked before they are used, nothing is allocated on a header's word alone, and what is refused is refused
-//! by name.
+//! A source (files, a folder, or `builtin:sketches`) is parsed once, by whoever submits a sweep;
+//! everything after that knows the artifact only, names it by its SHA-256 and holds its bytes once
+//! in memory. Every parser here reads hostile input: lengths are checked before they are used,
+//! nothing is allocated on a header's word alone, and what is refused is refused by name.
 //!
-//! The crate reads, splits and describes. It may use the sweep file's types and the file system; it is synchronous and
-//! knows no network, no runtime and no coordinator: who fetches a source from the web hands its file over ([`Located`]).
+//! The crate reads, splits and describes. It may use the sweep file's types and the file system; it
+//! is synchronous and knows no network, no runtime and no coordinator: who fetches a source from
+//! the web hands its file over ([`Located`]).
 //!
 //! ```
 //! use besom_dataset::{describe, load_local};

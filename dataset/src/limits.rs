@@ -1,20 +1,20 @@
 //! The largest things that a dataset may be made of, and readers that hold to them.
 //!
-//! Lengths in headers are promises of strangers: they are compared with these limits and with what the file can
-//! hold at all before a byte is allocated for them.
+//! Lengths in headers are promises of strangers: they are compared with these limits and with what
+//! the file can hold at all before a byte is allocated for them.
 
 use std::io::{self, Read};
 
 use super::DataError;
 
-/// Most memory that one dataset takes while it is read, all copies together: beyond it a worker could not hold it beside
-/// its slots.
+/// Most memory that one dataset takes while it is read, all copies together: beyond it a worker
+/// could not hold it beside its slots.
 pub(super) const MAX_MEMORY: u64 = 2 << 30;
-/// How often the values stand in memory at the same time: as they are parsed and as they are laid out, or as they are laid
-/// out and as they are moved to large pages.
+/// How often the values stand in memory at the same time: as they are parsed and as they are laid
+/// out, or as they are laid out and as they are moved to large pages.
 const COPIES: u64 = 2;
-/// What each sample takes beside its values: its label as the source has it (8 bytes), its place in the split (4), its
-/// class index in both copies, and as the trainer reads it (2 bytes each).
+/// What each sample takes beside its values: its label as the source has it (8 bytes), its place in
+/// the split (4), its class index in both copies, and as the trainer reads it (2 bytes each).
 const PER_SAMPLE: u64 = 18;
 /// Most pixel values of one dataset.
 const MAX_VALUES: u64 = MAX_MEMORY / COPIES;
@@ -24,7 +24,8 @@ pub(super) const MAX_FEATURES: u64 = 1 << 20;
 pub const MAX_SOURCE: u64 = 2 << 30;
 /// DEFLATE cannot expand more than this (RFC 1951: 258 bytes from about two bits).
 const MAX_DEFLATE_RATIO: u64 = 1_032;
-/// Beyond [`RATIO_FREE`] nothing real shrinks more than this: labels sorted by class do, and are small.
+/// Beyond [`RATIO_FREE`] nothing real shrinks more than this: labels sorted by class do, and are
+/// small.
 const MAX_RATIO: u64 = 600;
 /// Up to this size any ratio is harmless.
 const RATIO_FREE: u64 = 64 << 20;
@@ -50,7 +51,8 @@ pub(super) fn check_ratio(what: &str, packed: u64, unpacked: u64) -> Result<(), 
     Ok(())
 }
 
-/// Most bytes that a compressed stream of `packed` bytes may unpack to before it is taken for a bomb.
+/// Most bytes that a compressed stream of `packed` bytes may unpack to before it is taken for a
+/// bomb.
 pub(super) fn unpacked_limit(packed: u64) -> u64 {
     packed.saturating_mul(MAX_RATIO).max(RATIO_FREE)
 }
@@ -95,8 +97,8 @@ pub(super) fn row_bytes(what: &str, samples: u64, features: u64, width: u64) -> 
     ))
 }
 
-/// The memory that is left for the samples of one dataset. They take it before they are read: a few compressed megabytes may
-/// stand for gigabytes, and a dataset may come in several arrays or files.
+/// The memory that is left for the samples of one dataset. They take it before they are read: a few
+/// compressed megabytes may stand for gigabytes, and a dataset may come in several arrays or files.
 pub(super) struct Room {
     left: u64,
 }
@@ -106,7 +108,8 @@ impl Room {
         Self { left: MAX_MEMORY }
     }
 
-    /// Takes the room of so many samples with so many bytes together, in all copies that there will be of them.
+    /// Takes the room of so many samples with so many bytes together, in all copies that there will
+    /// be of them.
     ///
     /// # Errors
     /// Where it is not left.
@@ -146,7 +149,8 @@ pub(super) struct Axes {
     pub(super) samples: u64,
     /// Shape of one sample: features, rows and columns, or rows, columns and three colours.
     pub(super) shape: Vec<u32>,
-    /// Whether the colours of a sample come as three pictures one after the other, which they must not stay.
+    /// Whether the colours of a sample come as three pictures one after the other, which they must
+    /// not stay.
     pub(super) planes: bool,
 }
 
@@ -154,7 +158,8 @@ impl Axes {
     /// The axes of an array whose first one counts the samples.
     ///
     /// # Errors
-    /// Where the array has other axes, none of some axis, or samples of more than [`MAX_FEATURES`] values.
+    /// Where the array has other axes, none of some axis, or samples of more than [`MAX_FEATURES`]
+    /// values.
     pub(super) fn new(what: &str, shape: &[u64]) -> Result<Self, DataError> {
         let (sample, planes) = match *shape {
             [_, height, width] | [_, height, width, 1] | [_, 1, height, width] => (vec![height, width], false),

@@ -1,4 +1,5 @@
-//! From `besom.dataset` to a dataset: finds the source, checks its digest, knows its format by its first bytes.
+//! From `besom.dataset` to a dataset: finds the source, checks its digest, knows its format by its
+//! first bytes.
 
 use std::fs::{File, Metadata};
 use std::io::{BufReader, ErrorKind, Read};
@@ -21,7 +22,8 @@ use super::{DataError, Dataset, columnar, folder, idx, npz, sketches, table};
 pub struct Loaded {
     /// The dataset.
     pub dataset: Arc<Dataset>,
-    /// SHA-256 of the source's bytes, lower-case hex; none for several files and for `builtin:sketches`.
+    /// SHA-256 of the source's bytes, lower-case hex; none for several files and for
+    /// `builtin:sketches`.
     pub source_sha256: Option<String>,
     /// Lines that the user should see.
     pub notes: Vec<String>,
@@ -47,10 +49,12 @@ impl Located {
     }
 }
 
-/// Loads, checks and splits a source that stands on this machine, or is drawn. A relative path counts from `base_dir`.
+/// Loads, checks and splits a source that stands on this machine, or is drawn. A relative path
+/// counts from `base_dir`.
 ///
 /// # Errors
-/// [`DataError`]: a source that must be fetched first, refused input by file and entry, files that fail.
+/// [`DataError`]: a source that must be fetched first, refused input by file and entry, files that
+/// fail.
 pub fn load_local(spec: &DatasetSpec, base_dir: &Path) -> Result<Loaded, DataError> {
     check(spec)?;
     if let Some(url) = spec.sources().find(|source| source.contains("://")) {
@@ -102,8 +106,8 @@ pub fn check(spec: &DatasetSpec) -> Result<(), DataError> {
     Ok(())
 }
 
-/// Loads, checks and splits the sources of `spec`, each of which stands at the place of `files` with its number; none is
-/// needed of drawings.
+/// Loads, checks and splits the sources of `spec`, each of which stands at the place of `files`
+/// with its number; none is needed of drawings.
 ///
 /// # Errors
 /// [`DataError`]: refused input by file and entry, files that fail.
@@ -202,7 +206,8 @@ fn check_file(what: &str, path: &Path) -> Result<Metadata, DataError> {
     Ok(metadata)
 }
 
-/// Makes sure that the bytes that were parsed are those that were hashed: a file is opened once for each.
+/// Makes sure that the bytes that were parsed are those that were hashed: a file is opened once for
+/// each.
 fn check_unchanged(what: &str, path: &Path, before: &Metadata) -> Result<(), DataError> {
     let stamp = |metadata: &Metadata| (metadata.len(), metadata.modified().ok());
     let after = path.metadata().map_err(|error| DataError::io(path, "open", error))?;

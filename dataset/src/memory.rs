@@ -1,5 +1,5 @@
-//! Where a dataset's bytes lie: in large pages if the system has them, since training reads rows in random order and would
-//! miss the address cache at every one.
+//! Where a dataset's bytes lie: in large pages if the system has them, since training reads rows in
+//! random order and would miss the address cache at every one.
 
 use std::ops::Deref;
 

@@ -1,5 +1,5 @@
-//! What a person should hear of a dataset before its numbers are believed: classes that nothing is learnt or known of, and
-//! splits too small for their purpose.
+//! What a person should hear of a dataset before its numbers are believed: classes that nothing is
+//! learnt or known of, and splits too small for their purpose.
 
 use besom_sweep::{Scale, number::plural};
 
@@ -126,7 +126,8 @@ pub fn notes(dataset: &Dataset) -> Vec<String> {
     notes
 }
 
-/// What becomes of batches that are larger than the training split of `train` samples; nothing where none is.
+/// What becomes of batches that are larger than the training split of `train` samples; nothing
+/// where none is.
 #[must_use]
 pub fn note_on_batches(sizes: &[u64], train: u32) -> Option<String> {
     let beyond: Vec<String> =

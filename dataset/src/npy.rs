@@ -1,8 +1,9 @@
 //! One .npy array, read as values or as labels.
 //!
-//! Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>, versions 1 to 3. The header
-//! is a promise: its length is capped as NumPy caps it, the shape is multiplied with checks, and the data must be
-//! exactly as long as it says. Values are converted in pieces, so a float64 array never stands in memory whole.
+//! Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>, versions 1 to
+//! 3. The header is a promise: its length is capped as NumPy caps it, the shape is multiplied with
+//! checks, and the data must be exactly as long as it says. Values are converted in pieces, so a
+//! float64 array never stands in memory whole.
 
 use std::io::Read;
 
@@ -93,7 +94,8 @@ impl Array {
         })
     }
 
-    /// Bytes of the whole file that the header promises. Cannot overflow: at most 2^30 items of some hundred bytes.
+    /// Bytes of the whole file that the header promises. Cannot overflow: at most 2^30 items of
+    /// some hundred bytes.
     pub(super) fn file_bytes(&self) -> u64 {
         self.header_bytes + self.count() * self.item as u64
     }
@@ -108,15 +110,18 @@ impl Array {
         self.shape.first().copied().unwrap_or(1)
     }
 
-    /// Whether all values are bytes or truth values, so that nothing need be looked at to know their form.
+    /// Whether all values are bytes or truth values, so that nothing need be looked at to know
+    /// their form.
     pub(super) fn is_bytes(&self) -> bool {
         matches!((self.kind, self.item), (Kind::Bool, _) | (Kind::Unsigned, 1))
     }
 
-    /// The form of the values of the first `samples` samples, for which they are read where their type leaves it open.
+    /// The form of the values of the first `samples` samples, for which they are read where their
+    /// type leaves it open.
     ///
     /// # Errors
-    /// Where there are texts, or a value is no finite number, or the data are shorter or longer than promised.
+    /// Where there are texts, or a value is no finite number, or the data are shorter or longer
+    /// than promised.
     pub(super) fn see(
         &self,
         what: &str,
@@ -192,8 +197,8 @@ impl Array {
         }
     }
 
-    /// Reads all values as labels of so many samples: one column of whole numbers or texts, or one column for each class,
-    /// of which every sample has one 1.
+    /// Reads all values as labels of so many samples: one column of whole numbers or texts, or one
+    /// column for each class, of which every sample has one 1.
     ///
     /// # Errors
     /// Where the array is nothing of that.
@@ -212,7 +217,8 @@ impl Array {
                 return Err(DataError::refused(what, problem));
             }
         }
-        // Eight bytes each, whatever they take in the file: a few compressed megabytes could ask for 16 GiB.
+        // Eight bytes each, whatever they take in the file: a few compressed megabytes could ask
+        // for 16 GiB.
         check_label_count(what, samples, self.count())?;
         if matches!(self.kind, Kind::Bytes | Kind::Text) {
             return self.read_texts(what, reader);
@@ -288,7 +294,8 @@ impl Array {
         texts.finish(labels::plain).map_err(|problem| DataError::refused(what, problem))
     }
 
-    /// Feeds the items of the first `samples` samples, as stored, to `take`: in Fortran order they lie all over the file.
+    /// Feeds the items of the first `samples` samples, as stored, to `take`: in Fortran order they
+    /// lie all over the file.
     fn for_each_of(
         &self,
         what: &str,
@@ -319,8 +326,8 @@ impl Array {
         })
     }
 
-    /// Feeds the first `count` items in pieces of many, with the index of the first one of each. Where these are all, it
-    /// makes sure that the data end where they should.
+    /// Feeds the first `count` items in pieces of many, with the index of the first one of each.
+    /// Where these are all, it makes sure that the data end where they should.
     fn for_each_piece(
         &self,
         what: &str,
@@ -399,7 +406,8 @@ pub(super) fn half(bits: u16) -> f64 {
     if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
-/// Where the values of a sample of `shape` stand in Fortran order, in steps of the number of samples.
+/// Where the values of a sample of `shape` stand in Fortran order, in steps of the number of
+/// samples.
 fn fortran_places(shape: &[usize]) -> Vec<usize> {
     let width: usize = shape.iter().product();
     let place = |index: usize| {
@@ -536,7 +544,8 @@ impl Literal<'_> {
         Err("a string expected".to_owned())
     }
 
-    /// A dtype's text; a list of fields (a structured dtype) becomes `[...]`, which no dtype is called.
+    /// A dtype's text; a list of fields (a structured dtype) becomes `[...]`, which no dtype is
+    /// called.
     fn descr(&mut self) -> Result<String, String> {
         if self.accept('[') {
             let (_, rest) = self.rest.rsplit_once(']').ok_or("a list without end")?;

@@ -1,7 +1,8 @@
 //! NumPy archives, whose arrays are known by their names.
 //!
-//! Nothing is extracted to disk and nothing is unpickled. Before an entry is read, the archive must have few
-//! entries, none may overlap, and sizes must agree: compressed with the file, uncompressed with the array's header.
+//! Nothing is extracted to disk and nothing is unpickled. Before an entry is read, the archive must
+//! have few entries, none may overlap, and sizes must agree: compressed with the file, uncompressed
+//! with the array's header.
 
 use std::io::{Read, Seek};
 
@@ -73,7 +74,8 @@ fn stranger(entries: &[String], what: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Reads drawings without labels: the archive's only array, or its samples by name. Gives their sizes and values.
+/// Reads drawings without labels: the archive's only array, or its samples by name. Gives their
+/// sizes and values.
 ///
 /// # Errors
 /// Everything that is not an archive of such an array, by archive and entry.

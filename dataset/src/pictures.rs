@@ -16,12 +16,14 @@ use super::samples::Values;
 
 /// Largest file of one picture.
 const MAX_FILE: u64 = 64 << 20;
-/// Most pixels of one picture: those of large cameras. Decoded they take up to four bytes each, and a JPEG up to six more.
+/// Most pixels of one picture: those of large cameras. Decoded they take up to four bytes each, and
+/// a JPEG up to six more.
 const MAX_PIXELS: u64 = 1 << 25;
 /// Most pixels of a side: a line of them is gone through for each line of the resized picture.
 const MAX_SIDE: u64 = 1 << 14;
 
-/// A picture: colours by their luma (Rec. 601), transparent parts as black, 16 bits as their upper 8.
+/// A picture: colours by their luma (Rec. 601), transparent parts as black, 16 bits as their upper
+/// 8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Picture {
     pub(super) width: usize,
@@ -89,7 +91,8 @@ impl Picture {
     fn jpeg(what: &str, bytes: &[u8]) -> Result<Self, DataError> {
         let broken =
             |error: &dyn std::fmt::Display| DataError::refused(what, format!("is not a readable JPEG: {error}"));
-        // The decoder fills what is missing with grey. A preview in the header has marks of its own, before the last scan.
+        // The decoder fills what is missing with grey. A preview in the header has marks of its
+        // own, before the last scan.
         let last = |mark: [u8; 2]| bytes.windows(2).rposition(|pair| pair == mark);
         if last([0xff, 0xd9]) < last([0xff, 0xda]) {
             return Err(DataError::refused(what, "ends too early: the picture was cut off, so fetch or copy it again"));
@@ -117,9 +120,10 @@ impl Picture {
         Ok(Self { width, height, pixels })
     }
 
-    /// The picture in another size. Each new pixel is the mean of those around its place, weighted by how near they are
-    /// (a triangle, as wide as a new pixel at least), as PIL's bilinear filter has it. One order of plain sums gives the
-    /// same bytes on every machine, so that a dataset keeps its digest.
+    /// The picture in another size. Each new pixel is the mean of those around its place, weighted
+    /// by how near they are (a triangle, as wide as a new pixel at least), as PIL's bilinear filter
+    /// has it. One order of plain sums gives the same bytes on every machine, so that a dataset
+    /// keeps its digest.
     pub(super) fn resized(self, width: usize, height: usize) -> Self {
         if (self.width, self.height) == (width, height) {
             return self;
@@ -173,10 +177,12 @@ impl Gallery {
         Self { wanted: size.map(|size| size as usize), first: None, room: Room::new(), values: None }
     }
 
-    /// Adds a picture, which messages call `shown`, of the `count` that there will be before the next [`Gallery::take`].
+    /// Adds a picture, which messages call `shown`, of the `count` that there will be before the
+    /// next [`Gallery::take`].
     ///
     /// # Errors
-    /// Where it has another size than the first one, or all together take more memory than a dataset may.
+    /// Where it has another size than the first one, or all together take more memory than a
+    /// dataset may.
     pub(super) fn add(&mut self, what: &str, shown: &str, picture: Picture, count: u64) -> Result<(), DataError> {
         let picture = match self.wanted {
             Some(size) => picture.resized(size, size),
@@ -259,7 +265,8 @@ mod tests {
         let same = picture(2, 2, &[0, 10, 20, 30]);
         assert_eq!(same.clone().resized(2, 2), same);
         assert_eq!(picture(4, 4, &[100; 16]).resized(3, 5), picture(3, 5, &[100; 15]));
-        // Halved, a pixel at the edge takes three sevenths of each of its two and one seventh of the neighbour's.
+        // Halved, a pixel at the edge takes three sevenths of each of its two and one seventh of
+        // the neighbour's.
         assert_eq!(picture(4, 1, &[0, 0, 80, 80]).resized(2, 1).pixels, [11, 69]);
         assert_eq!(picture(1, 1, &[7]).resized(28, 28), picture(28, 28, &[7; 784]));
         let doubled = picture(2, 1, &[0, 100]).resized(4, 1);

@@ -1,8 +1,8 @@
 //! The only source of randomness: ChaCha8 streams keyed by purpose, seed and index.
 //!
-//! A stream is a pure function of its key: a split, a drawing or an epoch draws the same numbers wherever it is made,
-//! and a resumed job those of an uninterrupted one. Integers and fractions are derived here and not by a library, so
-//! that nothing changes with somebody's release.
+//! A stream is a pure function of its key: a split, a drawing or an epoch draws the same numbers
+//! wherever it is made, and a resumed job those of an uninterrupted one. Integers and fractions are
+//! derived here and not by a library, so that nothing changes with somebody's release.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -11,7 +11,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 pub struct Stream(ChaCha8Rng);
 
 impl Stream {
-    /// The stream of (`purpose`, `seed`, `index`); the three make up the key, so no two streams are related.
+    /// The stream of (`purpose`, `seed`, `index`); the three make up the key, so no two streams are
+    /// related.
     pub fn new(purpose: [u8; 16], seed: u64, index: u64) -> Self {
         let mut key = [0; 32];
         key[..16].copy_from_slice(&purpose);
@@ -20,9 +21,9 @@ impl Stream {
         Self(ChaCha8Rng::from_seed(key))
     }
 
-    /// A whole number in `0..bound` (`bound` >= 1), each equally likely: the high half of a 128-bit product, with
-    /// the few draws refused that would favour small numbers (Lemire 2019, "Fast random integer generation in an
-    /// interval").
+    /// A whole number in `0..bound` (`bound` >= 1), each equally likely: the high half of a 128-bit
+    /// product, with the few draws refused that would favour small numbers (Lemire 2019, "Fast
+    /// random integer generation in an interval").
     #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {
         let threshold = bound.wrapping_neg() % bound;

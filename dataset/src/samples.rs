@@ -1,4 +1,5 @@
-//! What the parsers give: samples and labels as they stand in the source, and how they become a dataset.
+//! What the parsers give: samples and labels as they stand in the source, and how they become a
+//! dataset.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -15,7 +16,8 @@ use super::{DataError, Dataset, Header, Kind};
 pub(super) enum Labels {
     /// Any whole numbers, one a sample.
     Integers(Vec<i64>),
-    /// Texts (CSV): the distinct names in order of appearance, and an index into them for each sample.
+    /// Texts (CSV): the distinct names in order of appearance, and an index into them for each
+    /// sample.
     Names { names: Vec<String>, indices: Vec<u16> },
 }
 
@@ -171,7 +173,8 @@ pub(super) fn assemble(what: &str, parsed: Parsed, spec: &DatasetSpec, synthetic
             let [train_count, count] = [counts[0], counts[0] + counts[1]].map(|count| count as u32);
             let order = Split { train: (0..train_count).collect(), test: (train_count..count).collect() };
             if [&train.values, &test.values].iter().any(|values| matches!(values, Values::Floats(_))) {
-                // Bytes beside floats take four times their memory: too many are refused before they do.
+                // Bytes beside floats take four times their memory: too many are refused before
+                // they do.
                 let scale = Some(spec.scale.unwrap_or(Scale::None));
                 Header { values: Kind::Floats, scale, ..header.clone() }.check(what)?;
             }
@@ -198,8 +201,8 @@ pub(super) fn divide(
     Ok((classes, labels, order))
 }
 
-/// Lays out samples in the order of their splits: bytes as they are, and what is scaled otherwise as floats. The second of
-/// `values` is empty or of the form of the first.
+/// Lays out samples in the order of their splits: bytes as they are, and what is scaled otherwise
+/// as floats. The second of `values` is empty or of the form of the first.
 fn lay_out(
     what: &str,
     header: Header,
@@ -328,7 +331,8 @@ fn classes(what: &str, parts: &[&Labels], given: Option<&[String]>) -> Result<(V
     Ok((names, labels))
 }
 
-/// The names of all parts in one list, and the indices into it. A number that two parts spell in different ways is one class.
+/// The names of all parts in one list, and the indices into it. A number that two parts spell in
+/// different ways is one class.
 fn one_list(what: &str, parts: &[&Labels]) -> Result<(Vec<String>, Vec<u16>), DataError> {
     let mut places: HashMap<String, u16> = HashMap::new();
     // By the whole numbers among the names of the parts before.

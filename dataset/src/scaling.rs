@@ -1,8 +1,9 @@
 //! How numbers become inputs of a network: each feature less a shift, over a divisor.
 //!
-//! The statistics are those of the training split alone, as scikit-learn's `StandardScaler` and `MaxAbsScaler` have
-//! them, worked out in `f64` in one order. They go with the dataset and with every model trained on it, so that a
-//! prediction scales one's own numbers to the bits that the trainer saw.
+//! The statistics are those of the training split alone, as scikit-learn's `StandardScaler` and
+//! `MaxAbsScaler` have them, worked out in `f64` in one order. They go with the dataset and with
+//! every model trained on it, so that a prediction scales one's own numbers to the bits that the
+//! trainer saw.
 
 use besom_sweep::Scale;
 
@@ -17,7 +18,8 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// The scaling `scale` by the statistics of the rows of a training split, which have `features` numbers each.
+    /// The scaling `scale` by the statistics of the rows of a training split, which have `features`
+    /// numbers each.
     pub(super) fn of<'a>(
         scale: Scale,
         features: usize,
@@ -81,7 +83,8 @@ impl Scaling {
         &self.divisors
     }
 
-    /// The scaling of these statistics; `None` where they are not those of `scale`, or nothing can be scaled by them.
+    /// The scaling of these statistics; `None` where they are not those of `scale`, or nothing can
+    /// be scaled by them.
     #[must_use]
     pub fn new(scale: Scale, features: usize, shifts: Vec<f64>, divisors: Vec<f64>) -> Option<Self> {
         let (wanted_shifts, wanted_divisors) = counts(scale, features);

@@ -1,4 +1,5 @@
-//! How a source may be shown: a URL can carry secrets, so messages give it without user information and query.
+//! How a source may be shown: a URL can carry secrets, so messages give it without user information
+//! and query.
 
 use std::path::PathBuf;
 
@@ -6,7 +7,8 @@ use besom_sweep::shown_source;
 
 use super::DataError;
 
-/// Refuses a source that says nothing, and a URL with user information: the text of a sweep is stored and shown.
+/// Refuses a source that says nothing, and a URL with user information: the text of a sweep is
+/// stored and shown.
 ///
 /// # Errors
 /// [`DataError::Refused`], without the secret.

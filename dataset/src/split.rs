@@ -15,7 +15,8 @@ pub(super) struct Split {
     pub(super) test: Vec<u32>,
 }
 
-/// Permutes `0..samples` by Fisher-Yates and takes the first `ceil(samples x test_fraction)` for the test split.
+/// Permutes `0..samples` by Fisher-Yates and takes the first `ceil(samples x test_fraction)` for
+/// the test split.
 ///
 /// # Errors
 /// Where one of the splits would be empty.
@@ -26,8 +27,8 @@ pub(super) fn split(what: &str, samples: u32, test_fraction: f64, seed: u64) -> 
     Ok(Split { train, test: order })
 }
 
-/// As [`split`], but the test split takes of each class its share: the first ones in the same order. Of a class of two
-/// samples or more both splits get one; a single sample is for training.
+/// As [`split`], but the test split takes of each class its share: the first ones in the same
+/// order. Of a class of two samples or more both splits get one; a single sample is for training.
 ///
 /// # Errors
 /// Where one of the splits would be empty.
@@ -74,8 +75,9 @@ pub(super) fn count_test(what: &str, samples: u32, test_fraction: f64) -> Result
     Ok(test)
 }
 
-/// How many samples of each class are for testing, of `test` in all: its share rounded down, and those that are missing then go
-/// to the classes with the largest remainders, the first of equal ones.
+/// How many samples of each class are for testing, of `test` in all: its share rounded down, and
+/// those that are missing then go to the classes with the largest remainders, the first of equal
+/// ones.
 fn quotas(labels: &[u16], test: u32) -> Vec<u32> {
     let mut counts = vec![0_u32; labels.iter().max().map_or(0, |&label| usize::from(label) + 1)];
     labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
@@ -138,8 +140,8 @@ mod tests {
 
     #[test]
     fn shares_of_classes_are_those_of_scikit_learn() {
-        // Its train_test_split(stratify=y) gives small classes 0 in the test split, where there is 1 here; of equal remainders
-        // it draws lots.
+        // Its train_test_split(stratify=y) gives small classes 0 in the test split, where there is
+        // 1 here; of equal remainders it draws lots.
         for (counts, test, expected) in [
             (&[50, 30, 15, 5][..], 20, &[10, 6, 3, 1][..]),
             (&[50, 30, 15, 5], 10, &[5, 3, 2, 0]),

@@ -1,7 +1,8 @@
 //! CSV: one sample a line, one column of labels, numbers in all others.
 //!
-//! The text is read twice: first to learn what the columns hold, then to fill in the values in the form that all of them
-//! have. Commas, semicolons and tabs separate cells, whichever the first lines agree on.
+//! The text is read twice: first to learn what the columns hold, then to fill in the values in the
+//! form that all of them have. Commas, semicolons and tabs separate cells, whichever the first
+//! lines agree on.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -13,8 +14,8 @@ use super::labels::{Texts, is_missing};
 use super::limits::{MAX_FEATURES, MAX_MEMORY, Room};
 use super::samples::{Parsed, Samples};
 
-/// Longest line: room for 16 bytes in each of the most cells that a line may have. A line stands in memory whole, and a
-/// small compressed file may unpack to one of gigabytes.
+/// Longest line: room for 16 bytes in each of the most cells that a line may have. A line stands in
+/// memory whole, and a small compressed file may unpack to one of gigabytes.
 const MAX_LINE: u64 = 16 << 20;
 /// The beginning of a table that tells its separator.
 const HEAD: u64 = 64 << 10;
@@ -162,8 +163,8 @@ struct Dialect {
 }
 
 impl Dialect {
-    /// What the lines of the beginning of a text agree on: each has as many tabs, or semicolons, as the others. Where neither
-    /// is so, cells are separated by commas.
+    /// What the lines of the beginning of a text agree on: each has as many tabs, or semicolons, as
+    /// the others. Where neither is so, cells are separated by commas.
     fn of(head: &[u8]) -> Self {
         let whole = head.len() < HEAD as usize;
         let mut lines: Vec<&[u8]> = head.split(|&byte| byte == b'\n').collect();
@@ -202,9 +203,9 @@ impl Dialect {
         }
     }
 
-    /// The names of the columns, if the first line is a header. One of numbers alone is none, unless it counts the columns,
-    /// as pandas names them; where the labels are told by number, theirs may be a text in either, and a line that holds
-    /// mostly numbers is a sample.
+    /// The names of the columns, if the first line is a header. One of numbers alone is none,
+    /// unless it counts the columns, as pandas names them; where the labels are told by number,
+    /// theirs may be a text in either, and a line that holds mostly numbers is a sample.
     fn header(self, first: &csv::StringRecord, label_column: Option<&str>) -> Option<Vec<String>> {
         let count = first.len() as i64;
         let label = label_column.and_then(|column| column.parse::<i64>().ok());
@@ -263,8 +264,8 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// A reader that fails once a line has used up what is `left` for it. It counts what the parser fetches, which may be a
-/// buffer more than the line.
+/// A reader that fails once a line has used up what is `left` for it. It counts what the parser
+/// fetches, which may be a buffer more than the line.
 struct Line<'a> {
     inner: Box<dyn Read>,
     left: &'a Cell<u64>,
@@ -289,7 +290,8 @@ impl Read for Line<'_> {
     }
 }
 
-/// The library's error without its repetition of what is said anyway; `next` is the line that was to be read.
+/// The library's error without its repetition of what is said anyway; `next` is the line that was
+/// to be read.
 fn show(error: &csv::Error, next: u64) -> String {
     match error.kind() {
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {

@@ -1,4 +1,5 @@
-//! Every form of data that the documentation promises is read, and what is nearly one of them is refused with advice.
+//! Every form of data that the documentation promises is read, and what is nearly one of them is
+//! refused with advice.
 
 #![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside test functions")]
 
@@ -58,13 +59,15 @@ fn png(pixels: &[u8], width: u32) -> Vec<u8> {
     file
 }
 
-/// A grey JPEG of one colour, whose side is a multiple of 8: blocks that have a mean and nothing else.
+/// A grey JPEG of one colour, whose side is a multiple of 8: blocks that have a mean and nothing
+/// else.
 fn jpeg(grey: u8, side: u8) -> Vec<u8> {
     let mut file = b"\xff\xd8\xff\xdb\0\x43\0".to_vec();
     // Divided by 8, the mean of a block less 128 is what is stored.
     file.extend_from_slice(&[8; 64]);
     file.extend_from_slice(&[0xff, 0xc0, 0, 11, 8, 0, side, 0, side, 1, 1, 0x11, 0]);
-    // Means: codes of four bits for the nine lengths of a number. Details: one code of one bit, for none.
+    // Means: codes of four bits for the nine lengths of a number. Details: one code of one bit, for
+    // none.
     file.extend_from_slice(b"\xff\xc4\0\x1c\0\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x02\x03\x04\x05\x06\x07\x08");
     file.extend_from_slice(b"\xff\xc4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
     file.extend_from_slice(b"\xff\xda\0\x08\x01\x01\0\0\x3f\0");
@@ -293,7 +296,8 @@ fn fractions_channels_and_names_give_the_dataset_of_plain_bytes() {
 #[test]
 fn colours_stand_behind_each_other_whichever_way_they_came() {
     let folder = tempfile::tempdir().unwrap();
-    // Two samples of 2 x 2 pixels: red 1 to 4, green 5 to 8, blue 9 to 12; the second one twenty more.
+    // Two samples of 2 x 2 pixels: red 1 to 4, green 5 to 8, blue 9 to 12; the second one twenty
+    // more.
     let pixels = [1, 5, 9, 2, 6, 10, 3, 7, 11, 4, 8, 12];
     let expected: Vec<u8> = pixels.into_iter().chain(pixels.map(|value| value + 20)).collect();
     let last = npy("|u1", "(2, 2, 2, 3)", &expected);

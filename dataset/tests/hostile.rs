@@ -1,4 +1,5 @@
-//! Hostile and broken files: each is refused with a clear text that names the file, without a panic.
+//! Hostile and broken files: each is refused with a clear text that names the file, without a
+//! panic.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -10,7 +11,8 @@ use std::path::Path;
 use besom_dataset::DataError;
 use support::{chain, gzip, idx, load_in, npy, npz, spec, ten_labels, ten_samples, zip_of};
 
-/// Writes `bytes` as `name`, loads it and checks that it is refused (not: that reading failed) in these words.
+/// Writes `bytes` as `name`, loads it and checks that it is refused (not: that reading failed) in
+/// these words.
 fn refused(folder: &Path, name: &str, bytes: &[u8], words: &[&str]) {
     std::fs::write(folder.join(name), bytes).unwrap();
     let error = match load_in(folder, &spec(name)) {
@@ -190,7 +192,8 @@ fn hostile_idx_files_are_refused() {
     refused(folder, "unnamed-idx", &images, &["must have `images` in its name"]);
     write_labels("a-labels-idx1-ubyte", &label_file);
     write_labels("a-labels-idx1-ubyte.gz", &gzip(&label_file));
-    // What is told of the plain file, and of the same bytes as .gz, where the end shows only after unpacking.
+    // What is told of the plain file, and of the same bytes as .gz, where the end shows only after
+    // unpacking.
     let cases = [
         (idx(&[u32::MAX, u32::MAX, u32::MAX], &[1; 40]), "too large", "too large"),
         (idx(&[1_000_000, 28, 28], &[1; 40]), "asks for 784000016 bytes", "claims 784000016 bytes"),
@@ -305,8 +308,8 @@ fn sources_that_are_none_are_refused() {
     }
 }
 
-/// An archive whose `arr_0` claims `values` bytes of values, in the shape given, behind some megabytes of real ones: so much
-/// may be packed in them.
+/// An archive whose `arr_0` claims `values` bytes of values, in the shape given, behind some
+/// megabytes of real ones: so much may be packed in them.
 fn claiming(shape: &str, values: u64) -> Vec<u8> {
     let mut state = 1_u32;
     let mut random = || {

@@ -129,7 +129,8 @@ fn hostile_files_are_refused_by_name() {
         let error = folder.refusal(&picture[..cut], &[2, 3]);
         assert!(error.contains("not a readable PNG"), "{cut}: {error}");
     }
-    // A header that claims 60,000 x 60,000 pixels: refused for its shape before anything is allocated.
+    // A header that claims 60,000 x 60,000 pixels: refused for its shape before anything is
+    // allocated.
     let mut huge = picture.clone();
     huge[16..20].copy_from_slice(&60_000_u32.to_be_bytes());
     huge[20..24].copy_from_slice(&60_000_u32.to_be_bytes());

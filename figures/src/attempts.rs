@@ -6,7 +6,8 @@ use time::{PrimitiveDateTime, format_description::FormatItem, macros::format_des
 
 use crate::input::AttemptRow;
 
-/// Attempts of one slot that end alike and are closer than this are one bar: nobody can tell them apart.
+/// Attempts of one slot that end alike and are closer than this are one bar: nobody can tell them
+/// apart.
 const APART: f64 = 0.4;
 
 /// How the view writes a time: UTC with microseconds.
@@ -59,8 +60,8 @@ pub(crate) struct Slot {
     pub(crate) bars: Vec<Bar>,
 }
 
-/// No sweep lasts longer than this before or after the middle of its starts: what lies there has a wrong time, and would
-/// press all others into one point.
+/// No sweep lasts longer than this before or after the middle of its starts: what lies there has a
+/// wrong time, and would press all others into one point.
 const LONGEST: f64 = 10.0 * 365.0 * 86400.0;
 
 /// The attempts with the seconds of their start and end, without those whose times cannot be.

@@ -14,16 +14,18 @@ pub(crate) enum Scale {
 /// More than two decades, all positive: a logarithmic axis.
 const DECADES: f64 = 100.0;
 
-/// Beyond so many lengths of its panel a number is drawn at the same place: readers of SVG stumble over huge ones.
+/// Beyond so many lengths of its panel a number is drawn at the same place: readers of SVG stumble
+/// over huge ones.
 const FAR: f64 = 1000.0;
-/// Numbers that lie closer together than this share of their size are drawn as one: no tick could tell them apart.
+/// Numbers that lie closer together than this share of their size are drawn as one: no tick could
+/// tell them apart.
 const CLOSE: f64 = 1e-13;
 /// Smaller steps are not written: their powers leave the range of numbers.
 const FINEST: f64 = 1e-290;
 
 impl Scale {
-    /// Holds all `values` with so much of the whole as margin at both ends; logarithmic where they ask for it. Whatever
-    /// the values, the ends are finite and apart.
+    /// Holds all `values` with so much of the whole as margin at both ends; logarithmic where they
+    /// ask for it. Whatever the values, the ends are finite and apart.
     pub(crate) fn around(values: &[f64], margin: f64) -> Self {
         let (low, high) = ends(values);
         if low > high {
@@ -35,7 +37,8 @@ impl Scale {
         Self::linear_around(low, high, margin)
     }
 
-    /// The axis of shares such as accuracies, from 0 to 1 at most: even where they spread over decades.
+    /// The axis of shares such as accuracies, from 0 to 1 at most: even where they spread over
+    /// decades.
     pub(crate) fn shares(values: &[f64], margin: f64) -> Self {
         let (low, high) = ends(values);
         let scale =
@@ -51,7 +54,8 @@ impl Scale {
         Self::Linear { low: (low - room).max(f64::MIN), high: (high + room).min(f64::MAX) }
     }
 
-    /// A logarithmic scale that holds all `values`, which are positive, with so much of the whole as margin.
+    /// A logarithmic scale that holds all `values`, which are positive, with so much of the whole
+    /// as margin.
     pub(crate) fn log_around(values: &[f64], margin: f64) -> Self {
         let (low, high) = ends(values);
         let (low, high) = (low.ln(), high.ln());

@@ -1,4 +1,5 @@
-//! From rows to what is drawn of them. Of each run's epochs only so many are kept as can be seen, however many come.
+//! From rows to what is drawn of them. Of each run's epochs only so many are kept as can be seen,
+//! however many come.
 
 use std::collections::HashMap;
 
@@ -38,7 +39,8 @@ impl SweepDataBuilder {
         Self { data, series, places }
     }
 
-    /// The next epoch of a job; of a job without a run, which was made after the runs were read, nothing is kept.
+    /// The next epoch of a job; of a job without a run, which was made after the runs were read,
+    /// nothing is kept.
     pub fn epoch(&mut self, row: EpochRow) {
         let Some(&place) = self.places.get(&row.job) else { return };
         self.series[place].push(Epoch {

@@ -29,7 +29,8 @@ impl Canvas {
         self.turned(x, y, text, size, Align::Middle, color, Some(-90.0));
     }
 
-    /// Ends at its point and rises towards it: names under an axis that has no room for them side by side.
+    /// Ends at its point and rises towards it: names under an axis that has no room for them side
+    /// by side.
     pub(crate) fn slanted(&mut self, x: f64, y: f64, text: &str, size: u32, color: Color) {
         self.turned(x, y, text, size, Align::End, color, Some(-35.0));
     }
@@ -108,7 +109,8 @@ impl Canvas {
         raster::png(&self.svg())
     }
 
-    /// As lines of text, `columns` by `rows`; the drawing's units are divided evenly. With colours, if wanted.
+    /// As lines of text, `columns` by `rows`; the drawing's units are divided evenly. With colours,
+    /// if wanted.
     pub(crate) fn terminal(&self, columns: usize, rows: usize, colored: bool) -> String {
         cells::draw(&self.0, columns, rows, colored)
     }
@@ -120,7 +122,8 @@ fn is_point(points: &[(f64, f64)]) -> bool {
     points.windows(2).all(|pair| near(pair[0], pair[1]))
 }
 
-/// Control characters and two that are none have no place in XML, line feeds and turns of direction none in a label.
+/// Control characters and two that are none have no place in XML, line feeds and turns of direction
+/// none in a label.
 fn clean(text: &str) -> String {
     let has_place = |c: char| !besom_sweep::steers_terminal(c) && !matches!(c, '\u{fffe}' | '\u{ffff}');
     text.chars().map(|c| if has_place(c) { c } else { ' ' }).collect()

@@ -1,4 +1,5 @@
-//! A drawing in the cells of a terminal: letters above lines of box characters above curves of Braille dots.
+//! A drawing in the cells of a terminal: letters above lines of box characters above curves of
+//! Braille dots.
 //!
 //! Only what the curves are made of is drawn: upright texts, lines, curves and dots.
 
@@ -9,7 +10,8 @@ use crate::{
     style::Color,
 };
 
-/// Letters, whatever is said about their colour: light enough for a dark terminal, dark enough for a light one.
+/// Letters, whatever is said about their colour: light enough for a dark terminal, dark enough for
+/// a light one.
 const TEXT: Color = Color(176, 176, 176);
 /// From a text's baseline to the middle of its capitals, for each unit of its size.
 const MIDDLE: f64 = 0.3645;
@@ -113,8 +115,8 @@ impl Cells {
         }
     }
 
-    /// From the first to the last of `ends` along one axis: `halves` are what a line has in its first and in its last cell,
-    /// and both between them.
+    /// From the first to the last of `ends` along one axis: `halves` are what a line has in its
+    /// first and in its last cell, and both between them.
     fn straight(
         &mut self,
         ends: (isize, isize),
@@ -191,7 +193,8 @@ impl Cells {
         }
     }
 
-    /// The lines without what is empty at their ends. Colours end with each stretch of them, and once more below.
+    /// The lines without what is empty at their ends. Colours end with each stretch of them, and
+    /// once more below.
     fn text(&self, colored: bool) -> String {
         const RESET: &str = "\x1b[0m";
         let mut text = String::new();

@@ -1,7 +1,8 @@
 //! Confusion matrices: one panel a model, a row for each target, a column for each guess.
 //!
-//! Right guesses are blue, wrong ones vermillion, the darker the larger their share of the row; the count stands in the
-//! cell, so that no colour has to be read. Of more classes than anybody could see, those are drawn that are confused most.
+//! Right guesses are blue, wrong ones vermillion, the darker the larger their share of the row; the
+//! count stands in the cell, so that no colour has to be read. Of more classes than anybody could
+//! see, those are drawn that are confused most.
 
 use besom_sweep::number;
 
@@ -24,7 +25,8 @@ const READABLE: f64 = 30.0;
 const NAME: f64 = 150.0;
 /// How far a slanted name of that length goes down and to the left.
 const SLANT: (f64, f64) = (0.82, 0.58);
-/// From one slanted name to the next, at least; closer ones are left out, since the rows have all names.
+/// From one slanted name to the next, at least; closer ones are left out, since the rows have all
+/// names.
 const APART: f64 = 22.0;
 /// Classes that are drawn where there are more than [`SHOWN_CLASSES`].
 const WORST: usize = 60;

@@ -1,5 +1,5 @@
-//! (a) Validation accuracy and loss by epoch: a pair of panels for each swept hyperparameter, a line for each value; in a
-//! large grid a pair for the runs as well.
+//! (a) Validation accuracy and loss by epoch: a pair of panels for each swept hyperparameter, a
+//! line for each value; in a large grid a pair for the runs as well.
 
 use crate::{
     axis::Scale,
@@ -26,7 +26,8 @@ const FIRST_ENTRY: f64 = 24.0;
 const TEXT: f64 = 38.0;
 /// Lines of text below an entry, at most.
 const ABOUT: usize = 6;
-/// Of more lines than this the highest losses may leave the panel, which a few would flatten: so many stay inside.
+/// Of more lines than this the highest losses may leave the panel, which a few would flatten: so
+/// many stay inside.
 const CROWD: usize = 50;
 const LOSSES: f64 = 0.98;
 
@@ -66,8 +67,8 @@ fn width() -> f64 {
     2.0 * MARGIN + 2.0 * (LEFT + PANEL) + 22.0 + KEY
 }
 
-/// Of both metrics, over all rows, so that panels can be compared. Diverged lines may leave them: they would flatten
-/// all others.
+/// Of both metrics, over all rows, so that panels can be compared. Diverged lines may leave them:
+/// they would flatten all others.
 pub(crate) fn scales(rows: &[Row]) -> (Scale, Scale) {
     let drawn = drawn(rows);
     let ends = |banded: bool, band: &Band| if banded { [band.low, band.mean, band.high] } else { [band.mean; 3] };
@@ -86,7 +87,8 @@ pub(crate) fn scales(rows: &[Row]) -> (Scale, Scale) {
     (Scale::shares(&accuracy, 0.05), Scale::around(&loss, 0.05).clamped(0.0, f64::INFINITY))
 }
 
-/// The lines that the panels are made for, and whether each has a band: without diverged ones, if there are others.
+/// The lines that the panels are made for, and whether each has a band: without diverged ones, if
+/// there are others.
 fn drawn(rows: &[Row]) -> Vec<(bool, &Line)> {
     let of = |row: &'_ Row| row.has_bands && !is_many(row);
     let all = || rows.iter().flat_map(move |row| row.lines.iter().map(move |entry| (of(row), entry)));
@@ -176,7 +178,8 @@ fn lines_of(canvas: &mut Canvas, row: &Row, panels: &[Panel; 2]) {
                     band(canvas, panel, line, &metric(line, at), *color, opacity);
                 }
             }
-            // The best on top; of few lines the dashed ones, so that lines that coincide are all seen.
+            // The best on top; of few lines the dashed ones, so that lines that coincide are all
+            // seen.
             let mut order: Vec<usize> = (0..looks.len()).collect();
             if is_many(row) {
                 order.reverse();
@@ -233,8 +236,8 @@ fn is_lone(panel: &Panel) -> bool {
     matches!(panel.across, Scale::Linear { low, .. } if low < 1.0)
 }
 
-/// The place of an epoch. Where there is but one, the lines stand side by side, in the order of the key: dots have no
-/// dashes to tell them apart.
+/// The place of an epoch. Where there is but one, the lines stand side by side, in the order of the
+/// key: dots have no dashes to tell them apart.
 fn place_of(panel: &Panel, epoch: f64, look: usize, looks: usize) -> f64 {
     let shift = if is_lone(panel) { (look as f64 - (looks - 1) as f64 / 2.0) * 16.0 } else { 0.0 };
     panel.at_x(epoch) + shift
@@ -243,7 +246,8 @@ fn place_of(panel: &Panel, epoch: f64, look: usize, looks: usize) -> f64 {
 /// The points of a line, broken where an epoch has no number; a lone epoch is a dot.
 pub(crate) fn curve(canvas: &mut Canvas, panel: &Panel, line: &Line, points: &[Option<Band>], stroke: Stroke) {
     let place = |(entry, band): (usize, &Option<Band>)| {
-        // Beyond a screen's height nothing is seen, and some readers of SVG stumble over huge numbers.
+        // Beyond a screen's height nothing is seen, and some readers of SVG stumble over huge
+        // numbers.
         let far = 3.0 * panel.height;
         band.map(|band| {
             (panel.at_x(line.epoch(entry)), panel.at_y(band.mean).clamp(panel.y - far, panel.bottom() + far))

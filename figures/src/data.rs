@@ -1,7 +1,7 @@
 //! What the figures of a sweep are drawn from: its rows, cut down to what is drawn.
 //!
-//! Statistics (means, intervals, importance) come with the rows; none is worked out here. Of a run's hyperparameters only the
-//! swept ones are kept.
+//! Statistics (means, intervals, importance) come with the rows; none is worked out here. Of a
+//! run's hyperparameters only the swept ones are kept.
 
 use besom_sweep::{JobState, Method, Params, SweepSpec};
 use serde_json::Value;
@@ -37,8 +37,8 @@ pub struct SweepData {
     pub(crate) odd: u64,
 }
 
-/// The largest loss that a trainer can say, which counts in f32. A number beyond it came into the store by another way, and
-/// one of them would flatten everything else in a figure.
+/// The largest loss that a trainer can say, which counts in f32. A number beyond it came into the
+/// store by another way, and one of them would flatten everything else in a figure.
 pub(crate) const LARGEST_LOSS: f64 = f32::MAX as f64;
 /// Losses below this are drawn as 0: a logarithmic axis would have to hold hundreds of decades.
 const SMALLEST_LOSS: f64 = 1e-30;
@@ -104,8 +104,9 @@ impl SweepData {
         self.runs.iter().any(|run| !run.epochs.is_empty())
     }
 
-    /// A sweep without runs yet, its parameters and their values as the file and these runs have them. A file that a later
-    /// build wrote may say what this one does not know: without a file nothing is a base.
+    /// A sweep without runs yet, its parameters and their values as the file and these runs have
+    /// them. A file that a later build wrote may say what this one does not know: without a file
+    /// nothing is a base.
     pub(crate) fn of(sweep: Sweep, spec: Option<&SweepSpec>, params: &[&Params]) -> Self {
         let listed = |name: &str| {
             let mut parameters = spec.iter().flat_map(|spec| &spec.parameters);
@@ -141,8 +142,8 @@ impl SweepData {
             .collect()
     }
 
-    /// Whether a point with these values belongs to the panel of `parameter`: in a grid every one does; else those
-    /// whose other parameters stand at their base, or that have no such parameter.
+    /// Whether a point with these values belongs to the panel of `parameter`: in a grid every one
+    /// does; else those whose other parameters stand at their base, or that have no such parameter.
     pub(crate) fn belongs(&self, parameter: usize, values: &Values) -> bool {
         let others = values.iter().zip(&self.base).enumerate().filter(|(at, _)| *at != parameter);
         values[parameter].is_some()

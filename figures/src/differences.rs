@@ -1,4 +1,5 @@
-//! What tells a few points of a sweep apart, in words: only the hyperparameters in which they differ, each by its name.
+//! What tells a few points of a sweep apart, in words: only the hyperparameters in which they
+//! differ, each by its name.
 
 use crate::values::{Parameter, Values};
 

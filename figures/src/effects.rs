@@ -1,7 +1,8 @@
 //! (b) Final val_accuracy against each swept hyperparameter, with 95 % intervals over the seeds.
 //!
-//! With one at a time a panel has one point for each value. In a grid it has one for each configuration, spread a little
-//! so that they can be told apart, and a line through the means of each value.
+//! With one at a time a panel has one point for each value. In a grid it has one for each
+//! configuration, spread a little so that they can be told apart, and a line through the means of
+//! each value.
 
 use crate::{
     axis::Scale,

@@ -1,5 +1,5 @@
-//! (d) How much each hyperparameter matters, as the coordinator worked it out: shares of variance in a grid, ranges with
-//! one at a time.
+//! (d) How much each hyperparameter matters, as the coordinator worked it out: shares of variance
+//! in a grid, ranges with one at a time.
 
 use besom_sweep::ImportanceKind;
 

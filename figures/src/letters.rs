@@ -1,8 +1,9 @@
 //! Which letters a figure can draw, and what stands in the place of those that it cannot.
 //!
-//! The embedded font has Latin, Greek, Cyrillic, Arabic, Hebrew and more, but no Chinese, Japanese, Korean, Thai or Indian
-//! script. A reader of an SVG may lack them too, and a missing letter becomes an empty box, so that all such names look
-//! alike. They are written in Latin letters instead, in the SVG as in the PNG; the SVG shows the own letters as a tooltip.
+//! The embedded font has Latin, Greek, Cyrillic, Arabic, Hebrew and more, but no Chinese, Japanese,
+//! Korean, Thai or Indian script. A reader of an SVG may lack them too, and a missing letter
+//! becomes an empty box, so that all such names look alike. They are written in Latin letters
+//! instead, in the SVG as in the PNG; the SVG shows the own letters as a tooltip.
 
 use std::{borrow::Cow, collections::HashMap, fmt::Write, sync::LazyLock};
 
@@ -12,13 +13,14 @@ use skrifa::{
     instance::{LocationRef, Size},
 };
 
-/// DejaVu Sans, whole: PNGs need no font of the machine. What letters it lacks are written in those that it has.
+/// DejaVu Sans, whole: PNGs need no font of the machine. What letters it lacks are written in those
+/// that it has.
 pub(crate) const FONT: &[u8] = include_bytes!("../fonts/DejaVuSans.ttf");
 
 static FACE: LazyLock<Option<FontRef<'static>>> = LazyLock::new(|| FontRef::new(FONT).ok());
 
-/// The text as it is drawn: its own letters where the font has them, Latin ones for the others, and the number of a
-/// character that has neither.
+/// The text as it is drawn: its own letters where the font has them, Latin ones for the others, and
+/// the number of a character that has neither.
 pub(crate) fn drawn(text: &str) -> Cow<'_, str> {
     let Some(characters) = FACE.as_ref().map(|face| face.charmap()) else { return Cow::Borrowed(text) };
     let has = |c: char| c.is_ascii() || characters.map(c).is_some_and(|glyph| glyph != GlyphId::NOTDEF);
@@ -50,8 +52,8 @@ pub(crate) fn width(text: &str, size: u32) -> f64 {
     text.chars().map(|c| advance(c).map_or(square, f64::from)).sum()
 }
 
-/// The names of classes, with the label's number behind those that are drawn alike: many Chinese words share one
-/// transliteration, and a figure must not show two classes as one.
+/// The names of classes, with the label's number behind those that are drawn alike: many Chinese
+/// words share one transliteration, and a figure must not show two classes as one.
 pub(crate) fn distinct(names: &[String]) -> Vec<String> {
     let mut counts: HashMap<Cow<'_, str>, usize> = HashMap::new();
     for name in names {

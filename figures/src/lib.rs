@@ -1,16 +1,19 @@
-//! From tables to figures: curves, effects, heat maps, parallel coordinates, importance and timelines of a sweep, drawings and
-//! confusion matrices of its models, as SVG, PNG and text.
+//! From tables to figures: curves, effects, heat maps, parallel coordinates, importance and
+//! timelines of a sweep, drawings and confusion matrices of its models, as SVG, PNG and text.
 //!
-//! **What it is for.** Whoever has the rows of a sweep, from a coordinator or from anywhere else, gets the same figures from
-//! them: the command line, the report, a page in a browser. [`SweepDataBuilder`] takes the rows in the columns of the views
-//! (`docs/sql.md`) and keeps of them what is drawn, however many there are; [`Figure::draw`] makes a [`Canvas`] of that. Models
+//! **What it is for.** Whoever has the rows of a sweep, from a coordinator or from anywhere else,
+//! gets the same figures from them: the command line, the report, a page in a browser.
+//! [`SweepDataBuilder`] takes the rows in the columns of the views (`docs/sql.md`) and keeps of
+//! them what is drawn, however many there are; [`Figure::draw`] makes a [`Canvas`] of that. Models
 //! are drawn from a [`Sheet`] and from [`PredictionReport`]s.
 //!
-//! **What it may use.** `besom-sweep` for names and numbers, and crates that draw. Its font is inside it.
+//! **What it may use.** `besom-sweep` for names and numbers, and crates that draw. Its font is
+//! inside it.
 //!
-//! **What it never does.** It opens no file, knows no network, no database and no clock, and prints nothing. It works out no
-//! statistics: means, intervals and importance come with the rows. A figure shows what there is: what diverged, failed or has not
-//! ended is marked and counted, never silently left out. The same rows give the same bytes, whatever fonts the machine has.
+//! **What it never does.** It opens no file, knows no network, no database and no clock, and prints
+//! nothing. It works out no statistics: means, intervals and importance come with the rows. A
+//! figure shows what there is: what diverged, failed or has not ended is marked and counted, never
+//! silently left out. The same rows give the same bytes, whatever fonts the machine has.
 //!
 //! ```
 //! use besom_figures::{EpochRow, Figure, RunRow, Sweep, SweepDataBuilder};

@@ -1,9 +1,11 @@
-//! Which lines the curves have: one for each value of a hyperparameter, and what each is the average of.
+//! Which lines the curves have: one for each value of a hyperparameter, and what each is the
+//! average of.
 //!
-//! With one at a time a line is the mean over the seeds and its band goes from the lowest to the highest of them. In a
-//! grid it is the mean over all other hyperparameters and seeds and its band holds the middle 80 % of the runs. Runs
-//! that diverged or have not ended are counted beside a line that others make, and make it alone where there are none.
-//! Of a large grid single runs have lines of their own too: see `rows`.
+//! With one at a time a line is the mean over the seeds and its band goes from the lowest to the
+//! highest of them. In a grid it is the mean over all other hyperparameters and seeds and its band
+//! holds the middle 80 % of the runs. Runs that diverged or have not ended are counted beside a
+//! line that others make, and make it alone where there are none. Of a large grid single runs have
+//! lines of their own too: see `rows`.
 
 use besom_sweep::JobState;
 
@@ -56,7 +58,8 @@ pub(crate) struct Band {
     pub(crate) high: f64,
 }
 
-/// The lines of the panel of `parameter`, in order of its values; those without any run are left out.
+/// The lines of the panel of `parameter`, in order of its values; those without any run are left
+/// out.
 pub(crate) fn of(data: &SweepData, parameter: usize) -> Vec<Line> {
     let mut runs: Vec<Vec<&Run>> = vec![Vec::new(); data.parameters[parameter].values.len()];
     for run in data.runs.iter().filter(|run| data.belongs(parameter, &run.values)) {

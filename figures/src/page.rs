@@ -1,4 +1,5 @@
-//! The sheet that every figure stands on: its title, how far the sweep is, and below what the marks mean.
+//! The sheet that every figure stands on: its title, how far the sweep is, and below what the marks
+//! mean.
 
 use besom_sweep::number;
 

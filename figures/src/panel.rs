@@ -56,8 +56,8 @@ impl Panel {
         canvas.upright(self.x - widest - 14.0, self.y + self.height / 2.0, &name, LABEL, INK);
     }
 
-    /// The lower axis with ticks at these numbers and its name. Texts that would touch stand in two rows; what does not fit
-    /// then is left out, the first and the last stay.
+    /// The lower axis with ticks at these numbers and its name. Texts that would touch stand in two
+    /// rows; what does not fit then is left out, the first and the last stay.
     pub(crate) fn lower_axis(&self, canvas: &mut Canvas, ticks: &[(f64, String)], name: &str) {
         let bottom = self.bottom();
         canvas.line((self.x, bottom), (self.x + self.width, bottom), Stroke::new(RULE, 1.0));
@@ -98,8 +98,8 @@ impl Panel {
     }
 }
 
-/// Which of the texts, given by middle and width in order, can stand side by side: the first, the last, and between
-/// them as many as fit.
+/// Which of the texts, given by middle and width in order, can stand side by side: the first, the
+/// last, and between them as many as fit.
 pub(crate) fn apart(texts: &[(f64, f64)]) -> Vec<usize> {
     const GAP: f64 = 8.0;
     let clear = |a: (f64, f64), b: (f64, f64)| (b.0 - a.0).abs() >= f64::midpoint(a.1, b.1) + GAP;

@@ -1,4 +1,5 @@
-//! (c) Final val_accuracy over more than two hyperparameters: parallel coordinates, a line for each configuration.
+//! (c) Final val_accuracy over more than two hyperparameters: parallel coordinates, a line for each
+//! configuration.
 
 use crate::{
     axis::Scale,
@@ -100,8 +101,9 @@ fn mean(config: &Config) -> f64 {
     config.accuracy.map_or(f64::NEG_INFINITY, |estimate| estimate.mean)
 }
 
-/// Where each configuration stands on each axis, from 0 below to 1 above; nowhere where it has no such value. Those of one
-/// value would all meet in a point: they are spread around it, the better above.
+/// Where each configuration stands on each axis, from 0 below to 1 above; nowhere where it has no
+/// such value. Those of one value would all meet in a point: they are spread around it, the better
+/// above.
 fn heights(data: &SweepData) -> Vec<Vec<Option<f64>>> {
     let mut heights = vec![vec![None; data.parameters.len()]; data.configs.len()];
     for (axis, parameter) in data.parameters.iter().enumerate() {

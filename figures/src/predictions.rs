@@ -1,5 +1,5 @@
-//! A sheet of drawings: each with its target and, below, what every model takes it for, how sure it is, and whether that
-//! is wrong.
+//! A sheet of drawings: each with its target and, below, what every model takes it for, how sure it
+//! is, and whether that is wrong.
 //!
 //! Wrong guesses differ by mark and colour; a bar shows the confidence.
 
@@ -98,7 +98,8 @@ fn cell(canvas: &mut Canvas, (sheet, names): (&Sheet, &[String]), drawing: &Draw
     }
 }
 
-/// Pixels as rectangles on black, as large as whole units allow and centred; equal neighbours are one rectangle.
+/// Pixels as rectangles on black, as large as whole units allow and centred; equal neighbours are
+/// one rectangle.
 fn picture(canvas: &mut Canvas, picture: &Picture, x: f64, y: f64) {
     canvas.rect(x, y, PICTURE, PICTURE, Color(0, 0, 0), 1.0);
     let size = (PICTURE / picture.width.max(picture.height) as f64).floor();

@@ -1,4 +1,5 @@
-//! From an SVG to a PNG, with the font inside this program and no other: the same bytes on every machine.
+//! From an SVG to a PNG, with the font inside this program and no other: the same bytes on every
+//! machine.
 
 use resvg::{tiny_skia, usvg};
 
@@ -6,7 +7,8 @@ use crate::letters::FONT;
 
 /// Pixels for one unit of the drawing: sharp on a dense screen and in print.
 const SCALE: f32 = 2.0;
-/// Pixels of a picture, at most: they stand in memory twice, four bytes each. A larger drawing gets fewer for a unit.
+/// Pixels of a picture, at most: they stand in memory twice, four bytes each. A larger drawing gets
+/// fewer for a unit.
 const MOST: f64 = 16e6;
 /// With fewer pixels for a unit no letter can be read.
 const LEAST: f32 = 0.25;

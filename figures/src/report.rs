@@ -4,7 +4,8 @@ use besom_sweep::{ClassCounts, Confusion};
 
 use crate::sheet::Model;
 
-/// Most classes whose pairs are shown as a table or a picture: of more, only those that are confused most.
+/// Most classes whose pairs are shown as a table or a picture: of more, only those that are
+/// confused most.
 pub const SHOWN_CLASSES: usize = 255;
 
 /// How well a model does on the whole test split.
@@ -41,7 +42,8 @@ impl PredictionReport {
         self.confusion.pairs()
     }
 
-    /// At most so many classes in label order: those of which most drawings were taken for others, or others for them.
+    /// At most so many classes in label order: those of which most drawings were taken for others,
+    /// or others for them.
     pub fn most_confused(&self, most: usize) -> Vec<usize> {
         let mut classes: Vec<usize> = (0..self.classes.len()).collect();
         if classes.len() > most {

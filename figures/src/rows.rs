@@ -1,7 +1,8 @@
 //! The rows of the curves: a hyperparameter each, its lines by name, and which of them stand out.
 //!
-//! In a large grid the spread of the runs with one value is that of all other hyperparameters, so that bands would cover
-//! each other and say nothing. There the runs have a row of their own, and beside each value's mean stands its best run.
+//! In a large grid the spread of the runs with one value is that of all other hyperparameters, so
+//! that bands would cover each other and say nothing. There the runs have a row of their own, and
+//! beside each value's mean stands its best run.
 
 use besom_sweep::JobState;
 
@@ -12,7 +13,8 @@ use crate::{
     style::{BEST, MANY, thinned},
 };
 
-/// A grid of more runs than this is a large one: a band of fewer is still narrow enough to be seen through.
+/// A grid of more runs than this is a large one: a band of fewer is still narrow enough to be seen
+/// through.
 const LARGE: usize = 20;
 
 /// The panels of one hyperparameter, or of the runs.
@@ -94,7 +96,8 @@ fn is_large(data: &SweepData) -> bool {
     !data.one_at_a_time && data.parameters.len() > 1 && data.runs.len() > LARGE
 }
 
-/// All runs, and the best of them by what differs between them. Of too many runs an even choice is kept, and the best.
+/// All runs, and the best of them by what differs between them. Of too many runs an even choice is
+/// kept, and the best.
 fn row_of_runs(data: &SweepData) -> Row {
     let having = || data.runs.iter().filter(|run| !run.epochs.is_empty());
     let all = having().count();
@@ -126,7 +129,8 @@ fn row_of_runs(data: &SweepData) -> Row {
     }
 }
 
-/// Those of the runs that end best by their last accuracy, the best first, of equal ones the earlier job.
+/// Those of the runs that end best by their last accuracy, the best first, of equal ones the
+/// earlier job.
 fn best_runs<'a>(runs: impl Iterator<Item = &'a Run>, count: usize) -> Vec<(&'a Run, f64)> {
     let ended_badly = [JobState::Diverged, JobState::Failed, JobState::Cancelled].map(Some);
     let last = |run: &Run| run.epochs.iter().rev().find_map(|epoch| epoch.val_accuracy);
@@ -180,7 +184,8 @@ mod tests {
     use super::*;
     use crate::lines::tests::data;
 
-    /// A grid of so many learning rates and two optimizers; the accuracy rises with the rate, adam's by more.
+    /// A grid of so many learning rates and two optimizers; the accuracy rises with the rate,
+    /// adam's by more.
     fn grid(rates: usize) -> SweepData {
         let texts: Vec<(String, [f64; 2])> = (0..2 * rates)
             .map(|n| {

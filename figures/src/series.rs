@@ -1,7 +1,8 @@
 //! What is kept of a run's epochs: all of them, or of many so much that a drawing looks the same.
 //!
-//! A panel is some hundreds of points wide, and a run may have a million epochs. From [`MOST`] records on neighbours are
-//! put together, again and again: of four entries the least and the largest number stay, in the order in which they came.
+//! A panel is some hundreds of points wide, and a run may have a million epochs. From [`MOST`]
+//! records on neighbours are put together, again and again: of four entries the least and the
+//! largest number stay, in the order in which they came.
 
 use crate::data::Epoch;
 
@@ -55,7 +56,8 @@ impl Series {
         self.count
     }
 
-    /// The entries, each of `stride` epochs, which is no less than that of any series drawn beside it.
+    /// The entries, each of `stride` epochs, which is no less than that of any series drawn beside
+    /// it.
     pub(crate) fn finish(mut self, stride: usize) -> Vec<Epoch> {
         let last = self.pending.last().or(self.entries.last()).copied();
         let rest = std::mem::take(&mut self.pending);

@@ -2,7 +2,8 @@
 
 use crate::style::Color;
 
-/// All shapes of a drawing, in the order in which they cover each other. Units are those of the SVG, y downwards.
+/// All shapes of a drawing, in the order in which they cover each other. Units are those of the
+/// SVG, y downwards.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Scene {
     pub(crate) width: f64,

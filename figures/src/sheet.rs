@@ -83,7 +83,8 @@ impl Picture {
 }
 
 impl Sheet {
-    /// A line on the model at `index`: what it is, and how many of these drawings it gets right where that is known.
+    /// A line on the model at `index`: what it is, and how many of these drawings it gets right
+    /// where that is known.
     pub fn line(&self, index: usize) -> String {
         let Model { job, about, val_accuracy } = &self.models[index];
         let accuracy =

@@ -1,7 +1,8 @@
 //! What all figures have in common: colours, line styles, sizes, and how wide a text is.
 //!
-//! Colours are those of Okabe and Ito without the yellow, which white paper swallows, and a colour never speaks alone:
-//! a dash, a marker or a word says the same. Texts are measured with the font that PNGs are drawn with.
+//! Colours are those of Okabe and Ito without the yellow, which white paper swallows, and a colour
+//! never speaks alone: a dash, a marker or a word says the same. Texts are measured with the font
+//! that PNGs are drawn with.
 
 pub(crate) use crate::letters::width;
 
@@ -53,7 +54,8 @@ pub(crate) fn line(index: usize) -> (Color, Option<&'static str>) {
     (LINES[index % LINES.len()], DASHES[index % DASHES.len()])
 }
 
-/// From dark blue (0) to yellow (1), of even steps in lightness, the same to all kinds of colour vision: cividis.
+/// From dark blue (0) to yellow (1), of even steps in lightness, the same to all kinds of colour
+/// vision: cividis.
 pub(crate) fn sequential(share: f64) -> Color {
     const STOPS: [Color; 9] = [
         Color(0, 34, 78),
@@ -80,7 +82,8 @@ pub(crate) fn ink_on(paper: Color) -> Color {
     if lightness > 125.0 { Color(0, 0, 0) } else { WHITE }
 }
 
-/// `text`, or so much of its beginning and end that it is no wider than `room`, with an ellipsis between.
+/// `text`, or so much of its beginning and end that it is no wider than `room`, with an ellipsis
+/// between.
 pub(crate) fn fit(text: &str, size: u32, room: f64) -> String {
     if width(text, size) <= room {
         return text.to_owned();
@@ -114,8 +117,8 @@ pub(crate) fn wrap(text: &str, size: u32, room: f64) -> Vec<String> {
     lines
 }
 
-/// `items` with commas between them, in lines of at most `room`, broken between items only. Where that makes more than `most`
-/// lines, the last one says how many items are left out.
+/// `items` with commas between them, in lines of at most `room`, broken between items only. Where
+/// that makes more than `most` lines, the last one says how many items are left out.
 pub(crate) fn listed(items: &[String], size: u32, room: f64, most: usize) -> Vec<String> {
     let mut lines: Vec<(String, usize)> = Vec::new();
     for (at, item) in items.iter().enumerate() {

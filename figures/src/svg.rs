@@ -1,4 +1,5 @@
-//! SVG, element by element: the seven shapes of a drawing need no more, and every text is escaped in one place.
+//! SVG, element by element: the seven shapes of a drawing need no more, and every text is escaped
+//! in one place.
 
 use std::fmt::{self, Display, Write};
 

@@ -1,7 +1,9 @@
-//! The curves in a terminal: the panels of each hyperparameter side by side, a letter for each line.
+//! The curves in a terminal: the panels of each hyperparameter side by side, a letter for each
+//! line.
 //!
-//! A drawing here has the size of the terminal's cells, so that every text stands in cells of its own. Lines are told
-//! apart by letters, since some terminals have no colours and some eyes neither.
+//! A drawing here has the size of the terminal's cells, so that every text stands in cells of its
+//! own. Lines are told apart by letters, since some terminals have no colours and some eyes
+//! neither.
 
 use besom_sweep::number;
 
@@ -27,7 +29,8 @@ const NUMBERS: usize = 7;
 
 const AXIS: Color = Color(140, 140, 140);
 
-/// Draws the curves of a sweep as lines of text: so many columns wide, with the colours of a terminal if they are wanted.
+/// Draws the curves of a sweep as lines of text: so many columns wide, with the colours of a
+/// terminal if they are wanted.
 #[must_use]
 pub fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
     let rows = rows::rows(data);
@@ -52,8 +55,8 @@ pub fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
     parts.join("\n")
 }
 
-/// Draws the curves of one run as lines of text, without a title and a key: the data have this run alone, and nothing is
-/// varied. Nothing where no epoch has a number to draw.
+/// Draws the curves of one run as lines of text, without a title and a key: the data have this run
+/// alone, and nothing is varied. Nothing where no epoch has a number to draw.
 #[must_use]
 pub fn draw_run(data: &SweepData, columns: usize, colored: bool) -> Option<String> {
     let rows = rows::rows(data);

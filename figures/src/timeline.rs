@@ -216,7 +216,8 @@ fn room_of(kind: End) -> f64 {
     SWATCH + if kind == End::Running { ARROW } else { 0.0 } + 7.0
 }
 
-/// The legend in lines that fit the sheet: of each kind that is drawn its place, and how many attempts ended so.
+/// The legend in lines that fit the sheet: of each kind that is drawn its place, and how many
+/// attempts ended so.
 fn entries(slots: &[Slot]) -> Vec<Vec<(f64, End, String)>> {
     const BETWEEN: f64 = 24.0;
     let mut lines: Vec<Vec<(f64, End, String)>> = Vec::new();
@@ -245,7 +246,8 @@ mod tests {
     use super::*;
     use crate::input::AttemptRow;
 
-    /// `count` attempts of each outcome, one after the other in one slot; an empty one is still running.
+    /// `count` attempts of each outcome, one after the other in one slot; an empty one is still
+    /// running.
     fn data(count: usize, outcomes: &[&str]) -> SweepData {
         let attempt = |(n, outcome): (usize, &str)| AttemptRow {
             job: n as i64 + 1,

@@ -1,4 +1,5 @@
-//! A swept hyperparameter and the values that a sweep gave it: their order, their names, and where they stand on an axis.
+//! A swept hyperparameter and the values that a sweep gave it: their order, their names, and where
+//! they stand on an axis.
 
 use besom_sweep::number;
 use serde_json::Value;
@@ -60,9 +61,10 @@ impl Parameter {
         rounded.map_or(text, number::exact)
     }
 
-    /// The axis of its values, and where each stands on it. Positive numbers stand by their logarithm where they spread
-    /// over more than two decades or stand much more evenly so, as powers of two do. What is no number stands evenly, and
-    /// so do numbers that would hide each other, as 0, 0.0001 and 0.1 would.
+    /// The axis of its values, and where each stands on it. Positive numbers stand by their
+    /// logarithm where they spread over more than two decades or stand much more evenly so, as
+    /// powers of two do. What is no number stands evenly, and so do numbers that would hide each
+    /// other, as 0, 0.0001 and 0.1 would.
     pub(crate) fn scale(&self) -> (Scale, Vec<f64>) {
         const MARGIN: f64 = 0.09;
         match &self.numbers {
@@ -92,7 +94,8 @@ impl Parameter {
     }
 }
 
-/// Whether the smallest gap between the ascending numbers is more than twice as large on a logarithmic axis.
+/// Whether the smallest gap between the ascending numbers is more than twice as large on a
+/// logarithmic axis.
 fn is_geometric(numbers: &[f64]) -> bool {
     numbers.len() > 2 && numbers[0] > 0.0 && smallest_gap(&logs(numbers)) > 2.0 * smallest_gap(numbers)
 }

@@ -1,6 +1,6 @@
--- The shape of a run is data: a trainer, parameters by name and metrics by name. The columns of the perceptron stay, since
--- people query them; they are null where a trainer has no such thing. What a column may hold is checked by the coordinator,
--- which knows what a trainer may say.
+-- The shape of a run is data: a trainer, parameters by name and metrics by name. The columns of the
+-- perceptron stay, since people query them; they are null where a trainer has no such thing. What a
+-- column may hold is checked by the coordinator, which knows what a trainer may say.
 
 -- Who may read the views may read the new ones.
 CREATE TEMPORARY TABLE kept_grants ON COMMIT DROP AS
@@ -23,17 +23,18 @@ ALTER TABLE sweeps
     -- A JSON object of texts.
     ADD COLUMN labels JSONB NOT NULL DEFAULT '{}',
     ADD COLUMN created_by TEXT,
-    -- What the file asks for, as it was checked when the sweep was made: canonical JSON, which is read without another look at the
-    -- file. Null in sweeps of before, whose file is read instead.
+    -- What the file asks for, as it was checked when the sweep was made: canonical JSON, which is
+    -- read without another look at the file. Null in sweeps of before, whose file is read instead.
     ADD COLUMN spec TEXT,
-    -- What the configurations of its jobs have in common: a JSON object. The rest of each is in its job, so that a million jobs do not
-    -- say the same a million times.
+    -- What the configurations of its jobs have in common: a JSON object. The rest of each is in its
+    -- job, so that a million jobs do not say the same a million times.
     ADD COLUMN shared_config TEXT,
     -- Null: nobody knows beforehand; a rule ends the sweep.
     ALTER COLUMN jobs_total DROP NOT NULL,
     DROP CONSTRAINT sweeps_metric_check,
-    -- A sweep that is removed leaves everybody's sight at once and its rows later, in short transactions that any coordinator goes on
-    -- with. Meanwhile its state is 'removing', which no view shows. Its name is another one then, so that the name is free.
+    -- A sweep that is removed leaves everybody's sight at once and its rows later, in short
+    -- transactions that any coordinator goes on with. Meanwhile its state is 'removing', which no
+    -- view shows. Its name is another one then, so that the name is free.
     DROP CONSTRAINT sweeps_state_check;
 ALTER TABLE sweeps ALTER COLUMN trainer DROP DEFAULT;
 UPDATE sweeps
@@ -79,8 +80,8 @@ ALTER TABLE job_attempts
     ADD CHECK ((resumed_from IS NULL) = (resumed_step IS NULL)),
     ADD CHECK (resumed_from < attempt);
 
--- Of an attempt that went on from earlier ones: each of those, and the last of its steps that counts. What an attempt went on
--- from may itself have gone on from another one.
+-- Of an attempt that went on from earlier ones: each of those, and the last of its steps that
+-- counts. What an attempt went on from may itself have gone on from another one.
 CREATE TABLE attempt_sources (
     job_id    BIGINT NOT NULL,
     attempt   BIGINT NOT NULL,
@@ -132,8 +133,9 @@ WHERE s.id = c.sweep_id
 -- Whoever deletes a job looks for the configurations that begin with it.
 CREATE INDEX config_sums_job ON config_sums (job_id);
 
--- The password of the role that statements of readers log in as. The coordinator makes both; the role can select from the views
--- and from nothing else, so not from here. SQLite has no logins: there, what a statement may read is decided where it is compiled.
+-- The password of the role that statements of readers log in as. The coordinator makes both; the
+-- role can select from the views and from nothing else, so not from here. SQLite has no logins:
+-- there, what a statement may read is decided where it is compiled.
 CREATE TABLE reader (
     id       INTEGER PRIMARY KEY CHECK (id = 1),
     password TEXT NOT NULL
@@ -178,8 +180,9 @@ FROM jobs j
 JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 LEFT JOIN workers w ON w.id = j.worker_id;
 
--- The accepted attempt of an ended job, the current one of a running job. A queued job has neither. An attempt that went on
--- from earlier ones has their records up to where it went on, and then its own.
+-- The accepted attempt of an ended job, the current one of a running job. A queued job has neither.
+-- An attempt that went on from earlier ones has their records up to where it went on, and then its
+-- own.
 CREATE VIEW history AS
 SELECT s.name AS sweep,
        e.job_id AS job,
@@ -217,8 +220,8 @@ JOIN epochs e ON e.job_id = a.job_id AND e.attempt = a.attempt AND e.step <= r.l
              AND e.step > COALESCE(a.resumed_step, -1)
 WHERE j.state <> 'queued';
 
--- The best 1,000 of each sweep, straight from the index on (sweep_id, score). LATERAL reads it once a sweep; the form
--- that SQLite needs would repeat the subquery for every job here.
+-- The best 1,000 of each sweep, straight from the index on (sweep_id, score). LATERAL reads it once
+-- a sweep; the form that SQLite needs would repeat the subquery for every job here.
 CREATE VIEW best_runs AS
 SELECT s.name AS sweep,
        s.id AS sweep_id,
@@ -311,7 +314,8 @@ FROM workers w
 CROSS JOIN (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) t
 WHERE w.last_seen_at > t.now - 86400000000;
 
--- The job is always there: the outer join lets the planners leave it out where a query asks for numbers only.
+-- The job is always there: the outer join lets the planners leave it out where a query asks for
+-- numbers only.
 CREATE VIEW config_stats AS
 SELECT s.name AS sweep,
        c.sweep_id,
@@ -361,8 +365,8 @@ FROM sweeps s
 JOIN importances i ON i.sweep_id = s.id
 WHERE s.state <> 'removing';
 
--- `counts` of `confusions` is a list of all counts, or an object that has those that are not 0 by their places in that list.
--- What is no count, or neither list nor object, hides no other.
+-- `counts` of `confusions` is a list of all counts, or an object that has those that are not 0 by
+-- their places in that list. What is no count, or neither list nor object, hides no other.
 CREATE VIEW confusion AS
 SELECT s.name AS sweep,
        j.sweep_id,

@@ -1,9 +1,11 @@
--- The shape of a run is data: a trainer, parameters by name and metrics by name. The columns of the perceptron stay, since
--- people query them and SQLite sums up JSON ten times slower; they are null where a trainer has no such thing.
+-- The shape of a run is data: a trainer, parameters by name and metrics by name. The columns of the
+-- perceptron stay, since people query them and SQLite sums up JSON ten times slower; they are null
+-- where a trainer has no such thing.
 --
--- SQLite can drop neither NOT NULL nor CHECK, so the tables are written anew, all in one transaction. The connection has
--- foreign keys off. Numbers are AUTOINCREMENT from now on: a number that was given is never given again, as (job, attempt)
--- is the fencing token. What a column may hold is checked by the coordinator, which knows what a trainer may say.
+-- SQLite can drop neither NOT NULL nor CHECK, so the tables are written anew, all in one
+-- transaction. The connection has foreign keys off. Numbers are AUTOINCREMENT from now on: a number
+-- that was given is never given again, as (job, attempt) is the fencing token. What a column may
+-- hold is checked by the coordinator, which knows what a trainer may say.
 
 DROP VIEW best_runs;
 DROP VIEW runs;
@@ -25,8 +27,9 @@ CREATE TABLE new_sweeps (
     -- A JSON object of texts.
     labels              TEXT NOT NULL DEFAULT '{}',
     created_by          TEXT,
-    -- A sweep that is removed leaves everybody's sight at once and its rows later, in short transactions that any coordinator goes on
-    -- with. Meanwhile its state is 'removing', which no view shows. Its name is another one then, so that the name is free.
+    -- A sweep that is removed leaves everybody's sight at once and its rows later, in short
+    -- transactions that any coordinator goes on with. Meanwhile its state is 'removing', which no
+    -- view shows. Its name is another one then, so that the name is free.
     state               TEXT NOT NULL,
     trainer             TEXT NOT NULL,
     trainer_version     INTEGER NOT NULL,
@@ -47,7 +50,8 @@ CREATE TABLE new_sweeps (
     jobs_created        INTEGER NOT NULL DEFAULT 0 CHECK (jobs_created >= 0),
     created_at          INTEGER NOT NULL,
     ended_at            INTEGER,
-    -- When importance was worked out, when somebody last tried, from how many runs, and how long it took in microseconds.
+    -- When importance was worked out, when somebody last tried, from how many runs, and how long it
+    -- took in microseconds.
     importance_at       INTEGER,
     importance_tried_at INTEGER,
     importance_of       INTEGER,
@@ -59,11 +63,11 @@ CREATE TABLE new_sweeps (
     digest              TEXT NOT NULL,
     -- The file, as it was submitted.
     text                TEXT NOT NULL,
-    -- What the file asks for, as it was checked when the sweep was made: canonical JSON, which is read without another look at the
-    -- file. Null in sweeps of before, whose file is read instead.
+    -- What the file asks for, as it was checked when the sweep was made: canonical JSON, which is
+    -- read without another look at the file. Null in sweeps of before, whose file is read instead.
     spec                TEXT,
-    -- What the configurations of its jobs have in common: a JSON object. The rest of each is in its job, so that a million jobs do not
-    -- say the same a million times.
+    -- What the configurations of its jobs have in common: a JSON object. The rest of each is in its
+    -- job, so that a million jobs do not say the same a million times.
     shared_config       TEXT NOT NULL,
     CHECK (jobs_total IS NULL OR jobs_created <= jobs_total),
     CHECK ((state IN ('completed', 'cancelled')) = (ended_at IS NOT NULL)),
@@ -97,9 +101,11 @@ CREATE TABLE new_workers (
     registered_at INTEGER NOT NULL,
     last_seen_at  INTEGER NOT NULL,
     left_at       INTEGER,
-    -- After so many microseconds without a call it counts as gone; null: it registered before this was kept.
+    -- After so many microseconds without a call it counts as gone; null: it registered before this
+    -- was kept.
     gone_after    INTEGER,
-    -- Whether it has ever been granted a lease. Only those that have not can be forgotten, since attempts name the others.
+    -- Whether it has ever been granted a lease. Only those that have not can be forgotten, since
+    -- attempts name the others.
     has_leased    INTEGER NOT NULL DEFAULT 1,
     -- What a registration answers besides the number; no view shows it.
     secret        TEXT NOT NULL DEFAULT ''
@@ -117,7 +123,8 @@ ORDER BY id;
 CREATE TABLE new_jobs (
     id                 INTEGER PRIMARY KEY AUTOINCREMENT,
     sweep_id           INTEGER NOT NULL REFERENCES sweeps (id),
-    -- Where it stands. `attempt` is the number of the latest attempt and the fencing token: it only grows.
+    -- Where it stands. `attempt` is the number of the latest attempt and the fencing token: it only
+    -- grows.
     state              TEXT NOT NULL,
     attempt            INTEGER NOT NULL DEFAULT 0,
     worker_id          INTEGER REFERENCES workers (id),
@@ -126,7 +133,8 @@ CREATE TABLE new_jobs (
     not_before         INTEGER NOT NULL DEFAULT 0,
     failures           INTEGER NOT NULL DEFAULT 0,
     lost_attempts      INTEGER NOT NULL DEFAULT 0,
-    -- What keeps it from being executed that is no fault of its own, and how often in a row; `error` says it in words.
+    -- What keeps it from being executed that is no fault of its own, and how often in a row;
+    -- `error` says it in words.
     hindrance          TEXT,
     hindrances         INTEGER NOT NULL DEFAULT 0,
     started_at         INTEGER,
@@ -193,11 +201,13 @@ CREATE TABLE job_attempts (
     worker_id    INTEGER NOT NULL REFERENCES workers (id),
     slot         INTEGER NOT NULL,
     request_id   TEXT NOT NULL,
-    -- Made when the lease is granted: a copy of the store counts attempts on its own, but has no lease of the same number.
+    -- Made when the lease is granted: a copy of the store counts attempts on its own, but has no
+    -- lease of the same number.
     lease        INTEGER NOT NULL DEFAULT 0,
     started_at   INTEGER NOT NULL,
     ended_at     INTEGER,
-    -- When the coordinator decided that the attempt ends early; its worker hears it with the next report.
+    -- When the coordinator decided that the attempt ends early; its worker hears it with the next
+    -- report.
     stop_at      INTEGER,
     -- The earlier attempt that this one goes on from, and the last of its steps that counts.
     resumed_from INTEGER,
@@ -263,8 +273,8 @@ FROM sweeps s
 WHERE s.id = config_sums.sweep_id
   AND s.metric = 'val_accuracy';
 
--- Of an attempt that went on from earlier ones: each of those, and the last of its steps that counts. What an attempt went on
--- from may itself have gone on from another one.
+-- Of an attempt that went on from earlier ones: each of those, and the last of its steps that
+-- counts. What an attempt went on from may itself have gone on from another one.
 CREATE TABLE attempt_sources (
     job_id    INTEGER NOT NULL,
     attempt   INTEGER NOT NULL,
@@ -290,7 +300,8 @@ CREATE INDEX config_sums_job ON config_sums (job_id);
 CREATE INDEX sweeps_dataset ON sweeps (dataset);
 -- Acquiring walks each sweep's queue in order; everything else that looks for queued jobs does too.
 CREATE INDEX jobs_queued ON jobs (sweep_id, id) WHERE state = 'queued';
--- Without the deadline, so that renewing a lease changes no index. Few jobs run at once: the reaper reads them all.
+-- Without the deadline, so that renewing a lease changes no index. Few jobs run at once: the reaper
+-- reads them all.
 CREATE INDEX jobs_running ON jobs (sweep_id, id) WHERE state = 'running';
 CREATE INDEX jobs_of_worker ON jobs (worker_id) WHERE state = 'running';
 -- Few jobs are in it: those that were tried, and only as long as they wait.
@@ -300,11 +311,13 @@ CREATE INDEX jobs_slowest ON jobs (sweep_id, seconds DESC, id) WHERE seconds IS 
 -- Who names an artifact.
 CREATE INDEX jobs_final_model ON jobs (final_model) WHERE final_model IS NOT NULL;
 CREATE INDEX jobs_best_model ON jobs (best_model) WHERE best_model IS NOT NULL;
--- The last one: without statistics SQLite takes the youngest of the indexes that would do, and where a question asks for
--- more than an index has, this one leads to the rows in the order in which they lie in the file.
+-- The last one: without statistics SQLite takes the youngest of the indexes that would do, and
+-- where a question asks for more than an index has, this one leads to the rows in the order in
+-- which they lie in the file.
 CREATE INDEX jobs_sweep ON jobs (sweep_id, id);
--- A request that reaches two coordinators at once is granted by one of them: the other's insert fails and it then finds the
--- first one's leases. Ended attempts do not count, so that a request repeated much later is a fresh one.
+-- A request that reaches two coordinators at once is granted by one of them: the other's insert
+-- fails and it then finds the first one's leases. Ended attempts do not count, so that a request
+-- repeated much later is a fresh one.
 CREATE UNIQUE INDEX job_attempts_request ON job_attempts (request_id, worker_id, slot) WHERE outcome IS NULL;
 CREATE INDEX job_attempts_bad ON job_attempts (job_id, attempt) WHERE outcome IN ('failed', 'lost', 'diverged');
 
@@ -346,9 +359,10 @@ SELECT s.name AS sweep,
 FROM jobs j
 JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing';
 
--- The accepted attempt of an ended job, the current one of a running job. A queued job has neither. An attempt that went on
--- from earlier ones has their records up to where it went on, and then its own. CROSS JOIN keeps the planner from reading all
--- records of a job in search of the few that another attempt went on from.
+-- The accepted attempt of an ended job, the current one of a running job. A queued job has neither.
+-- An attempt that went on from earlier ones has their records up to where it went on, and then its
+-- own. CROSS JOIN keeps the planner from reading all records of a job in search of the few that
+-- another attempt went on from.
 CREATE VIEW history AS
 SELECT s.name AS sweep,
        e.job_id AS job,
@@ -386,9 +400,9 @@ CROSS JOIN epochs e ON e.job_id = a.job_id AND e.attempt = a.attempt AND e.step 
              AND e.step > COALESCE(a.resumed_step, -1)
 WHERE j.state <> 'queued';
 
--- The best 1,000 of each sweep, straight from the index on (sweep_id, score). The window is partitioned by the name,
--- since only a filter on the partition is pushed below it. Postgres has another form: this one repeats the subquery
--- for every job there.
+-- The best 1,000 of each sweep, straight from the index on (sweep_id, score). The window is
+-- partitioned by the name, since only a filter on the partition is pushed below it. Postgres has
+-- another form: this one repeats the subquery for every job there.
 CREATE VIEW best_runs AS
 SELECT s.name AS sweep,
        s.id AS sweep_id,
@@ -479,7 +493,8 @@ FROM workers w
 JOIN (SELECT CAST(strftime('%s', 'now') AS INTEGER) * 1000000 AS now) t
 WHERE w.last_seen_at > t.now - 86400000000;
 
--- The job is always there: the outer join lets the planners leave it out where a query asks for numbers only.
+-- The job is always there: the outer join lets the planners leave it out where a query asks for
+-- numbers only.
 CREATE VIEW config_stats AS
 SELECT s.name AS sweep,
        c.sweep_id,
@@ -529,8 +544,8 @@ FROM sweeps s
 JOIN importances i ON i.sweep_id = s.id
 WHERE s.state <> 'removing';
 
--- `counts` of `confusions` is a list of all counts, or an object that has those that are not 0 by their places in that list.
--- What is no JSON hides no other.
+-- `counts` of `confusions` is a list of all counts, or an object that has those that are not 0 by
+-- their places in that list. What is no JSON hides no other.
 CREATE VIEW confusion AS
 SELECT s.name AS sweep,
        j.sweep_id,
@@ -575,8 +590,8 @@ JOIN sweeps s ON s.id = j.sweep_id AND s.state <> 'removing'
 JOIN job_attempts a ON a.job_id = j.id
 JOIN workers w ON w.id = a.worker_id;
 
--- From the few attempts that ended badly to their jobs: CROSS JOIN keeps the planner from the other way round, which
--- would look at every job.
+-- From the few attempts that ended badly to their jobs: CROSS JOIN keeps the planner from the other
+-- way round, which would look at every job.
 CREATE VIEW failures AS
 SELECT s.name AS sweep,
        j.sweep_id,

@@ -1,10 +1,12 @@
-//! How fast the trainer is: epochs of both engines beside the multiply-adds that the core can do, in one run.
+//! How fast the trainer is: epochs of both engines beside the multiply-adds that the core can do,
+//! in one run.
 //!
 //!     BESOM_BENCH_DATA=quickdraw10.npz cargo bench --workspace --bench train
 //!
-//! Without the variable the data are drawn (`builtin:sketches`). Everything runs on one thread but the last part. Each figure
-//! is the best of several interleaved runs; what the core's multiply-adds reach is measured between them. An epoch is what
-//! [`train`] does for all but one of the samples: shuffling, scaling, loss, correct count and update, validated on that one.
+//! Without the variable the data are drawn (`builtin:sketches`). Everything runs on one thread but
+//! the last part. Each figure is the best of several interleaved runs; what the core's
+//! multiply-adds reach is measured between them. An epoch is what [`train`] does for all but one of
+//! the samples: shuffling, scaling, loss, correct count and update, validated on that one.
 
 #![allow(clippy::print_stdout, reason = "the table is what a benchmark is for")]
 
@@ -64,8 +66,8 @@ fn data(test_fraction: f64) -> Dataset {
 struct Case {
     name: String,
     config: JobConfig,
-    /// Of dense layers: samples x weights x 2 x (forward, weight gradient and, behind the first layer, input gradient). What
-    /// an engine leaves out, because a pixel is 0, counts as done.
+    /// Of dense layers: samples x weights x 2 x (forward, weight gradient and, behind the first
+    /// layer, input gradient). What an engine leaves out, because a pixel is 0, counts as done.
     operations: f64,
     engine: Engine,
 }
@@ -186,15 +188,16 @@ fn two_slots(data: &Dataset) {
 /// About as long as an epoch takes.
 const LONG_MS: u64 = 25;
 
-/// Floating-point operations a second of one core in loops of independent multiply-adds: the best of many runs.
+/// Floating-point operations a second of one core in loops of independent multiply-adds: the best
+/// of many runs.
 #[derive(Default)]
 struct Peaks {
     /// All numbers in registers, for a fraction of a millisecond.
     burst: f64,
     /// The same for [`LONG_MS`].
     long: f64,
-    /// The inner loop of a matrix product whose factors lie in the first-level cache, for [`LONG_MS`]: loads cost power, and
-    /// with it clock rate.
+    /// The inner loop of a matrix product whose factors lie in the first-level cache, for
+    /// [`LONG_MS`]: loads cost power, and with it clock rate.
     fed: f64,
 }
 
@@ -256,7 +259,8 @@ mod peak {
         black_box(sums);
     }
 
-    /// About so many rounds of a product of matrices in the first-level cache; gives the operations done.
+    /// About so many rounds of a product of matrices in the first-level cache; gives the operations
+    /// done.
     pub(super) fn fed_multiply_add(rounds: u32) -> f64 {
         let x = black_box([[0.001_f32; INPUTS]; ROWS]);
         let w = black_box([[0.999_f32; 32]; INPUTS]);

@@ -1,4 +1,5 @@
-//! The activations and their slopes, as Keras defines them (gelu in its exact form), in place on slices.
+//! The activations and their slopes, as Keras defines them (gelu in its exact form), in place on
+//! slices.
 //!
 //! Not a number stays one.
 
@@ -13,8 +14,8 @@ dispatched!(
 );
 
 dispatched!(
-    /// Multiplies `gradient` by the slope at `xs`, where `ys` are the values there; `xs` matters to gelu alone. At 0 relu's
-    /// slope is 0 and elu's 1, as in Keras.
+    /// Multiplies `gradient` by the slope at `xs`, where `ys` are the values there; `xs` matters to
+    /// gelu alone. At 0 relu's slope is 0 and elu's 1, as in Keras.
     pub(crate) fn backward(activation: Activation, xs: &[f32], ys: &[f32], gradient: &mut [f32]) = backward_with
 );
 

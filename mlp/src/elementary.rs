@@ -1,5 +1,6 @@
-//! exp, ln, tanh, erf and their like on vectors of `f32`, made of correctly rounded operations alone: the same bits on every
-//! platform, which those of a system's math library have not. Relative errors are a few units of the last place.
+//! exp, ln, tanh, erf and their like on vectors of `f32`, made of correctly rounded operations
+//! alone: the same bits on every platform, which those of a system's math library have not.
+//! Relative errors are a few units of the last place.
 //!
 //! Not a number in gives not a number out, in every function.
 
@@ -15,7 +16,8 @@ fn polynomial<S: Simd, const N: usize>(s: S, x: S::V, coefficients: [f32; N]) ->
     sum
 }
 
-/// `(r, n)` with e^x = e^r 2^n, n whole and |r| <= ln(2) / 2, for `x` in -87.3..=88.3; the nearest of these for others.
+/// `(r, n)` with e^x = e^r 2^n, n whole and |r| <= ln(2) / 2, for `x` in -87.3..=88.3; the nearest
+/// of these for others.
 #[inline(always)]
 fn reduced<S: Simd>(s: S, x: S::V) -> (S::V, S::V) {
     // ln 2 in two parts: the first has zeros at its end, so that its product with n is exact.

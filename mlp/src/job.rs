@@ -26,12 +26,15 @@ pub enum Control {
     Abort,
 }
 
-/// Whoever watches and directs a training. Called on the thread that trains, so it must not block for long.
+/// Whoever watches and directs a training. Called on the thread that trains, so it must not block
+/// for long.
 pub trait Observer: Send {
-    /// Asked before every batch. Once it has answered other than [`Control::Continue`], it should keep to that.
+    /// Asked before every batch. Once it has answered other than [`Control::Continue`], it should
+    /// keep to that.
     fn control(&mut self) -> Control;
 
-    /// Told after every epoch, by the names of [`besom_sweep::MLP`]: `job` is the index in the slice that was given to [`crate`].
+    /// Told after every epoch, by the names of [`besom_sweep::MLP`]: `job` is the index in the
+    /// slice that was given to [`crate`].
     fn epoch(&mut self, job: usize, record: &EpochRecord);
 }
 
@@ -53,15 +56,17 @@ pub enum Ending {
 pub struct Trained {
     /// How it ended.
     pub ending: Ending,
-    /// One an epoch, in order. All of it is repeatable but the seconds. In the last record of a diverged job the accuracy is
-    /// that of those samples that still ran.
+    /// One an epoch, in order. All of it is repeatable but the seconds. In the last record of a
+    /// diverged job the accuracy is that of those samples that still ran.
     pub records: Vec<EpochRecord>,
-    /// safetensors of the last full epoch's parameters, or with `restore_best_weights` of those of the epoch with the
-    /// best val_loss; empty if there was none or the job was aborted.
+    /// safetensors of the last full epoch's parameters, or with `restore_best_weights` of those of
+    /// the epoch with the best val_loss; empty if there was none or the job was aborted.
     pub final_model: Vec<u8>,
-    /// safetensors of the parameters of the earliest best epoch by the job's metric; empty as `final_model`.
+    /// safetensors of the parameters of the earliest best epoch by the job's metric; empty as
+    /// `final_model`.
     pub best_model: Vec<u8>,
-    /// Of the job's model: the final or, with [`Objective::Best`], the best epoch's. `None` without a model.
+    /// Of the job's model: the final or, with [`Objective::Best`], the best epoch's. `None` without
+    /// a model.
     pub confusion: Option<Confusion>,
     /// Wall time of the whole training.
     pub seconds: f64,
@@ -73,7 +78,8 @@ pub struct Trained {
 pub struct TrainError {
     /// Whether another attempt could succeed.
     pub retryable: bool,
-    /// The machine lacks memory or threads, which is no fault of the job: it is given back, and the attempt does not count.
+    /// The machine lacks memory or threads, which is no fault of the job: it is given back, and the
+    /// attempt does not count.
     pub surroundings: bool,
     /// What is wrong, and with what.
     pub message: String,

@@ -1,7 +1,8 @@
 //! Where each layer's parameters lie in the flat vector.
 //!
-//! Layer after layer, from the input on: the kernel as `[in, out]`, row by row, then the bias `[out]`. That is Keras's
-//! layout, and that of the native engine's kernels, whose lanes are outputs.
+//! Layer after layer, from the input on: the kernel as `[in, out]`, row by row, then the bias
+//! `[out]`. That is Keras's layout, and that of the native engine's kernels, whose lanes are
+//! outputs.
 
 use std::ops::Range;
 
@@ -11,7 +12,8 @@ use super::initial;
 use super::job::TrainError;
 use super::random::Purpose;
 
-/// The most parameters that a model may have: with gradient, optimizer state, best and last weights about 4 GB.
+/// The most parameters that a model may have: with gradient, optimizer state, best and last weights
+/// about 4 GB.
 const MAX_PARAMETERS: usize = 1 << 27;
 
 /// One dense layer.

@@ -1,13 +1,14 @@
 //! The multilayer perceptron, with Keras's meaning of every hyperparameter.
 //!
-//! All parameters of a model are one flat `f32` vector; an engine turns them and some rows into a loss and a flat
-//! gradient, an optimizer is one loop over flat vectors, and what lies between two epochs is a `State`. A job's numbers
-//! depend on its configuration, seed and dataset alone: randomness comes from streams keyed by seed, purpose and epoch,
-//! every sum has one order, and each job computes on one thread.
+//! All parameters of a model are one flat `f32` vector; an engine turns them and some rows into a
+//! loss and a flat gradient, an optimizer is one loop over flat vectors, and what lies between two
+//! epochs is a `State`. A job's numbers depend on its configuration, seed and dataset alone:
+//! randomness comes from streams keyed by seed, purpose and epoch, every sum has one order, and
+//! each job computes on one thread.
 //!
-//! The crate trains, keeps models and predicts. It may use datasets and the sweep file's types; it reads and writes no
-//! files, knows no runtime, and knows nothing of leases or the wire: who executes jobs watches a training as its
-//! [`Observer`].
+//! The crate trains, keeps models and predicts. It may use datasets and the sweep file's types; it
+//! reads and writes no files, knows no runtime, and knows nothing of leases or the wire: who
+//! executes jobs watches a training as its [`Observer`].
 //!
 //! Ten epochs on drawn sketches:
 //!

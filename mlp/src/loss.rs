@@ -34,12 +34,13 @@ pub(crate) struct Targets<'a> {
     pub(crate) classes: usize,
 }
 
-/// Scores `labels.len()` rows of logits, one after the other, and with `gradient` replaces them by the gradient of their
-/// *mean* loss.
+/// Scores `labels.len()` rows of logits, one after the other, and with `gradient` replaces them by
+/// the gradient of their *mean* loss.
 ///
-/// With the target t = (1 - s) onehot + s / classes (Keras's `CategoricalCrossentropy(label_smoothing=s)`), a row costs
-/// -sum t log softmax(z), and its gradient is (softmax(z) - t) / rows. Probabilities below [`TINIEST`] count as 0 there:
-/// products with them would be subnormal numbers, where arithmetic is several times slower.
+/// With the target t = (1 - s) onehot + s / classes (Keras's
+/// `CategoricalCrossentropy(label_smoothing=s)`), a row costs -sum t log softmax(z), and its
+/// gradient is (softmax(z) - t) / rows. Probabilities below [`TINIEST`] count as 0 there: products
+/// with them would be subnormal numbers, where arithmetic is several times slower.
 pub(crate) fn cross_entropy(logits: &mut [f32], targets: &Targets<'_>, gradient: bool) -> Score {
     let share = gradient.then(|| 1.0 / targets.labels.len() as f32);
     let mut scratch = vec![[0.0; LANES]; targets.classes];
@@ -50,8 +51,9 @@ pub(crate) fn cross_entropy(logits: &mut [f32], targets: &Targets<'_>, gradient:
 const TINIEST: f32 = -69.0;
 
 dispatched!(
-    /// As [`cross_entropy`], for engines: rows are `stride` apart, `share` is what the gradient of a row is multiplied
-    /// with (`None`: no gradient), and `scratch` has as many elements as there are classes.
+    /// As [`cross_entropy`], for engines: rows are `stride` apart, `share` is what the gradient of
+    /// a row is multiplied with (`None`: no gradient), and `scratch` has as many elements as there
+    /// are classes.
     pub(crate) fn score(
         logits: &mut [f32],
         stride: usize,

@@ -1,8 +1,10 @@
-//! A model as a safetensors file, with PyTorch's names and layout: `layers.0.weight` `[out, in]`, `layers.0.bias` `[out]`.
+//! A model as a safetensors file, with PyTorch's names and layout: `layers.0.weight` `[out, in]`,
+//! `layers.0.bias` `[out]`.
 //!
-//! Written here rather than by the safetensors crate, whose metadata are a hash map: its bytes change from call to call,
-//! and a model's digest must not. Nor are they left to serde_json's maps, whose order is a feature that any crate may
-//! turn on. The format: <https://huggingface.co/docs/safetensors>.
+//! Written here rather than by the safetensors crate, whose metadata are a hash map: its bytes
+//! change from call to call, and a model's digest must not. Nor are they left to serde_json's maps,
+//! whose order is a feature that any crate may turn on. The format:
+//! <https://huggingface.co/docs/safetensors>.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -41,11 +43,11 @@ struct Tensor {
     shape: Vec<usize>,
 }
 
-/// The file of a job's model with the parameters `params`. Its metadata say how to use it: `activation` follows each
-/// hidden layer, `dataset` is the digest of the data that it was trained on. Inputs that are whole numbers 0 to 255 are
-/// divided by `input_max`. Other numbers were scaled as `scale` says, with the statistics of the training split:
-/// `input.shift` is subtracted, where it is there, and the rest divided by `input.divisor`; both have a number for each
-/// feature.
+/// The file of a job's model with the parameters `params`. Its metadata say how to use it:
+/// `activation` follows each hidden layer, `dataset` is the digest of the data that it was trained
+/// on. Inputs that are whole numbers 0 to 255 are divided by `input_max`. Other numbers were scaled
+/// as `scale` says, with the statistics of the training split: `input.shift` is subtracted, where
+/// it is there, and the rest divided by `input.divisor`; both have a number for each feature.
 pub(crate) fn safetensors(layout: &Layout, params: &[f32], config: &JobConfig, data: &Dataset) -> Vec<u8> {
     let mut header = Header {
         metadata: Metadata {

@@ -1,8 +1,9 @@
 //! Reads a model back from the safetensors file that `model` writes.
 //!
-//! A file comes from a store that others may have written to: its digest, every name, shape and length are checked
-//! before a number is used, and whatever does not fit is refused by name. What is left is a multilayer perceptron whose
-//! layers fit each other. Nothing here computes: `predict` does.
+//! A file comes from a store that others may have written to: its digest, every name, shape and
+//! length are checked before a number is used, and whatever does not fit is refused by name. What
+//! is left is a multilayer perceptron whose layers fit each other. Nothing here computes: `predict`
+//! does.
 
 use besom_sweep::{Activation, Hyperparameters, Params, Scale};
 use safetensors::{Dtype, SafeTensors};
@@ -168,7 +169,8 @@ impl ModelFile {
 /// What the names of statistics begin with.
 const INPUT: &str = "input.";
 
-/// The statistics that inputs of `features` values are scaled by; nothing else is called as they are.
+/// The statistics that inputs of `features` values are scaled by; nothing else is called as they
+/// are.
 fn scaling(file: &SafeTensors<'_>, scale: &str, features: usize, tensors: usize) -> Result<Scaling, ModelError> {
     let known = Scale::parse(scale).ok_or_else(|| ModelError::new(format!("scale: `{scale}` is not known")))?;
     let mut found = 0;
@@ -188,7 +190,8 @@ fn scaling(file: &SafeTensors<'_>, scale: &str, features: usize, tensors: usize)
     scaling.filter(|_| found == tensors).ok_or_else(wrong)
 }
 
-/// `layers.0`, `layers.1` ... and nothing else but the `inputs` tensors of statistics, each fitting the one before.
+/// `layers.0`, `layers.1` ... and nothing else but the `inputs` tensors of statistics, each fitting
+/// the one before.
 fn layers(file: &SafeTensors<'_>, inputs: usize) -> Result<Vec<Dense>, ModelError> {
     let tensors = file.len() - inputs;
     let count = tensors / 2;

@@ -1,7 +1,9 @@
-//! The update rules: each one loop over flat vectors, in the order of `f32` operations of Keras 3 (`keras/src/optimizers`).
+//! The update rules: each one loop over flat vectors, in the order of `f32` operations of Keras 3
+//! (`keras/src/optimizers`).
 //!
-//! State that decays is set to zero below 1e-30: exact-zero gradients (blank pixels, dead units) would otherwise walk it
-//! through subnormal numbers, where arithmetic is several times slower. That is part of the definition, for every engine.
+//! State that decays is set to zero below 1e-30: exact-zero gradients (blank pixels, dead units)
+//! would otherwise walk it through subnormal numbers, where arithmetic is several times slower.
+//! That is part of the definition, for every engine.
 
 mod clip;
 mod descent;
@@ -50,7 +52,8 @@ pub(crate) struct OptimizerState {
     step: u64,
     /// Nadam's product of momentum weights; 1 with every other rule.
     product: f32,
-    /// As many as the rule has, each as long as the parameters, in the order of the rule's function.
+    /// As many as the rule has, each as long as the parameters, in the order of the rule's
+    /// function.
     vectors: Vec<Vec<f32>>,
 }
 
@@ -77,7 +80,8 @@ impl OptimizerState {
         self.step
     }
 
-    /// One step of `rule`, which is the one that this state was made for, along `gradient`, which is clipped in place.
+    /// One step of `rule`, which is the one that this state was made for, along `gradient`, which
+    /// is clipped in place.
     pub(crate) fn step(&mut self, rule: &Rule, layout: &Layout, lr: f64, params: &mut [f32], gradient: &mut [f32]) {
         self.count_step();
         step(Isa::detect(), self, rule, layout, lr as f32, params, gradient);
@@ -142,7 +146,8 @@ impl OptimizerState {
 }
 
 dispatched!(
-    /// Plain gradient descent, `w -= g lr`: what [`Engine::descend`](super::engine::Engine::descend) does, in whatever order.
+    /// Plain gradient descent, `w -= g lr`: what
+    /// [`Engine::descend`](super::engine::Engine::descend) does, in whatever order.
     pub(crate) fn descend(params: &mut [f32], gradient: &[f32], lr: f32) = descent::sgd
 );
 
@@ -157,8 +162,8 @@ dispatched!(
     ) = step_with
 );
 
-/// The instructions do not matter to a result: the loops have the same operations in the same order with each, only
-/// more of them at once.
+/// The instructions do not matter to a result: the loops have the same operations in the same order
+/// with each, only more of them at once.
 #[inline(always)]
 fn step_with<S: Simd>(
     s: S,

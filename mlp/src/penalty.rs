@@ -1,4 +1,5 @@
-//! l1 and l2 penalties on kernels, not biases: part of loss and val_loss, as Keras's `L1L2` regularizer.
+//! l1 and l2 penalties on kernels, not biases: part of loss and val_loss, as Keras's `L1L2`
+//! regularizer.
 
 use besom_sweep::Hyperparameters;
 

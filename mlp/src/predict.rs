@@ -1,8 +1,9 @@
 //! What a trained model says of drawings: the engine that trained it, run forward.
 //!
-//! A drawing of the test split is computed within the same batch as at validation, so its logits have the bits that the
-//! trainer saw (with candle: on the same kind of CPU), and a confusion matrix equals the stored one. Confidence is the
-//! softmax of the logits, worked out here in `f64`, and nowhere else.
+//! A drawing of the test split is computed within the same batch as at validation, so its logits
+//! have the bits that the trainer saw (with candle: on the same kind of CPU), and a confusion
+//! matrix equals the stored one. Confidence is the softmax of the logits, worked out here in `f64`,
+//! and nowhere else.
 
 use std::collections::BTreeMap;
 

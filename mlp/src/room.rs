@@ -1,5 +1,5 @@
-//! Whether this machine has the memory that a training takes, asked before it starts: a process that runs out of memory later is
-//! killed by the system, with all of its jobs.
+//! Whether this machine has the memory that a training takes, asked before it starts: a process
+//! that runs out of memory later is killed by the system, with all of its jobs.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -12,8 +12,8 @@ pub const FREE_MEMORY: &str = "free some, give the worker fewer slots, or start 
 /// Bytes that trainings of this process were promised and have not taken yet.
 static PROMISED: Mutex<u64> = Mutex::new(0);
 
-/// Bytes that a training will take. The system counts them as free until they are written to, so they are kept from others
-/// that begin at the same time.
+/// Bytes that a training will take. The system counts them as free until they are written to, so
+/// they are kept from others that begin at the same time.
 #[derive(Debug)]
 pub(crate) struct Promise(u64);
 
@@ -26,7 +26,8 @@ impl Drop for Promise {
 /// Promises so many bytes to something that begins; to be dropped when it has taken them.
 ///
 /// # Errors
-/// The machine, or the group of processes that this one is in, has less; another machine may have more.
+/// The machine, or the group of processes that this one is in, has less; another machine may have
+/// more.
 pub(crate) fn promise(bytes: u64) -> Result<Promise, TrainError> {
     let mut promised = PROMISED.lock().unwrap_or_else(PoisonError::into_inner);
     check(bytes, free().map(|free| free.saturating_sub(*promised)))?;
@@ -35,7 +36,8 @@ pub(crate) fn promise(bytes: u64) -> Result<Promise, TrainError> {
 }
 
 fn check(bytes: u64, free: Option<u64>) -> Result<(), TrainError> {
-    // Where the system promises no more than it has, or this process is limited, this is the only way to find out.
+    // Where the system promises no more than it has, or this process is limited, this is the only
+    // way to find out.
     let is_given = usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
     match (is_given, free) {
         (true, Some(free)) if free < bytes => Err(lacking(bytes, Some(free))),
@@ -76,7 +78,8 @@ fn group(text: &str) -> Option<PathBuf> {
     Some(Path::new("/sys/fs/cgroup").join(path.trim_start_matches('/')))
 }
 
-/// What a group may still take: its limit less what it holds, but for files that the system drops when it has to.
+/// What a group may still take: its limit less what it holds, but for files that the system drops
+/// when it has to.
 fn of_group(folder: &Path) -> Option<u64> {
     let number = |name: &str| std::fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
     let (limit, held) = (number("memory.max")?, number("memory.current")?);

@@ -1,4 +1,5 @@
-//! The course of the learning rate: a function of the step and epoch, and for `plateau` of what val_loss did.
+//! The course of the learning rate: a function of the step and epoch, and for `plateau` of what
+//! val_loss did.
 
 use besom_sweep::{Hyperparameters, Schedule};
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,8 @@ impl CourseState {
         Self { rate: learning_rate, waiting: Waiting::default() }
     }
 
-    /// The learning rate of the step after `steps` steps and `epochs` full epochs of a job with `steps_per_epoch`.
+    /// The learning rate of the step after `steps` steps and `epochs` full epochs of a job with
+    /// `steps_per_epoch`.
     pub(crate) fn rate(&self, job: &Hyperparameters, steps: u64, steps_per_epoch: u64) -> f64 {
         let all_steps = steps_per_epoch * u64::from(job.epochs);
         let step = steps as f64;
@@ -35,8 +37,8 @@ impl CourseState {
                 let decay_steps = decay_steps.map_or(all_steps, u64::from);
                 self.rate * pow(decay_rate, step / decay_steps as f64)
             }
-            // `CosineDecay` from 0 with warmup_target: rate step / warmup_steps, then rate (1 + cos(pi x)) / 2, where x
-            // goes from 0 to 1 in decay_steps and stays there
+            // `CosineDecay` from 0 with warmup_target: rate step / warmup_steps, then rate (1 +
+            // cos(pi x)) / 2, where x goes from 0 to 1 in decay_steps and stays there
             Schedule::Cosine { decay_steps, warmup_steps } => {
                 let warmup_steps = u64::from(warmup_steps);
                 if steps < warmup_steps {

@@ -1,7 +1,8 @@
-//! What a training is between two epochs: everything that the next epoch depends on, and nothing else.
+//! What a training is between two epochs: everything that the next epoch depends on, and nothing
+//! else.
 //!
-//! It can be written down and read back, and a training that goes on from it ends with the same bits as one that was never
-//! interrupted.
+//! It can be written down and read back, and a training that goes on from it ends with the same
+//! bits as one that was never interrupted.
 
 use besom_sweep::{EarlyStopping, EpochRecord, Hyperparameters, Metric, MetricName};
 use serde::{Deserialize, Serialize};
@@ -110,8 +111,8 @@ impl Waiting {
         self.epochs = 0;
     }
 
-    /// Whether `patience` epochs went by without a better val_loss. The epoch that is itself the best never ends a
-    /// training, even with a patience of 0.
+    /// Whether `patience` epochs went by without a better val_loss. The epoch that is itself the
+    /// best never ends a training, even with a patience of 0.
     pub(crate) fn is_over(&self, stopping: EarlyStopping) -> bool {
         self.epochs > 0 && self.epochs >= stopping.patience
     }

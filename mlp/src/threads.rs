@@ -4,15 +4,15 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::job::TrainError;
 
-/// Makes every computation of this process single-threaded: a slot is one core, so a hidden thread pool would only take
-/// cores from other slots. It also saves time: without the variable candle counts the machine's cores in every matrix
-/// product.
+/// Makes every computation of this process single-threaded: a slot is one core, so a hidden thread
+/// pool would only take cores from other slots. It also saves time: without the variable candle
+/// counts the machine's cores in every matrix product.
 ///
 /// Results do not depend on it.
 ///
 /// # Safety
-/// No other thread may exist: changing the environment while another thread reads it is undefined behaviour. So it is called
-/// first thing in `main`.
+/// No other thread may exist: changing the environment while another thread reads it is undefined
+/// behaviour. So it is called first thing in `main`.
 #[allow(unsafe_code, reason = "the environment is the only way to tell candle")]
 pub unsafe fn set_single_threaded() {
     // SAFETY: the caller promises that no other thread exists yet.

@@ -19,19 +19,20 @@ use crate::room;
 use besom_dataset::Dataset;
 use besom_dataset::random::Stream;
 
-/// Rows a validation batch, and between two questions whether to go on. Fixed, because the rounding of candle's products
-/// depends on their size.
+/// Rows a validation batch, and between two questions whether to go on. Fixed, because the rounding
+/// of candle's products depends on their size.
 pub(super) const VALIDATION_BATCH: usize = 512;
 
-/// What a parameter takes while it is trained: itself, its gradient, at most three numbers of the optimizer, and the weights
-/// of the last and the best epoch, in memory and as they are written.
+/// What a parameter takes while it is trained: itself, its gradient, at most three numbers of the
+/// optimizer, and the weights of the last and the best epoch, in memory and as they are written.
 const BYTES_A_PARAMETER: u64 = 8 * 4;
 
-/// Trains `jobs`, one after the other, on the calling thread's time (it blocks), and answers in their order.
+/// Trains `jobs`, one after the other, on the calling thread's time (it blocks), and answers in
+/// their order.
 ///
 /// # Errors
-/// A job of another dataset or with a model too large, which no attempt could train, or a thread that could not be
-/// started, which another attempt may; see [`TrainError::retryable`].
+/// A job of another dataset or with a model too large, which no attempt could train, or a thread
+/// that could not be started, which another attempt may; see [`TrainError::retryable`].
 pub fn train(jobs: &[TrainJob<'_>], data: &Dataset, observer: &mut dyn Observer) -> Result<Vec<Trained>, TrainError> {
     single_thread()?.install(|| {
         let one = |(index, job)| Training::new(job, data)?.run(index, observer);
@@ -174,8 +175,8 @@ impl<'a> Training<'a> {
         Ok(EpochEnd::Full(record))
     }
 
-    /// Dropout factors of a batch, drawn in the order layer, row, unit into `masks`, which has a vector for each hidden
-    /// layer; none without dropout.
+    /// Dropout factors of a batch, drawn in the order layer, row, unit into `masks`, which has a
+    /// vector for each hidden layer; none without dropout.
     fn masks<'m>(&self, stream: &mut Stream, rows: usize, masks: &'m mut Vec<Vec<f32>>) -> &'m Masks {
         let rate = self.hyperparameters().dropout as f32;
         if rate == 0.0 {
@@ -261,8 +262,9 @@ impl Mean {
     }
 }
 
-/// The numbers of an epoch by name: `loss` and `accuracy` over its samples as it ran, with the weights moving and penalties
-/// included, and those of the test split after it. What is not finite has none.
+/// The numbers of an epoch by name: `loss` and `accuracy` over its samples as it ran, with the
+/// weights moving and penalties included, and those of the test split after it. What is not finite
+/// has none.
 fn metrics(training: Mean, validation: Option<Mean>) -> BTreeMap<MetricName, f64> {
     let named = [
         (MetricName::of("loss"), training.loss),

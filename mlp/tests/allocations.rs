@@ -54,7 +54,8 @@ fn a_step_allocates_nothing() {
             run(job(&config), &data);
             ALLOCATIONS.load(Ordering::Relaxed) - before
         };
-        // 250 rows: 96 steps, or 6. Starting and ending the thread takes one allocation more or less.
+        // 250 rows: 96 steps, or 6. Starting and ending the thread takes one allocation more or
+        // less.
         let (many, few) = (allocations(8), allocations(125));
         assert!(many.abs_diff(few) < 10, "{options}: {many} allocations with 96 steps, {few} with 6");
     }

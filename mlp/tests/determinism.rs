@@ -1,4 +1,5 @@
-//! Same job, same numbers: bit for bit, whatever else runs and however many threads the machine offers.
+//! Same job, same numbers: bit for bit, whatever else runs and however many threads the machine
+//! offers.
 
 mod support;
 
@@ -11,7 +12,8 @@ use support::{Watcher, config, data, job, repeatable, run};
 
 const ADAM: Optimizer = Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false };
 
-/// Wide enough that candle would like to share the work among threads, and with every random stream in use.
+/// Wide enough that candle would like to share the work among threads, and with every random stream
+/// in use.
 fn wide(data: &Dataset, engine: Engine) -> JobConfig {
     let config = config(data, |h| {
         h.optimizer = ADAM;

@@ -1,4 +1,5 @@
-//! A model read back from its file says what the trainer counted; a file that is no model is refused by name.
+//! A model read back from its file says what the trainer counted; a file that is no model is
+//! refused by name.
 
 #![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside test functions")]
 

@@ -1,5 +1,6 @@
-//! The trainer against Keras on real sketches. Needs the data set: BESOM_QUICKDRAW10 is the path of a `quickdraw10.npz`
-//! with 40,000 drawings of airplane, banana, bird, book, cat, clock, dog, flower, house and rainbow.
+//! The trainer against Keras on real sketches. Needs the data set: BESOM_QUICKDRAW10 is the path of
+//! a `quickdraw10.npz` with 40,000 drawings of airplane, banana, bird, book, cat, clock, dog,
+//! flower, house and rainbow.
 
 mod support;
 
@@ -11,8 +12,8 @@ use besom_sweep::{DatasetSpec, Engine, Hyperparameters, JobConfig};
 use serde_json::json;
 use support::{job, run};
 
-/// Final val_accuracy of Keras 3.15.1 after 25 epochs, mean of three seeds, and how near a trainer of the same meaning
-/// comes with one seed (its own seeds are up to 0.012 from the mean).
+/// Final val_accuracy of Keras 3.15.1 after 25 epochs, mean of three seeds, and how near a trainer
+/// of the same meaning comes with one seed (its own seeds are up to 0.012 from the mean).
 const KERAS: [(&str, f64, u32, f64, f64); 3] =
     [("sgd", 0.01, 32, 0.7579, 0.02), ("adadelta", 0.01, 32, 0.6484, 0.02), ("adam", 0.01, 32, 0.7082, 0.03)];
 

@@ -1,13 +1,15 @@
 //! The wire between besom's processes: the messages and services of package `besom.v1`.
 //!
-//! Generated from `besom/v1/*.proto`, which hold the documentation. Nothing here decides anything: the coordinator and
-//! the worker each convert these types at their own border and nowhere else. Beside them stands what both ends of a connection
-//! have to agree on: how slow a transfer may be, and when a silent peer is given up.
+//! Generated from `besom/v1/*.proto`, which hold the documentation. Nothing here decides anything:
+//! the coordinator and the worker each convert these types at their own border and nowhere else.
+//! Beside them stands what both ends of a connection have to agree on: how slow a transfer may be,
+//! and when a silent peer is given up.
 
 pub mod link;
 pub mod transfer;
 
-/// The protocol spoken by this build. Raised when a peer of the previous number could no longer be understood.
+/// The protocol spoken by this build. Raised when a peer of the previous number could no longer be
+/// understood.
 pub const PROTOCOL_VERSION: u32 = 3;
 
 /// The build a peer tells of itself, for people.

@@ -1,10 +1,12 @@
-//! How slow a transfer of bytes may be. Whoever receives judges it, by what comes: slow is not dead.
+//! How slow a transfer of bytes may be. Whoever receives judges it, by what comes: slow is not
+//! dead.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Bytes in one message, at most: small enough that one arrives now and then however slow the link is.
+/// Bytes in one message, at most: small enough that one arrives now and then however slow the link
+/// is.
 pub const PIECE: usize = 64 << 10;
 
 /// Bytes a second that a transfer must bring, over every [`MINUTE`].

@@ -11,7 +11,8 @@ use crate::spec::{Method, SweepSpec};
 struct Axis {
     name: String,
     values: Vec<Value>,
-    /// For each value, the index of the first equal one; the base (one_at_a_time) counts as one more, the last.
+    /// For each value, the index of the first equal one; the base (one_at_a_time) counts as one
+    /// more, the last.
     same_as: Vec<u32>,
 }
 
@@ -121,8 +122,8 @@ impl Axes {
         }))
     }
 
-    /// Equal for equal points, different for different ones. Counts in `dropped` (one entry an option) what the point's
-    /// choices do not have, and notes who has not.
+    /// Equal for equal points, different for different ones. Counts in `dropped` (one entry an
+    /// option) what the point's choices do not have, and notes who has not.
     pub(crate) fn identity(&self, index: u64, dropped: &mut [Dropped]) -> Box<[u32]> {
         let mut digits = self.digits(index);
         let choice = self.choice(&digits);
@@ -145,8 +146,9 @@ impl Axes {
         digits.into_boxed_slice()
     }
 
-    /// The index of the first point of a grid with this [`Axes::identity`]: a grid lists every combination, so also the
-    /// one of the first of equal values, and of the first value where it does not count. `None` for other methods.
+    /// The index of the first point of a grid with this [`Axes::identity`]: a grid lists every
+    /// combination, so also the one of the first of equal values, and of the first value where it
+    /// does not count. `None` for other methods.
     pub(crate) fn first_of(&self, identity: &[u32]) -> Option<u64> {
         match self.method {
             Method::Grid => Some(self.axes.iter().zip(identity).fold(0, |index, (axis, &digit)| {

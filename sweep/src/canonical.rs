@@ -1,13 +1,15 @@
 //! JSON in one spelling, so that equal values have equal bytes, and SHA-256 of it.
 //!
-//! Own writer on purpose: serde_json sorts keys and prints floats as other crates' features make it.
+//! Own writer on purpose: serde_json sorts keys and prints floats as other crates' features make
+//! it.
 
 use std::fmt::Write;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Sorted keys, no spaces, integers plain, floats as the shortest text that reads back to the same bits.
+/// Sorted keys, no spaces, integers plain, floats as the shortest text that reads back to the same
+/// bits.
 pub(crate) fn canonical(value: &Value) -> String {
     let mut out = String::new();
     write(value, &mut out);

@@ -1,7 +1,7 @@
 //! A job's configuration in its one canonical form, and the hashes that identify it.
 //!
-//! Two jobs with the same hash and seed give the same numbers; whatever changes numbers is therefore in here, and the
-//! seed, metric and name are not.
+//! Two jobs with the same hash and seed give the same numbers; whatever changes numbers is
+//! therefore in here, and the seed, metric and name are not.
 
 use serde_json::{Map, Value};
 
@@ -39,8 +39,8 @@ pub struct JobConfig {
 }
 
 impl JobConfig {
-    /// Canonical JSON: sorted keys, no spaces, defaults filled in, integers plain. Holds `trainer`, `trainer_version`,
-    /// `hyperparameters`, `dataset`, `scaling`, `engine`, `device`.
+    /// Canonical JSON: sorted keys, no spaces, defaults filled in, integers plain. Holds `trainer`,
+    /// `trainer_version`, `hyperparameters`, `dataset`, `scaling`, `engine`, `device`.
     pub fn canonical_json(&self) -> String {
         let own = (self.params(), Some(self.engine.as_str()), Some(self.engine.device()));
         composed(shared(&self.dataset), own)
@@ -90,15 +90,15 @@ impl JobConfig {
     }
 }
 
-/// What the configurations of all jobs on one dataset have in common: canonical JSON without `hyperparameters`, `engine` and
-/// `device`, which each job has of its own.
+/// What the configurations of all jobs on one dataset have in common: canonical JSON without
+/// `hyperparameters`, `engine` and `device`, which each job has of its own.
 pub fn shared_config(dataset: &str) -> String {
     canonical(&Value::Object(shared(dataset)))
 }
 
-/// The canonical JSON of a job's configuration, from what [`shared_config`] wrote and from what the job has of its own.
-/// A database may spell a number in `params` otherwise than it was given, such as 1e16 with all its digits: the trainer's table
-/// of parameters says which of them are floats.
+/// The canonical JSON of a job's configuration, from what [`shared_config`] wrote and from what the
+/// job has of its own. A database may spell a number in `params` otherwise than it was given, such
+/// as 1e16 with all its digits: the trainer's table of parameters says which of them are floats.
 ///
 /// # Errors
 /// What is shared is not a JSON object.

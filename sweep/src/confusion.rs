@@ -1,5 +1,5 @@
-//! What a model's predictions over a test split are counted in: by pair of classes, or by class where there are too
-//! many pairs.
+//! What a model's predictions over a test split are counted in: by pair of classes, or by class
+//! where there are too many pairs.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,8 @@ pub const MAX_CLASSES: usize = 4_096;
 /// Most classes whose pairs are kept with a run: beyond it only the counts by class are.
 pub const MATRIX_CLASSES: u32 = 1_024;
 
-/// Most classes of which all pairs are written, those that are 0 too: besom once knew no other form.
+/// Most classes of which all pairs are written, those that are 0 too: besom once knew no other
+/// form.
 const FULL_CLASSES: u32 = 255;
 
 /// Counts as lists of numbers, of which one is filled: the form that travels.
@@ -17,7 +18,8 @@ const FULL_CLASSES: u32 = 255;
 pub struct Lists {
     /// All pairs, row by row: row is the target, column the prediction.
     pub counts: Vec<u32>,
-    /// Of each pair that is not 0, row by row, how many of 0 lie between it and the one before, and then its count.
+    /// Of each pair that is not 0, row by row, how many of 0 lie between it and the one before, and
+    /// then its count.
     pub gaps: Vec<u32>,
     /// Of each class its support, how often it was predicted, and how often rightly.
     pub by_class: Vec<u64>,

@@ -1,7 +1,8 @@
 //! Changes of a sweep file that keep its layout and its comments.
 //!
-//! A change is made twice: in the tree of the file, which says what must come out, and in its text. Where the text, read
-//! again, does not say the same as the tree (aliases, a layout that is not understood), the tree is written anew instead.
+//! A change is made twice: in the tree of the file, which says what must come out, and in its text.
+//! Where the text, read again, does not say the same as the tree (aliases, a layout that is not
+//! understood), the tree is written anew instead.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -28,7 +29,8 @@ pub struct Edit {
 pub struct Edited {
     /// Its text.
     pub text: String,
-    /// Whether the layout of the file before is still there, and its comments but for those in `lost`.
+    /// Whether the layout of the file before is still there, and its comments but for those in
+    /// `lost`.
     pub keeps_layout: bool,
     /// The comments that stood within what was replaced or beside what was removed, and are gone.
     pub lost: Vec<String>,
@@ -128,8 +130,9 @@ fn changes_of(tree: &Node, key: &str, value: Node) -> Result<Vec<Change>, String
 /// Keys of the file that a setting may begin with.
 const TOP: [&str; 6] = ["description", "method", "metric", "run_cap", "parameters", "besom"];
 
-/// Seeds are set where the file has them. Those under `parameters` stay there, since whoever reads the parameters knows them by
-/// that name; where both places have them, `besom.seeds` goes, or the two would contradict each other.
+/// Seeds are set where the file has them. Those under `parameters` stay there, since whoever reads
+/// the parameters knows them by that name; where both places have them, `besom.seeds` goes, or the
+/// two would contradict each other.
 fn changes_of_seeds(tree: &Node, words: &[&str], value: Node) -> Vec<Change> {
     let path = |words: [&str; 2]| words.map(str::to_owned).to_vec();
     let stands = |words: [&str; 2]| find(tree, &words).is_some();
@@ -156,7 +159,8 @@ fn changes_of_seeds(tree: &Node, words: &[&str], value: Node) -> Vec<Change> {
 const PARAMETERS_SEED: [&str; 2] = ["parameters", "seed"];
 const BESOM_SEEDS: [&str; 2] = ["besom", "seeds"];
 
-/// A hyperparameter is set where the file has it; one that it does not have comes under `parameters`.
+/// A hyperparameter is set where the file has it; one that it does not have comes under
+/// `parameters`.
 fn changes_of_hyperparameter(tree: &Node, row: &'static Row, swept: bool, value: Node) -> Vec<Change> {
     let standing = |block: &[&str]| {
         let Kind::Map(entries) = &find(tree, block)?.kind else { return None };

@@ -4,10 +4,12 @@ use std::fmt;
 
 use crate::spec::SpecError;
 
-/// Errors beyond these, the last in the file, are counted and not kept: a hostile file may hold a hundred thousand.
+/// Errors beyond these, the last in the file, are counted and not kept: a hostile file may hold a
+/// hundred thousand.
 const KEPT: usize = 50;
 
-/// Everything that was found wrong with a sweep file, in the order of its lines: at least one error.
+/// Everything that was found wrong with a sweep file, in the order of its lines: at least one
+/// error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct SpecErrors {
     errors: Vec<SpecError>,
@@ -75,16 +77,16 @@ impl Faults {
         }
     }
 
-    /// As [`Faults::add`] for what can be read and carried out and is refused for its sense alone. The sweep of a stored file
-    /// is there already, and a refusal would only stop its jobs halfway.
+    /// As [`Faults::add`] for what can be read and carried out and is refused for its sense alone.
+    /// The sweep of a stored file is there already, and a refusal would only stop its jobs halfway.
     pub(crate) fn add_senseless(&mut self, error: SpecError) {
         if !self.is_stored {
             self.add(error);
         }
     }
 
-    /// Whether an error in this line is kept and not only counted. Where it is not, nobody needs to look for words that are near,
-    /// which takes time.
+    /// Whether an error in this line is kept and not only counted. Where it is not, nobody needs to
+    /// look for words that are near, which takes time.
     pub(crate) fn keeps(&self, line: Option<u32>) -> bool {
         self.errors.len() < KEPT || self.errors.last().is_some_and(|last| line < last.line)
     }
@@ -99,7 +101,8 @@ impl Faults {
         result.map_err(|error| self.add(error)).ok()
     }
 
-    /// As [`Faults::take`] where something has to stand in for the value: nobody sees it, since the file is refused.
+    /// As [`Faults::take`] where something has to stand in for the value: nobody sees it, since the
+    /// file is refused.
     pub(crate) fn or_default<T: Default>(&mut self, result: Result<T, SpecError>) -> T {
         self.take(result).unwrap_or_default()
     }

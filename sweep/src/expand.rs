@@ -1,7 +1,8 @@
 //! From a [`SweepSpec`] to its points and jobs, in order of work: seed by seed, point by point.
 //!
-//! A point is kept as one bit, never as values: a sweep of a million points takes some hundred kilobytes. The first of
-//! equal points stays, so a job keeps its index however often the sweep is expanded.
+//! A point is kept as one bit, never as values: a sweep of a million points takes some hundred
+//! kilobytes. The first of equal points stays, so a job keeps its index however often the sweep is
+//! expanded.
 
 use std::collections::HashSet;
 
@@ -16,7 +17,8 @@ use crate::parse;
 use crate::refusals::{MAX_JOBS, refusals};
 use crate::spec::{Method, SpecError, SweepSpec};
 
-/// Every job of a sweep, any of which can be computed by its index without the others: expansion can stop and resume.
+/// Every job of a sweep, any of which can be computed by its index without the others: expansion
+/// can stop and resume.
 #[derive(Debug, Clone)]
 pub struct Expansion {
     spec: SweepSpec,
@@ -60,8 +62,8 @@ impl Expansion {
     /// Works out the points of `spec`. `engine` is the command line's choice and beats the file's.
     ///
     /// # Errors
-    /// More than [`Expansion::MAX_JOBS`] points or jobs, or more than one way to bound the gradient. The errors have no
-    /// lines: [`Expansion::of_file`] knows them.
+    /// More than [`Expansion::MAX_JOBS`] points or jobs, or more than one way to bound the
+    /// gradient. The errors have no lines: [`Expansion::of_file`] knows them.
     pub fn new(spec: &SweepSpec, engine: Option<Engine>) -> Result<Self, SpecErrors> {
         Self::work_out(spec, engine).map_err(|errors| {
             let mut faults = Faults::default();
@@ -145,7 +147,8 @@ impl Expansion {
         Hyperparameters::from_params(&self.axes.params(listed)).expect("every value was checked with the file")
     }
 
-    /// The `index`-th job in order of work, on the dataset of this digest. `index` is below [`Expansion::jobs_total`].
+    /// The `index`-th job in order of work, on the dataset of this digest. `index` is below
+    /// [`Expansion::jobs_total`].
     ///
     /// # Panics
     /// If there is no such job.
@@ -160,9 +163,11 @@ impl Expansion {
         PlannedJob { config, seed: self.spec.seeds[seed] }
     }
 
-    /// SHA-256 of what the sweep means: the parsed file (not its layout or comments), the engine and the dataset.
+    /// SHA-256 of what the sweep means: the parsed file (not its layout or comments), the engine
+    /// and the dataset.
     ///
-    /// Not in it: the name and the description, and the dataset's source, for which its digest stands.
+    /// Not in it: the name and the description, and the dataset's source, for which its digest
+    /// stands.
     pub fn sweep_digest(&self, dataset: &str) -> String {
         let spec = &self.spec;
         let mut parameters: Vec<_> = spec.parameters.iter().collect();
@@ -195,7 +200,8 @@ fn distinct(axes: &Axes, listed: u64, notes: &mut Vec<String>) -> Option<Subset>
     let mut dropped = vec![Dropped::default(); axes.options().len()];
     for index in 0..listed {
         let identity = axes.identity(index, &mut dropped);
-        // A grid needs no memory of what it has seen, which would be fifty times as large as all else.
+        // A grid needs no memory of what it has seen, which would be fifty times as large as all
+        // else.
         let first = match axes.first_of(&identity) {
             Some(first) => first == index,
             None => seen.insert(identity),

@@ -1,7 +1,9 @@
-//! The hyperparameters of the multilayer perceptron: their names, ranges and defaults, once, in Keras's words.
+//! The hyperparameters of the multilayer perceptron: their names, ranges and defaults, once, in
+//! Keras's words.
 //!
-//! `table` holds names, ranges and defaults; here stand the types that the trainer reads and their way from and to
-//! JSON. What [`Hyperparameters::to_params`] gives is normalised: equal hyperparameters, equal text.
+//! `table` holds names, ranges and defaults; here stand the types that the trainer reads and their
+//! way from and to JSON. What [`Hyperparameters::to_params`] gives is normalised: equal
+//! hyperparameters, equal text.
 
 mod error;
 mod layers;
@@ -31,7 +33,8 @@ pub struct Hyperparameters {
     pub optimizer: Optimizer,
     /// Step size, above 0. Default: the optimizer's own in Keras (sgd 0.01, the others 0.001).
     pub learning_rate: f64,
-    /// Share of each parameter times the learning rate that goes before a step. Default 0, with adamw 0.004.
+    /// Share of each parameter times the learning rate that goes before a step. Default 0, with
+    /// adamw 0.004.
     pub weight_decay: f64,
     /// Default: none.
     pub clipping: Clipping,
@@ -63,8 +66,9 @@ impl Hyperparameters {
     /// Reads complete or partial params, filling in defaults.
     ///
     /// # Errors
-    /// Names the first hyperparameter that is unknown, of the wrong type, out of range, or not an option of the
-    /// optimizer, the schedule or early stopping; or more than one way to bound the gradient.
+    /// Names the first hyperparameter that is unknown, of the wrong type, out of range, or not an
+    /// option of the optimizer, the schedule or early stopping; or more than one way to bound the
+    /// gradient.
     pub fn from_params(params: &Params) -> Result<Self, ConfigError> {
         let chosen = Choice::NAMES.map(|name| params.get(name).map(|value| normalised(name, value)).transpose());
         let [optimizer, schedule, patience] = chosen;
@@ -97,8 +101,8 @@ impl Hyperparameters {
         })
     }
 
-    /// Every hyperparameter that applies, by its full name: options of other optimizers and schedules are absent,
-    /// `patience` is null where there is no early stopping.
+    /// Every hyperparameter that applies, by its full name: options of other optimizers and
+    /// schedules are absent, `patience` is null where there is no early stopping.
     pub fn to_params(&self) -> Params {
         let mut params = Params::new();
         let mut put = |name: &str, value: Value| params.insert(name.to_owned(), value);

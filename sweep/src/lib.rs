@@ -1,8 +1,9 @@
 //! The sweep file and what it means: parameters, points, and the configuration of each job.
 //!
-//! Pure: text in, values out. It opens no file, knows no database, no network, no tensor. The names, ranges and
-//! defaults of the trainer's hyperparameters stand here once; coordinator, worker and command line all read them here.
-//! So do the words that all of them share: the states of jobs and sweeps, and how numbers read.
+//! Pure: text in, values out. It opens no file, knows no database, no network, no tensor. The
+//! names, ranges and defaults of the trainer's hyperparameters stand here once; coordinator, worker
+//! and command line all read them here. So do the words that all of them share: the states of jobs
+//! and sweeps, and how numbers read.
 
 mod axes;
 mod canonical;

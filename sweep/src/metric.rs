@@ -9,7 +9,8 @@ use crate::words::{shorten, steers_terminal};
 /// The longest name of a metric, in characters.
 const MAX_CHARS: usize = 128;
 
-/// The name of a metric: 1 to 128 printable characters, such as `val_loss` or `metrics/mAP50-95(B)`.
+/// The name of a metric: 1 to 128 printable characters, such as `val_loss` or
+/// `metrics/mAP50-95(B)`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct MetricName(Cow<'static, str>);
 

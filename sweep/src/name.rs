@@ -1,7 +1,8 @@
-//! What a sweep is called: the name that a person gave it, and the handle that is made from the name.
+//! What a sweep is called: the name that a person gave it, and the handle that is made from the
+//! name.
 //!
-//! The handle is what commands, SQL, paths and addresses use, so it consists of a few ASCII characters only. A name that
-//! consists of those already is its own handle.
+//! The handle is what commands, SQL, paths and addresses use, so it consists of a few ASCII
+//! characters only. A name that consists of those already is its own handle.
 
 use crate::words::{shorten, steers_terminal};
 
@@ -23,7 +24,8 @@ impl SweepName {
     pub fn new(text: &str) -> Result<Self, String> {
         let title = text.trim();
         let chars = title.chars().count();
-        // A leading dot hides files, a leading hyphen looks like a flag; a slash parts a sweep from its job.
+        // A leading dot hides files, a leading hyphen looks like a flag; a slash parts a sweep from
+        // its job.
         if chars == 0 || chars > MAX_CHARS || title.starts_with(['.', '-']) || title.contains(forbidden) {
             let problem = "must be 1 to 100 letters, digits, spaces and other signs, no slash or control character, \
                            and no dot or hyphen first";
@@ -50,7 +52,8 @@ impl SweepName {
     }
 }
 
-/// The handle of a sweep that somebody calls `text`, by its name or by its handle. Empty where no sweep can be meant.
+/// The handle of a sweep that somebody calls `text`, by its name or by its handle. Empty where no
+/// sweep can be meant.
 pub fn handle(text: &str) -> String {
     let text = text.trim();
     if text.len() <= MAX_CHARS && !text.starts_with(['.', '-']) && text.chars().all(is_plain) {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// A value that somebody chose (a learning rate): the shortest text that reads back as the same number.
+/// A value that somebody chose (a learning rate): the shortest text that reads back as the same
+/// number.
 pub fn exact(value: f64) -> String {
     format!("{value:?}")
 }

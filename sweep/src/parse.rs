@@ -1,8 +1,10 @@
-//! From the text of a sweep file to a [`SweepSpec`]; everything unknown or impossible is refused here, all of it at once.
+//! From the text of a sweep file to a [`SweepSpec`]; everything unknown or impossible is refused
+//! here, all of it at once.
 //!
-//! A value that cannot be read is noted, and reading goes on; what would only follow from it is not noted as well. Each
-//! refusal has its line, the full name of its key and, for an unknown word, the nearest known one. Words of W&B's
-//! that this build does not honour are refused by name, never ignored: a key without effect would be a silent lie.
+//! A value that cannot be read is noted, and reading goes on; what would only follow from it is not
+//! noted as well. Each refusal has its line, the full name of its key and, for an unknown word, the
+//! nearest known one. Words of W&B's that this build does not honour are refused by name, never
+//! ignored: a key without effect would be a silent lie.
 
 mod besom;
 mod dataset;
@@ -60,14 +62,15 @@ const LATER_METHODS: [&str; 11] = [
 /// Reads and checks a sweep file (YAML or JSON).
 ///
 /// # Errors
-/// Everything that is wrong, each with its line and, for an unknown word, the nearest known one. What is no YAML, and what
-/// is another tool's file, is told alone.
+/// Everything that is wrong, each with its line and, for an unknown word, the nearest known one.
+/// What is no YAML, and what is another tool's file, is told alone.
 pub fn parse(text: &str) -> Result<SweepSpec, SpecErrors> {
     parse_noting(text, Faults::default())
 }
 
-/// Reads the file of a sweep that was accepted once, maybe by an older build. What this build refuses in a new file for its sense
-/// alone, such as a loss that is maximized, is read as it was then: the sweep goes on to its end, and its results are shown.
+/// Reads the file of a sweep that was accepted once, maybe by an older build. What this build
+/// refuses in a new file for its sense alone, such as a loss that is maximized, is read as it was
+/// then: the sweep goes on to its end, and its results are shown.
 ///
 /// # Errors
 /// What cannot be read, as for [`parse`].
@@ -133,7 +136,8 @@ fn read(file: &mut Section<'_>, faults: &mut Faults) -> Option<SweepSpec> {
     Some(spec)
 }
 
-/// The errors of a file that was read, each with the line of its key or of the block where the key would stand.
+/// The errors of a file that was read, each with the line of its key or of the block where the key
+/// would stand.
 pub(crate) fn locate(text: &str, errors: Vec<SpecError>) -> Option<SpecErrors> {
     let mut faults = Faults::default();
     let root = yaml::read(text);

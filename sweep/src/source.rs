@@ -1,6 +1,7 @@
 //! Where data come from, as people may see it: a URL can carry a token.
 
-/// A dataset source as it may be shown: a URL without user, password, query and fragment, which may hold a token.
+/// A dataset source as it may be shown: a URL without user, password, query and fragment, which may
+/// hold a token.
 pub fn shown_source(source: &str) -> String {
     let Some((scheme, rest)) = source.split_once("://") else { return source.to_owned() };
     let (rest, query) = match rest.find(['?', '#']) {

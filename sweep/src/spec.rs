@@ -40,8 +40,9 @@ pub struct SweepSpec {
 }
 
 impl SweepSpec {
-    /// The specification as one line of JSON in its one spelling: sorted keys, no spaces, every default filled in. What was read
-    /// from it is the same specification to the last bit, without another look at the file.
+    /// The specification as one line of JSON in its one spelling: sorted keys, no spaces, every
+    /// default filled in. What was read from it is the same specification to the last bit, without
+    /// another look at the file.
     pub fn canonical_json(&self) -> String {
         canonical(&serde_json::to_value(self).expect("a checked specification has no number that JSON lacks"))
     }
@@ -117,7 +118,8 @@ pub enum KeepModels {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetSpec {
-    /// A path, an https URL or `builtin:sketches`, as written; the first one where the file lists several.
+    /// A path, an https URL or `builtin:sketches`, as written; the first one where the file lists
+    /// several.
     pub source: String,
     /// The other paths and https URLs of a list: each is the .npy array of one class.
     pub more_sources: Vec<String>,
@@ -133,12 +135,14 @@ pub struct DatasetSpec {
     pub samples: Option<u64>,
     /// `builtin:sketches` only: seed of the drawings; default 0.
     pub seed: Option<u64>,
-    /// Tables only: the name of the label column, or its number from 0 (from -1 for the last); default: a column that is
-    /// called label, class, target or y.
+    /// Tables only: the name of the label column, or its number from 0 (from -1 for the last);
+    /// default: a column that is called label, class, target or y.
     pub label_column: Option<String>,
-    /// Classes in files or folders of their own only: the samples that are taken of each; default: all.
+    /// Classes in files or folders of their own only: the samples that are taken of each; default:
+    /// all.
     pub per_class: Option<u64>,
-    /// Folders of pictures only: the width and height that pictures are resized to; default: they must have one size.
+    /// Folders of pictures only: the width and height that pictures are resized to; default: they
+    /// must have one size.
     pub size: Option<u32>,
     /// Whether the split keeps the shares of the classes. Default false.
     pub stratify: bool,

@@ -1,12 +1,14 @@
-//! The statements that besom's own commands send to read results: one text each, the same on SQLite and Postgres, over the
-//! documented views only.
+//! The statements that besom's own commands send to read results: one text each, the same on SQLite
+//! and Postgres, over the documented views only.
 //!
-//! They take their values as `$1`, `$2`, ... and are compared as text: where a Postgres has no role for readers, a coordinator
-//! runs these and no others. So a choice is another statement here, and never a text that is put together.
+//! They take their values as `$1`, `$2`, ... and are compared as text: where a Postgres has no role
+//! for readers, a coordinator runs these and no others. So a choice is another statement here, and
+//! never a text that is put together.
 //!
-//! What can be large is read in pages, by job: `$2` is the job that the page before ended with, so that a page costs the same
-//! wherever it is. The first page begins in front of the sweep's first job ([`FIRST_JOB`]): Postgres may walk through all jobs by
-//! their number, and would come by those of older sweeps. The sweep is asked for by its number where the view has it.
+//! What can be large is read in pages, by job: `$2` is the job that the page before ended with, so
+//! that a page costs the same wherever it is. The first page begins in front of the sweep's first
+//! job ([`FIRST_JOB`]): Postgres may walk through all jobs by their number, and would come by those
+//! of older sweeps. The sweep is asked for by its number where the view has it.
 //!
 //! ```
 //! use besom_sweep::statements;
@@ -32,7 +34,8 @@ pub const RUNS_UNRANKED: &str =
 /// One run. `$1`: the sweep's number, `$2`: the job.
 pub const RUN: &str = "SELECT * FROM runs WHERE sweep_id = $1 AND job = $2";
 
-/// The best runs, the best first; the view has a thousand of them. `$1`: the sweep's name, `$2`: at most so many.
+/// The best runs, the best first; the view has a thousand of them. `$1`: the sweep's name, `$2`: at
+/// most so many.
 pub const BEST_RUNS: &str = "SELECT * FROM best_runs WHERE sweep = $1 ORDER BY rank, job LIMIT $2";
 
 /// A page of what is drawn of the runs, by job. As [`RUNS`].
@@ -46,12 +49,14 @@ pub const LENGTHS: &str =
 /// The history of some jobs. `$1`: the sweep's name, `$2`: behind this job, `$3`: up to this one.
 pub const HISTORY: &str = "SELECT * FROM history WHERE sweep = $1 AND job > $2 AND job <= $3 ORDER BY job, step";
 
-/// Some of the history of one long job, by steps: a page that a `LIMIT` cut would cost Postgres the rest of the job. `$1`: the
-/// sweep's name, `$2`: the job, `$3`: behind this step, `$4`: up to this one.
+/// Some of the history of one long job, by steps: a page that a `LIMIT` cut would cost Postgres the
+/// rest of the job. `$1`: the sweep's name, `$2`: the job, `$3`: behind this step, `$4`: up to this
+/// one.
 pub const HISTORY_OF_JOB: &str =
     "SELECT * FROM history WHERE sweep = $1 AND job = $2 AND step > $3 AND step <= $4 ORDER BY step";
 
-/// How many records the history of a job has, and their first and last step. `$1`: the sweep's name, `$2`: the job.
+/// How many records the history of a job has, and their first and last step. `$1`: the sweep's
+/// name, `$2`: the job.
 pub const STEPS_OF_JOB: &str = "SELECT count(*) AS records, min(step) AS first, max(step) AS last FROM history \
                                 WHERE sweep = $1 AND job = $2";
 
@@ -63,7 +68,8 @@ pub const CURVES: &str = "SELECT job, step, val_accuracy, val_loss FROM history 
 pub const CURVES_OF_JOB: &str = "SELECT job, step, val_accuracy, val_loss FROM history \
                                  WHERE sweep = $1 AND job = $2 AND step > $3 AND step <= $4 ORDER BY step";
 
-/// The attempts at some jobs. `$1`: the sweep's number, `$2`: behind this job, `$3`: up to this one.
+/// The attempts at some jobs. `$1`: the sweep's number, `$2`: behind this job, `$3`: up to this
+/// one.
 pub const ATTEMPTS: &str = "SELECT job, attempt, worker, slot, outcome, error, started_at, ended_at FROM attempts \
                             WHERE sweep_id = $1 AND job > $2 AND job <= $3 ORDER BY job, attempt";
 
@@ -73,7 +79,8 @@ pub const ATTEMPTS_OF_JOB: &str = "SELECT * FROM attempts WHERE sweep_id = $1 AN
 /// A page of the configurations, by first job. As [`RUNS`].
 pub const CONFIGS: &str = "SELECT * FROM config_stats WHERE sweep_id = $1 AND job > $2 ORDER BY job LIMIT $3";
 
-/// The configurations with the highest means, the highest first. `$1`: the sweep's number, `$2`: at most so many.
+/// The configurations with the highest means, the highest first. `$1`: the sweep's number, `$2`: at
+/// most so many.
 pub const CONFIGS_HIGHEST: &str =
     "SELECT * FROM config_stats WHERE sweep_id = $1 ORDER BY mean DESC NULLS LAST, job LIMIT $2";
 
@@ -85,8 +92,8 @@ pub const CONFIGS_LOWEST: &str =
 pub const IMPORTANCE: &str =
     "SELECT kind, parameter, second_parameter, value, cells, cells_total FROM importance WHERE sweep_id = $1";
 
-/// Some rows of the confusion matrix of a run, in no order. `$1`: the sweep's number, `$2`: the job, `$3`: from this target,
-/// `$4`: up to it and without it.
+/// Some rows of the confusion matrix of a run, in no order. `$1`: the sweep's number, `$2`: the
+/// job, `$3`: from this target, `$4`: up to it and without it.
 pub const CONFUSION: &str = "SELECT target, predicted, count FROM confusion \
                              WHERE sweep_id = $1 AND job = $2 AND target >= $3 AND target < $4";
 

@@ -1,10 +1,10 @@
-//! The words of the views: states of jobs and sweeps, counts by state, and what an importance is. The store, the wire, the
-//! figures and the command line read them here.
+//! The words of the views: states of jobs and sweeps, counts by state, and what an importance is.
+//! The store, the wire, the figures and the command line read them here.
 
 use crate::spec::words;
 
-/// Where a job stands. `Queued -> Running -> ` one of the final five; `Running -> Queued` when an attempt is lost,
-/// released, or failed with attempts left.
+/// Where a job stands. `Queued -> Running -> ` one of the final five; `Running -> Queued` when an
+/// attempt is lost, released, or failed with attempts left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobState {
     /// Waits for a worker.

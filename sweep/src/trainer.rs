@@ -57,7 +57,8 @@ pub struct TrainerMetric {
 /// Which steps the records of a job must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Steps {
-    /// Every one from 1 to `last`, and fewer only where the job may end early by itself, or is told to.
+    /// Every one from 1 to `last`, and fewer only where the job may end early by itself, or is told
+    /// to.
     Each {
         /// The last step.
         last: u32,
@@ -111,8 +112,8 @@ impl Trainer {
         ALL.into_iter().find(|trainer| trainer.name == name)
     }
 
-    /// What the results of the trainer of this name must look like. Of one that this build does not know they may have any
-    /// steps and any finite numbers.
+    /// What the results of the trainer of this name must look like. Of one that this build does not
+    /// know they may have any steps and any finite numbers.
     #[must_use]
     pub fn rules(name: &str) -> &'static Self {
         Self::named(name).unwrap_or(&UNKNOWN)
@@ -129,8 +130,8 @@ impl Trainer {
         self.metrics.iter().map(|metric| metric.name)
     }
 
-    /// Which steps the records of a job with these parameters must have. Parameters that a store has and no build writes
-    /// ask for nothing.
+    /// Which steps the records of a job with these parameters must have. Parameters that a store
+    /// has and no build writes ask for nothing.
     #[must_use]
     pub fn steps(&self, params: &Params) -> Steps {
         let last = params.get("epochs").and_then(Value::as_u64).and_then(|last| last.try_into().ok());

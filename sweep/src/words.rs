@@ -24,7 +24,8 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// At most three of the known names, the nearest first, that `name` may stand for: it is misspelt, or it is a part of them.
+/// At most three of the known names, the nearest first, that `name` may stand for: it is misspelt,
+/// or it is a part of them.
 pub fn nearest_names<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     const NEAR: f64 = 0.82;
     const MOST: usize = 3;
@@ -44,8 +45,8 @@ pub fn nearest_names<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -
     near.into_iter().map(|(_, known)| known).collect()
 }
 
-/// Whether a terminal obeys this character rather than shows it: control characters, those that begin a new line, and those
-/// that reverse the order in which what follows is shown.
+/// Whether a terminal obeys this character rather than shows it: control characters, those that
+/// begin a new line, and those that reverse the order in which what follows is shown.
 pub fn steers_terminal(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,8 +1,9 @@
 //! YAML as a tree that knows its lines.
 //!
-//! The only file that knows the YAML library. Hostile text is refused here: size, depth, number of nodes and aliases
-//! are bounded well above any real sweep file, and several documents are an error. A key that stands twice is kept twice:
-//! whoever reads the mapping refuses it together with all else that is wrong.
+//! The only file that knows the YAML library. Hostile text is refused here: size, depth, number of
+//! nodes and aliases are bounded well above any real sweep file, and several documents are an
+//! error. A key that stands twice is kept twice: whoever reads the mapping refuses it together with
+//! all else that is wrong.
 
 use std::ops::Range;
 
@@ -96,7 +97,8 @@ fn refusal(text: &str, error: &serde_saphyr::Error) -> SpecError {
     }
     let problem = match error.without_snippet() {
         Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => "a sweep file is one YAML document".to_owned(),
-        // The library's message without its own place (the line stands in front of ours) and on one line.
+        // The library's message without its own place (the line stands in front of ours) and on one
+        // line.
         other => {
             let message = other.to_string();
             let line = message.lines().next().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Copies of sweep files with other values: what is not changed stays as it is written, comments included.
+//! Copies of sweep files with other values: what is not changed stays as it is written, comments
+//! included.
 
 use besom_sweep::{Edit, Edited, SweepName, edit, parse};
 

@@ -1,5 +1,5 @@
-//! The examples that people copy: the files of `examples/`, every one in `docs/sweep-file.md` and `docs/data.md`, and those
-//! of `docs/classic-sweep.md`.
+//! The examples that people copy: the files of `examples/`, every one in `docs/sweep-file.md` and
+//! `docs/data.md`, and those of `docs/classic-sweep.md`.
 
 use besom_sweep::{Expansion, Hyperparameters, Plan, SweepSpec, parse};
 

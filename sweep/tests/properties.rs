@@ -44,7 +44,8 @@ fn file() -> impl Strategy<Value = String> {
                 parameters.iter().map(|(name, values)| format!("{}: {}", json!(name), json!({"values": values}))).collect();
             let base: Vec<_> =
                 parameters.iter().map(|(name, values)| format!("{}: {}", json!(name), values[values.len() / 2])).collect();
-            // A constant is checked against its base; so the base of a one-valued parameter is that value.
+            // A constant is checked against its base; so the base of a one-valued parameter is that
+            // value.
             let (method, base) = match grid {
                 true => ("grid", String::new()),
                 false => ("one_at_a_time", format!(r#""base": {{{}}},"#, base.join(", "))),
@@ -58,7 +59,8 @@ fn file() -> impl Strategy<Value = String> {
     )
 }
 
-/// Every point by the plainest way: all combinations as JSON, options that do not apply removed, equal ones skipped.
+/// Every point by the plainest way: all combinations as JSON, options that do not apply removed,
+/// equal ones skipped.
 fn plainly(spec: &SweepSpec) -> Vec<Hyperparameters> {
     let mut points: Vec<Params> = vec![spec.model.clone()];
     if spec.method.as_str() == "grid" {

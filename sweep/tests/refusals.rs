@@ -15,7 +15,8 @@ besom:
   model: {hidden: [32, 32]}
 ";
 
-/// A piece of [`FILE`], what a person wrote in its place, and the start and a later part of the message.
+/// A piece of [`FILE`], what a person wrote in its place, and the start and a later part of the
+/// message.
 const CASES: &[(&str, &str, &str, &str)] = &[
     // The file as a whole.
     ("name: t", "name: t\nname: u", "line 2: name: ", "stands here twice, first in line 1"),

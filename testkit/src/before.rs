@@ -1,5 +1,6 @@
-//! A store as an earlier build left it, with nine migrations: a completed sweep with three seeds (`done`), one with diverged
-//! runs (`odd`), one whose first attempt was lost (`lost`), and one of which two jobs are still queued (`half`).
+//! A store as an earlier build left it, with nine migrations: a completed sweep with three seeds
+//! (`done`), one with diverged runs (`odd`), one whose first attempt was lost (`lost`), and one of
+//! which two jobs are still queued (`half`).
 
 use std::{fs, io::Read, path::Path};
 

@@ -1,5 +1,5 @@
-//! What tests of several crates need: a private Postgres server, waiting on states, a load client. Never part of the
-//! product.
+//! What tests of several crates need: a private Postgres server, waiting on states, a load client.
+//! Never part of the product.
 
 pub mod before;
 #[cfg(feature = "load")]

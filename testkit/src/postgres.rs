@@ -1,8 +1,9 @@
 //! A private Postgres server for each test process, made of the installed binaries.
 //!
-//! The first call of [`database`] runs initdb in a temporary folder and starts the server on a free loopback port; every
-//! call makes a fresh database there. A watchdog shell reads a pipe that only the test process holds: when that process
-//! ends, in whatever way, the pipe closes, and the watchdog stops the server and removes the folder.
+//! The first call of [`database`] runs initdb in a temporary folder and starts the server on a free
+//! loopback port; every call makes a fresh database there. A watchdog shell reads a pipe that only
+//! the test process holds: when that process ends, in whatever way, the pipe closes, and the
+//! watchdog stops the server and removes the folder.
 
 use std::{
     fs,
@@ -23,8 +24,9 @@ use uuid::Uuid;
 /// A slow machine under load starts a server in a few seconds; more than this is a hang.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// Reads pids, one a line (an empty line: no server), until the pipe closes; then stops the last one and cleans up.
-/// The postmaster removes its pid file when it is gone; a zombie would still answer to `kill -0`.
+/// Reads pids, one a line (an empty line: no server), until the pipe closes; then stops the last
+/// one and cleans up. The postmaster removes its pid file when it is gone; a zombie would still
+/// answer to `kill -0`.
 const WATCHDOG: &str = r#"
 pid=
 while read -r line; do pid=$line; done
@@ -51,7 +53,8 @@ pub struct TestDatabase {
 pub struct PostgresServer {
     binaries: PathBuf,
     dir: PathBuf,
-    /// The unprivileged user that runs the server where the tests run as root: Postgres refuses root.
+    /// The unprivileged user that runs the server where the tests run as root: Postgres refuses
+    /// root.
     user: Option<(u32, u32)>,
     port: u16,
     /// What `-c` tells it.
@@ -60,7 +63,8 @@ pub struct PostgresServer {
     watchdog: Mutex<Child>,
 }
 
-/// A crash of the server loses nothing without fsync, only one of the machine does, and that ends the test.
+/// A crash of the server loses nothing without fsync, only one of the machine does, and that ends
+/// the test.
 const SETTINGS: [&str; 3] = ["fsync=off", "shared_buffers=32MB", "timezone=UTC"];
 
 /// How to stop a server.
@@ -91,7 +95,8 @@ impl PostgresServer {
         Self::start_with(&[])
     }
 
-    /// As [`PostgresServer::start_new`], with more settings (`fsync=on`), which beat those of all tests.
+    /// As [`PostgresServer::start_new`], with more settings (`fsync=on`), which beat those of all
+    /// tests.
     ///
     /// # Panics
     /// As [`PostgresServer::start_new`].
@@ -107,7 +112,8 @@ impl PostgresServer {
         let (process, watchdog) = (Mutex::new(None), Mutex::new(watchdog));
         let mut server = Self { binaries, dir, user, port: 0, settings, process, watchdog };
         server.initdb();
-        // Another process can take the port between the choice and the start: then it is another port's turn.
+        // Another process can take the port between the choice and the start: then it is another
+        // port's turn.
         for _ in 0..10 {
             server.port = free_port();
             if server.try_start() {
@@ -240,7 +246,8 @@ impl PostgresServer {
 
     fn command(&self, binary: &str) -> Command {
         let mut command = Command::new(self.binaries.join(binary));
-        // A process group of its own: Ctrl-C and a test runner's kill are for the test, the watchdog does the rest.
+        // A process group of its own: Ctrl-C and a test runner's kill are for the test, the
+        // watchdog does the rest.
         command.current_dir(&self.dir).process_group(0).stdin(Stdio::null()).stdout(Stdio::null());
         if let Some((uid, gid)) = self.user {
             command.uid(uid).gid(gid);
@@ -305,7 +312,8 @@ fn unprivileged_user() -> Option<(u32, u32)> {
     })
 }
 
-/// Below the range of outgoing connections, so that the port is still free when a stopped server starts again.
+/// Below the range of outgoing connections, so that the port is still free when a stopped server
+/// starts again.
 fn free_port() -> u16 {
     loop {
         let random = Uuid::now_v7().as_u128();

@@ -1,4 +1,5 @@
-//! The load client against a coordinator on a loopback address: what it says is what happened, on both databases.
+//! The load client against a coordinator on a loopback address: what it says is what happened, on
+//! both databases.
 
 #![cfg(feature = "load")]
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test and says where")]

@@ -1,7 +1,8 @@
 //! The worker: the agent that holds leases, and the trainers that execute jobs.
 //!
-//! The crate may use the client, datasets and the perceptron. It never decides what is trained, and never writes state by
-//! itself: whatever it says goes to a coordinator, which judges it. It never sees the coordinator's code.
+//! The crate may use the client, datasets and the perceptron. It never decides what is trained, and
+//! never writes state by itself: whatever it says goes to a coordinator, which judges it. It never
+//! sees the coordinator's code.
 //!
 //! ```
 //! // A slot is a core, unless whoever starts the worker says otherwise.

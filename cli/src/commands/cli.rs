@@ -46,7 +46,8 @@ enum Command {
     Show(show::Args),
     /// Draw a sweep: curves, effects, heat map or parallel coordinates, importance, timeline
     Plot(plot::Args),
-    /// Write a sweep as one HTML file to send: ranking, figures, predictions, statistics, failures, versions
+    /// Write a sweep as one HTML file to send: ranking, figures, predictions, statistics, failures,
+    /// versions
     Report(report::Args),
     /// List the workers
     Workers(workers::Args),
@@ -68,7 +69,8 @@ enum Command {
     Predict(predict::Args),
     /// Write runs, epochs or a trained model to files for other programs
     Export(export::Args),
-    /// Ask the store in SQL (views: runs, best_runs, history, config_stats, importance, failures and more)
+    /// Ask the store in SQL (views: runs, best_runs, history, config_stats, importance, failures
+    /// and more)
     Sql(sql::Args),
     /// Print completions for a shell
     Completions(completions::Args),
@@ -101,7 +103,8 @@ fn asks_for_json(matches: &ArgMatches) -> bool {
 /// Whatever stopped it, to be shown as one chain.
 pub(crate) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let serves = matches!(cli.command, Command::Coordinator(_) | Command::Worker(_));
-    // The database driver warns of every statement that takes a second, as a person's own in `sql` may.
+    // The database driver warns of every statement that takes a second, as a person's own in `sql`
+    // may.
     logging::init(cli.verbose, if serves { "info" } else { "warn,sqlx=error" })?;
     if serves || matches!(cli.command, Command::Run(_)) {
         besom_coordinator::raise_descriptor_limit();

@@ -1,4 +1,5 @@
-//! `besom clone SWEEP --name NEW --set KEY=VALUE`: the file of a sweep, with other values, as a new file to edit.
+//! `besom clone SWEEP --name NEW --set KEY=VALUE`: the file of a sweep, with other values, as a new
+//! file to edit.
 
 use std::path::{Path, PathBuf};
 
@@ -68,7 +69,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
         Err(status) if status.code() == Code::NotFound => {}
         Err(status) => return Err(connect::refused(status)),
     }
-    // The command line chose it, so the file does not say it. What the person sets now comes later, and counts.
+    // The command line chose it, so the file does not say it. What the person sets now comes later,
+    // and counts.
     let engine = Edit { key: "besom.engine".to_owned(), value: sweep.engine.clone() };
     let edits: Vec<Edit> = Some(engine).filter(|edit| !edit.value.is_empty()).into_iter().chain(args.set).collect();
     let edited = besom_sweep::edit(&sweep.text, &args.name, &edits).map_err(|error| match error {
@@ -126,7 +128,8 @@ fn why_taken(taken: &Sweep, name: &SweepName) -> String {
     format!("sweep {theirs} already has the handle {handle}{made}; give the new one another name")
 }
 
-/// A relative source is looked for beside the new file, which may lie elsewhere than the former one did.
+/// A relative source is looked for beside the new file, which may lie elsewhere than the former one
+/// did.
 fn say_if_data_are_elsewhere(path: &Path, text: &str) -> anyhow::Result<()> {
     let spec = besom_sweep::parse(text).map_err(|errors| anyhow::anyhow!("{errors}"))?;
     let is_path = |source: &str| !source.contains("://") && !source.starts_with("builtin:") && !source.starts_with('~');

@@ -22,7 +22,8 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where state lives: sqlite:PATH or postgres://... [env: BESOM_STORE] [default: sqlite:$BESOM_HOME/besom.db]
+    /// Where state lives: sqlite:PATH or postgres://... [env: BESOM_STORE] [default:
+    /// sqlite:$BESOM_HOME/besom.db]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
     /// Address to listen on; port 0 takes a free one [env: BESOM_LISTEN] [default: 127.0.0.1:7070]
@@ -34,10 +35,12 @@ pub(super) struct Args {
     /// How long a worker may stay silent before its jobs go to others: 30s, 2m, 500ms
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "30s")]
     lease_ttl: Duration,
-    /// How often workers report at the latest; at most a third of the lease [default: 8s, or a third of a short lease]
+    /// How often workers report at the latest; at most a third of the lease [default: 8s, or a
+    /// third of a short lease]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     report_interval: Option<Duration>,
-    /// The role that statements of readers log in as, with Postgres; without it the coordinator makes one
+    /// The role that statements of readers log in as, with Postgres; without it the coordinator
+    /// makes one
     /// [env: BESOM_READER_URL]
     #[arg(long, value_name = "URL")]
     reader_url: Option<String>,
@@ -51,7 +54,8 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     time_up_to(text, 86_400.0, "24h")
 }
 
-/// A number with the unit ms, s, m or h; seconds without one. At most so many seconds, which `most` says in words.
+/// A number with the unit ms, s, m or h; seconds without one. At most so many seconds, which `most`
+/// says in words.
 pub(super) fn time_up_to(text: &str, most_seconds: f64, most: &str) -> Result<Duration, String> {
     let wrong = || format!("expected a time such as 30s (a number with ms, s, m or h), got {text:?}");
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -93,8 +97,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     let queries = connect::queries(&url, Rights::OfAReader { url: reader_url });
     let config = CoordinatorConfig { queries: queries.clone(), ..args.config() };
     config.check().map_err(usage)?;
-    // A port that is taken is told before a store is made. Where there is a store, its present coordinator may be about
-    // to leave both the store and the port.
+    // A port that is taken is told before a store is made. Where there is a store, its present
+    // coordinator may be about to leave both the store and the port.
     if matches!(&url, StoreUrl::Sqlite(path) if !path.exists()) {
         drop(bind(&addresses, &listen).await?);
     }
@@ -174,7 +178,8 @@ async fn resolve(listen: &str, insecure: bool) -> anyhow::Result<Vec<SocketAddr>
     Ok(addresses)
 }
 
-/// Where a process of this machine reaches a listener: an unspecified address is reached by loopback.
+/// Where a process of this machine reaches a listener: an unspecified address is reached by
+/// loopback.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {

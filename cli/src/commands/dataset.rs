@@ -36,8 +36,8 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Inspect {
-    /// A sweep file (.yaml, .yml, .json) or a source: a path, an https URL, builtin:sketches; several are one .npy file for
-    /// each class
+    /// A sweep file (.yaml, .yml, .json) or a source: a path, an https URL, builtin:sketches;
+    /// several are one .npy file for each class
     #[arg(required = true)]
     file_or_source: Vec<String>,
     /// Share of samples in the test split [default: 0.2, or the source's own split]
@@ -46,8 +46,8 @@ struct Inspect {
     /// Seed of the shuffle before the split
     #[arg(long, default_value_t = 42)]
     split_seed: u64,
-    /// Tables only: the label column by its name, or its number (0 is the first, -1 the last) [default: label, class, target
-    /// or y]
+    /// Tables only: the label column by its name, or its number (0 is the first, -1 the last)
+    /// [default: label, class, target or y]
     #[arg(long, allow_hyphen_values = true)]
     label_column: Option<String>,
     /// Classes in files or folders of their own only: samples to take of each [default: all]
@@ -59,7 +59,8 @@ struct Inspect {
     /// Split by class: each keeps its share in both splits
     #[arg(long)]
     stratify: bool,
-    /// How values are scaled: none, max or standard [default: whole numbers 0 to 255 by the largest one, others not]
+    /// How values are scaled: none, max or standard [default: whole numbers 0 to 255 by the largest
+    /// one, others not]
     #[arg(long, value_parser = parse_scale)]
     scale: Option<Scale>,
     /// Allow an https source on a private address

@@ -162,7 +162,8 @@ impl Rows {
         Ok(Self { format, encoder: None, buffer: Buffer::default(), file: file.transpose()?, count: 0 })
     }
 
-    /// Writes all rows of a part. Every part has the same columns, and the first one may have no rows.
+    /// Writes all rows of a part. Every part has the same columns, and the first one may have no
+    /// rows.
     fn add(&mut self, part: &Table) -> anyhow::Result<()> {
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,

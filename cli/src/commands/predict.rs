@@ -34,13 +34,15 @@ pub(super) struct Args {
     /// Draw into this file: .svg or .png [default: in the terminal]
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Predict your own drawings: .npz, .npy, IDX or .png, light on dark, of the shape that the model was trained on
+    /// Predict your own drawings: .npz, .npy, IDX or .png, light on dark, of the shape that the
+    /// model was trained on
     #[arg(long, value_name = "FILE", conflicts_with_all = ["samples", "seed", "report"])]
     input: Option<PathBuf>,
     /// With --input: the drawings are dark on light; turn them round
     #[arg(long, requires = "input")]
     invert: bool,
-    /// Show accuracy, precision and recall by class and the confusion matrix over the whole test split
+    /// Show accuracy, precision and recall by class and the confusion matrix over the whole test
+    /// split
     #[arg(long, conflicts_with_all = ["samples", "seed"])]
     report: bool,
     /// Print JSON

@@ -1,7 +1,8 @@
 //! `besom rm SWEEP`: removes an ended sweep with all that only it has.
 //!
-//! What goes is looked up without holding the store, shown, and confirmed. Then the sweep is called by its number, which no
-//! other one ever has: whatever was made or removed meanwhile, nothing else can be hit, however often the request is sent.
+//! What goes is looked up without holding the store, shown, and confirmed. Then the sweep is called
+//! by its number, which no other one ever has: whatever was made or removed meanwhile, nothing else
+//! can be hit, however often the request is sent.
 
 use std::io::{self, IsTerminal};
 
@@ -91,13 +92,15 @@ async fn request(connection: &Connection, sweep: &str, validate_only: bool) -> R
     Ok(connection.sweeps().remove_sweep(request).await?.into_inner())
 }
 
-/// Removes the sweep of this number and waits for as long as it moves on; how many of its jobs are left.
+/// Removes the sweep of this number and waits for as long as it moves on; how many of its jobs are
+/// left.
 async fn remove(connection: &Connection, sweep: &str) -> anyhow::Result<u64> {
     let (mut left, mut stalls) = (None, 0);
     loop {
         let answer = match request(connection, sweep, false).await {
             Ok(answer) => answer,
-            // It was there a moment ago: somebody else removed it, or the end of it came between two requests.
+            // It was there a moment ago: somebody else removed it, or the end of it came between
+            // two requests.
             Err(status) if status.code() == Code::NotFound => return Ok(0),
             Err(status) => return Err(connect::refused(status)),
         };
@@ -129,7 +132,8 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// Whether the person at the terminal says yes. It is read on a thread of its own, which the end of the process ends.
+/// Whether the person at the terminal says yes. It is read on a thread of its own, which the end of
+/// the process ends.
 async fn confirmed(plan: &RemoveSweepResponse) -> anyhow::Result<bool> {
     say(format_args!("sweep {} has {}; removed, they cannot be brought back", plan.name, worth(plan)));
     output::stderr_bytes(b"remove it? [y/N] ");

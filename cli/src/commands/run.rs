@@ -1,7 +1,8 @@
 //! `besom run FILE`: a whole sweep on this machine.
 //!
-//! The local store is opened (or its holder found), the sweep made or found, and local workers train its jobs until it
-//! ends. The same file again shows the results, or goes on where it was interrupted.
+//! The local store is opened (or its holder found), the sweep made or found, and local workers
+//! train its jobs until it ends. The same file again shows the results, or goes on where it was
+//! interrupted.
 
 use std::{
     path::Path,
@@ -37,7 +38,8 @@ use crate::{
     watching::{self, SHOWN},
 };
 
-/// A coordinator that restarts, or a store that changes hands, is back sooner; after this long the person is told.
+/// A coordinator that restarts, or a store that changes hands, is back sooner; after this long the
+/// person is told.
 const OUTAGE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
@@ -47,13 +49,15 @@ pub(super) struct Args {
     /// Jobs trained at once [env: BESOM_SLOTS] [default: the cores this process may use]
     #[arg(long, value_parser = settings::parse_slots)]
     slots: Option<u32>,
-    /// Where state lives: sqlite:PATH or postgres://... [env: BESOM_STORE] [default: sqlite:$BESOM_HOME/besom.db]
+    /// Where state lives: sqlite:PATH or postgres://... [env: BESOM_STORE] [default:
+    /// sqlite:$BESOM_HOME/besom.db]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
     /// Allow an https source on a private address
     #[arg(long)]
     allow_private_hosts: bool,
-    /// Leave out the figures at the end (else in $BESOM_HOME/figures/SWEEP; `besom plot` draws all of them)
+    /// Leave out the figures at the end (else in $BESOM_HOME/figures/SWEEP; `besom plot` draws all
+    /// of them)
     #[arg(long)]
     no_figures: bool,
 }
@@ -213,7 +217,8 @@ impl Session {
         watching::say_what_retry_does(sweep, &self.at());
         self.notes.iter().for_each(|note| say(format_args!("note: {note}")));
         if !self.args.no_figures {
-            // What was trained is stored: a figure that cannot be drawn does not make the sweep a failure.
+            // What was trained is stored: a figure that cannot be drawn does not make the sweep a
+            // failure.
             match draw(&reader, sweep, &settings.figures(&sweep.name)).await {
                 Ok(said) => say(format_args!("\n{said}")),
                 Err(error) => say(format_args!("\nno figures: {error:#}")),
@@ -234,7 +239,8 @@ async fn draw(reader: &Reader, sweep: &Sweep, folder: &Path) -> anyhow::Result<S
     Ok(format!("figures in {}: {} (`besom plot {}` draws more)", folder.display(), names.join(", "), sweep.name))
 }
 
-/// A command that compares the swept values over the seeds by the sweep's own metric, the best first.
+/// A command that compares the swept values over the seeds by the sweep's own metric, the best
+/// first.
 fn suggestion(sweep: &Sweep, store: Option<&str>) -> String {
     const COLUMNS: [&str; 7] =
         ["optimizer", "learning_rate", "batch_size", "epochs", "hidden", "activation", "dropout"];

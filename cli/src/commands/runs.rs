@@ -16,7 +16,8 @@ use crate::{
 pub(super) struct Args {
     /// Name or number of the sweep
     sweep: String,
-    /// Only runs in these states, with commas: queued, running, succeeded, stopped, diverged, failed, cancelled
+    /// Only runs in these states, with commas: queued, running, succeeded, stopped, diverged,
+    /// failed, cancelled
     #[arg(long, value_name = "STATE,...", value_delimiter = ',', value_parser = parse_state)]
     state: Vec<JobState>,
     /// By this column of the view `runs`, rows without a value last [default: job]

@@ -1,4 +1,5 @@
-//! `besom pause SWEEP`, `besom resume SWEEP`, `besom cancel SWEEP`: one request each, answered with the sweep.
+//! `besom pause SWEEP`, `besom resume SWEEP`, `besom cancel SWEEP`: one request each, answered with
+//! the sweep.
 
 use besom_proto::v1::SweepRef;
 

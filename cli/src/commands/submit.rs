@@ -1,4 +1,5 @@
-//! `besom submit FILE`: hands a sweep to a coordinator, or to the local store, where a later `run` trains it.
+//! `besom submit FILE`: hands a sweep to a coordinator, or to the local store, where a later `run`
+//! trains it.
 
 use crate::{
     again::At,
@@ -34,7 +35,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     if args.file.plan {
         return plan::print(&file, dataset::glimpse(&file, settings).await, args.file.json);
     }
-    // That a coordinator does not answer is told before a dataset is fetched; a store is held only after that.
+    // That a coordinator does not answer is told before a dataset is fetched; a store is held only
+    // after that.
     let coordinator = match target {
         Target::Coordinator(url) => Some(Connection::remote(&url).await?),
         Target::Store(_) => None,

@@ -1,4 +1,5 @@
-//! `besom wait SWEEP`: ends when the sweep does, with the exit code that `besom run` would have ended with.
+//! `besom wait SWEEP`: ends when the sweep does, with the exit code that `besom run` would have
+//! ended with.
 
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use crate::{
 pub(super) struct Args {
     /// Name or number of the sweep
     sweep: String,
-    /// Wait no longer than this (a number with s, m or h), and end with exit code 1 if the sweep has not ended by then
+    /// Wait no longer than this (a number with s, m or h), and end with exit code 1 if the sweep
+    /// has not ended by then
     #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
     timeout: Option<Duration>,
     /// Print JSON: the sweep as it ended

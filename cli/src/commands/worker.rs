@@ -1,6 +1,7 @@
 //! `besom worker`: joins a coordinator and trains its jobs until it is told to stop.
 //!
-//! It never ends because a coordinator is away. The first signal gives its jobs back, the second ends it at once.
+//! It never ends because a coordinator is away. The first signal gives its jobs back, the second
+//! ends it at once.
 
 use std::sync::Arc;
 

@@ -1,7 +1,9 @@
-//! CSV, RFC 4180 but for the ends of lines, which are line feeds. Null is empty; floats are the shortest text that reads back as the same number.
+//! CSV, RFC 4180 but for the ends of lines, which are line feeds. Null is empty; floats are the
+//! shortest text that reads back as the same number.
 //!
-//! A spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a formula, and a cell may
-//! hold what a worker wrote: such a cell gets an apostrophe in front, unless it is a number.
+//! A spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a
+//! formula, and a cell may hold what a worker wrote: such a cell gets an apostrophe in front,
+//! unless it is a number.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! Parquet: typed columns, all of them optional, compressed with Snappy, which every reader knows.
 //!
-//! A row group is collected column by column and written when it is full; that is what memory is needed for. JSON is
-//! text; times are UTC microseconds.
+//! A row group is collected column by column and written when it is full; that is what memory is
+//! needed for. JSON is text; times are UTC microseconds.
 
 use std::sync::Arc;
 
@@ -160,8 +160,9 @@ impl Values {
     }
 }
 
-/// Microseconds since 1970 of a time as the views show it. A stored number may be a year of six digits, or one before the first;
-/// and of one before 1970, SQLite shows the part of a second below 0.
+/// Microseconds since 1970 of a time as the views show it. A stored number may be a year of six
+/// digits, or one before the first; and of one before 1970, SQLite shows the part of a second below
+/// 0.
 fn microseconds(text: &str) -> Option<i64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let mut parts = date.rsplitn(3, '-');

@@ -16,7 +16,8 @@ pub(crate) struct Figures {
     pub(super) data: SweepData,
 }
 
-/// What of a sweep's rows is drawn, besides its history: read before, since a report shows them as well.
+/// What of a sweep's rows is drawn, besides its history: read before, since a report shows them as
+/// well.
 pub(crate) struct Drawn<'a> {
     /// By job: rows of the view `runs`.
     pub(crate) runs: &'a Table,

@@ -1,4 +1,5 @@
-//! Figures of a sweep and of its models: their rows are fetched here and their files written, `besom-figures` draws them.
+//! Figures of a sweep and of its models: their rows are fetched here and their files written,
+//! `besom-figures` draws them.
 
 mod fetch;
 mod files;

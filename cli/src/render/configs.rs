@@ -9,7 +9,8 @@ use crate::{
     text::number,
 };
 
-/// The columns that a narrow terminal does without, the first at first; the mean, its interval and what was swept stay.
+/// The columns that a narrow terminal does without, the first at first; the mean, its interval and
+/// what was swept stay.
 pub(crate) fn expendable(swept: &[String]) -> Vec<&'static str> {
     let mut columns = vec!["mean_seconds", "std"];
     columns.extend(ALWAYS.iter().filter(|always| !swept.iter().any(|name| name == *always)));

@@ -1,5 +1,5 @@
-//! Drawings in the terminal: two pixels a character, in shades of grey where there are colours and in blocks where not,
-//! with the guesses below.
+//! Drawings in the terminal: two pixels a character, in shades of grey where there are colours and
+//! in blocks where not, with the guesses below.
 
 use console::{Style, measure_text_width, pad_str, truncate_str};
 

@@ -13,7 +13,8 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// In the words that stderr has. What stands behind the first semicolon of one line says what to do.
+    /// In the words that stderr has. What stands behind the first semicolon of one line says what
+    /// to do.
     pub(crate) fn new(text: String) -> Self {
         let text = without_numbers(text);
         match text.split_once("; ") {

@@ -1,5 +1,5 @@
-//! JSON for programs: the fields of the SQL views under their names, in their order, null where SQL has NULL. Rows of a result are
-//! written by `rows`.
+//! JSON for programs: the fields of the SQL views under their names, in their order, null where SQL
+//! has NULL. Rows of a result are written by `rows`.
 
 use besom_proto::v1;
 use besom_sweep::steers_terminal;
@@ -31,7 +31,8 @@ pub(crate) fn print_line(value: &impl Serialize) -> anyhow::Result<()> {
     output::bytes(text.as_bytes())
 }
 
-/// The same document without characters that would steer a terminal: only strings hold any, and JSON has another way to write them.
+/// The same document without characters that would steer a terminal: only strings hold any, and
+/// JSON has another way to write them.
 fn escaped(text: String) -> String {
     let steers = |c: char| steers_terminal(c) && c != '\n';
     // A large document is better not copied.

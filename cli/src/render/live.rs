@@ -1,7 +1,8 @@
 //! Live lines at the bottom of a terminal: one for each running job, one for the whole sweep.
 //!
-//! They go to stderr, and only where that is a terminal; elsewhere whoever calls prints plain lines. No line is wider
-//! than the terminal and all together are lower, because what is wrapped or scrolled away cannot be drawn over.
+//! They go to stderr, and only where that is a terminal; elsewhere whoever calls prints plain
+//! lines. No line is wider than the terminal and all together are lower, because what is wrapped or
+//! scrolled away cannot be drawn over.
 
 use std::{
     io,
@@ -97,9 +98,9 @@ impl Drop for Live {
     }
 }
 
-/// A terminal whose cursor stays at the end of the text. The drawer pads each line, also the last, to the last column,
-/// where an echoed `^C` begins a new line, so that one stale line would stay behind. Here padding is a line feed, once
-/// more text follows.
+/// A terminal whose cursor stays at the end of the text. The drawer pads each line, also the last,
+/// to the last column, where an echoed `^C` begins a new line, so that one stale line would stay
+/// behind. Here padding is a line feed, once more text follows.
 #[derive(Debug)]
 struct Unpadded {
     terminal: Term,
@@ -209,13 +210,15 @@ impl Pace {
         let (since, before) = *self.start.get_or_insert((now, done));
         let elapsed = now.saturating_duration_since(since).as_secs_f64();
         let seen = done.saturating_sub(before);
-        // The first second says more about start-up than about training. Longer than a clock counts is not told.
+        // The first second says more about start-up than about training. Longer than a clock counts
+        // is not told.
         let left = elapsed / seen as f64 * all.saturating_sub(done) as f64;
         (seen > 0 && elapsed >= 1.0).then(|| Duration::try_from_secs_f64(left).ok()).flatten()
     }
 }
 
-/// `about 3 min 05 s left, 12/27 jobs, best val_accuracy 0.8412, 1 diverged`: what matters most stands first.
+/// `about 3 min 05 s left, 12/27 jobs, best val_accuracy 0.8412, 1 diverged`: what matters most
+/// stands first.
 pub(crate) fn summary(progress: &SweepProgress, left: Option<Duration>) -> String {
     let Some(sweep) = &progress.sweep else { return String::new() };
     let counts = sweep.counts.unwrap_or_default();
@@ -233,7 +236,8 @@ pub(crate) fn summary(progress: &SweepProgress, left: Option<Duration>) -> Strin
     parts.join(", ")
 }
 
-/// `job 7  epoch 3/25  val_accuracy 0.8412  optimizer adam, seed 1`: what changes stands first, and is not cut.
+/// `job 7  epoch 3/25  val_accuracy 0.8412  optimizer adam, seed 1`: what changes stands first, and
+/// is not cut.
 pub(crate) fn job_line(job: i64, done: u32, epochs: u32, metric: (&str, Option<f64>), what: &str) -> String {
     let width = epochs.to_string().len();
     let (name, value) = metric;

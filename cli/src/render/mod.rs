@@ -1,6 +1,7 @@
 //! How results look: tables for people, JSON for programs, live lines for whoever waits.
 //!
-//! Names of columns and JSON fields are those of the SQL views, so that what one sees in one is found in the other.
+//! Names of columns and JSON fields are those of the SQL views, so that what one sees in one is
+//! found in the other.
 
 pub(crate) mod configs;
 pub(crate) mod drawings;

@@ -13,7 +13,8 @@ use crate::{
     text::{cut, number, pieces, state},
 };
 
-/// Columns of `runs` that stand elsewhere on the page: above the results, or with the hyperparameters.
+/// Columns of `runs` that stand elsewhere on the page: above the results, or with the
+/// hyperparameters.
 const ELSEWHERE: [&str; 15] = [
     "sweep",
     "sweep_id",
@@ -79,7 +80,8 @@ pub(crate) fn print(page: &OneRun, as_json: bool) -> anyhow::Result<()> {
     attempts(page)?.print(&["slot", "ended_at", "started_at"])
 }
 
-/// The columns of the view `runs` that have a value, in its order, and the metrics that have no column.
+/// The columns of the view `runs` that have a value, in its order, and the metrics that have no
+/// column.
 fn results(run: Row<'_>, metric: &str) -> Result<Vec<(String, String)>, TableError> {
     let shown = run.cells().filter(|(column, cell)| **cell != Cell::Null && !ELSEWHERE.contains(&column.name.as_str()));
     let mut fields: Vec<(String, String)> = shown

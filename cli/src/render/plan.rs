@@ -39,7 +39,8 @@ struct Plan<'a> {
     failure: Option<Failure>,
 }
 
-/// Prints the plan: points in order of work, what was merged or dropped, how many jobs, and what is odd about the data.
+/// Prints the plan: points in order of work, what was merged or dropped, how many jobs, and what is
+/// odd about the data.
 ///
 /// # Errors
 /// Stdout; the data cannot be trained on, which is told after all else.
@@ -106,8 +107,8 @@ fn first_points(file: &SweepFile) -> Vec<Hyperparameters> {
     (0..file.expansion.plan().points.min(SHOWN)).map(|index| file.expansion.point(index)).collect()
 }
 
-/// Names of the hyperparameters that differ between points (the swept ones first, in file order), and of the others
-/// that have a value.
+/// Names of the hyperparameters that differ between points (the swept ones first, in file order),
+/// and of the others that have a value.
 fn columns<'a>(points: &'a [Params], swept: &'a [String]) -> (Vec<&'a str>, Vec<&'a str>) {
     let mut shown: Vec<&str> = swept.iter().map(String::as_str).collect();
     let mut constant = Vec::new();
@@ -117,7 +118,8 @@ fn columns<'a>(points: &'a [Params], swept: &'a [String]) -> (Vec<&'a str>, Vec<
     for name in names.into_iter().filter(|name| !swept.iter().any(|swept| swept == name)) {
         let first = points.first().and_then(|point| point.get(name));
         if points.iter().any(|point| point.get(name) != first) {
-            // Options that only some of the optimizers have are noise unless they are swept; JSON has them.
+            // Options that only some of the optimizers have are noise unless they are swept; JSON
+            // has them.
             if points.iter().all(|point| point.contains_key(name)) {
                 shown.push(name);
             }

@@ -13,7 +13,8 @@ const LONGEST_VALUE: usize = 3_000;
 /// Dashes of the line above a record, at most.
 const RULE: usize = 40;
 
-/// The rows as lines of at most `width` cells. Long values go on in the next line, below themselves.
+/// The rows as lines of at most `width` cells. Long values go on in the next line, below
+/// themselves.
 pub(crate) fn text(result: &Table, width: usize) -> String {
     let names: Vec<String> = result.names().map(sql::escaped).collect();
     if result.rows.is_empty() {

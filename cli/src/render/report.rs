@@ -82,7 +82,8 @@ struct OfModel<'a> {
     classes: Vec<Class<'a>>,
     /// Row is the target, column the guess; nothing where there are too many.
     confusion: Option<Vec<Vec<u32>>>,
-    /// Target, guess and count of the pairs that are not 0, where there are too many for rows and columns.
+    /// Target, guess and count of the pairs that are not 0, where there are too many for rows and
+    /// columns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pairs: Option<Vec<(u32, u32, u32)>>,
 }

@@ -1,4 +1,5 @@
-//! The runs of one sweep, or its configurations, as a table or as JSON, below what became of the sweep.
+//! The runs of one sweep, or its configurations, as a table or as JSON, below what became of the
+//! sweep.
 
 use besom_proto::v1::Sweep;
 use besom_sweep::Row;

@@ -1,4 +1,5 @@
-//! Rows of the views as JSON: the columns under their names, in their order, null where SQL has NULL, and JSON as JSON.
+//! Rows of the views as JSON: the columns under their names, in their order, null where SQL has
+//! NULL, and JSON as JSON.
 
 use besom_sweep::{Cell, Row, Table};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
@@ -46,7 +47,8 @@ impl Serialize for Object<'_> {
     }
 }
 
-/// Text that is no JSON, or that has a number which readers of JSON do not take, is null, and its place is told: the row is damaged.
+/// Text that is no JSON, or that has a number which readers of JSON do not take, is null, and its
+/// place is told: the row is damaged.
 fn json<'a>(row: Row<'_>, column: &str, text: &'a str) -> Option<&'a RawValue> {
     let parsed = serde_json::from_str::<Value>(text).and_then(|_| serde_json::from_str(text));
     if let Err(error) = &parsed {

@@ -16,7 +16,8 @@ pub(super) const ALWAYS: [&str; 3] = ["optimizer", "learning_rate", "batch_size"
 pub(crate) const BEST: &str = "best_val_accuracy";
 pub(crate) const FINAL: &str = "final_val_accuracy";
 
-/// The columns that a narrow terminal does without, the first at first; what runs are ranked by and what was swept stays.
+/// The columns that a narrow terminal does without, the first at first; what runs are ranked by and
+/// what was swept stays.
 ///
 /// # Errors
 /// The rows are none of the view `runs`.
@@ -37,7 +38,8 @@ pub(crate) fn expendable(runs: &[Row<'_>], swept: &[String], metric: &str) -> Re
     Ok(columns)
 }
 
-/// Runs in the order given; ranked where that is best first. `swept` are the sweep's varied parameters.
+/// Runs in the order given; ranked where that is best first. `swept` are the sweep's varied
+/// parameters.
 ///
 /// # Errors
 /// The rows are none of the view `runs`.
@@ -86,12 +88,14 @@ pub(crate) fn table(runs: &[Row<'_>], order: Order, swept: &[String], metric: &s
     Ok(table)
 }
 
-/// The column of the epochs that were trained. Where `epochs` is swept, that is the column of those asked for.
+/// The column of the epochs that were trained. Where `epochs` is swept, that is the column of those
+/// asked for.
 fn trained(swept: &[String]) -> &'static str {
     if swept.iter().any(|name| name == "epochs") { "epochs_done" } else { "epochs" }
 }
 
-/// `25`, or `7/25` where the run ended or stands before its last epoch; of swept epochs, only those that were trained.
+/// `25`, or `7/25` where the run ended or stands before its last epoch; of swept epochs, only those
+/// that were trained.
 fn epochs(run: Row<'_>, swept: &[String]) -> Result<String, TableError> {
     let (done, asked) = (run.maybe_integer("epochs_done")?, run.maybe_integer("epochs")?);
     Ok(match (done, asked) {

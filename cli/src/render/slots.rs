@@ -1,4 +1,5 @@
-//! What the local slots are doing: a live line each on a terminal, else one plain line per finished job.
+//! What the local slots are doing: a live line each on a terminal, else one plain line per finished
+//! job.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,7 +32,8 @@ struct Inner {
     progress: Option<SweepProgress>,
     /// Every job that a slot here began.
     begun: HashSet<i64>,
-    /// Jobs that ended here and that the coordinator last told to be running, with the epochs that they count for.
+    /// Jobs that ended here and that the coordinator last told to be running, with the epochs that
+    /// they count for.
     ended: HashMap<i64, u32>,
     /// Why nothing is trained here, once it was said.
     waits: Option<String>,
@@ -182,8 +184,8 @@ impl Inner {
         progress.epochs_done.saturating_add(ahead.sum()).min(progress.epochs_total)
     }
 
-    /// All slots are idle, and either something keeps the jobs from being trained, or none is queued but some are running
-    /// elsewhere.
+    /// All slots are idle, and either something keeps the jobs from being trained, or none is
+    /// queued but some are running elsewhere.
     fn why_waiting(&self) -> Option<String> {
         let progress = self.progress.as_ref()?;
         let idle = self.running.iter().all(Option::is_none);

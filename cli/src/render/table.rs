@@ -1,5 +1,6 @@
-//! Plain tables: a header, two spaces between columns, numbers to the right. Lines are never wrapped, so that `grep`,
-//! `sort` and `awk` work on them. On a terminal a table is fitted to its width, since a wrapped line cannot be read.
+//! Plain tables: a header, two spaces between columns, numbers to the right. Lines are never
+//! wrapped, so that `grep`, `sort` and `awk` work on them. On a terminal a table is fitted to its
+//! width, since a wrapped line cannot be read.
 
 use comfy_table::{CellAlignment, ContentArrangement, presets};
 use console::{measure_text_width, truncate_str};
@@ -9,13 +10,14 @@ use crate::{
     text::{LONGEST, cut_at, wrapped},
 };
 
-/// Letters of a cell, at most, since all rows are as wide as the widest one. The last one in a row may be a reason: nothing
-/// stands behind it.
+/// Letters of a cell, at most, since all rows are as wide as the widest one. The last one in a row
+/// may be a reason: nothing stands behind it.
 const LONGEST_CELL: usize = 200;
 
 /// Between two columns.
 const GAP: usize = 2;
-/// The last column is often a long text, such as a reason: it is cut to so many cells before another column is left out for it.
+/// The last column is often a long text, such as a reason: it is cut to so many cells before
+/// another column is left out for it.
 const LEAST_OF_LAST: usize = 24;
 /// No column is cut to fewer cells.
 const LEAST: usize = 4;
@@ -32,8 +34,8 @@ impl Table {
         Self { header: header.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
-    /// Adds a row of as many cells. Control characters are shown as `?`: a table is for a terminal. What no person reads to
-    /// its end is cut.
+    /// Adds a row of as many cells. Control characters are shown as `?`: a table is for a terminal.
+    /// What no person reads to its end is cut.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let mut cells: Vec<String> = cells.into_iter().collect();
         let last = cells.len().saturating_sub(1);
@@ -49,8 +51,8 @@ impl Table {
         (self.header.clone(), self.rows.clone())
     }
 
-    /// Prints the table. Where stdout is a terminal, no line is wider than it: as many of the `expendable` columns, in that
-    /// order, are left out as needed, which is told.
+    /// Prints the table. Where stdout is a terminal, no line is wider than it: as many of the
+    /// `expendable` columns, in that order, are left out as needed, which is told.
     ///
     /// # Errors
     /// Stdout.
@@ -71,9 +73,9 @@ impl Table {
         widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1) <= width
     }
 
-    /// The text in at most `width` cells, without a line feed at its end, and the columns that were left out for it: as many
-    /// of `expendable`, in that order, as needed. What is still too long is cut, in the widest columns of words first: half a
-    /// number is none.
+    /// The text in at most `width` cells, without a line feed at its end, and the columns that were
+    /// left out for it: as many of `expendable`, in that order, as needed. What is still too long
+    /// is cut, in the widest columns of words first: half a number is none.
     pub(crate) fn render_within<'a>(self, width: usize, expendable: &[&'a str]) -> (String, Vec<&'a str>) {
         let mut columns: Vec<usize> = (0..self.header.len()).collect();
         let mut widths: Vec<usize> = columns.iter().map(|column| self.width(*column)).collect();
@@ -136,7 +138,8 @@ impl Table {
             table.add_row(shown(row));
         }
         for (at, (column, index)) in table.column_iter_mut().zip(columns).enumerate() {
-            // The style has no borders; one space on each side of the inner columns makes two between them.
+            // The style has no borders; one space on each side of the inner columns makes two
+            // between them.
             column.set_padding((u16::from(at > 0), 1));
             column.set_cell_alignment(if self.is_numeric(*index) { CellAlignment::Right } else { CellAlignment::Left });
         }

@@ -1,7 +1,8 @@
-//! What trained models say of the test split: drawings with guesses, precision and recall by class, confusion.
+//! What trained models say of the test split: drawings with guesses, precision and recall by class,
+//! confusion.
 //!
-//! A sweep without a result, or one that kept no models, still has a report: what is missing says why. The counts of the
-//! best run's model are there even where the model is not.
+//! A sweep without a result, or one that kept no models, still has a report: what is missing says
+//! why. The counts of the best run's model are there even where the model is not.
 
 use std::sync::Arc;
 

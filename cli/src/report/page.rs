@@ -25,7 +25,8 @@ use crate::{
 /// Rows of the ranking.
 const RANKED: usize = 20;
 
-/// All that the template sets. Figures and the style are ours and go in as they are; everything else is text.
+/// All that the template sets. Figures and the style are ours and go in as they are; everything
+/// else is text.
 #[derive(Template)]
 #[template(path = "report.html")]
 pub(crate) struct Page {

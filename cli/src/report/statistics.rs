@@ -1,4 +1,5 @@
-//! The coordinator's statistics as tables: configurations over their seeds, and how much each hyperparameter matters.
+//! The coordinator's statistics as tables: configurations over their seeds, and how much each
+//! hyperparameter matters.
 
 use besom_figures::ImportanceRow;
 use besom_sweep::{ImportanceKind, Row, TableError};

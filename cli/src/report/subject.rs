@@ -170,8 +170,8 @@ pub(super) fn command(gathered: &Gathered, spec: Option<&SweepSpec>) -> Result<S
     Ok(format!("besom run {}.yaml{flag}", sweep.name))
 }
 
-/// The version that trained the sweep. No message tells it, but it is part of a configuration's hash: the one of this
-/// build is named without reserve only where it gives that hash.
+/// The version that trained the sweep. No message tells it, but it is part of a configuration's
+/// hash: the one of this build is named without reserve only where it gives that hash.
 fn trainer(gathered: &Gathered) -> Result<String, TableError> {
     let Some(config) = gathered.configs.row(0) else { return Ok(format!("{TRAINER_VERSION} (this build's)")) };
     let job = config.integer("job")?;

@@ -17,7 +17,8 @@ pub(crate) enum Kind {
 /// Columns of JSON. Those of times end in `_at`.
 const JSON: [&str; 4] = ["params", "metrics", "labels", "trainers"];
 
-/// Columns of text and of whole numbers, which keep their kind where no row has a value. All others are numbers.
+/// Columns of text and of whole numbers, which keep their kind where no row has a value. All others
+/// are numbers.
 const TEXTS: &[&str] = &[
     "sweep",
     "state",

@@ -1,5 +1,5 @@
-//! The words that commands, tables, figures and clients share. It stands below all of them: nothing here knows who shows a
-//! word, or where.
+//! The words that commands, tables, figures and clients share. It stands below all of them: nothing
+//! here knows who shows a word, or where.
 
 pub(crate) mod columns;
 mod cut;

@@ -3,7 +3,8 @@
 use besom_sweep::DatasetSpec;
 pub(crate) use besom_sweep::shown_source as shown;
 
-/// `text` without what [`shown`] hides of the sources of `spec`, wherever the text quotes them, whole or in part.
+/// `text` without what [`shown`] hides of the sources of `spec`, wherever the text quotes them,
+/// whole or in part.
 pub(crate) fn without_secrets(text: &str, spec: &DatasetSpec) -> String {
     spec.sources().fold(text.to_owned(), |text, source| without_secret(&text, source))
 }

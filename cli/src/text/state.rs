@@ -48,7 +48,8 @@ pub(crate) fn worker(worker: &Worker) -> &'static str {
     }
 }
 
-/// What keeps the jobs of the sweep from being trained, in a sentence; `None` where nothing is known to.
+/// What keeps the jobs of the sweep from being trained, in a sentence; `None` where nothing is
+/// known to.
 pub(crate) fn waits(sweep: &Sweep) -> Option<String> {
     (!sweep.problem.is_empty()).then(|| format!("sweep {} waits: {}", cut(sweep.name.clone()), sweep.problem))
 }
@@ -78,7 +79,8 @@ pub(crate) fn given_name(sweep: &Sweep) -> &str {
     if sweep.title.is_empty() { &sweep.name } else { &sweep.title }
 }
 
-/// The sweep's name, with its handle where that is another word, said to be on synthetic data where it is.
+/// The sweep's name, with its handle where that is another word, said to be on synthetic data where
+/// it is.
 pub(crate) fn title(sweep: &Sweep) -> String {
     let synthetic = if source::is_synthetic(&sweep.dataset_source) { " (synthetic data)" } else { "" };
     let name = cut(given_name(sweep).to_owned());

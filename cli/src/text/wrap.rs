@@ -2,13 +2,15 @@
 
 use console::{measure_text_width, truncate_str};
 
-/// `text` with line feeds where a terminal of so many cells would wrap it, between words where that is possible.
+/// `text` with line feeds where a terminal of so many cells would wrap it, between words where that
+/// is possible.
 pub(crate) fn wrapped(text: &str, width: usize) -> String {
     let lines = text.lines().flat_map(|line| pieces(line, width)).map(str::trim_end);
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// One line cut into pieces of at most so many cells, which together are the line. A space at the end of a piece may be one more.
+/// One line cut into pieces of at most so many cells, which together are the line. A space at the
+/// end of a piece may be one more.
 pub(crate) fn pieces(mut text: &str, width: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     while measure_text_width(text) > width {

@@ -1,4 +1,5 @@
-//! `--json` stands on every command that prints results: one document, or one a line for streams, and nothing else.
+//! `--json` stands on every command that prints results: one document, or one a line for streams,
+//! and nothing else.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -24,7 +25,8 @@ fn leaves(home: &Home, path: &[String]) -> Vec<Vec<String>> {
     }
 }
 
-/// Arguments that lead to a result, and some that lead to an error with its exit code. They run in this order.
+/// Arguments that lead to a result, and some that lead to an error with its exit code. They run in
+/// this order.
 const CASES: &[(&str, &[&str], &[&str], i32)] = &[
     ("run", &["FILE", "--no-figures"], &["missing.yaml"], 2),
     ("submit", &["FILE"], &["WRONG"], 2),

@@ -1,5 +1,5 @@
-//! The loop of editing a sweep file and running it again: what is told of a wrong or a changed file, copies of files, names,
-//! retries, and waiting for the end.
+//! The loop of editing a sweep file and running it again: what is told of a wrong or a changed
+//! file, copies of files, names, retries, and waiting for the end.
 
 use std::path::Path;
 

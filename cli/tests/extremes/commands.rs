@@ -84,7 +84,8 @@ fn readers(world: &World, sweep: &str) {
 }
 
 fn figures(world: &World, sweep: &str, figures: &[&str]) {
-    // A drawing is the same on both databases, and a picture of it takes long in a build that is not optimised.
+    // A drawing is the same on both databases, and a picture of it takes long in a build that is
+    // not optimised.
     let format = if world.is_sqlite() { "png" } else { "svg" };
     let folder = world.path("figures");
     world.shows(["plot", sweep, "--format", format, "--out", &folder]);
@@ -183,7 +184,8 @@ fn odd_jobs_that_run_are_watched(world: &World) {
 
 fn many_epochs_are_read_in_parts_and_drawn_thin(world: &World) {
     world.run("odd", rows::ODD);
-    // In a build that is not optimised a million takes a minute: once, since a statement gives no more rows than that.
+    // In a build that is not optimised a million takes a minute: once, since a statement gives no
+    // more rows than that.
     if world.is_sqlite() {
         rows::many_epochs(world, 1_000_000);
         world.shows(["plot", "odd", "--out", &world.path("svg")]);

@@ -1,5 +1,6 @@
-//! No stored number, however odd, can hang, abort or bloat a command: rows are written past the RPCs, as far as types and
-//! constraints admit, and then every command that reads runs within a minute of processor time and 1 GB of address space.
+//! No stored number, however odd, can hang, abort or bloat a command: rows are written past the
+//! RPCs, as far as types and constraints admit, and then every command that reads runs within a
+//! minute of processor time and 1 GB of address space.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -1,8 +1,10 @@
-//! The odd rows: what the types and constraints of the tables admit, written over what besom trained.
+//! The odd rows: what the types and constraints of the tables admit, written over what besom
+//! trained.
 
 use crate::world::World;
 
-/// Jobs of the sweep `odd`: more than all odd values together, so that some stay as they were trained.
+/// Jobs of the sweep `odd`: more than all odd values together, so that some stay as they were
+/// trained.
 pub(crate) const JOBS: usize = 20;
 
 /// A sweep of two hyperparameters, whose values make a heat map.
@@ -18,7 +20,8 @@ besom:
   model: {hidden: [4]}
 ";
 
-/// The largest, the smallest, the least, both zeros, and where the database has them what is no number.
+/// The largest, the smallest, the least, both zeros, and where the database has them what is no
+/// number.
 const REALS: [f64; 8] = [f64::MAX, f64::MIN, 5e-324, -0.0, 1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
 const INTEGERS: [i64; 6] = [i64::MAX, i64::MIN, 0, -1, 1 << 32, i64::MAX];
 
@@ -37,7 +40,8 @@ pub(crate) fn texts() -> [String; 4] {
     [String::new(), repeated("x"), repeated("many words "), repeated("<b>\u{1b}[31m$&\u{202e}")]
 }
 
-/// Writes odd numbers and texts over the jobs of `odd`, a different one into each; the last ones stay as they were.
+/// Writes odd numbers and texts over the jobs of `odd`, a different one into each; the last ones
+/// stay as they were.
 pub(crate) fn odd_jobs(world: &World) {
     let mut place = 0;
     for value in REALS {

@@ -12,7 +12,8 @@ use crate::support::{Ended, Home, Process};
 
 /// Address space of a command, in KiB: memory that it only reserves counts too.
 const SPACE: &str = "1000000";
-/// Processor time of a command, in seconds: on a busy machine a minute of the clock would say nothing.
+/// Processor time of a command, in seconds: on a busy machine a minute of the clock would say
+/// nothing.
 const TIME: &str = "60";
 /// Of all that a command prints or writes.
 const OUTPUT: u64 = 40 << 20;
@@ -100,8 +101,8 @@ impl World {
         Process::start(self.limited(args))
     }
 
-    /// Runs `besom ARGS` within the limits: it ends by itself, prints no more than people and programs take, and either does
-    /// it or says what it cannot do.
+    /// Runs `besom ARGS` within the limits: it ends by itself, prints no more than people and
+    /// programs take, and either does it or says what it cannot do.
     #[track_caller]
     pub(crate) fn besom<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Ended {
         let ended = self.start(args).wait();

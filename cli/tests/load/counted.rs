@@ -1,4 +1,5 @@
-//! Two promises that are counts: calls that wait share a sync, and watchers of one sweep share the questions.
+//! Two promises that are counts: calls that wait share a sync, and watchers of one sweep share the
+//! questions.
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
@@ -91,7 +92,8 @@ async fn a_hundred_watches_ask_postgres_as_often_as_one() {
     };
     let (one, hundred) = (watch("1").await, watch("100").await);
     let (one, hundred) = (number(&one, "transactions"), number(&hundred, "transactions"));
-    // Each watch asks once which sweep it is of; the coordinator looks at its own every few seconds.
+    // Each watch asks once which sweep it is of; the coordinator looks at its own every few
+    // seconds.
     assert!(one > 0.0 && hundred <= 3.0 * one + 130.0, "{one} transactions for one watch, {hundred} for a hundred");
     coordinator.terminate().expect(0);
 }

@@ -1,5 +1,5 @@
-//! What is odd about data is told before anything is trained, and again beside the results; data that are scaled by
-//! feature are predicted as they were trained.
+//! What is odd about data is told before anything is trained, and again beside the results; data
+//! that are scaled by feature are predicted as they were trained.
 
 use std::{fmt::Write, io::Write as _, path::Path};
 

@@ -8,7 +8,8 @@ use super::{
 
 const CLASSES: [&str; 10] = ["airplane", "banana", "bird", "book", "cat", "clock", "dog", "flower", "house", "rainbow"];
 
-/// The lines of docs/classic-sweep.md that fetch the drawings, made to read `folder` and to take `each` of a class.
+/// The lines of docs/classic-sweep.md that fetch the drawings, made to read `folder` and to take
+/// `each` of a class.
 fn documented(folder: &Path, each: usize) -> String {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/classic-sweep.md")).unwrap();
     let (_, rest) = text.split_once("```python\n").expect("Python in docs/classic-sweep.md");

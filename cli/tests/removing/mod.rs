@@ -1,4 +1,5 @@
-//! `besom rm`: what it asks, what it refuses, what is left, and that a kill in the middle leaves nothing.
+//! `besom rm`: what it asks, what it refuses, what is left, and that a kill in the middle leaves
+//! nothing.
 
 #![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside test functions")]
 
@@ -75,8 +76,8 @@ fn a_sweep_is_removed_with_its_models_and_its_name_is_free() {
     assert_eq!(ended.stdout, "first is removed: 1 job, 0 epochs, no artifacts\n", "{ended}");
 }
 
-/// Killed with some thousand jobs half removed, which a trigger holds there: whoever asks sees no sweep, and the next
-/// coordinator removes the rest without being asked.
+/// Killed with some thousand jobs half removed, which a trigger holds there: whoever asks sees no
+/// sweep, and the next coordinator removes the rest without being asked.
 #[test]
 fn a_coordinator_killed_in_the_middle_of_a_removal_goes_on_with_it_after_its_start() {
     let home = Home::new();

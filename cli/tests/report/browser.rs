@@ -7,7 +7,8 @@ use super::{
     support::{Ended, Home, Process, tiny_sweep},
 };
 
-/// Starts Chromium without a window on a file of `home`, waits for its end, and shows everything where it fails.
+/// Starts Chromium without a window on a file of `home`, waits for its end, and shows everything
+/// where it fails.
 fn chromium(home: &Home, file: &Path, more: &[&str]) -> Ended {
     let profile = tempfile::tempdir_in(home.path()).unwrap();
     let mut command = Command::new("chromium");

@@ -1,5 +1,5 @@
-//! `besom report` as a user has it: what the file holds, that it is complete in itself whatever names and errors hold, and
-//! that a real browser shows it.
+//! `besom report` as a user has it: what the file holds, that it is complete in itself whatever
+//! names and errors hold, and that a real browser shows it.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test and says where")]
 

@@ -1,6 +1,8 @@
-//! Real `besom` processes for tests: the binary just built, a home folder of its own, output captured, killed on drop.
+//! Real `besom` processes for tests: the binary just built, a home folder of its own, output
+//! captured, killed on drop.
 //!
-//! Every wait is for something (a line, an end) and is bounded; a failed one shows all that the process said.
+//! Every wait is for something (a line, an end) and is bounded; a failed one shows all that the
+//! process said.
 
 #![allow(dead_code, reason = "each test target uses its own part of this module")]
 
@@ -97,8 +99,9 @@ impl Home {
         self.start(args).wait()
     }
 
-    /// What a statement on the tables of this home's store gives, as CSV with a line of names. `besom sql` reads the views of a SQLite store and nothing
-    /// else, so this goes past it; on Postgres it has the rights of the store's URL.
+    /// What a statement on the tables of this home's store gives, as CSV with a line of names.
+    /// `besom sql` reads the views of a SQLite store and nothing else, so this goes past it; on
+    /// Postgres it has the rights of the store's URL.
     pub(crate) fn tables(&self, sql: &str) -> String {
         if self.variable("BESOM_STORE").is_some_and(|store| store.starts_with("postgres")) {
             return self.besom(["sql", "--format", "csv", sql]).expect(0).stdout;
@@ -107,7 +110,8 @@ impl Home {
         runtime.block_on(tables_of_sqlite(&self.path().join("besom.db"), sql)).expect("the store answers")
     }
 
-    /// Starts a coordinator on this home's store and a free port, and waits until it listens. Gives its URL too.
+    /// Starts a coordinator on this home's store and a free port, and waits until it listens. Gives
+    /// its URL too.
     pub(crate) fn coordinator<A: AsRef<OsStr>>(&self, more: impl IntoIterator<Item = A>) -> (Process, String) {
         let mut command = self.command(["coordinator", "--listen", "127.0.0.1:0"]);
         command.args(more);
@@ -199,7 +203,8 @@ impl Said {
         String::from_utf8_lossy(&self.text.lock().expect("no panic while held").0).into_owned()
     }
 
-    /// The first complete line that holds `what`; `None` when the stream ended or `limit` passed without it.
+    /// The first complete line that holds `what`; `None` when the stream ended or `limit` passed
+    /// without it.
     fn line_with(&self, what: &str, limit: Duration) -> Option<String> {
         let deadline = Instant::now() + limit;
         let mut text = self.text.lock().expect("no panic while held");

@@ -1,8 +1,10 @@
-//! Slow is not dead: hosts made of network namespaces, with links of 300 kbit/s and 1 Mbit/s between them.
+//! Slow is not dead: hosts made of network namespaces, with links of 300 kbit/s and 1 Mbit/s
+//! between them.
 //!
-//! A worker has to fetch its dataset and send its model over such a link, alone or beside seven others, on either database; a
-//! person submits over one, too. Every job ends, no lease is lost, and the interfaces' counters tell that nothing was
-//! sent twice. All links are slow side by side, in one test: it waits for them, and computes next to nothing.
+//! A worker has to fetch its dataset and send its model over such a link, alone or beside seven
+//! others, on either database; a person submits over one, too. Every job ends, no lease is lost,
+//! and the interfaces' counters tell that nothing was sent twice. All links are slow side by side,
+//! in one test: it waits for them, and computes next to nothing.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -19,8 +21,9 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(600);
 const SIDE: usize = 28;
 const COUNT: usize = 1_200;
 
-/// What may be on the wire beside the bytes themselves: headers of every layer, confirmations, reports and questions. Measured
-/// are 6 to 9 %. That no piece was sent twice is what the coordinator counts: of all workers' bytes one is below a percent.
+/// What may be on the wire beside the bytes themselves: headers of every layer, confirmations,
+/// reports and questions. Measured are 6 to 9 %. That no piece was sent twice is what the
+/// coordinator counts: of all workers' bytes one is below a percent.
 const OVERHEAD: f64 = 1.12;
 
 /// The coordinator says of each transfer how many bytes it carried.
@@ -217,7 +220,8 @@ fn said(processes: &[Process]) -> String {
     })
 }
 
-/// A person's upload goes on for longer than the connection's pings are waited for, and says how far it is.
+/// A person's upload goes on for longer than the connection's pings are waited for, and says how
+/// far it is.
 fn a_submission_over_a_slow_link(number: u32) {
     let scenario = Scenario::new(number, "300kbit", Backend::Sqlite);
     let person = Home::new().in_namespace(&scenario.link.site());

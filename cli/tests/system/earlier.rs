@@ -11,7 +11,8 @@ fn is_worked_off(home: &Home) {
     wait_for_row(home, "the end", "SELECT 1 FROM sweep_progress WHERE sweep = 'half' AND state = 'completed'");
     let workers = "SELECT worker, count(*) AS jobs FROM runs WHERE sweep = 'half' GROUP BY worker ORDER BY worker";
     assert_eq!(sql(home, workers), "worker,jobs\nlater,2\nsecond,2\n");
-    // The same configuration on the same data is the same job: nothing but the learning rate differs.
+    // The same configuration on the same data is the same job: nothing but the learning rate
+    // differs.
     let trained = "SELECT count(DISTINCT objective) AS n, max(epochs_done) AS epochs FROM runs WHERE sweep = 'half'";
     assert!(sql(home, trained).ends_with(",60\n"), "{}", sql(home, trained));
     drop((worker, coordinator));

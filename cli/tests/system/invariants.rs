@@ -5,7 +5,8 @@ use crate::world::{Backend, ROWS, World, on_both, sql, sweep_file, undisturbed};
 
 on_both!(only_coordinators_write_state);
 
-/// One coordinator holds a SQLite store, any number share a Postgres one; everybody else may only read.
+/// One coordinator holds a SQLite store, any number share a Postgres one; everybody else may only
+/// read.
 fn only_coordinators_write_state(backend: Backend) {
     let mut world = World::new(backend);
     world.submit();

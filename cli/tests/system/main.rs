@@ -1,7 +1,9 @@
-//! The whole system as its users run it: real processes, real sockets, real databases, killed in the middle.
+//! The whole system as its users run it: real processes, real sockets, real databases, killed in
+//! the middle.
 //!
-//! Every scenario ends with every job exactly once and the same numbers, bit for bit, as an undisturbed `besom run` of
-//! the same file, model digests included. Each runs on SQLite and on a private Postgres.
+//! Every scenario ends with every job exactly once and the same numbers, bit for bit, as an
+//! undisturbed `besom run` of the same file, model digests included. Each runs on SQLite and on a
+//! private Postgres.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test and says where")]
 

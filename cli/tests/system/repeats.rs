@@ -21,7 +21,8 @@ fn the_same_file_submitted_twice_and_from_two_clients_at_once_is_one_sweep(backe
     assert_eq!(world.hub.tables("SELECT count(*) AS sweeps FROM sweeps").trim(), "sweeps\n1");
 }
 
-/// A store that any number may serve is not the submitter's alone: somebody else trains what it submits.
+/// A store that any number may serve is not the submitter's alone: somebody else trains what it
+/// submits.
 #[test]
 fn a_sweep_submitted_straight_to_a_shared_store_is_watched_to_its_end() {
     let world = World::new(Backend::Postgres);

@@ -1,5 +1,6 @@
-//! Stores that are replaced while workers train for them: begun anew, or put back from a copy. Numbers of jobs and attempts
-//! then count again from where they were, and must not be taken for the old ones.
+//! Stores that are replaced while workers train for them: begun anew, or put back from a copy.
+//! Numbers of jobs and attempts then count again from where they were, and must not be taken for
+//! the old ones.
 
 use std::fs;
 

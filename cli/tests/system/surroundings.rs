@@ -33,7 +33,8 @@ fn a_dataset_that_is_damaged_in_the_store_is_waited_for_and_submitting_again_bri
 fn a_dataset_is_waited_for(backend: Backend, harm: Harm, says: &str) {
     let world = World::new(backend);
     world.submit();
-    // The first worker has the dataset in its memory and on its disk. The one that follows it has neither.
+    // The first worker has the dataset in its memory and on its disk. The one that follows it has
+    // neither.
     let homes = [Home::new(), Home::new()];
     let first = world.worker(&homes[0], "first");
     world.freeze_in_mid_job(&first, "first");

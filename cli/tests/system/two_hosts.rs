@@ -1,5 +1,5 @@
-//! The README's commands for several machines, as they are written there, on two hosts made of network namespaces. The second
-//! host knows the first one by the name that the README gives it.
+//! The README's commands for several machines, as they are written there, on two hosts made of
+//! network namespaces. The second host knows the first one by the name that the README gives it.
 
 use std::fs;
 use std::io::Write as _;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::support::{Home, Process, eventually};
 
-/// The sweep of all scenarios: long enough per job that something can be killed in the middle of one.
+/// The sweep of all scenarios: long enough per job that something can be killed in the middle of
+/// one.
 const SWEEP: &str = "
 method: grid
 parameters:
@@ -70,7 +71,8 @@ pub(crate) fn wait_for_row(home: &Home, what: &str, query: &str) {
     });
 }
 
-/// Running jobs of the workers of this name pattern that have epochs behind them and far more to come.
+/// Running jobs of the workers of this name pattern that have epochs behind them and far more to
+/// come.
 fn half_done(worker: &str) -> String {
     format!(
         "SELECT r.job FROM runs r JOIN history h ON h.job = r.job WHERE r.state = 'running' AND r.worker LIKE '{worker}' \
@@ -78,7 +80,8 @@ fn half_done(worker: &str) -> String {
     )
 }
 
-/// A coordinator on a store of its own. The hub's home names the store, so that its `sql` asks the same one.
+/// A coordinator on a store of its own. The hub's home names the store, so that its `sql` asks the
+/// same one.
 pub(crate) struct World {
     pub(crate) hub: Home,
     address: String,
@@ -96,7 +99,8 @@ impl World {
         }
     }
 
-    /// A store that is begun anew at the same address: what an administrator does who removes the old one.
+    /// A store that is begun anew at the same address: what an administrator does who removes the
+    /// old one.
     pub(crate) fn begin_anew(&mut self, backend: Backend) {
         self.kill_coordinator();
         let fresh = Self::new(backend);
@@ -174,7 +178,8 @@ impl World {
                 return false;
             }
             worker.signal("STOP");
-            // It may have delivered the job's end in the meantime; the answer is the same from now on.
+            // It may have delivered the job's end in the meantime; the answer is the same from now
+            // on.
             if is_training() {
                 return true;
             }
@@ -215,8 +220,8 @@ pub(crate) fn undisturbed() -> &'static Undisturbed {
     })
 }
 
-/// An npz of 2,400 small drawings in four classes, stored without compression: bars and corners with noise, made by a
-/// generator of our own so that every test sees the same bytes.
+/// An npz of 2,400 small drawings in four classes, stored without compression: bars and corners
+/// with noise, made by a generator of our own so that every test sees the same bytes.
 pub(crate) fn dataset() -> Vec<u8> {
     const COUNT: usize = 2400;
     const SIDE: usize = 8;

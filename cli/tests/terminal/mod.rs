@@ -1,4 +1,5 @@
-//! What stands on a terminal: tables that fit it, whatever its width, and wide results record by record.
+//! What stands on a terminal: tables that fit it, whatever its width, and wide results record by
+//! record.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -1,4 +1,5 @@
-//! Real processes in trouble: no descriptor left, a disk that fails or is full, a store under two names.
+//! Real processes in trouble: no descriptor left, a disk that fails or is full, a store under two
+//! names.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test and says where")]
 

@@ -1,4 +1,5 @@
-//! Disks that fail while a store is written: whatever is synced, a failure ends the process, and the next one is well.
+//! Disks that fail while a store is written: whatever is synced, a failure ends the process, and
+//! the next one is well.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -28,8 +29,8 @@ fn coordinator(home: &Home) -> (Process, String, PathBuf) {
     (process, url, which)
 }
 
-/// Submits a sweep to a coordinator for which syncs of `which` fail; how the coordinator ended. Afterwards a new one, on
-/// a disk that is well, takes the same sweep and serves it whole.
+/// Submits a sweep to a coordinator for which syncs of `which` fail; how the coordinator ended.
+/// Afterwards a new one, on a disk that is well, takes the same sweep and serves it whole.
 fn fails_and_recovers(which: &str) {
     let home = Home::new();
     let file = home.write("drawings.yaml", &tiny_sweep("drawings", 3, 1));

@@ -1,7 +1,7 @@
 //! The worker's datasets: each fetched once, kept on disk by digest, held once in memory.
 //!
-//! Several processes may share the folder: files appear by rename, complete, and their digest is checked at every
-//! reading, so a damaged file is fetched again and never trained on.
+//! Several processes may share the folder: files appear by rename, complete, and their digest is
+//! checked at every reading, so a damaged file is fetched again and never trained on.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -35,13 +35,13 @@ impl DatasetCache {
         }
     }
 
-    /// The dataset of `digest`: from memory, from disk, or by `fetch`, which gives the artifact's bytes. Callers
-    /// that ask for the same digest at the same time share one fetch. A folder that cannot be written to is logged
-    /// and costs only the next process a fetch.
+    /// The dataset of `digest`: from memory, from disk, or by `fetch`, which gives the artifact's
+    /// bytes. Callers that ask for the same digest at the same time share one fetch. A folder that
+    /// cannot be written to is logged and costs only the next process a fetch.
     ///
     /// # Errors
-    /// [`DataError::Unavailable`] where `fetch` fails or gives other bytes; [`DataError::Refused`] for a digest that
-    /// is none or bytes that are no dataset.
+    /// [`DataError::Unavailable`] where `fetch` fails or gives other bytes; [`DataError::Refused`]
+    /// for a digest that is none or bytes that are no dataset.
     pub async fn get<F, E>(&self, digest: &str, fetch: impl FnOnce() -> F) -> Result<Arc<Dataset>, DataError>
     where
         F: Future<Output = Result<Vec<u8>, E>>,

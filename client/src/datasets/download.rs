@@ -1,8 +1,9 @@
 //! Sources on the web: https only, checked hosts, bounded in size and time, hashed as they arrive.
 //!
-//! A download stands in `cache/downloads` under its SHA-256, complete and once parsed, or not at all (temporary file,
-//! fsync, rename), so a source with a pinned digest is fetched once. Authorities are the platform's; `SSL_CERT_FILE` is
-//! honoured. Proxies of the environment are not: behind one, no address could be checked.
+//! A download stands in `cache/downloads` under its SHA-256, complete and once parsed, or not at
+//! all (temporary file, fsync, rename), so a source with a pinned digest is fetched once.
+//! Authorities are the platform's; `SSL_CERT_FILE` is honoured. Proxies of the environment are not:
+//! behind one, no address could be checked.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,8 +53,8 @@ impl Download {
 /// Fetches `url`, or finds it in `folder` where `pinned` names its digest.
 ///
 /// # Errors
-/// [`DataError::Refused`] for a URL, host, size or digest that is not acceptable; [`DataError::Unavailable`] where
-/// the network or server failed.
+/// [`DataError::Refused`] for a URL, host, size or digest that is not acceptable;
+/// [`DataError::Unavailable`] where the network or server failed.
 pub(super) async fn download(
     url: &str,
     pinned: Option<&str>,
@@ -120,7 +121,8 @@ async fn open(source: &str, url: &str, allow_private_hosts: bool) -> Result<Resp
 }
 
 fn client(source: &str, allow_private_hosts: bool) -> Result<Client, DataError> {
-    // The client takes the process's provider. Another part may have installed one first, which is as good.
+    // The client takes the process's provider. Another part may have installed one first, which is
+    // as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .https_only(true)
@@ -157,7 +159,8 @@ fn refusal(source: &str, status: StatusCode) -> DataError {
     }
 }
 
-/// A network error by its cause: the outermost error says nothing ("error sending request") and shows the URL.
+/// A network error by its cause: the outermost error says nothing ("error sending request") and
+/// shows the URL.
 fn explain(source: &str, error: &reqwest::Error) -> DataError {
     let mut next: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(cause) = next {

@@ -1,8 +1,9 @@
 //! Which addresses a dataset may come from.
 //!
-//! A sweep file names the URL and another machine may open it, so a URL must not reach what only that machine
-//! can: loopback, private and link-local addresses are refused after the name is resolved, and the addresses that
-//! were checked are the ones connected to (a name that changes its answer in between gains nothing).
+//! A sweep file names the URL and another machine may open it, so a URL must not reach what only
+//! that machine can: loopback, private and link-local addresses are refused after the name is
+//! resolved, and the addresses that were checked are the ones connected to (a name that changes its
+//! answer in between gains nothing).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -54,7 +55,8 @@ pub(super) fn check_literal(host: &str) -> Result<(), PrivateHost> {
     }
 }
 
-/// True for addresses of the public internet (IANA's special-purpose registries, without the rare public ones).
+/// True for addresses of the public internet (IANA's special-purpose registries, without the rare
+/// public ones).
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -82,7 +84,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         return is_public_v4(inner);
     }
     let [first, second, ..] = address.segments();
-    // Only 2000::/3 is given out; of it, documentation, Teredo (2001:0) and 6to4, which wrap IPv4, are not meant.
+    // Only 2000::/3 is given out; of it, documentation, Teredo (2001:0) and 6to4, which wrap IPv4,
+    // are not meant.
     first & 0xe000 == 0x2000 && !(first == 0x2001 && (second == 0xdb8 || second == 0)) && first != 0x2002
 }
 

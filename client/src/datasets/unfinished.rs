@@ -15,7 +15,8 @@ const PREFIX: &str = "unfinished-";
 pub(super) struct Unfinished(NamedTempFile);
 
 impl Unfinished {
-    /// An empty one in `folder`, which is made where it is missing, and freed of those that were left there.
+    /// An empty one in `folder`, which is made where it is missing, and freed of those that were
+    /// left there.
     pub(super) fn new(folder: &Path) -> Result<Self, DataError> {
         std::fs::create_dir_all(folder).map_err(|error| DataError::io(folder, "create", error))?;
         let file = unfinished::begin(&mut tempfile::Builder::new(), PREFIX, folder);

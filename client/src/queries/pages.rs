@@ -11,7 +11,8 @@ const MOST: u64 = 5_000;
 /// Bytes that a page shall have: a sixteenth of what a coordinator sends at once.
 const BYTES: usize = 4 << 20;
 
-/// How a statement is read in pages: its parameters are `before`, the last value of the column `by`, how many rows, `behind`.
+/// How a statement is read in pages: its parameters are `before`, the last value of the column
+/// `by`, how many rows, `behind`.
 #[derive(Debug, Clone)]
 pub struct Paging {
     /// The statement.
@@ -29,7 +30,8 @@ pub struct Paging {
 }
 
 impl Paging {
-    /// All that a sweep has by job: `$1` is the sweep, `$2` the job to begin behind, and `$3` how many rows.
+    /// All that a sweep has by job: `$1` is the sweep, `$2` the job to begin behind, and `$3` how
+    /// many rows.
     pub fn of_jobs(statement: &'static str, sweep: impl Into<Cell>) -> Self {
         Self { statement, before: vec![sweep.into()], by: "job", after: 0, behind: Vec::new(), most: u64::MAX }
     }
@@ -49,7 +51,8 @@ impl Pages {
         Self { queries, paging, rows: FIRST, ended: false }
     }
 
-    /// The next page; nothing behind the last one. The first page tells the columns, also where it has no rows.
+    /// The next page; nothing behind the last one. The first page tells the columns, also where it
+    /// has no rows.
     ///
     /// # Errors
     /// As [`Queries::query`]; where a page meets a bound, a smaller one is asked for first.

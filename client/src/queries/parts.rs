@@ -1,4 +1,5 @@
-//! What a sweep has by job and within a job - records of its history, attempts - in parts of some jobs each, or of one long job.
+//! What a sweep has by job and within a job - records of its history, attempts - in parts of some
+//! jobs each, or of one long job.
 
 use std::collections::VecDeque;
 
@@ -21,9 +22,11 @@ pub struct JobLength {
 /// Statements on the rows of one long job.
 #[derive(Debug, Clone, Copy)]
 pub struct OfJob {
-    /// How many there are (`records`), and their `first` and `last` step. Its parameters are the sweep and the job.
+    /// How many there are (`records`), and their `first` and `last` step. Its parameters are the
+    /// sweep and the job.
     pub steps: &'static str,
-    /// Those of some steps. Its parameters are the sweep, the job, the step to begin behind, and the last step.
+    /// Those of some steps. Its parameters are the sweep, the job, the step to begin behind, and
+    /// the last step.
     pub rows: &'static str,
 }
 
@@ -59,8 +62,8 @@ struct Span {
 }
 
 impl Parts {
-    /// The rows of these jobs, which are in order. The parameters of `several` are the sweep, the job to begin behind and the last
-    /// job.
+    /// The rows of these jobs, which are in order. The parameters of `several` are the sweep, the
+    /// job to begin behind and the last job.
     pub fn new(
         queries: &Queries,
         several: &'static str,
@@ -71,7 +74,8 @@ impl Parts {
         Self { queries: queries.clone(), several, one, sweep: sweep.into(), spans: spans(jobs), steps: None }
     }
 
-    /// The next part; nothing behind the last one. The first part tells the columns, also where there are no rows.
+    /// The next part; nothing behind the last one. The first part tells the columns, also where
+    /// there are no rows.
     ///
     /// # Errors
     /// As [`Queries::query`]; where a part meets a bound, smaller ones are asked for first.
@@ -139,7 +143,8 @@ impl Steps {
         Ok(Some(Self { job, after: first.saturating_sub(1), last, width }))
     }
 
-    /// With the width for the next part, behind one of so many rows: gaps are passed in ever larger steps.
+    /// With the width for the next part, behind one of so many rows: gaps are passed in ever larger
+    /// steps.
     fn fitting(self, rows: u64) -> Self {
         let width = match rows {
             many if many > ROWS => (self.width / 2).max(1),
@@ -162,7 +167,8 @@ impl Span {
     }
 }
 
-/// Jobs that have together no more rows than a part, and long ones by themselves. No jobs are one span of no jobs.
+/// Jobs that have together no more rows than a part, and long ones by themselves. No jobs are one
+/// span of no jobs.
 fn spans(jobs: impl IntoIterator<Item = JobLength>) -> VecDeque<Span> {
     let mut spans: VecDeque<Span> = VecDeque::new();
     let (mut last, mut rows) = (0, 0_u64);

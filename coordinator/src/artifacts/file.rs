@@ -1,10 +1,11 @@
 //! Artifacts as files: `<dir>/ab/abcdef...`, beside a SQLite database.
 //!
-//! A file under its final name is always whole: an upload is collected in `<dir>/unfinished`, hashed while it comes, synced, and
-//! only then renamed. Only then does the database's table `artifacts` name it. Unfinished files of a process
-//! that was killed are removed by the next one that holds the database's lock. A file that turns out damaged when it is read
-//! is put aside, so that whoever has the right bytes can put them again. What the database drops is written down there, in
-//! the same transaction, and its file removed after it.
+//! A file under its final name is always whole: an upload is collected in `<dir>/unfinished`,
+//! hashed while it comes, synced, and only then renamed. Only then does the database's table
+//! `artifacts` name it. Unfinished files of a process that was killed are removed by the next one
+//! that holds the database's lock. A file that turns out damaged when it is read is put aside, so
+//! that whoever has the right bytes can put them again. What the database drops is written down
+//! there, in the same transaction, and its file removed after it.
 
 use std::{
     fs::{self, File},
@@ -38,7 +39,8 @@ use crate::{
 /// The folder of unfinished files.
 const UNFINISHED: &str = "unfinished";
 
-/// What the names of unfinished files began with when they lay beside the finished ones; no digest does.
+/// What the names of unfinished files began with when they lay beside the finished ones; no digest
+/// does.
 const TEMPORARY: &str = ".tmp-";
 
 /// What the names of damaged files end with; they stay for whoever wants to find out why.
@@ -55,14 +57,16 @@ pub struct FileArtifacts {
 }
 
 impl FileArtifacts {
-    /// The artifacts in `dir`, which is made when it is first needed. Without an index they can only be read.
+    /// The artifacts in `dir`, which is made when it is first needed. Without an index they can
+    /// only be read.
     pub fn new(dir: PathBuf, index: Option<SqliteArtifactIndex>) -> Self {
         let spool = Arc::new(Spool::new(Place::Folder(dir.join(UNFINISHED))));
         let disk = FullDisk::of_folder(dir.parent().unwrap_or(&dir));
         Self { dir, index, spool, names: Mutex::new(()), disk }
     }
 
-    /// Removes what killed processes left unfinished. The caller holds the database's lock, so nobody else is writing.
+    /// Removes what killed processes left unfinished. The caller holds the database's lock, so
+    /// nobody else is writing.
     ///
     /// # Errors
     /// If a folder cannot be read or a file cannot be removed.
@@ -100,7 +104,8 @@ impl FileArtifacts {
         self.index.as_ref().ok_or_else(ArtifactError::read_only)
     }
 
-    /// The row, where its file is there and whole: a row alone, or a file that lost its tail, is put again.
+    /// The row, where its file is there and whole: a row alone, or a file that lost its tail, is
+    /// put again.
     async fn with_file(&self, digest: &Digest, row: Option<Stored>) -> Result<Option<Stored>, ArtifactError> {
         match row {
             Some(stored) if self.file_size(digest).await? == Some(stored.size) => Ok(Some(stored)),
@@ -153,7 +158,8 @@ impl FileArtifacts {
         Ok(removed.await?)
     }
 
-    /// Files that no row names: a process was killed between the one and the other, or before it could remove a file.
+    /// Files that no row names: a process was killed between the one and the other, or before it
+    /// could remove a file.
     async fn remove_files_without_row(&self) -> Result<u64, ArtifactError> {
         let mut removed = 0;
         for folder in 0..=u8::MAX {
@@ -178,7 +184,8 @@ impl ArtifactStore for FileArtifacts {
     async fn find(&self, digest: &Digest) -> Result<Option<Stored>, ArtifactError> {
         match &self.index {
             Some(index) => self.with_file(digest, index.find(digest).await?).await,
-            // Who only reads has no index; a file without a row was never named and is never asked for.
+            // Who only reads has no index; a file without a row was never named and is never asked
+            // for.
             None => {
                 let kind = String::new();
                 Ok(self.file_size(digest).await?.map(|size| Stored { size, kind }))
@@ -209,7 +216,8 @@ impl ArtifactStore for FileArtifacts {
                 return Ok(());
             }
         }
-        // A file that no row names is written anew: a process that died may have left its name, but not on the disk.
+        // A file that no row names is written anew: a process that died may have left its name, but
+        // not on the disk.
         let written = self.write(&upload, chunks).await;
         heed(&self.disk, upload.size, &written);
         written
@@ -266,7 +274,8 @@ struct Reader {
     /// Whether to put the file aside if it is damaged; who only reads must not.
     aside: bool,
     size: u64,
-    /// `None` where reading began behind the first byte: whoever has the bytes before it verifies the whole.
+    /// `None` where reading began behind the first byte: whoever has the bytes before it verifies
+    /// the whole.
     verifier: Option<Verifier>,
     ended: bool,
 }
@@ -308,7 +317,8 @@ impl Reader {
 }
 
 impl Reader {
-    /// Frees the name for the right bytes. Several readers may find the damage; the first one puts it aside.
+    /// Frees the name for the right bytes. Several readers may find the damage; the first one puts
+    /// it aside.
     fn put_aside(&self) {
         if !self.aside || !self.is_current() {
             return;
@@ -321,7 +331,8 @@ impl Reader {
         }
     }
 
-    /// Whether the name still is that of this file: others may have put it aside, and the right bytes in its place.
+    /// Whether the name still is that of this file: others may have put it aside, and the right
+    /// bytes in its place.
     fn is_current(&self) -> bool {
         #[cfg(unix)]
         {

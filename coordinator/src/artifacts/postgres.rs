@@ -1,7 +1,8 @@
 //! Artifacts as rows of the database, so that any coordinator serves them.
 //!
-//! An upload is collected outside of the database. When all of it is there and verified, one transaction, in a task that
-//! nobody cancels, writes the row of `artifacts` and its chunks, which become visible together.
+//! An upload is collected outside of the database. When all of it is there and verified, one
+//! transaction, in a task that nobody cancels, writes the row of `artifacts` and its chunks, which
+//! become visible together.
 
 use std::{
     fs::File,
@@ -34,7 +35,8 @@ use crate::{
 /// Bytes in one row.
 const ROW: usize = 1 << 20;
 
-/// Complete uploads that are written at once; the pool's other connections are for leases and reports.
+/// Complete uploads that are written at once; the pool's other connections are for leases and
+/// reports.
 const WRITERS: usize = 2;
 
 /// Chunks in the table `artifact_chunks`.
@@ -149,8 +151,8 @@ impl ArtifactStore for PostgresArtifacts {
     }
 }
 
-/// Writes a complete and verified file. Whoever else stores the same digest at the same time waits for this one at the row,
-/// and then finds all of the chunks there.
+/// Writes a complete and verified file. Whoever else stores the same digest at the same time waits
+/// for this one at the row, and then finds all of the chunks there.
 async fn write(pool: &PgPool, limit: Duration, upload: &NewUpload, file: File) -> Result<(), ArtifactError> {
     let mut connection = pool.acquire().await.map_err(database)?;
     let written = transact(&mut connection, limit, upload, file).await;
@@ -168,14 +170,16 @@ async fn transact(
     mut file: File,
 ) -> Result<(), ArtifactError> {
     let mut transaction = within(limit, connection.begin()).await?;
-    // What is damaged makes room. Whoever puts the same bytes at the same time waits here, or at the row.
+    // What is damaged makes room. Whoever puts the same bytes at the same time waits here, or at
+    // the row.
     let damaged = sqlx::query(
         "DELETE FROM artifact_chunks c USING artifacts a
          WHERE a.digest = c.digest AND a.digest = $1 AND a.damaged_at IS NOT NULL",
     )
     .bind(upload.digest.as_str());
     within(limit, damaged.execute(&mut *transaction)).await?;
-    // Nothing is visible before the commit. From here on nobody drops the bytes that are found stored below.
+    // Nothing is visible before the commit. From here on nobody drops the bytes that are found
+    // stored below.
     let note = sqlx::query_as(PostgresArtifactIndex::NOTE)
         .bind(upload.digest.as_str())
         .bind(upload.kind.as_str())
@@ -215,13 +219,15 @@ struct Reader {
     digest: Digest,
     at: u64,
     size: u64,
-    /// `None` where reading began behind the first byte: whoever has the bytes before it verifies the whole.
+    /// `None` where reading began behind the first byte: whoever has the bytes before it verifies
+    /// the whole.
     verifier: Option<Verifier>,
     ended: bool,
 }
 
 impl Reader {
-    /// The next piece. Damage is noted, so that the artifact counts as missing and whoever has the right bytes can put them.
+    /// The next piece. Damage is noted, so that the artifact counts as missing and whoever has the
+    /// right bytes can put them.
     async fn next(self) -> Result<Option<(Bytes, Self)>, ArtifactError> {
         let (index, digest, notes) = (self.index.clone(), self.digest.clone(), self.notes);
         let piece = self.piece().await;
@@ -281,15 +287,16 @@ impl Reader {
     }
 }
 
-/// Waits for the database as long as for a whole transaction: a server that went away without a word would otherwise keep the
-/// connection for ever.
+/// Waits for the database as long as for a whole transaction: a server that went away without a
+/// word would otherwise keep the connection for ever.
 async fn within<T>(limit: Duration, statement: impl Future<Output = sqlx::Result<T>>) -> Result<T, ArtifactError> {
     let answered = tokio::time::timeout(limit, statement).await;
     let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}")).into());
     answered.unwrap_or_else(late).map_err(database)
 }
 
-/// Reading and writing bytes has no failure that another call could not mend, except a bug or a damaged table.
+/// Reading and writing bytes has no failure that another call could not mend, except a bug or a
+/// damaged table.
 fn database(error: sqlx::Error) -> ArtifactError {
     ArtifactError::Store(store_error(error, "artifact"))
 }

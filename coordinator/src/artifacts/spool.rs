@@ -1,8 +1,9 @@
 //! Uploads that are not complete: each in a file of its own, which grows as its bytes come.
 //!
-//! Nobody waits here for anybody. Two senders of one digest have two files. Where there are too many files, or too many bytes
-//! in them, the one that moved least gives way, a stranger to strangers and a worker to workers; so those who send least lose
-//! to whoever sends honestly. After a break a file stays for a while, for its sender to go on with.
+//! Nobody waits here for anybody. Two senders of one digest have two files. Where there are too
+//! many files, or too many bytes in them, the one that moved least gives way, a stranger to
+//! strangers and a worker to workers; so those who send least lose to whoever sends honestly. After
+//! a break a file stays for a while, for its sender to go on with.
 
 use std::{
     collections::HashMap,
@@ -57,7 +58,8 @@ const OF_A_WORKER: usize = 16;
 pub(super) enum Place {
     /// In this folder, under names; from there a file can be moved to where it belongs.
     Folder(PathBuf),
-    /// In the system's temporary folder, without a name: they are gone with the process, however it ends.
+    /// In the system's temporary folder, without a name: they are gone with the process, however it
+    /// ends.
     Nameless,
 }
 
@@ -210,7 +212,8 @@ impl Spool {
         }
     }
 
-    /// Sees to it that the bytes of one kind of sender stay bounded: the slowest gives way, which may be `key` itself.
+    /// Sees to it that the bytes of one kind of sender stay bounded: the slowest gives way, which
+    /// may be `key` itself.
     fn bound_bytes(&self, key: &Key) {
         let mut uploads = self.uploads();
         let Some(sender) = uploads.get(key).map(|entry| entry.sender) else { return };
@@ -265,7 +268,8 @@ fn make_room(
     Ok(())
 }
 
-/// The upload that moved least, and of those the one that did longest; none while all of them have only begun.
+/// The upload that moved least, and of those the one that did longest; none while all of them have
+/// only begun.
 fn slowest(uploads: &HashMap<Key, Entry>, of_kind: impl Fn(&Sender) -> bool) -> Option<Key> {
     let now = Instant::now();
     let mine = uploads.iter().filter(|(_, entry)| of_kind(&entry.sender));
@@ -290,7 +294,8 @@ async fn stopped(file: Arc<AsyncMutex<Unfinished>>) -> Result<OwnedMutexGuard<Un
     Ok(tokio::time::timeout(STOPPING, file.lock_owned()).await.map_err(late)?)
 }
 
-/// One call that receives an upload. Dropped before its end, it leaves the file to be gone on with, where its sender can.
+/// One call that receives an upload. Dropped before its end, it leaves the file to be gone on with,
+/// where its sender can.
 struct Call {
     spool: Arc<Spool>,
     key: Key,
@@ -319,7 +324,8 @@ impl Call {
 
     async fn finish(mut self) -> Result<Unfinished, ArtifactError> {
         let mut guard = self.guard.take().expect("taken only while a write has it");
-        // Wrong bytes are not gone on with, and right ones are the caller's: either way the upload is over.
+        // Wrong bytes are not gone on with, and right ones are the caller's: either way the upload
+        // is over.
         guard.verifier.finish()?;
         let over = Unfinished { file: None, path: None, verifier: guard.verifier.clone() };
         Ok(std::mem::replace(&mut *guard, over))

@@ -29,7 +29,8 @@ impl Verifier {
         self.size
     }
 
-    /// Fails as soon as there are too many bytes, so that nobody can fill the disk under a small size.
+    /// Fails as soon as there are too many bytes, so that nobody can fill the disk under a small
+    /// size.
     pub(super) fn update(&mut self, chunk: &[u8]) -> Result<(), ArtifactError> {
         self.seen += chunk.len() as u64;
         if self.seen > self.size {

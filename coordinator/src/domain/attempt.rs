@@ -9,9 +9,11 @@ use super::{AttemptRef, Confusion, Digest, EpochRecord, JobState, Lease, SweepId
 /// What keeps a job from being trained that is no fault of the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hindrance {
-    /// The sweep's dataset is missing or damaged in the store: every worker that has no copy finds the same.
+    /// The sweep's dataset is missing or damaged in the store: every worker that has no copy finds
+    /// the same.
     Artifact,
-    /// The machine of one worker lacks memory or threads, or is not reached by the data: another worker may do better.
+    /// The machine of one worker lacks memory or threads, or is not reached by the data: another
+    /// worker may do better.
     Machine,
 }
 
@@ -107,8 +109,8 @@ pub enum Directive {
     Cancelled,
     /// A later attempt exists, the job is final, or the lease is another worker's: drop it.
     LeaseLost,
-    /// The records contradict the job or what is stored. None of them was stored; the lease still holds, so that the attempt
-    /// can be ended with a reason.
+    /// The records contradict the job or what is stored. None of them was stored; the lease still
+    /// holds, so that the attempt can be ended with a reason.
     Refused(String),
 }
 
@@ -128,7 +130,8 @@ pub enum JobOutcome {
         /// Whether another attempt could do better.
         retryable: bool,
     },
-    /// Its surroundings kept it from being trained, which costs the job nothing: it returns to the queue and waits there.
+    /// Its surroundings kept it from being trained, which costs the job nothing: it returns to the
+    /// queue and waits there.
     Hindered {
         /// What is missing, and what brings it back; at most 4,000 characters are kept.
         problem: String,
@@ -142,8 +145,8 @@ pub enum JobOutcome {
 pub struct Completion {
     /// Which attempt, under which lease.
     pub lease: Lease,
-    /// SHA-256 of the configuration that was executed. Another one than the job's ends nothing: it is the result of
-    /// another job.
+    /// SHA-256 of the configuration that was executed. Another one than the job's ends nothing: it
+    /// is the result of another job.
     pub config_hash: String,
     /// How it ended.
     pub outcome: JobOutcome,

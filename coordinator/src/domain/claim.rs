@@ -1,7 +1,8 @@
-//! What a worker may claim about its attempt, judged by the job alone: which records may follow, and which outcome the
-//! records bear out.
+//! What a worker may claim about its attempt, judged by the job alone: which records may follow,
+//! and which outcome the records bear out.
 //!
-//! Single numbers are bounded where they enter, in `rpc/convert/bounds.rs`; here stands what takes the job to judge.
+//! Single numbers are bounded where they enter, in `rpc/convert/bounds.rs`; here stands what takes
+//! the job to judge.
 
 use std::collections::BTreeSet;
 
@@ -22,8 +23,9 @@ pub struct Terms {
     pub classes: Option<u32>,
 }
 
-/// Why these records of a trainer's job with such steps cannot follow those up to `stored`, in the order in which they came;
-/// `None` if they can. Those that are stored already are left to [`repeats`].
+/// Why these records of a trainer's job with such steps cannot follow those up to `stored`, in the
+/// order in which they came; `None` if they can. Those that are stored already are left to
+/// [`repeats`].
 pub fn refuse_records(trainer: &Trainer, steps: Steps, stored: Option<u64>, records: &[EpochRecord]) -> Option<String> {
     let mut last = stored;
     let mut before: Option<u64> = None;
@@ -64,8 +66,8 @@ fn out_of_bounds(trainer: &Trainer, record: &EpochRecord) -> Option<String> {
     record.metrics.iter().find_map(outside)
 }
 
-/// Whether a record says again what is stored. Databases may move the last digit of numbers that no trainer reports, such as
-/// 1e-300.
+/// Whether a record says again what is stored. Databases may move the last digit of numbers that no
+/// trainer reports, such as 1e-300.
 pub fn repeats(stored: &EpochRecord, again: &EpochRecord) -> bool {
     let same = |a: Option<f64>, b: Option<f64>| match (a, b) {
         (Some(a), Some(b)) => a == b || (a - b).abs() <= 4.0 * f64::EPSILON * a.abs().max(b.abs()),
@@ -79,7 +81,8 @@ pub fn repeats(stored: &EpochRecord, again: &EpochRecord) -> bool {
         && names.into_iter().all(|name| same(stored.metric(name.as_str()), again.metric(name.as_str())))
 }
 
-/// Why an attempt with these records, which have no gap, did not end as claimed; `None` if it may have.
+/// Why an attempt with these records, which have no gap, did not end as claimed; `None` if it may
+/// have.
 pub fn refuse_outcome(terms: Terms, outcome: &JobOutcome, records: &[EpochRecord]) -> Option<String> {
     let done = records.len();
     match (outcome, terms.steps) {

@@ -9,7 +9,8 @@ use super::promoted::{self, METRICS, PromotedMetric};
 /// The result columns of a job.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Summary {
-    /// The sweep's metric at the last or the best step, as the sweep asks; `None` if it was not finite there.
+    /// The sweep's metric at the last or the best step, as the sweep asks; `None` if it was not
+    /// finite there.
     pub objective: Option<f64>,
     /// The objective signed by the goal: higher is better.
     pub score: Option<f64>,
@@ -25,11 +26,12 @@ pub struct Summary {
     pub steps_done: u64,
 }
 
-/// Works out the result columns from an attempt's records, ascending by step. A diverged job has no score: `ranked`
-/// is false for it.
+/// Works out the result columns from an attempt's records, ascending by step. A diverged job has no
+/// score: `ranked` is false for it.
 ///
-/// Where every step has a record, the last values are those of the last one, finite or not. Otherwise a record says only what
-/// its trainer had to say at its step, and the last value of a metric is in the last record that has it.
+/// Where every step has a record, the last values are those of the last one, finite or not.
+/// Otherwise a record says only what its trainer had to say at its step, and the last value of a
+/// metric is in the last record that has it.
 pub fn summarize(
     records: &[EpochRecord],
     steps: Steps,

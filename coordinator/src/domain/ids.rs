@@ -29,7 +29,8 @@ id!(
     WorkerId
 );
 
-/// One execution of a job. The attempt is the fencing token: a write under an older one changes nothing.
+/// One execution of a job. The attempt is the fencing token: a write under an older one changes
+/// nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptRef {
     /// The job.
@@ -38,8 +39,9 @@ pub struct AttemptRef {
     pub attempt: u32,
 }
 
-/// The right to execute one attempt. A store that was restored from a copy counts its attempts on its own, so every lease
-/// also has a number, made at random when it is granted: two leases of one attempt never have the same.
+/// The right to execute one attempt. A store that was restored from a copy counts its attempts on
+/// its own, so every lease also has a number, made at random when it is granted: two leases of one
+/// attempt never have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lease {
     /// The attempt that may be executed.
@@ -48,7 +50,8 @@ pub struct Lease {
     pub number: i64,
 }
 
-/// A random number of 128 bits that nobody guesses: 32 lower-case hex digits in a store and on the wire.
+/// A random number of 128 bits that nobody guesses: 32 lower-case hex digits in a store and on the
+/// wire.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key(u128);
 
@@ -56,7 +59,8 @@ impl Key {
     /// A new one, of the operating system's randomness.
     ///
     /// # Panics
-    /// If the operating system has none, which Linux, macOS and Windows always have once they are up.
+    /// If the operating system has none, which Linux, macOS and Windows always have once they are
+    /// up.
     pub fn random() -> Self {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
@@ -91,7 +95,8 @@ impl fmt::Debug for Key {
     }
 }
 
-/// What a registration gives a worker, and what each of its calls carries: only all three together are known to a store.
+/// What a registration gives a worker, and what each of its calls carries: only all three together
+/// are known to a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Session {
     /// The identity of the store.
@@ -111,7 +116,8 @@ pub struct Timestamp(pub i64);
 pub struct Digest(String);
 
 impl Digest {
-    /// Accepts 64 lower-case hex digits and nothing else, so that a digest is always safe as a file name.
+    /// Accepts 64 lower-case hex digits and nothing else, so that a digest is always safe as a file
+    /// name.
     pub fn parse(text: &str) -> Option<Self> {
         let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         (text.len() == 64 && text.bytes().all(hex)).then(|| Self(text.to_owned()))

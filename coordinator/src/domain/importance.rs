@@ -1,8 +1,9 @@
 //! How much each hyperparameter of a sweep matters.
 //!
-//! A grid is judged by analysis of variance over its cell means: one number a configuration, however many seeds it has,
-//! so that every cell weighs the same. That needs a complete grid; [`super::subgrid`] says what is done with holes. Where
-//! one parameter varies at a time there is no variance to share out, only how far each parameter moves the objective.
+//! A grid is judged by analysis of variance over its cell means: one number a configuration,
+//! however many seeds it has, so that every cell weighs the same. That needs a complete grid;
+//! [`super::subgrid`] says what is done with holes. Where one parameter varies at a time there is
+//! no variance to share out, only how far each parameter moves the objective.
 
 use std::collections::HashMap;
 
@@ -61,8 +62,9 @@ impl Key {
     }
 }
 
-/// The importances of one sweep while its configurations come by, in the order of their first jobs: a number for each
-/// cell is all that stays of them, so a million configurations take some megabytes.
+/// The importances of one sweep while its configurations come by, in the order of their first jobs:
+/// a number for each cell is all that stays of them, so a million configurations take some
+/// megabytes.
 pub struct Weighing {
     axes: Vec<Axis>,
     cells: Cells,
@@ -100,8 +102,9 @@ impl Weighing {
         Self { axes, cells }
     }
 
-    /// Takes a configuration in: its values of the swept parameters, and the mean of the objective over its seeds. A
-    /// parameter that its choices do not have is missing: it stands for all values. A mean that is not finite says nothing.
+    /// Takes a configuration in: its values of the swept parameters, and the mean of the objective
+    /// over its seeds. A parameter that its choices do not have is missing: it stands for all
+    /// values. A mean that is not finite says nothing.
     pub fn add(&mut self, swept: &Params, mean: f64) {
         if !mean.is_finite() {
             return;
@@ -135,8 +138,8 @@ impl Weighing {
         }
     }
 
-    /// The method's kind of number for each hyperparameter, and for each pair in a grid. Of a million cells and a dozen
-    /// parameters this takes a second.
+    /// The method's kind of number for each hyperparameter, and for each pair in a grid. Of a
+    /// million cells and a dozen parameters this takes a second.
     pub fn finish(self) -> (ImportanceKind, Vec<Importance>) {
         let (kind, mut importances) = match self.cells {
             Cells::Grid(grid) => {
@@ -175,8 +178,8 @@ fn shares(axes: &[Axis], grid: Grid) -> Vec<Importance> {
     importances
 }
 
-/// For each axis the value's index, or none where the configuration stands for all; `None` for a value that the file
-/// does not list.
+/// For each axis the value's index, or none where the configuration stands for all; `None` for a
+/// value that the file does not list.
 fn place(axes: &[Axis], keys: &[Option<Key>]) -> Option<Vec<Option<usize>>> {
     axes.iter()
         .zip(keys)
@@ -238,7 +241,8 @@ impl Effects {
         Self { grand, mains, variance }
     }
 
-    /// Where all cells are the same nothing matters; of a variance beyond all numbers there are no shares.
+    /// Where all cells are the same nothing matters; of a variance beyond all numbers there are no
+    /// shares.
     fn share(&self, part: f64) -> f64 {
         match self.variance {
             0.0 => 0.0,
@@ -353,7 +357,8 @@ mod tests {
     fn shares_of_variance_are_those_of_a_regression_on_dummies() {
         let (kind, rows) = importance(&spec("grid", GRID, ""), &cells());
         assert_eq!(kind, ImportanceKind::VarianceShare);
-        // numpy.linalg.lstsq on dummy variables: what each term takes away from the residual sum of squares.
+        // numpy.linalg.lstsq on dummy variables: what each term takes away from the residual sum of
+        // squares.
         let expected = [
             ("optimizer", None, 0.4451837819041861),
             ("batch_size", None, 0.0359751841431302),
@@ -383,7 +388,8 @@ mod tests {
 
     #[test]
     fn values_with_cells_that_have_no_score_are_left_out() {
-        // At a learning rate of 1 one optimizer diverged: what is left is the grid without that value.
+        // At a learning rate of 1 one optimizer diverged: what is left is the grid without that
+        // value.
         let without = |cell: &ConfigMean| cell.swept["learning_rate"] == 1.0 && cell.swept["optimizer"] == "adam";
         let holed: Vec<_> = cells().into_iter().filter(|cell| !without(cell)).collect();
         let whole: Vec<_> = cells().into_iter().filter(|cell| cell.swept["learning_rate"] != 1.0).collect();
@@ -461,7 +467,8 @@ mod tests {
         ];
         let (kind, rows) = importance(&spec("one_at_a_time", parameters, base), &configs);
         assert_eq!(kind, ImportanceKind::Range);
-        // The base point lists 0.01 for no parameter of its own: it is not among the learning rates.
+        // The base point lists 0.01 for no parameter of its own: it is not among the learning
+        // rates.
         assert_values(&rows, &[("optimizer", None, 0.3), ("batch_size", None, 0.3), ("learning_rate", None, 0.7)]);
         assert_eq!(rows.iter().map(|row| (row.cells, row.cells_total)).collect::<Vec<_>>(), [(2, 2), (3, 3), (2, 3)]);
     }

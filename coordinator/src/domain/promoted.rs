@@ -1,5 +1,6 @@
-//! The parameters and metrics that have columns of their own, since people ask for them and SQLite sums up JSON ten times
-//! slower. Nothing else in the coordinator knows a parameter or a metric by its name.
+//! The parameters and metrics that have columns of their own, since people ask for them and SQLite
+//! sums up JSON ten times slower. Nothing else in the coordinator knows a parameter or a metric by
+//! its name.
 
 use besom_sweep::{Goal, Params};
 use serde_json::Value;
@@ -9,7 +10,8 @@ use serde_json::Value;
 pub(crate) struct PromotedMetric {
     /// The column in `epochs`; in `jobs` it is `final_` and this.
     pub(crate) name: &'static str,
-    /// With `best_` and the name, `jobs` has also the best value, which is the largest or the smallest one.
+    /// With `best_` and the name, `jobs` has also the best value, which is the largest or the
+    /// smallest one.
     pub(crate) best: Option<Goal>,
 }
 
@@ -52,8 +54,8 @@ pub(crate) fn has_column(metric: &str) -> bool {
     METRICS.iter().any(|promoted| promoted.name == metric)
 }
 
-/// The columns of a job with these parameters. What is not there, or is no value for its column, is null: another trainer
-/// may mean something else by the name.
+/// The columns of a job with these parameters. What is not there, or is no value for its column, is
+/// null: another trainer may mean something else by the name.
 pub(crate) fn columns(params: &Params) -> [Value; PARAMS.len()] {
     PARAMS.map(|(name, kind)| params.get(name).and_then(|value| column(value, kind)).unwrap_or(Value::Null))
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{AttemptRef, Hindrance};
 
-/// Limits on what one job may cost, counted apart: a failure is the job's own fault more often than a loss is.
+/// Limits on what one job may cost, counted apart: a failure is the job's own fault more often than
+/// a loss is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Attempts that may fail before the job does.
@@ -29,12 +30,14 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// After the `failures`-th failed attempt (from 1). `spread` in [0, 1) is the caller's randomness.
+    /// After the `failures`-th failed attempt (from 1). `spread` in [0, 1) is the caller's
+    /// randomness.
     pub fn after_failure(&self, failures: u32, retryable: bool, spread: f64) -> RetryDecision {
         if retryable && failures < self.max_failures { again(failures, spread) } else { RetryDecision::GiveUp }
     }
 
-    /// After the `losses`-th lost lease (from 1). The first loss waits for nothing: the worker died, not the job.
+    /// After the `losses`-th lost lease (from 1). The first loss waits for nothing: the worker
+    /// died, not the job.
     pub fn after_loss(&self, losses: u32, spread: f64) -> RetryDecision {
         match losses {
             _ if losses >= self.max_losses => RetryDecision::GiveUp,
@@ -44,8 +47,9 @@ impl RetryPolicy {
     }
 }
 
-/// How long a job waits that was given back `times` times in a row (from 1) for no fault of its own. A dataset that is stored
-/// again ends the wait, so the longest one may be long: nothing else but that brings the dataset back.
+/// How long a job waits that was given back `times` times in a row (from 1) for no fault of its
+/// own. A dataset that is stored again ends the wait, so the longest one may be long: nothing else
+/// but that brings the dataset back.
 pub fn after_hindrance(by: Hindrance, times: u32, spread: f64) -> Duration {
     let longest = match by {
         Hindrance::Artifact => 600.0,
@@ -54,7 +58,8 @@ pub fn after_hindrance(by: Hindrance, times: u32, spread: f64) -> Duration {
     doubling(times, spread, longest)
 }
 
-/// The randomness of an attempt's delay, in [0, 1): spread evenly over jobs, yet the same wherever it is worked out.
+/// The randomness of an attempt's delay, in [0, 1): spread evenly over jobs, yet the same wherever
+/// it is worked out.
 pub fn spread(at: AttemptRef) -> f64 {
     // The finaliser of SplitMix64: every bit of its input changes every bit of its output.
     let mut bits = at.job.0.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(at.attempt);
@@ -73,7 +78,8 @@ fn doubling(times: u32, spread: f64, longest: f64) -> Duration {
     jitter(Duration::from_secs_f64(full), spread)
 }
 
-/// Between half and all of `full`, as `chance` from 0 to 1 says, so that those who began to wait together do not go on together.
+/// Between half and all of `full`, as `chance` from 0 to 1 says, so that those who began to wait
+/// together do not go on together.
 pub fn jitter(full: Duration, chance: f64) -> Duration {
     full.mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0))
 }

@@ -1,7 +1,7 @@
 //! What the runs of one configuration amount to over its seeds.
 //!
-//! Only what plain SQL cannot do: standard deviations and intervals by Student's t. A run that diverged or failed has
-//! no result to average; it is counted apart, and never taken for zero.
+//! Only what plain SQL cannot do: standard deviations and intervals by Student's t. A run that
+//! diverged or failed has no result to average; it is counted apart, and never taken for zero.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -98,8 +98,9 @@ impl ConfigSums {
     }
 }
 
-/// Mean, standard deviation and 95 % interval of the mean; `None` of nothing and of what is not finite. By Welford's updates, about the first
-/// number: equal ones have no spread, and close ones lose no digits.
+/// Mean, standard deviation and 95 % interval of the mean; `None` of nothing and of what is not
+/// finite. By Welford's updates, about the first number: equal ones have no spread, and close ones
+/// lose no digits.
 pub fn estimate(values: &[f64]) -> Option<Estimate> {
     let origin = values.first().copied().unwrap_or_default();
     let (mut mean, mut squares) = (0.0, 0.0);
@@ -120,7 +121,8 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
     (!values.is_empty() && mean.is_finite()).then_some(Estimate { mean, spread })
 }
 
-/// How many standard errors a 95 % interval reaches to each side, for `freedom` (at least 1) degrees of freedom.
+/// How many standard errors a 95 % interval reaches to each side, for `freedom` (at least 1)
+/// degrees of freedom.
 fn students_t(freedom: f64) -> f64 {
     StudentsT::new(0.0, 1.0, freedom).expect("degrees of freedom are above zero").inverse_cdf(QUANTILE)
 }
@@ -152,7 +154,8 @@ mod tests {
 
     #[test]
     fn estimates_are_those_of_numpy_and_scipy() {
-        // numpy.mean, numpy.std(ddof=1), scipy.stats.t.interval(0.95, n - 1, mean, deviation / sqrt(n))
+        // numpy.mean, numpy.std(ddof=1), scipy.stats.t.interval(0.95, n - 1, mean, deviation /
+        // sqrt(n))
         for (values, [mean, deviation, low, high]) in [
             (
                 &[0.8123, 0.8341, 0.8239][..],

@@ -1,9 +1,10 @@
 //! A grid of numbers with holes, and the largest part of it that has none.
 //!
-//! Analysis of variance needs a value in every cell. A cell has none while it is not trained, where all of its runs
-//! diverged or failed, or where run_cap cut it. Guessing them would invent results, so whole values of a parameter are
-//! left out instead: always the one with the largest share of empty cells; of equal ones the later parameter's, and of
-//! those the later value. It is no search for the largest part, but the same part for the same grid.
+//! Analysis of variance needs a value in every cell. A cell has none while it is not trained, where
+//! all of its runs diverged or failed, or where run_cap cut it. Guessing them would invent results,
+//! so whole values of a parameter are left out instead: always the one with the largest share of
+//! empty cells; of equal ones the later parameter's, and of those the later value. It is no search
+//! for the largest part, but the same part for the same grid.
 
 use std::collections::BTreeSet;
 
@@ -89,8 +90,8 @@ impl Grid {
             .collect();
         let mut kept: Vec<Vec<bool>> = self.sizes.iter().map(|&size| vec![true; size]).collect();
         loop {
-            // Every value of an axis has as many cells, so the largest share is among the largest counts of each axis:
-            // count / cells is count x values / all cells.
+            // Every value of an axis has as many cells, so the largest share is among the largest
+            // counts of each axis: count / cells is count x values / all cells.
             let worst = (0..axes)
                 .filter_map(|axis| order[axis].last().map(|&(count, value)| (count * order[axis].len(), axis, value)))
                 .max();

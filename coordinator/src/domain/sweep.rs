@@ -13,12 +13,13 @@ pub struct NewSweep {
     pub name: String,
     /// The name as it was given; the handle where it is one.
     pub title: String,
-    /// What the sweep means: see `Expansion::sweep_digest`. The same name with another digest is refused.
+    /// What the sweep means: see `Expansion::sweep_digest`. The same name with another digest is
+    /// refused.
     pub digest: String,
     /// The file, as it stands.
     pub text: String,
-    /// The checked specification as canonical JSON, to be stored. It may be far longer than the file, so that no sweep that is
-    /// read back has it; see [`StoredSpec`].
+    /// The checked specification as canonical JSON, to be stored. It may be far longer than the
+    /// file, so that no sweep that is read back has it; see [`StoredSpec`].
     pub spec: Option<String>,
     /// The method's word.
     pub method: String,
@@ -134,7 +135,8 @@ pub struct Sweep {
     pub jobs_created: u64,
     /// By state.
     pub counts: JobCounts,
-    /// What keeps its jobs from being trained, and what to do about it; `None`: nothing that is known.
+    /// What keeps its jobs from being trained, and what to do about it; `None`: nothing that is
+    /// known.
     pub problem: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,

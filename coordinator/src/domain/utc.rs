@@ -11,8 +11,8 @@ pub fn utc(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
 }
 
-/// Days since 1970-01-01 as a date of the proleptic Gregorian calendar. Years are counted from March, so that the leap
-/// day is the last of its year; 400 years have 146,097 days.
+/// Days since 1970-01-01 as a date of the proleptic Gregorian calendar. Years are counted from
+/// March, so that the leap day is the last of its year; 400 years have 146,097 days.
 fn civil(days: i64) -> (i64, i64, i64) {
     let since_march_0 = days + 719_468;
     let (era, day_of_era) = (since_march_0.div_euclid(146_097), since_march_0.rem_euclid(146_097));

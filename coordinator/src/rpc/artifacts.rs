@@ -1,6 +1,8 @@
-//! ArtifactService: bytes in and out. The artifact store compares them with their digest in both directions.
+//! ArtifactService: bytes in and out. The artifact store compares them with their digest in both
+//! directions.
 //!
-//! An upload is judged by what comes of it: whoever brings less than the least rate is told so, and may go on later.
+//! An upload is judged by what comes of it: whoever brings less than the least rate is told so, and
+//! may go on later.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -41,7 +43,8 @@ pub(crate) struct Artifacts {
 }
 
 impl Artifacts {
-    /// Who calls: nobody in particular, or a worker that the store knows. Any other is refused before anything is sent.
+    /// Who calls: nobody in particular, or a worker that the store knows. Any other is refused
+    /// before anything is sent.
     async fn sender(&self, worker: i64, store: &str, secret: &str) -> Result<Sender, Status> {
         if worker == 0 {
             return Ok(Sender::Stranger);
@@ -135,7 +138,8 @@ impl ArtifactService for Artifacts {
     }
 }
 
-/// As the conversion of every [`ArtifactError`], of bytes that are read: what no other try can read is damaged, whatever the bytes are.
+/// As the conversion of every [`ArtifactError`], of bytes that are read: what no other try can read
+/// is damaged, whatever the bytes are.
 fn of_reading(digest: &Digest, error: ArtifactError) -> Status {
     use io::ErrorKind::{IsADirectory, NotADirectory, PermissionDenied};
     match error {
@@ -228,7 +232,8 @@ impl Incoming {
     }
 }
 
-/// The chunks of an upload. A stream that breaks its promises ends with an error, and why is left in `refusal`.
+/// The chunks of an upload. A stream that breaks its promises ends with an error, and why is left
+/// in `refusal`.
 fn chunks(
     parts: Streaming<v1::PutRequest>,
     window: Duration,

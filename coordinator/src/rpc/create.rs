@@ -66,7 +66,8 @@ pub(super) async fn create(
     Ok(v1::CreateSweepResponse { plan: Some(plan), sweep: Some(convert::sweep_with_text(sweep)), created })
 }
 
-/// The answer where the name belongs to another sweep: what differs between the two, where that can be told.
+/// The answer where the name belongs to another sweep: what differs between the two, where that can
+/// be told.
 async fn taken(store: &dyn Store, draft: Draft, dataset: Digest, what: String) -> Status {
     let other = async {
         let sweep = bounded(store.find_sweep(draft.name.handle())).await?;
@@ -108,8 +109,8 @@ async fn refuse_dataset(artifacts: &dyn ArtifactStore, digest: &Digest) -> Resul
     Err(Status::failed_precondition(format!("dataset: {problem}")))
 }
 
-/// Checks the file and works out its points, a million at most: not on a thread that renews leases, and not beside all
-/// others who want the same.
+/// Checks the file and works out its points, a million at most: not on a thread that renews leases,
+/// and not beside all others who want the same.
 async fn in_turn(expansions: &Expansions, request: v1::CreateSweepRequest) -> Result<Draft, Status> {
     let Ok(turn) = expansions.turn().await else {
         let problem = "the coordinator is working out the points of many other sweeps; try again in a moment";
@@ -188,8 +189,9 @@ fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String, classes: Optio
     }
 }
 
-/// Writes the first batch, if it is missing, and leaves the rest to the expander, with what is worked out already. A client
-/// that hangs up here leaves a sweep that the expander finds by itself.
+/// Writes the first batch, if it is missing, and leaves the rest to the expander, with what is
+/// worked out already. A client that hangs up here leaves a sweep that the expander finds by
+/// itself.
 async fn first_jobs(dispatcher: &Dispatcher, sweep: &Sweep, expansion: Arc<Expansion>) -> Result<(), StoreError> {
     // The sweep has the digest of this expansion, but another build may have accepted it.
     if sweep.new.trainer_version != TRAINER_VERSION || Some(expansion.jobs_total()) != sweep.new.jobs_total {

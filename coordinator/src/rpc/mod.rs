@@ -1,7 +1,7 @@
 //! The services: each handler converts, calls, converts.
 //!
-//! Codes of errors stand in `status`, both sides of every type in `convert`; decisions are taken in `dispatcher`,
-//! `expander` and the store.
+//! Codes of errors stand in `status`, both sides of every type in `convert`; decisions are taken in
+//! `dispatcher`, `expander` and the store.
 
 mod artifacts;
 mod convert;

@@ -14,7 +14,8 @@ use crate::store::Store;
 /// How long one call waits for the end of the removal. Whoever asks again waits on.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Says what goes with the sweep, or takes it out of sight and waits a while until all of it is gone.
+/// Says what goes with the sweep, or takes it out of sight and waits a while until all of it is
+/// gone.
 pub(super) async fn remove(
     store: &dyn Store,
     remover: &Remover,

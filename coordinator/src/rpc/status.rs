@@ -1,7 +1,8 @@
 //! From what went wrong to what a client is told: the one table of gRPC codes.
 //!
-//! Codes follow what the caller can do; messages are for people and hold no SQL, paths or secrets. No call answers
-//! ABORTED for a stale attempt: every call about attempts takes several jobs and answers each of them by itself.
+//! Codes follow what the caller can do; messages are for people and hold no SQL, paths or secrets.
+//! No call answers ABORTED for a stale attempt: every call about attempts takes several jobs and
+//! answers each of them by itself.
 
 use std::fmt::Display;
 
@@ -24,7 +25,8 @@ pub(super) fn of_spec(errors: &SpecErrors) -> Status {
     Status::invalid_argument(fitting(errors.to_string().lines()))
 }
 
-/// A message travels in a header, whose size clients bound: the lines that fit, and how many do not.
+/// A message travels in a header, whose size clients bound: the lines that fit, and how many do
+/// not.
 pub(super) fn fitting<'l>(lines: impl IntoIterator<Item = &'l str>) -> String {
     const MOST: usize = 4_000;
     let (mut text, mut left_out) = (String::new(), 0);
@@ -53,7 +55,8 @@ impl From<StoreError> for Status {
             StoreError::InvalidState { .. } => Self::failed_precondition(error.to_string()),
             StoreError::TooMany { .. } => Self::resource_exhausted(error.to_string()),
             StoreError::Unavailable(source) => {
-                // The reaper warns once for every outage; a line for every call of every worker would bury it.
+                // The reaper warns once for every outage; a line for every call of every worker
+                // would bury it.
                 debug!(error = %source, "the database is not available");
                 Self::unavailable(error.to_string())
             }
@@ -67,8 +70,8 @@ impl From<StoreError> for Status {
     }
 }
 
-/// The answer to a reader. What is damaged is told with its place, since a reader can do something about it; asking again
-/// cannot help, which is what INTERNAL would invite to.
+/// The answer to a reader. What is damaged is told with its place, since a reader can do something
+/// about it; asking again cannot help, which is what INTERNAL would invite to.
 pub(super) fn of_read(error: StoreError) -> Status {
     match &error {
         StoreError::Corrupt { .. } => {
@@ -88,8 +91,8 @@ impl From<ArtifactError> for Status {
             ArtifactError::Mismatch { .. } => Self::data_loss(error.to_string()),
             ArtifactError::OtherKind { .. } => Self::failed_precondition(error.to_string()),
             ArtifactError::Offset { .. } => Self::out_of_range(error.to_string()),
-            // Both broke off, and may go on. RESOURCE_EXHAUSTED would say that there is no room at all: whoever sends would wait
-            // without end for a disk to be freed.
+            // Both broke off, and may go on. RESOURCE_EXHAUSTED would say that there is no room at
+            // all: whoever sends would wait without end for a disk to be freed.
             ArtifactError::Superseded(_) | ArtifactError::Crowded(_) => Self::aborted(error.to_string()),
             ArtifactError::Io(source) if is_no_space(&source) => Self::resource_exhausted(
                 "artifact storage: no space is left on the coordinator's disk; free some there, and all goes on by itself",

@@ -1,7 +1,8 @@
 //! Watching sweeps: one look at the store for everybody who watches the same sweep.
 //!
-//! The first watcher of a sweep starts a task that looks at it, and the last one to go ends it. What it sees it converts
-//! once; each watcher sends that to its client as fast as the client takes it, and skips what it has missed.
+//! The first watcher of a sweep starts a task that looks at it, and the last one to go ends it.
+//! What it sees it converts once; each watcher sends that to its client as fast as the client takes
+//! it, and skips what it has missed.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -24,7 +25,8 @@ use crate::store::{Store, StoreError};
 
 /// Progress is looked at twice a second: no person reads faster.
 const LOOK: Duration = Duration::from_millis(500);
-/// And more seldom where a look takes long: it takes a fiftieth of the time, until a look takes more than a tenth of a second.
+/// And more seldom where a look takes long: it takes a fiftieth of the time, until a look takes
+/// more than a tenth of a second.
 const LOOK_SHARE: u32 = 50;
 /// It is sent so often when nothing changes, so that a client knows that the coordinator is there.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -54,7 +56,8 @@ impl Watches {
         Self { store, lookers: Mutex::default(), tasks, token }
     }
 
-    /// Progress at once, at every change that a look shows, and every 5 s; ends after the last of an ended sweep.
+    /// Progress at once, at every change that a look shows, and every 5 s; ends after the last of
+    /// an ended sweep.
     pub(super) fn watch(
         self: &Arc<Self>,
         sweep: SweepId,
@@ -71,7 +74,8 @@ impl Watches {
         .boxed()
     }
 
-    /// What the one who looks at this sweep sees. Nobody leaves in between: both happen under the lock.
+    /// What the one who looks at this sweep sees. Nobody leaves in between: both happen under the
+    /// lock.
     fn join(self: &Arc<Self>, sweep: SweepId) -> watch::Receiver<Seen> {
         match self.lookers().entry(sweep) {
             Entry::Occupied(looker) => looker.get().subscribe(),

@@ -42,7 +42,8 @@ pub struct Acquired {
     pub assignments: Vec<Assignment>,
     /// The worker's: only their queues have jobs for it.
     pub trainers: Trainers,
-    /// Whether the queue was looked into: not for slots that hold a job already, nor for what was granted before.
+    /// Whether the queue was looked into: not for slots that hold a job already, nor for what was
+    /// granted before.
     pub looked: bool,
 }
 

@@ -1,8 +1,9 @@
 //! One coordinator per SQLite database, told by a lock that the operating system holds.
 //!
-//! The lock is on a file beside the database and is taken before the database is opened or migrated. The kernel frees it
-//! when its holder ends, in whatever way; the file itself is never deleted, since two processes could then lock two files of
-//! one name. Its text tells others whom to talk to.
+//! The lock is on a file beside the database and is taken before the database is opened or
+//! migrated. The kernel frees it when its holder ends, in whatever way; the file itself is never
+//! deleted, since two processes could then lock two files of one name. Its text tells others whom
+//! to talk to.
 
 use std::{
     ffi::OsString,
@@ -20,7 +21,8 @@ use super::{error::OpenError, paths::resolve_symlinks};
 /// The text always has this length: one write replaces it, and no reader sees it cut off.
 const TEXT_LENGTH: usize = 512;
 
-/// A reader tests the lock by taking it for a moment; so short a hold must not refuse a coordinator.
+/// A reader tests the lock by taking it for a moment; so short a hold must not refuse a
+/// coordinator.
 const TRIES: u32 = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
@@ -41,7 +43,8 @@ pub struct LockFile {
 }
 
 impl LockFile {
-    /// Locks the file beside `database`, whose folder must exist. Blocks for at most a fifth of a second.
+    /// Locks the file beside `database`, whose folder must exist. Blocks for at most a fifth of a
+    /// second.
     ///
     /// # Errors
     /// `Held` if another process has it, `Io` if the file cannot be made.
@@ -87,7 +90,8 @@ impl Drop for LockFile {
     }
 }
 
-/// Who holds `database`; `None` when nobody does, whatever the lock file says. It takes no lock that lasts.
+/// Who holds `database`; `None` when nobody does, whatever the lock file says. It takes no lock
+/// that lasts.
 ///
 /// # Errors
 /// If the lock file exists and cannot be read, or its text is none while it is held.
@@ -120,7 +124,8 @@ fn nameless(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
-/// The database's path, behind any links, with `.lock` behind it: two names of one file must not have two locks.
+/// The database's path, behind any links, with `.lock` behind it: two names of one file must not
+/// have two locks.
 fn lock_path(database: &Path) -> PathBuf {
     let mut name = OsString::from(resolve_symlinks(database));
     name.push(".lock");

@@ -1,7 +1,8 @@
 //! The store on Postgres 15 or later: any number of coordinators.
 //!
-//! Acquisitions run side by side thanks to SKIP LOCKED; whoever ends a job holds its sweep's row first. Every session has
-//! limits on statements, locks and idle transactions, so that a coordinator that stalls cannot stop the others.
+//! Acquisitions run side by side thanks to SKIP LOCKED; whoever ends a job holds its sweep's row
+//! first. Every session has limits on statements, locks and idle transactions, so that a
+//! coordinator that stalls cannot stop the others.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -41,16 +42,17 @@ const OLDEST_POSTGRES: i32 = 150_000;
 
 /// For leases, results and what they depend on: enough to hide the latency of commits.
 const WRITERS: u32 = 6;
-/// For what people read, apart from them: a crowd of readers waits for its own turns. Together ten, as one pool had, so that
-/// as many coordinators as before fit in a server's limits.
+/// For what people read, apart from them: a crowd of readers waits for its own turns. Together ten,
+/// as one pool had, so that as many coordinators as before fit in a server's limits.
 const READERS: u32 = 4;
 
-/// How long a call waits for a connection before the store counts as unavailable, and how long in the crowd of those who
-/// only read: there it is not the store that keeps them waiting.
+/// How long a call waits for a connection before the store counts as unavailable, and how long in
+/// the crowd of those who only read: there it is not the store that keeps them waiting.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const READER_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Limits of each session. No statement of besom takes a second on a million jobs; a batch of jobs may take some.
+/// Limits of each session. No statement of besom takes a second on a million jobs; a batch of jobs
+/// may take some.
 const SESSION: [(&str, &str); 5] = [
     ("statement_timeout", "30s"),
     ("lock_timeout", "10s"),
@@ -61,8 +63,8 @@ const SESSION: [(&str, &str); 5] = [
     ("jit", "off"),
 ];
 
-/// Of a whole transaction. Callers stop waiting long before, and the session's limits have by then ended whatever the server
-/// still works on: this is for a server that says nothing at all.
+/// Of a whole transaction. Callers stop waiting long before, and the session's limits have by then
+/// ended whatever the server still works on: this is for a server that says nothing at all.
 const LIMIT: Duration = Duration::from_secs(60);
 
 impl PostgresStore {
@@ -118,7 +120,8 @@ impl PostgresStore {
         migrations::check(&MIGRATIONS, &applied, &hide_password(url))
     }
 
-    /// Whether another process applies migrations right now: only that takes an advisory lock in the database.
+    /// Whether another process applies migrations right now: only that takes an advisory lock in
+    /// the database.
     pub(super) async fn is_being_made(url: &str) -> bool {
         let held = async {
             let mut conn = connect(url, &postgres_options(url)?, ACQUIRE_TIMEOUT).await?;
@@ -136,7 +139,8 @@ impl PostgresStore {
         Self { lanes: handle.writer.is_some().then(|| Lanes::new(&handle)), handle }
     }
 
-    /// The connections for the artifacts in the same database, which jobs begin and end with: those that leases have.
+    /// The connections for the artifacts in the same database, which jobs begin and end with: those
+    /// that leases have.
     pub fn pool(&self) -> &PgPool {
         &self.handle.duty
     }
@@ -148,8 +152,8 @@ impl PostgresStore {
 }
 
 impl PostgresArtifactIndex {
-    /// Notes bytes that are complete and durable: digest, kind, size and time. It answers with the size and the kind of what is
-    /// there then.
+    /// Notes bytes that are complete and durable: digest, kind, size and time. It answers with the
+    /// size and the kind of what is there then.
     pub(crate) const NOTE: &'static str = dialect::NOTE_ARTIFACT;
 
     /// Notes that the stored bytes are not those of the digest: from now on they count as missing.
@@ -179,8 +183,9 @@ pub(crate) fn store_error(error: sqlx::Error, operation: &'static str) -> StoreE
     answer(error, class, operation)
 }
 
-/// One connection, to learn at once whether the database answers: a pool would go on trying for its whole patience. It
-/// has no limits of its own: a migration may take its time, or wait for another coordinator's.
+/// One connection, to learn at once whether the database answers: a pool would go on trying for its
+/// whole patience. It has no limits of its own: a migration may take its time, or wait for another
+/// coordinator's.
 pub(super) async fn connect(
     url: &str,
     options: &PgConnectOptions,
@@ -198,8 +203,9 @@ fn pool(options: PgConnectOptions, connections: u32, patience: Duration) -> PgPo
         .max_connections(connections)
         .acquire_timeout(patience)
         .acquire_slow_threshold(Duration::MAX)
-        // A transaction that was begun but never handed over would stay open on its connection, and the next borrower
-        // would find itself inside. In a session without one, the transaction is as old as the statement.
+        // A transaction that was begun but never handed over would stay open on its connection, and
+        // the next borrower would find itself inside. In a session without one, the transaction is
+        // as old as the statement.
         .after_release(|conn, _| {
             Box::pin(async move {
                 let asked = sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(conn);

@@ -1,4 +1,5 @@
-//! SQL as people type it: one statement that only reads, beside a coordinator that writes or without one.
+//! SQL as people type it: one statement that only reads, beside a coordinator that writes or
+//! without one.
 //!
 //! Each database has guards of its own (`sqlite`, `postgres`), and what comes out is the same: a
 //! table whose cells carry their types. A statement has a connection for itself, so none, however

@@ -1,8 +1,9 @@
 //! The store on SQLite: one file, one coordinator, one writer.
 //!
-//! A single writer connection begins every change with `BEGIN IMMEDIATE`, so a transaction never finds out half-way that
-//! somebody else was first, and waiters queue fairly in the pool. Readers have connections of their own and, thanks to
-//! the write-ahead log, neither wait nor are waited for. Whoever opens the store for writing holds the lock file.
+//! A single writer connection begins every change with `BEGIN IMMEDIATE`, so a transaction never
+//! finds out half-way that somebody else was first, and waiters queue fairly in the pool. Readers
+//! have connections of their own and, thanks to the write-ahead log, neither wait nor are waited
+//! for. Whoever opens the store for writing holds the lock file.
 
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
@@ -44,7 +45,8 @@ const TRIGGERS: [&str; 1] = ["job_attempts_resumed"];
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
-/// The first release without the bug that could damage a database in WAL mode (fixed on 2026-03-13).
+/// The first release without the bug that could damage a database in WAL mode (fixed on
+/// 2026-03-13).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 /// How long a connection waits for another process that writes. Only foreign tools ever do.
@@ -56,9 +58,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A file does not go away, and a transaction that is given up still holds the file while it works.
 const NO_LIMIT: Duration = Duration::MAX;
 
-/// The log goes into the file when it has so many pages: 256 MiB of them. Longer, and a coordinator that was killed takes
-/// seconds to start; shorter, and pages that change again and again go into the file each time. A larger page cache would
-/// save nothing: what is read again comes from the system's.
+/// The log goes into the file when it has so many pages: 256 MiB of them. Longer, and a coordinator
+/// that was killed takes seconds to start; shorter, and pages that change again and again go into
+/// the file each time. A larger page cache would save nothing: what is read again comes from the
+/// system's.
 const LOG_PAGES: u64 = 65_536;
 const PAGE: u64 = 4_096;
 
@@ -68,7 +71,8 @@ const READERS: u32 = 4;
 const DUTY_READERS: u32 = 2;
 
 impl SqliteStore {
-    /// Opens the file, or makes it, and brings it to this build's migrations. The caller holds the lock file.
+    /// Opens the file, or makes it, and brings it to this build's migrations. The caller holds the
+    /// lock file.
     ///
     /// # Errors
     /// `Newer` if another build of besom knows more about the file; it is then untouched.
@@ -94,7 +98,8 @@ impl SqliteStore {
         Ok(Self { lanes: Some(Lanes::new(&handle)), handle })
     }
 
-    /// Opens an existing file for reading, beside a coordinator or without one. Changes nothing, needs no lock.
+    /// Opens an existing file for reading, beside a coordinator or without one. Changes nothing,
+    /// needs no lock.
     ///
     /// # Errors
     /// `NotFound` if there is no such file or no store in it; `Newer` as for [`SqliteStore::open`].
@@ -222,15 +227,16 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// For the one connection that writes. Jobs have keys in random order, so what is written to disk is decided by how many
-/// pages are changed again before they go from the log into the file.
+/// For the one connection that writes. Jobs have keys in random order, so what is written to disk
+/// is decided by how many pages are changed again before they go from the log into the file.
 fn writing(path: &Path) -> SqliteConnectOptions {
     options(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .pragma("wal_autocheckpoint", LOG_PAGES.to_string())
         .pragma("journal_size_limit", (LOG_PAGES * PAGE).to_string())
-        // What a statement may have to undo, and what it sorts: else a file, of a batch of jobs as large as its pages.
+        // What a statement may have to undo, and what it sorts: else a file, of a batch of jobs as
+        // large as its pages.
         .pragma("temp_store", "MEMORY")
 }
 
@@ -243,8 +249,9 @@ async fn readers(options: SqliteConnectOptions, connections: u32) -> sqlx::Resul
         .await
 }
 
-/// Brings a file to this build's migrations, on a connection of its own: a table that others name can only be written anew
-/// while foreign keys are off, which no statement inside a transaction changes. The migration checks them itself.
+/// Brings a file to this build's migrations, on a connection of its own: a table that others name
+/// can only be written anew while foreign keys are off, which no statement inside a transaction
+/// changes. The migration checks them itself.
 async fn migrate(path: &Path) -> Result<(), OpenError> {
     let unavailable = |error| unusable(path, &error);
     let mut conn = writing(path).foreign_keys(false).connect().await.map_err(unavailable)?;
@@ -255,8 +262,8 @@ async fn migrate(path: &Path) -> Result<(), OpenError> {
     conn.close().await.map_err(unavailable)
 }
 
-/// Refuses to migrate a file with views or triggers that are not besom's: they would name tables that a migration writes
-/// anew, and SQLite then renames none. Whoever made them makes them again.
+/// Refuses to migrate a file with views or triggers that are not besom's: they would name tables
+/// that a migration writes anew, and SQLite then renames none. Whoever made them makes them again.
 async fn refuse_own_views(path: &Path, conn: &mut SqliteConnection) -> Result<(), OpenError> {
     let unavailable = |error| unusable(path, &error);
     let made: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
@@ -293,8 +300,8 @@ async fn refuse_own_views(path: &Path, conn: &mut SqliteConnection) -> Result<()
     })
 }
 
-/// Refuses a file with tables but none of besom's, which a migration would silently add its own to. Reading changes
-/// nothing, not even the way the file keeps its journal.
+/// Refuses a file with tables but none of besom's, which a migration would silently add its own to.
+/// Reading changes nothing, not even the way the file keeps its journal.
 async fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
     if !path.exists() {
         return Ok(());
@@ -342,7 +349,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&dir.path().join("besom.db")).await.unwrap();
         let writer = store.handle.writer.clone().unwrap();
-        // Not below what it has: the file cannot grow any more, for as long as this connection lives.
+        // Not below what it has: the file cannot grow any more, for as long as this connection
+        // lives.
         sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&writer).await.unwrap();
         let index = store.artifact_index();
         let mut noted = 0;
@@ -356,7 +364,8 @@ mod tests {
         assert!(matches!(error, StoreError::Full(_)), "{error:?}");
         assert!(error.is_retryable());
         assert!(index.find(&digest(noted)).await.unwrap().is_none());
-        // Whether or not the limit went with the connection that met it, as a full disk would be freed.
+        // Whether or not the limit went with the connection that met it, as a full disk would be
+        // freed.
         sqlx::raw_sql("PRAGMA max_page_count = 1000000").execute(&writer).await.unwrap();
         for number in noted..noted + 100 {
             index.note(&digest(number), "model", 1).await.unwrap();

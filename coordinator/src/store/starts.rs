@@ -1,8 +1,8 @@
 //! Where the queues of sweeps begin, as far as this process knows.
 //!
-//! Postgres keeps the index entries of jobs that have left the queue until the next vacuum. Whoever looks for the first
-//! queued job walks over all of them, which takes longer the more jobs have ended. So each look begins a little before the
-//! place where the last one found something.
+//! Postgres keeps the index entries of jobs that have left the queue until the next vacuum. Whoever
+//! looks for the first queued job walks over all of them, which takes longer the more jobs have
+//! ended. So each look begins a little before the place where the last one found something.
 
 use std::{
     collections::HashMap,
@@ -10,11 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A look begins so many numbers of jobs before the last find: the jobs that are given back or tried again are mostly those
-/// that were handed out shortly before.
+/// A look begins so many numbers of jobs before the last find: the jobs that are given back or
+/// tried again are mostly those that were handed out shortly before.
 const BEFORE: i64 = 10_000;
 
-/// After so long a look walks over everything once, for jobs that came back to the queue from further away.
+/// After so long a look walks over everything once, for jobs that came back to the queue from
+/// further away.
 const LASTS: Duration = Duration::from_secs(10);
 
 /// One beginning for each sweep of which jobs were taken lately.

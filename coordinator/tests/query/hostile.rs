@@ -3,7 +3,8 @@
 //! Every statement is tried on both databases, with a planted table of secrets. What is no SQL in
 //! one of them is refused there as well, so the outcome is the same unless the database is named.
 
-/// Where the outcome is expected. On the other database the statement may only be refused or bounded.
+/// Where the outcome is expected. On the other database the statement may only be refused or
+/// bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum On {
     Both,

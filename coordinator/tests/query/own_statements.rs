@@ -1,5 +1,5 @@
-//! The statements of besom's own commands: they run on both databases, with the same answers, and on Postgres also where there
-//! is no role for readers.
+//! The statements of besom's own commands: they run on both databases, with the same answers, and
+//! on Postgres also where there is no role for readers.
 
 use besom_sweep::{Cell, Table, statements};
 use tonic::Code;

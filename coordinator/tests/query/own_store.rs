@@ -1,4 +1,5 @@
-//! What `besom sql` stands on: statements that read give the same on both databases, all others are refused.
+//! What `besom sql` stands on: statements that read give the same on both databases, all others are
+//! refused.
 
 use besom_coordinator::store::{
     StoreUrl,

@@ -37,7 +37,8 @@ async fn any_number_of_coordinators_may_share_one_postgres() {
         .await;
     assert_eq!(one.sweep("shared").await.counts.unwrap().queued, 6_000);
 
-    // Registered at one, asking at both with one wish, reporting to one, completing at the other, twice.
+    // Registered at one, asking at both with one wish, reporting to one, completing at the other,
+    // twice.
     let request = registration();
     let worker = one.register_as(request.clone()).await;
     assert_eq!(two.register_as(request).await, worker);

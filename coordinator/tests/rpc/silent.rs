@@ -20,7 +20,8 @@ const SOON: Duration = Duration::from_secs(5);
 /// The preface of HTTP/2 with empty settings, and nothing after it.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-/// A peer that connects and sends so much, once the server has accepted it: the server speaks first.
+/// A peer that connects and sends so much, once the server has accepted it: the server speaks
+/// first.
 async fn peer(address: &str, says: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.read_u8().await.unwrap();
@@ -75,7 +76,8 @@ async fn a_stop_closes_silent_peers_while_an_open_call_gets_its_time() {
         let (sender, receiver) = mpsc::channel(1);
         let mut artifacts = ArtifactServiceClient::new(channel(&address).await);
         let call = tokio::spawn(async move { artifacts.put(ReceiverStream::new(receiver)).await });
-        // What was taken in so far shows that the call is open on the server: it has given out more room for bytes.
+        // What was taken in so far shows that the call is open on the server: it has given out more
+        // room for bytes.
         for part in parts.by_ref().take(3) {
             sender.send(part).await.unwrap();
         }

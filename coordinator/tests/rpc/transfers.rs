@@ -91,7 +91,8 @@ async fn two_hundred_trickling_uploads_keep_nobody_waiting(bench: Bench) {
     trickling(bench, 200).await;
 }
 
-/// Another client has so many uploads open that never end, half of them under the digests that honest clients store.
+/// Another client has so many uploads open that never end, half of them under the digests that
+/// honest clients store.
 async fn trickling(bench: Bench, uploads: usize) {
     let mut clients = bench.clients();
     let model = vec![3; 2 << 20];

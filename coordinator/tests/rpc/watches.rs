@@ -151,7 +151,8 @@ async fn a_watch_that_comes_later_begins_at_once_and_nobody_looks_for_nobody() {
     let second = open().await;
     drop(first);
     drop(second);
-    // Once all have gone the last look is over: the next watch starts anew, and sees what there is then.
+    // Once all have gone the last look is over: the next watch starts anew, and sees what there is
+    // then.
     let settled = async || {
         let before = store.looks.load(Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(1_200)).await;

@@ -63,8 +63,8 @@ async fn filled(url: StoreUrl, dir: tempfile::TempDir) -> Filled {
     Filled { url, opened, dir }
 }
 
-/// 24 jobs: two optimizers, two batch sizes, two learning rates, three seeds; two workers take turns. Job 15 fails, job 22
-/// diverges in its third epoch, job 5 is lost once.
+/// 24 jobs: two optimizers, two batch sizes, two learning rates, three seeds; two workers take
+/// turns. Job 15 fails, job 22 diverges in its third epoch, job 5 is lost once.
 async fn fill(store: &dyn Store) {
     let mut clock = Clock(START);
     let jobs = jobs();
@@ -101,7 +101,8 @@ async fn fill(store: &dyn Store) {
     }
     assert_eq!(store.find_sweep(SWEEP).await.unwrap().state, SweepState::Completed);
     assert_eq!(store.weigh_due(clock.now()).await.unwrap(), 1);
-    // The view of the workers shows who has called lately: these do in the far future, at the same time in both databases.
+    // The view of the workers shows who has called lately: these do in the far future, at the same
+    // time in both databases.
     for name in ["alpha", "beta"] {
         store.register_worker(worker(name), Some(Timestamp(4_000_000_000_000_000))).await.unwrap();
     }

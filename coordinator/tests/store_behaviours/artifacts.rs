@@ -32,8 +32,8 @@ pub(crate) async fn a_model_goes_with_the_last_run_that_names_it(bench: Bench) {
     assert_eq!(kept, [[digest(11).as_str()], [digest(13).as_str()]]);
 }
 
-/// Whoever was told that an artifact is there has not stored it again, and may name it yet: for an hour, and for as long as
-/// it runs.
+/// Whoever was told that an artifact is there has not stored it again, and may name it yet: for an
+/// hour, and for as long as it runs.
 pub(crate) async fn a_model_that_somebody_may_be_about_to_name_stays(bench: Bench) {
     bench.sweep_of(NewSweep { keep_models: KeepModels::None, ..new_sweep("s", 3) }).await;
     let worker = bench.worker("w").await;

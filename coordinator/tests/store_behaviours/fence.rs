@@ -1,5 +1,5 @@
-//! A worker can only do what is its own: what it may write is compared with whom the lease was granted to, and with what
-//! its job allows.
+//! A worker can only do what is its own: what it may write is compared with whom the lease was
+//! granted to, and with what its job allows.
 
 use besom_coordinator::{
     domain::{

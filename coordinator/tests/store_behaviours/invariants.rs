@@ -1,4 +1,5 @@
-//! The invariants that the store alone decides, under their names, and the conditions that its tables enforce.
+//! The invariants that the store alone decides, under their names, and the conditions that its
+//! tables enforce.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -9,7 +10,8 @@ use besom_coordinator::{
 
 use crate::store_support::{Bench, at, failed, new_job, new_sweep, new_worker, record, reported, request, succeeded};
 
-/// Every point and seed has exactly one job, whatever is repeated and whoever else expands the same sweep.
+/// Every point and seed has exactly one job, whatever is repeated and whoever else expands the same
+/// sweep.
 pub(crate) async fn one_row_per_point(bench: Bench) {
     let stores = [bench.second().await, bench.second().await];
     let expanders: Vec<_> = (0..6)
@@ -127,7 +129,8 @@ pub(crate) async fn every_request_can_be_repeated(bench: Bench) {
     assert_eq!((first.sweep, second.jobs), (second.sweep, 0));
 }
 
-/// A client that hangs up leaves no open transaction: what it started ends, and the next call finds nothing of it.
+/// A client that hangs up leaves no open transaction: what it started ends, and the next call finds
+/// nothing of it.
 pub(crate) async fn a_caller_that_hangs_up_leaves_no_transaction_behind(bench: Bench) {
     let sweep = bench.sweep("s", 300).await;
     let worker = bench.worker("w").await;
@@ -153,7 +156,8 @@ pub(crate) async fn a_caller_that_hangs_up_leaves_no_transaction_behind(bench: B
     assert!(!given.is_empty());
 }
 
-/// Time moves forward for everybody, and leases end by the database's clock when nobody passes a time.
+/// Time moves forward for everybody, and leases end by the database's clock when nobody passes a
+/// time.
 pub(crate) async fn the_databases_clock_decides(bench: Bench) {
     bench.sweep("s", 1).await;
     let worker = bench.store.register_worker(new_worker("w"), None).await.unwrap();

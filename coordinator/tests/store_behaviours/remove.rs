@@ -13,8 +13,8 @@ use crate::store_support::{
     Bench, TTL, assert_invalid_state, at, completion, digest, new_job, new_sweep, record, reported, succeeded,
 };
 
-/// All that a sweep can have: sums, importance, a matrix, models, an attempt that was lost and one that went on from it, a
-/// failure, a job that diverged.
+/// All that a sweep can have: sums, importance, a matrix, models, an attempt that was lost and one
+/// that went on from it, a failure, a job that diverged.
 async fn full(bench: &Bench, name: &str, worker: WorkerId, model: &Digest) -> SweepId {
     let sweep = grid(bench, name).await;
     let lost = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
@@ -329,6 +329,7 @@ pub(crate) async fn many_records_are_removed_in_parts(bench: Bench) {
     while bench.store.remove_some(200, at(3.0)).await.unwrap() {
         left.push(count().await);
     }
-    // Twice a part of the first job, then what is left of it with the next one, then the last one, and the sweep itself.
+    // Twice a part of the first job, then what is left of it with the next one, then the last one,
+    // and the sweep itself.
     assert_eq!(left, [75_000, 55_000, 35_000, 15_000, 0, 0]);
 }

@@ -139,7 +139,8 @@ pub(crate) async fn an_empty_report_is_fine(bench: Bench) {
     assert!(bench.report(worker, Vec::new(), at(1.0)).await.is_empty());
 }
 
-/// Calls that come at once share a transaction: whatever one of them sends, the others are answered.
+/// Calls that come at once share a transaction: whatever one of them sends, the others are
+/// answered.
 pub(crate) async fn an_attempt_that_is_reported_twice_at_once_spoils_no_other_report(bench: Bench) {
     let sweep = bench.sweep("s", 2).await;
     let (twice, other) = (bench.worker("twice").await, bench.worker("other").await);
@@ -155,7 +156,8 @@ pub(crate) async fn an_attempt_that_is_reported_twice_at_once_spoils_no_other_re
     assert_eq!(bench.history(sweep.id).await, [(again, records.clone()), (once, records)]);
 }
 
-/// Whoever writes a worker's row - it leaves, say, and waits for a sweep - keeps no renewal waiting.
+/// Whoever writes a worker's row - it leaves, say, and waits for a sweep - keeps no renewal
+/// waiting.
 pub(crate) async fn a_renewal_waits_for_no_row_of_its_worker(bench: Bench) {
     bench.sweep("s", 1).await;
     let worker = bench.worker("w").await;

@@ -123,7 +123,8 @@ pub(crate) async fn a_cancelled_sweep_goes_on_where_it_was(bench: Bench) {
     let retried = bench.store.retry_sweep(sweep.id, None, at(4.0)).await.unwrap();
     assert_eq!((retried.jobs, retried.sweep.state), (2, SweepState::Active));
     assert_eq!(counts(&bench).await, [2, 0, 1, 0, 0, 0, 0]);
-    // Whoever trained it then is still told to stop, and its result does not count for the attempt that follows.
+    // Whoever trained it then is still told to stop, and its result does not count for the attempt
+    // that follows.
     let next = bench.acquire(worker, 1, at(5.0)).await.remove(0).at;
     assert_eq!((next.job, next.attempt), (running.job, 2));
     let told = bench.report(worker, vec![reported(running, vec![record(2, 0.5)])], at(6.0)).await;

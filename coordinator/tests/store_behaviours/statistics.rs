@@ -11,7 +11,8 @@ use crate::store_support::{Bench, at, completion, failed, new_job, new_sweep, re
 const GRID: &str = "{method: grid, parameters: {batch_size: {values: [32, 64]}, learning_rate: {values: [0.01, 0.1]}}, \
                     besom: {dataset: {source: 'builtin:sketches'}, seeds: 3}}";
 
-/// 3 learning rates at a batch size of 32, then 64 at a learning rate of 0.01; the base point is the first.
+/// 3 learning rates at a batch size of 32, then 64 at a learning rate of 0.01; the base point is
+/// the first.
 const SINGLE: &str = "{method: one_at_a_time, \
                       parameters: {learning_rate: {values: [0.01, 0.1, 1.0]}, batch_size: {values: [32, 64]}}, \
                       besom: {base: {batch_size: 32, learning_rate: 0.01}, dataset: {source: 'builtin:sketches'}}}";
@@ -63,7 +64,8 @@ pub(crate) async fn a_configuration_is_summed_over_its_seeds(bench: Bench) {
     let worker = bench.worker("w").await;
     assert_eq!(bench.configs(sweep.id).await, []);
     let jobs = bench.acquire(worker, 12, at(1.0)).await;
-    // Job 1, 5 and 9 are the seeds of the first configuration. numpy and scipy say what is expected of them.
+    // Job 1, 5 and 9 are the seeds of the first configuration. numpy and scipy say what is expected
+    // of them.
     for (index, accuracy) in [(0, 0.8123), (4, 0.8341)] {
         bench.complete(succeeded(jobs[index].at, vec![record(1, accuracy)]), at(2.0)).await;
     }
@@ -186,7 +188,8 @@ pub(crate) async fn no_completion_works_out_importance_and_none_is_lost_with_a_c
     }
     let kept = "SELECT count(*) FROM importance";
     assert_eq!(bench.query(kept).await, [["0"]]);
-    // The coordinator has gone. Whoever only reads is told that it is not there yet; the next coordinator works it out.
+    // The coordinator has gone. Whoever only reads is told that it is not there yet; the next
+    // coordinator works it out.
     let bench = bench.reopen().await;
     assert!(!bench.read_only().await.settle_importance(None).await.unwrap());
     assert_eq!(bench.query(kept).await, [["0"]]);

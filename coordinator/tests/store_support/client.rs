@@ -1,5 +1,5 @@
-//! A store as its workers use it: sessions, the numbers of leases and the hashes of configurations are remembered from where
-//! they were granted, so that tests of anything else need not carry them.
+//! A store as its workers use it: sessions, the numbers of leases and the hashes of configurations
+//! are remembered from where they were granted, so that tests of anything else need not carry them.
 
 use std::{
     collections::HashMap,
@@ -161,7 +161,8 @@ impl Client {
         self.store.report(self.session(worker), reports, lease_ttl, now).await
     }
 
-    /// By the worker that the attempt was granted to. A job that diverged says so with its last record.
+    /// By the worker that the attempt was granted to. A job that diverged says so with its last
+    /// record.
     pub(crate) async fn complete(
         &self,
         completion: Completion,

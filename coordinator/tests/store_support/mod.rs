@@ -1,4 +1,5 @@
-//! What the tests of the store share: a fresh database of either kind, and builders with good defaults.
+//! What the tests of the store share: a fresh database of either kind, and builders with good
+//! defaults.
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
@@ -296,7 +297,8 @@ pub(crate) fn new_worker(name: &str) -> NewWorker {
     }
 }
 
-/// The client fills in the session, and moves the slots behind those that the worker was given before.
+/// The client fills in the session, and moves the slots behind those that the worker was given
+/// before.
 pub(crate) fn request(worker: WorkerId, slots: u32) -> AcquireRequest {
     AcquireRequest {
         session: nobody(worker),

@@ -4,8 +4,8 @@ use super::raster::{Canvas, PIXELS, Point, SIDE, cos, sin};
 use super::templates::Stroke;
 use crate::random::Stream;
 
-// How far drawings stray. Chosen so that the classic network (784-32-32-10, sgd 0.01, batch 32) ends near 0.85 on
-// 20,000 of them.
+// How far drawings stray. Chosen so that the classic network (784-32-32-10, sgd 0.01, batch 32)
+// ends near 0.85 on 20,000 of them.
 /// Largest rotation, in turns; small ones are likelier.
 const ROTATION: f32 = 0.068;
 /// Smallest and largest size of the drawing, as a share of the canvas; width and height apart.
@@ -99,7 +99,8 @@ fn trace(stroke: &Stroke) -> Vec<Point> {
     }
 }
 
-/// Points between each two knots, made of them and their neighbours; the ends are their own neighbours.
+/// Points between each two knots, made of them and their neighbours; the ends are their own
+/// neighbours.
 fn smooth(knots: &[Point], between: impl Fn([Point; 4], f32) -> Point) -> Vec<Point> {
     let mut points = vec![knots[0]];
     for at in 1..knots.len() {

@@ -1,9 +1,10 @@
-//! `builtin:sketches`: drawn stand-ins for the ten classes of the classic file, any number of them, offline.
+//! `builtin:sketches`: drawn stand-ins for the ten classes of the classic file, any number of them,
+//! offline.
 //!
-//! A drawing is a pure function of (seed, index): ChaCha8 chooses a template and its deformation, and only
-//! additions, products, quotients and square roots make the pixels, so every machine draws the same bytes.
-//! Drawings are made to be hard: bent, cut, half forgotten and scribbled over, about as far from the template as
-//! hasty people's are.
+//! A drawing is a pure function of (seed, index): ChaCha8 chooses a template and its deformation,
+//! and only additions, products, quotients and square roots make the pixels, so every machine draws
+//! the same bytes. Drawings are made to be hard: bent, cut, half forgotten and scribbled over,
+//! about as far from the template as hasty people's are.
 
 mod draw;
 mod raster;

@@ -16,7 +16,8 @@ impl Canvas {
         Self([0.0; PIXELS])
     }
 
-    /// Draws the line through `points` (pixels), `width` wide. Ink does not add up: the darker wins.
+    /// Draws the line through `points` (pixels), `width` wide. Ink does not add up: the darker
+    /// wins.
     pub(super) fn stroke(&mut self, points: &[Point], width: f32) {
         for pair in points.windows(2) {
             self.segment(pair[0], pair[1], width / 2.0);
@@ -51,7 +52,8 @@ fn pixels(from: f32, to: f32) -> std::ops::Range<usize> {
     clip(from)..clip(to + 1.0)
 }
 
-/// Sine of an angle in turns, by its Taylor series on a quarter turn: the library's differs between platforms.
+/// Sine of an angle in turns, by its Taylor series on a quarter turn: the library's differs between
+/// platforms.
 pub(super) fn sin(turns: f32) -> f32 {
     let turns = turns - (turns + 0.5).floor();
     let folded = if turns > 0.25 {

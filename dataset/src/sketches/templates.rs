@@ -1,4 +1,5 @@
-//! The ten classes, each in several manners, as people draw them: strokes in a unit square, y downwards.
+//! The ten classes, each in several manners, as people draw them: strokes in a unit square, y
+//! downwards.
 
 use super::raster::Point;
 
@@ -8,7 +9,8 @@ pub(super) enum Stroke {
     Line(&'static [Point]),
     /// Smoothly through all points.
     Curve(&'static [Point]),
-    /// Part of an ellipse: centre, radii, and from where to where in turns (0 is right, 0.25 is down).
+    /// Part of an ellipse: centre, radii, and from where to where in turns (0 is right, 0.25 is
+    /// down).
     Arc(Point, Point, f32, f32),
 }
 

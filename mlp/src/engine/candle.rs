@@ -1,8 +1,8 @@
 //! The definition of the model: dense layers of candle-nn and gradients by autograd.
 //!
-//! The layers' tensors are made once and overwritten at every step, which costs nothing beside the computation and keeps
-//! the flat vector the only owner of parameters. Bits depend on the kind of CPU (candle's matrix product chooses its
-//! kernels by it), not on the number of threads.
+//! The layers' tensors are made once and overwritten at every step, which costs nothing beside the
+//! computation and keeps the flat vector the only owner of parameters. Bits depend on the kind of
+//! CPU (candle's matrix product chooses its kernels by it), not on the number of threads.
 
 use besom_sweep::{Activation, Hyperparameters};
 use candle_core::{DType, Device, Tensor, Var};

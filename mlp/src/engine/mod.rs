@@ -1,4 +1,5 @@
-//! Who computes gradients: one contract, so that trainer, optimizers and checkpoints know no tensors.
+//! Who computes gradients: one contract, so that trainer, optimizers and checkpoints know no
+//! tensors.
 
 mod candle;
 mod native;
@@ -17,8 +18,8 @@ use super::optimizer::descend;
 use super::simd::Isa;
 use besom_dataset::Dataset;
 
-/// Dropout of one batch: for each hidden layer, from the input on, rows x width factors, 0 or 1 / (1 - rate). Empty where
-/// nothing is dropped.
+/// Dropout of one batch: for each hidden layer, from the input on, rows x width factors, 0 or 1 /
+/// (1 - rate). Empty where nothing is dropped.
 pub(crate) type Masks = [Vec<f32>];
 
 /// What a step trains on.
@@ -31,8 +32,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) masks: &'a Masks,
 }
 
-/// Turns flat parameters and rows of the dataset into losses and gradients. One a job; results depend on the arguments
-/// alone.
+/// Turns flat parameters and rows of the dataset into losses and gradients. One a job; results
+/// depend on the arguments alone.
 pub(crate) trait Engine {
     /// Scores a batch and overwrites `gradient` with the gradient of its mean cross-entropy.
     ///
@@ -40,8 +41,9 @@ pub(crate) trait Engine {
     /// The computation itself failed; numbers that are not finite are results.
     fn loss_gradient(&mut self, params: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) -> Result<Score, TrainError>;
 
-    /// As [`Engine::loss_gradient`] and then [`descend`] with the rate `lr`, to the same bits; what `gradient` holds afterwards
-    /// is undefined. For engines that can do both in one pass over the parameters.
+    /// As [`Engine::loss_gradient`] and then [`descend`] with the rate `lr`, to the same bits; what
+    /// `gradient` holds afterwards is undefined. For engines that can do both in one pass over the
+    /// parameters.
     ///
     /// # Errors
     /// As above.
@@ -57,14 +59,16 @@ pub(crate) trait Engine {
         Ok(score)
     }
 
-    /// The logits of `rows` (indices into the dataset), rows x classes, nothing dropped, in place of what `into` holds.
+    /// The logits of `rows` (indices into the dataset), rows x classes, nothing dropped, in place
+    /// of what `into` holds.
     ///
     /// # Errors
     /// The computation itself failed.
     fn logits(&mut self, params: &[f32], rows: &[u32], into: &mut Vec<f32>) -> Result<(), TrainError>;
 }
 
-/// The engine `kind` for the model `layout` on `data`, whose labels are below the number of classes.
+/// The engine `kind` for the model `layout` on `data`, whose labels are below the number of
+/// classes.
 ///
 /// # Errors
 /// candle cannot make the tensors.

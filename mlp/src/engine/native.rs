@@ -1,9 +1,9 @@
 //! Dense layers on the CPU: kernels shaped for small models, with the same bits on every CPU.
 //!
-//! A batch passes in chunks of rows through the whole step (scaling, forward, loss, backward), and the sums of the gradient
-//! go on from chunk to chunk, so that the scratch memory is small whatever the batch and the size of a chunk cannot change
-//! a result. The first layer leaves out most products with pixels that are 0. Nothing allocates after
-//! [`NativeEngine::new`].
+//! A batch passes in chunks of rows through the whole step (scaling, forward, loss, backward), and
+//! the sums of the gradient go on from chunk to chunk, so that the scratch memory is small whatever
+//! the batch and the size of a chunk cannot change a result. The first layer leaves out most
+//! products with pixels that are 0. Nothing allocates after [`NativeEngine::new`].
 
 mod ahead;
 mod dense;
@@ -33,8 +33,9 @@ use crate::loss::{Score, Targets, score};
 use crate::simd::{Isa, LANES};
 use besom_dataset::Dataset;
 
-/// Rows that pass through a step together: enough to amortise the reading of the weights and the ends of loops over the rows of
-/// a strip, few enough that everything in between stays in the second-level cache.
+/// Rows that pass through a step together: enough to amortise the reading of the weights and the
+/// ends of loops over the rows of a strip, few enough that everything in between stays in the
+/// second-level cache.
 const CHUNK: usize = MOST_ROWS;
 
 /// Gradients of the model on rows of a dataset.
@@ -121,8 +122,8 @@ impl Target<'_> {
         }
     }
 
-    /// Where the sums for the parameters in `range` go; `go_on`: they have begun with an earlier chunk; `last`: they end with this
-    /// one.
+    /// Where the sums for the parameters in `range` go; `go_on`: they have begun with an earlier
+    /// chunk; `last`: they end with this one.
     fn sums(&mut self, range: &Range<usize>, go_on: bool, last: bool) -> Sums<'_> {
         let range = range.clone();
         match (self, go_on, last) {
@@ -268,7 +269,8 @@ impl NativeEngine<'_> {
         }
     }
 
-    /// From the gradient of the logits to those of all parameters; `last`: the batch ends with this chunk.
+    /// From the gradient of the logits to those of all parameters; `last`: the batch ends with this
+    /// chunk.
     fn backward(&mut self, target: &mut Target<'_>, pass: &Pass<'_>, last: bool, ahead: &mut Ahead<'_>) {
         let rows = pass.rows;
         // The sums of earlier chunks.

@@ -1,4 +1,5 @@
-//! Operations that candle lacks, or has only in a dearer form, each with its backward pass; autograd joins them.
+//! Operations that candle lacks, or has only in a dearer form, each with its backward pass;
+//! autograd joins them.
 
 use besom_sweep::Activation;
 use candle_core::backend::BackendStorage;
@@ -7,8 +8,8 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp1, Layout, Result, 
 use crate::activation;
 use crate::simd::Isa;
 
-/// x w for a batch x [rows, in] and a kernel w [in, out]. Plain autograd would also compute the gradient with respect
-/// to the batch, a third of the first layer's work, and throw it away.
+/// x w for a batch x [rows, in] and a kernel w [in, out]. Plain autograd would also compute the
+/// gradient with respect to the batch, a third of the first layer's work, and throw it away.
 pub(super) struct InputProduct;
 
 impl CustomOp2 for InputProduct {
@@ -28,7 +29,8 @@ impl CustomOp2 for InputProduct {
     }
 }
 
-/// An activation. candle's own differ from Keras: relu's slope at 0 is 1 there, gelu's has six digits.
+/// An activation. candle's own differ from Keras: relu's slope at 0 is 1 there, gelu's has six
+/// digits.
 pub(super) struct Activate(pub(super) Activation);
 
 impl CustomOp1 for Activate {
@@ -77,8 +79,8 @@ impl CustomOp1 for Mask {
     }
 }
 
-/// The end of the graph: a scalar whose gradient with respect to the logits is known already, since the loss computes
-/// both at once.
+/// The end of the graph: a scalar whose gradient with respect to the logits is known already, since
+/// the loss computes both at once.
 pub(super) struct KnownGradient(pub(super) Tensor);
 
 impl CustomOp1 for KnownGradient {

@@ -56,7 +56,8 @@ fn assert_close(what: &str, got: &[f32], expected: &[f32]) -> f32 {
     largest
 }
 
-/// Follows every trace with `loss_gradient(parameters, batch, labels, gradient)` of a model of 8-6-5-3, which is `layout`.
+/// Follows every trace with `loss_gradient(parameters, batch, labels, gradient)` of a model of
+/// 8-6-5-3, which is `layout`.
 pub(super) fn follow(layout: &Layout, mut loss_gradient: impl FnMut(&[f32], &[Vec<f32>], &[u16], &mut [f32]) -> Score) {
     let file: File = serde_json::from_str(include_str!("../../tests/data/keras_models.json")).unwrap();
     assert_eq!(file.traces.len(), 3);

@@ -1,11 +1,12 @@
-//! Rules with a running mean of gradients: Adam and its kin. `rest` is what 1 - beta is in Keras, betas are [beta_1, beta_2].
+//! Rules with a running mean of gradients: Adam and its kin. `rest` is what 1 - beta is in Keras,
+//! betas are [beta_1, beta_2].
 
 use super::{TINY, flush};
 use crate::math::power;
 use crate::simd::{Lanes, Simd};
 
-/// `adam.py`: m += (g - m)(1 - beta_1); v += (g² - v)(1 - beta_2); w -= m alpha / (sqrt(v) + epsilon), where alpha is
-/// lr sqrt(1 - beta_2^t) / (1 - beta_1^t)
+/// `adam.py`: m += (g - m)(1 - beta_1); v += (g² - v)(1 - beta_2); w -= m alpha / (sqrt(v) +
+/// epsilon), where alpha is lr sqrt(1 - beta_2^t) / (1 - beta_1^t)
 #[inline(always)]
 pub(super) fn adam<S: Simd>(
     s: S,
@@ -48,7 +49,8 @@ struct AdamStep<V> {
 }
 
 impl<V: Lanes> AdamStep<V> {
-    /// Parameters, m and v after the step; nothing where all stays 0, as for pixels that have always been 0.
+    /// Parameters, m and v after the step; nothing where all stays 0, as for pixels that have
+    /// always been 0.
     #[inline(always)]
     fn next<S: Simd<V = V>>(&self, s: S, w: V, g: V, m: V, v: V) -> Option<(V, V, V)> {
         let tiny = s.splat(TINY);
@@ -90,7 +92,8 @@ pub(super) fn adam_alpha(lr: f32, betas: [f32; 2], t: u64) -> f32 {
     lr * (1.0 - power(betas[1], t)).sqrt() / (1.0 - power(betas[0], t))
 }
 
-/// `adamax.py`: m += (g - m)(1 - beta_1); u = max(beta_2 u, |g|); w -= (lr m) / ((1 - beta_1^t)(u + epsilon))
+/// `adamax.py`: m += (g - m)(1 - beta_1); u = max(beta_2 u, |g|); w -= (lr m) / ((1 - beta_1^t)(u +
+/// epsilon))
 #[inline(always)]
 pub(super) fn adamax(
     params: &mut [f32],
@@ -129,9 +132,9 @@ impl NadamStep {
     }
 }
 
-/// `nadam.py`: m += (g - m)(1 - beta_1); v += (g² - v)(1 - beta_2);
-/// m' = mu_{t+1} m / (1 - mu_1 ... mu_{t+1}) + (1 - mu_t) g / (1 - mu_1 ... mu_t); v' = v / (1 - beta_2^t);
-/// w -= m' lr / (sqrt(v') + epsilon)
+/// `nadam.py`: m += (g - m)(1 - beta_1); v += (g² - v)(1 - beta_2); m' = mu_{t+1} m / (1 - mu_1 ...
+/// mu_{t+1}) + (1 - mu_t) g / (1 - mu_1 ... mu_t); v' = v / (1 - beta_2^t); w -= m' lr / (sqrt(v')
+/// + epsilon)
 #[inline(always)]
 pub(super) fn nadam(
     params: &mut [f32],
@@ -152,7 +155,8 @@ pub(super) fn nadam(
     }
 }
 
-/// `lion.py`: w -= lr sign(m beta_1 + g (1 - beta_1)); m = m beta_2 + g (1 - beta_2), where sign(0) is 0
+/// `lion.py`: w -= lr sign(m beta_1 + g (1 - beta_1)); m = m beta_2 + g (1 - beta_2), where sign(0)
+/// is 0
 #[inline(always)]
 pub(super) fn lion(params: &mut [f32], gradient: &[f32], m: &mut [f32], lr: f32, betas: [f32; 2]) {
     for ((w, &g), m) in params.iter_mut().zip(gradient).zip(m) {

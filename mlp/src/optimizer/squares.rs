@@ -1,4 +1,5 @@
-//! Rules that divide by a mean or sum of squared gradients. `[rho, rest]`: `rest` is what 1 - rho is in Keras.
+//! Rules that divide by a mean or sum of squared gradients. `[rho, rest]`: `rest` is what 1 - rho
+//! is in Keras.
 
 use super::flush;
 use crate::math::pow;
@@ -52,7 +53,8 @@ fn rmsprop_loop<const CENTERED: bool, const MOMENTUM: bool>(
     }
 }
 
-/// `adadelta.py`: s = rho s + (1 - rho) g²; d = -(sqrt(a + epsilon) g / sqrt(s + epsilon)); a = rho a + (1 - rho) d²; w += lr d
+/// `adadelta.py`: s = rho s + (1 - rho) g²; d = -(sqrt(a + epsilon) g / sqrt(s + epsilon)); a = rho
+/// a + (1 - rho) d²; w += lr d
 #[inline(always)]
 pub(super) fn adadelta(
     params: &mut [f32],
@@ -87,11 +89,12 @@ pub(super) struct Ftrl {
     pub(super) l2: f32,
 }
 
-/// `ftrl.py`: s' = s + g²; z += g - (s'^p - s^p) / lr w; w = (clip(z, -l1, l1) - z) / (s'^p / lr + 2 l2); s = s',
-/// where p is -learning_rate_power
+/// `ftrl.py`: s' = s + g²; z += g - (s'^p - s^p) / lr w; w = (clip(z, -l1, l1) - z) / (s'^p / lr +
+/// 2 l2); s = s', where p is -learning_rate_power
 #[inline(always)]
 pub(super) fn ftrl(params: &mut [f32], gradient: &[f32], state: [&mut [f32]; 2], lr: f32, options: &Ftrl) {
-    // Of the power that nearly everybody uses, the correctly rounded root; chosen out here, so that the loop is vectorised.
+    // Of the power that nearly everybody uses, the correctly rounded root; chosen out here, so that
+    // the loop is vectorised.
     if options.power == 0.5 {
         ftrl_raised(params, gradient, state, lr, options, f32::sqrt);
     } else {

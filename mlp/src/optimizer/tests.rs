@@ -79,7 +79,8 @@ fn rules() -> Vec<Rule> {
     .to_vec()
 }
 
-/// One parameter's steps in `f64`, from the formulas of the papers and Keras's documentation; `state` is zero at first.
+/// One parameter's steps in `f64`, from the formulas of the papers and Keras's documentation;
+/// `state` is zero at first.
 fn formula(optimizer: Optimizer, lr: f64, t: i32, w: &mut f64, g: f64, state: &mut [f64; 4]) {
     let [a, b, c, d] = state;
     match optimizer {
@@ -144,7 +145,8 @@ fn formula(optimizer: Optimizer, lr: f64, t: i32, w: &mut f64, g: f64, state: &m
     }
 }
 
-/// The gradient after bounding, in `f64`: the first nine components are a kernel, the last three a bias.
+/// The gradient after bounding, in `f64`: the first nine components are a kernel, the last three a
+/// bias.
 fn bounded(clipping: Clipping, gradient: &[f32]) -> Vec<f64> {
     let gradient: Vec<f64> = gradient.iter().copied().map(f64::from).collect();
     let shrunk = |part: &[f64], bound: f64| {
@@ -198,7 +200,8 @@ fn options_outside_the_traces_follow_their_formulas() {
 #[test]
 fn decaying_state_becomes_zero_and_never_subnormal() {
     for rule in rules() {
-        // Sums of squares do not decay, nor does a largest value; ftrl's linear term is pulled to no end.
+        // Sums of squares do not decay, nor does a largest value; ftrl's linear term is pulled to
+        // no end.
         let lasting = match rule.optimizer {
             Optimizer::Adagrad { .. } | Optimizer::Ftrl { .. } => continue,
             Optimizer::Adamw { amsgrad: true, .. } => 1,
@@ -246,7 +249,8 @@ fn every_set_of_instructions_gives_the_same_bits() {
 
 #[test]
 fn adam_by_vectors_is_that_of_plain_code() {
-    // Whole vectors without any gradient, with one in some lanes, with tiny ones, with none after a while; and a rest.
+    // Whole vectors without any gradient, with one in some lanes, with tiny ones, with none after a
+    // while; and a rest.
     let n = 16 * 5 + 7;
     let layout = Layout::new(1, &[], n as u32).unwrap();
     assert!(layout.parameters() > n);

@@ -1,4 +1,5 @@
-//! Numbers in memory that begins with a cache line: a vector across two lines takes twice as long to load.
+//! Numbers in memory that begins with a cache line: a vector across two lines takes twice as long
+//! to load.
 
 use std::ops::{Deref, DerefMut};
 

@@ -142,13 +142,15 @@ impl Lanes for Ymm {
         let (low, high) = first(to.len());
         unsafe {
             _mm256_maskstore_ps(to.as_mut_ptr(), low, self.0);
-            // Of lanes that the mask leaves out nothing is touched, so the address need not be inside.
+            // Of lanes that the mask leaves out nothing is touched, so the address need not be
+            // inside.
             _mm256_maskstore_ps(to.as_mut_ptr().wrapping_add(8), high, self.1);
         }
     }
 }
 
-/// Turns a square of eight registers. A function, not a closure: a closure that is not inlined has no such instructions.
+/// Turns a square of eight registers. A function, not a closure: a closure that is not inlined has
+/// no such instructions.
 #[inline(always)]
 fn turn_eight(rows: [__m256; 8]) -> [__m256; 8] {
     unsafe {

@@ -152,7 +152,8 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn turn(self, square: &mut [Zmm; LANES]) {
-        // Pairs of numbers, then fours; then quarters of registers, by one bit of their number and by the other.
+        // Pairs of numbers, then fours; then quarters of registers, by one bit of their number and
+        // by the other.
         let mut pairs = *square;
         for i in 0..8 {
             let (a, b) = (square[2 * i].0, square[2 * i + 1].0);

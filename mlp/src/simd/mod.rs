@@ -1,9 +1,11 @@
-//! Sixteen `f32` lanes at once, with the same bits on every CPU: the only module of the engines with `unsafe`.
+//! Sixteen `f32` lanes at once, with the same bits on every CPU: the only module of the engines
+//! with `unsafe`.
 //!
-//! Kernels are written once, over [`Simd`], in safe code. A value of an implementor is the proof that this CPU has its
-//! instructions: the fields are private, and the only way to one is detection. Every operation is lane by lane and
-//! correctly rounded (IEEE 754), so AVX-512, AVX2 and plain arrays give the same bits; there are no sums across lanes,
-//! approximations or contractions here, and none may be added.
+//! Kernels are written once, over [`Simd`], in safe code. A value of an implementor is the proof
+//! that this CPU has its instructions: the fields are private, and the only way to one is
+//! detection. Every operation is lane by lane and correctly rounded (IEEE 754), so AVX-512, AVX2
+//! and plain arrays give the same bits; there are no sums across lanes, approximations or
+//! contractions here, and none may be added.
 
 mod aligned;
 #[cfg(target_arch = "x86_64")]
@@ -55,7 +57,8 @@ pub(super) trait Lanes:
     fn round(self) -> Self;
     /// 2 to the power `self`, for whole numbers in -126..=127; anything for others.
     fn power_of_two(self) -> Self;
-    /// `(m, e)` with `self` = m 2^e and m in [sqrt(1/2), sqrt(2)), for normal numbers above 0; anything for others.
+    /// `(m, e)` with `self` = m 2^e and m in [sqrt(1/2), sqrt(2)), for normal numbers above 0;
+    /// anything for others.
     fn split(self) -> (Self, Self);
     /// Writes all lanes.
     fn store(self, to: &mut [f32; LANES]);
@@ -67,7 +70,8 @@ pub(super) trait Lanes:
 pub(super) trait Simd: Copy {
     /// Its vectors.
     type V: Lanes;
-    /// Whether 32 registers hold a whole vector each: decides how large a block of a matrix product is.
+    /// Whether 32 registers hold a whole vector each: decides how large a block of a matrix product
+    /// is.
     const WIDE: bool;
 
     /// The same number in every lane.
@@ -139,9 +143,9 @@ impl Isa {
     }
 }
 
-/// Makes `fn name(isa: Isa, arguments)` of a generic `#[inline(always)] fn generic<S: Simd>(s: S, arguments)`: compiled
-/// once for each set of instructions, and dispatched by the value of `isa`. Whatever is inlined into it may use them, also
-/// plain loops that the compiler vectorises.
+/// Makes `fn name(isa: Isa, arguments)` of a generic `#[inline(always)] fn generic<S: Simd>(s: S,
+/// arguments)`: compiled once for each set of instructions, and dispatched by the value of `isa`.
+/// Whatever is inlined into it may use them, also plain loops that the compiler vectorises.
 macro_rules! dispatched {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $generic:path) => {
         $(#[$meta])*

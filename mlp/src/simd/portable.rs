@@ -1,7 +1,8 @@
-//! Plain arrays: for CPUs without the other instruction sets, and what the others are tested against.
+//! Plain arrays: for CPUs without the other instruction sets, and what the others are tested
+//! against.
 //!
-//! `f32::mul_add` is one instruction where the target has one (aarch64) and a correctly rounded library function, slow but
-//! of the same bits, where it has not.
+//! `f32::mul_add` is one instruction where the target has one (aarch64) and a correctly rounded
+//! library function, slow but of the same bits, where it has not.
 
 use super::{LANES, Lanes, Simd, operators};
 

@@ -1,19 +1,20 @@
-//! Numbers and bytes of a matrix that lie apart, with one check for all that are read together. The messages of checks inside loops
-//! name no numbers, which every turn would have to keep for them.
+//! Numbers and bytes of a matrix that lie apart, with one check for all that are read together. The
+//! messages of checks inside loops name no numbers, which every turn would have to keep for them.
 #![allow(unsafe_code, reason = "a check of every number costs the kernels of the first layer a third of their time")]
 
 /// The same stretch of every row.
 #[derive(Clone, Copy)]
 pub(crate) struct Band<'a> {
-    /// From the first number of the first stretch on: at least `stride * (rows - 1) + width` of them.
+    /// From the first number of the first stretch on: at least `stride * (rows - 1) + width` of
+    /// them.
     values: &'a [f32],
     rows: usize,
     stride: usize,
     width: usize,
 }
 
-/// Where the stretches begin, of `width` numbers from `at` on in each of `rows` rows, which are `stride` long; panics unless
-/// they lie in rows of `length` numbers in all.
+/// Where the stretches begin, of `width` numbers from `at` on in each of `rows` rows, which are
+/// `stride` long; panics unless they lie in rows of `length` numbers in all.
 #[inline(always)]
 fn band_start(length: usize, rows: usize, stride: usize, at: usize, width: usize) -> usize {
     let inside = at.checked_add(width).is_some_and(|end| end <= stride);
@@ -22,8 +23,8 @@ fn band_start(length: usize, rows: usize, stride: usize, at: usize, width: usize
 }
 
 impl<'a> Band<'a> {
-    /// `width` numbers from `at` on of each of the first `rows` rows of `values`, which are `stride` long; panics unless they
-    /// are there.
+    /// `width` numbers from `at` on of each of the first `rows` rows of `values`, which are
+    /// `stride` long; panics unless they are there.
     #[inline(always)]
     pub(crate) fn new(values: &'a [f32], rows: usize, stride: usize, at: usize, width: usize) -> Self {
         Self { values: &values[band_start(values.len(), rows, stride, at, width)..], rows, stride, width }
@@ -84,7 +85,8 @@ const SAMPLES: usize = u64::BITS as usize;
 /// Some rows of a matrix of bytes.
 pub(crate) struct Samples<'a> {
     bytes: &'a [u8],
-    /// Where each row begins: `features` bytes of it are there. Behind the last one 0, where there are as many.
+    /// Where each row begins: `features` bytes of it are there. Behind the last one 0, where there
+    /// are as many.
     begins: [usize; SAMPLES],
     /// Bytes of a row.
     features: usize,
@@ -98,7 +100,8 @@ pub(crate) struct Pairs<'a> {
 }
 
 impl<'a> Samples<'a> {
-    /// The rows `rows` of `bytes`, of `features` bytes each; panics if they are not there, or too many.
+    /// The rows `rows` of `bytes`, of `features` bytes each; panics if they are not there, or too
+    /// many.
     #[inline(always)]
     pub(crate) fn new(bytes: &'a [u8], features: usize, rows: &[u32]) -> Self {
         let count = bytes.len() / features;
@@ -121,11 +124,13 @@ impl<'a> Samples<'a> {
 }
 
 impl Pairs<'_> {
-    /// The bytes of the row `row`, one stretch after the other; of a row that there is not, those of some other.
+    /// The bytes of the row `row`, one stretch after the other; of a row that there is not, those
+    /// of some other.
     #[inline(always)]
     pub(crate) fn row(&self, row: usize) -> [u8; 8] {
         let begin = self.samples.begins[row % SAMPLES];
-        // SAFETY: `features` bytes from `begin` on are there, and four from `start` on are among them; bytes have no alignment.
+        // SAFETY: `features` bytes from `begin` on are there, and four from `start` on are among
+        // them; bytes have no alignment.
         let four =
             |start: usize| unsafe { self.samples.bytes.as_ptr().add(begin + start).cast::<u32>().read_unaligned() };
         let [one, other] = self.starts.map(four);

@@ -9,8 +9,8 @@ use besom_sweep::{Engine, EpochRecord, Goal, Hyperparameters, JobConfig, Metric,
 pub(crate) static VAL_ACCURACY: Metric = Metric { name: MetricName::of("val_accuracy"), goal: Goal::Maximize };
 pub(crate) static VAL_LOSS: Metric = Metric { name: MetricName::of("val_loss"), goal: Goal::Minimize };
 
-/// `features` bytes a row in `classes` classes, 250 training and 75 test rows: each class has its own bright bytes under
-/// noise, strong enough that no model gets all of them right.
+/// `features` bytes a row in `classes` classes, 250 training and 75 test rows: each class has its
+/// own bright bytes under noise, strong enough that no model gets all of them right.
 pub(crate) fn data(features: u32, classes: u32) -> Dataset {
     dataset(&[features], classes, |next, bright| next % 180 + if bright { 75 } else { 0 })
 }
@@ -28,7 +28,8 @@ pub(crate) fn drawings(shape: &[u32], classes: u32) -> Dataset {
     })
 }
 
-/// Bytes that `byte` makes of a random number and of whether they are of those that tell the row's class.
+/// Bytes that `byte` makes of a random number and of whether they are of those that tell the row's
+/// class.
 fn dataset(shape: &[u32], classes: u32, mut byte: impl FnMut(u32, bool) -> u32) -> Dataset {
     let features: u32 = shape.iter().product();
     let (train, test) = (250_u32, 75_u32);
@@ -87,7 +88,8 @@ fn artifact(version: u32, header: &serde_json::Value, parts: &[&[u8]]) -> Datase
     Dataset::from_artifact(artifact).unwrap()
 }
 
-/// A configuration on `data`: 8-6 hidden units, batches of 16, 4 epochs, sgd 0.1, the native engine; `change` adapts it.
+/// A configuration on `data`: 8-6 hidden units, batches of 16, 4 epochs, sgd 0.1, the native
+/// engine; `change` adapts it.
 pub(crate) fn config(data: &Dataset, change: impl FnOnce(&mut Hyperparameters)) -> JobConfig {
     let mut hyperparameters = Hyperparameters::from_params(&besom_sweep::Params::new()).unwrap();
     hyperparameters.learning_rate = 0.1;
@@ -102,7 +104,8 @@ pub(crate) fn job(config: &JobConfig) -> TrainJob<'_> {
     TrainJob { config, seed: 1, metric: &VAL_ACCURACY, objective: Objective::Final }
 }
 
-/// Counts what it is asked, remembers what it is told, and answers `then` from the `after`-th question on.
+/// Counts what it is asked, remembers what it is told, and answers `then` from the `after`-th
+/// question on.
 pub(crate) struct Watcher {
     pub(crate) asked: u32,
     pub(crate) told: Vec<EpochRecord>,

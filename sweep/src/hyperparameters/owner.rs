@@ -1,4 +1,5 @@
-//! Which points have a hyperparameter: those of some optimizers, of some schedules, of early stopping, or all.
+//! Which points have a hyperparameter: those of some optimizers, of some schedules, of early
+//! stopping, or all.
 
 use serde_json::Value;
 

@@ -1,6 +1,7 @@
 //! The one table of hyperparameters: name, aliases, range, default, and which choices have it.
 //!
-//! Reading a value ([`Row::normalise`]) gives it its one spelling, so that equal configurations have equal text.
+//! Reading a value ([`Row::normalise`]) gives it its one spelling, so that equal configurations
+//! have equal text.
 
 use serde_json::Value;
 
@@ -95,7 +96,8 @@ const fn whole(min: u64, max: u64) -> Range {
     Range::Integer { min, max }
 }
 
-/// Every hyperparameter. Keras's names and defaults; upper bounds only keep one file from asking for terabytes.
+/// Every hyperparameter. Keras's names and defaults; upper bounds only keep one file from asking
+/// for terabytes.
 pub(crate) static TABLE: [Row; 38] = [
     row("optimizer", Range::Word(&OPTIMIZERS), Default::Word(DEFAULT_OPTIMIZER), Owner::Job),
     alias(
@@ -153,7 +155,8 @@ pub(crate) static TABLE: [Row; 38] = [
     row("restore_best_weights", Range::Boolean, Default::Boolean(false), Owner::Stopping),
 ];
 
-/// A seed as a file may list it under `parameters`: no hyperparameter, but with values that are checked as one's are.
+/// A seed as a file may list it under `parameters`: no hyperparameter, but with values that are
+/// checked as one's are.
 pub(crate) static SEED: Row = row("seed", whole(0, i64::MAX as u64), Default::Integer(1), Owner::Job);
 
 /// Optimizers that Keras has and this build does not.
@@ -226,7 +229,8 @@ impl Row {
         }
     }
 
-    /// Why a point of this choice does not have it, where [`Row::applies_to`] is false: who has no such option.
+    /// Why a point of this choice does not have it, where [`Row::applies_to`] is false: who has no
+    /// such option.
     pub(crate) fn missing_in(&self, choice: &Choice) -> String {
         match self.owner {
             Owner::Job | Owner::Optimizer(_) => choice.optimizer.clone(),
@@ -251,7 +255,8 @@ impl Row {
         }
     }
 
-    /// Checks a value and gives it its one spelling: 32.0 becomes 32 for an integer, 1 becomes 1.0 for a number.
+    /// Checks a value and gives it its one spelling: 32.0 becomes 32 for an integer, 1 becomes 1.0
+    /// for a number.
     ///
     /// # Errors
     /// What is wrong with the value and what would be right.

@@ -147,7 +147,8 @@ fn model(section: &Section<'_>, parameters: &[Parameter], faults: &mut Faults) -
     model
 }
 
-/// The seeds of `besom.seeds` or of `parameters.seed`, which may both be there if they say the same.
+/// The seeds of `besom.seeds` or of `parameters.seed`, which may both be there if they say the
+/// same.
 fn all_seeds(section: &Section<'_>, parameters: &Parameters, faults: &mut Faults) -> Vec<i64> {
     let item = section.get("seeds");
     let own = item.as_ref().and_then(|item| Some((item, seeds(item, faults)?)));

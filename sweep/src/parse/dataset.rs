@@ -18,7 +18,8 @@ const MAX_SEED: u64 = i64::MAX.unsigned_abs();
 /// Builtin datasets.
 const BUILTINS: [&str; 1] = ["sketches"];
 
-/// Widest and highest that pictures are resized to: a sample of that size is as large as one may be.
+/// Widest and highest that pictures are resized to: a sample of that size is as large as one may
+/// be.
 const MAX_SIZE: u64 = 1_024;
 /// Words of `scale`.
 const SCALES: [&str; 3] = ["none", "max", "standard"];

@@ -1,4 +1,5 @@
-//! Files of other tools, told by the keys of their top level: one sentence helps more than a list of unknown keys.
+//! Files of other tools, told by the keys of their top level: one sentence helps more than a list
+//! of unknown keys.
 
 use super::section::Section;
 use crate::spec::SpecError;
@@ -112,7 +113,8 @@ fn by_shape(entries: &[Entry]) -> Option<(String, &Entry)> {
             ("stages", Kind::List(_)) => "a GitLab pipeline",
             ("defaults", Kind::List(_)) => "a Hydra configuration",
             ("$schema", Kind::Text(text)) if text.contains("azureml") => "an Azure ML job",
-            // `- name: {type: choice}` of NNI, and an experiment of Ray's tuned examples under a name of its own.
+            // `- name: {type: choice}` of NNI, and an experiment of Ray's tuned examples under a
+            // name of its own.
             _ if has(entry, &["_type", "_value"]) => "an NNI search space",
             _ if has(entry, &["run", "config"]) || has(entry, &["run", "stop"]) => "a Ray Tune experiment",
             _ => return None,

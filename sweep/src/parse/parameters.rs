@@ -48,7 +48,8 @@ const KEYS_OF_W_AND_B: [&str; 11] =
 pub(super) struct Parameters {
     /// Hyperparameters in file order; where the values of one could not be read, without values.
     pub(super) list: Vec<Parameter>,
-    /// The seeds, if the block lists any, and their line. A seed is no hyperparameter here: each point has every seed.
+    /// The seeds, if the block lists any, and their line. A seed is no hyperparameter here: each
+    /// point has every seed.
     pub(super) seeds: Option<(Vec<i64>, u32)>,
     /// Whether every key was understood, so that a name that is not here is no name of the sweep's.
     pub(super) is_whole: bool,
@@ -68,7 +69,8 @@ pub(super) fn read(item: &Item<'_>, faults: &mut Faults) -> Parameters {
             read.is_whole = false;
             continue;
         }
-        // No method makes fewer points than it has values, so what is left bounds the memory of ranges.
+        // No method makes fewer points than it has values, so what is left bounds the memory of
+        // ranges.
         let listed = read.list.iter().map(|earlier| earlier.spec.values.len() as u64);
         let left = listed.fold(MAX_JOBS, u64::saturating_sub);
         if entry.key == table::SEED.name {
@@ -264,7 +266,8 @@ fn range(min: &Item<'_>, max: &Item<'_>, row: &Row, most: u64, faults: &mut Faul
         faults.add(max.refuse(format!("a sweep has at most {MAX_JOBS} points; fewer values from min to max")));
         return None;
     }
-    // The ends first, so that a range outside of the hyperparameter's is refused at the end that is wrong.
+    // The ends first, so that a range outside of the hyperparameter's is refused at the end that is
+    // wrong.
     let check =
         |item: &Item<'_>, value: i64| row.normalise(&Value::from(value)).map_err(|problem| item.refuse(problem));
     let ends = (faults.take(check(min, low)), faults.take(check(max, high)));

@@ -43,8 +43,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Refuses every key that is not known, with its reason where there is one, else with the nearest known key; and
-    /// every key that stands there again.
+    /// Refuses every key that is not known, with its reason where there is one, else with the
+    /// nearest known key; and every key that stands there again.
     pub(super) fn check_keys(&mut self, known: &[&str], refused: &[(&str, &str)], faults: &mut Faults) {
         self.check_twice(faults);
         for entry in self.entries {
@@ -95,7 +95,8 @@ impl<'a> Section<'a> {
         found
     }
 
-    /// Whether an unknown key seems to stand for this one: what would follow from its absence is no news then.
+    /// Whether an unknown key seems to stand for this one: what would follow from its absence is no
+    /// news then.
     pub(super) fn means(&self, name: &str) -> bool {
         self.meant.iter().any(|meant| meant == name)
     }

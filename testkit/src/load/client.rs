@@ -86,7 +86,8 @@ pub fn named(sweep: &str) -> v1::SweepRef {
 #[derive(Debug, Clone)]
 pub struct Worker {
     client: WorkerServiceClient<Channel>,
-    /// By this it names itself in every call; earlier coordinators gave no store and no secret and ignore both.
+    /// By this it names itself in every call; earlier coordinators gave no store and no secret and
+    /// ignore both.
     session: v1::RegisterResponse,
     slots: u32,
 }

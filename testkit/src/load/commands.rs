@@ -1,4 +1,5 @@
-//! How long the commands of people take, while nothing else happens or while another sweep is written.
+//! How long the commands of people take, while nothing else happens or while another sweep is
+//! written.
 
 use std::{
     collections::BTreeMap,

@@ -1,8 +1,9 @@
-//! Finishing jobs by SQL, as if workers had trained them, and putting a sweep into a state that is hard on planners.
+//! Finishing jobs by SQL, as if workers had trained them, and putting a sweep into a state that is
+//! hard on planners.
 //!
-//! The sweep itself is submitted to a coordinator, which writes its jobs; here each job is changed once, from queued to
-//! succeeded. On Postgres that leaves as many dead rows and index entries behind as completing the jobs does, which is
-//! what a database has before its first vacuum.
+//! The sweep itself is submitted to a coordinator, which writes its jobs; here each job is changed
+//! once, from queued to succeeded. On Postgres that leaves as many dead rows and index entries
+//! behind as completing the jobs does, which is what a database has before its first vacuum.
 
 use std::time::{Instant, SystemTime};
 
@@ -14,7 +15,8 @@ use super::numbers::rounded;
 
 /// Jobs of one transaction.
 const CHUNK: i64 = 20_000;
-/// So long before now the first of these jobs begins: they end one after the other, and all before now.
+/// So long before now the first of these jobs begins: they end one after the other, and all before
+/// now.
 const BEFORE_MICROS: i64 = 2 * 3600 * 1_000_000;
 
 // A job of this run is known by its beginning.

@@ -1,4 +1,5 @@
-//! Simulated workers that work through a sweep as fast as the coordinator lets them, or at a given rate.
+//! Simulated workers that work through a sweep as fast as the coordinator lets them, or at a given
+//! rate.
 
 use std::{
     collections::HashSet,
@@ -61,10 +62,12 @@ pub struct Args {
     /// End after so many jobs
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// Let the coordinator run so long before measuring; at its start it works out importance that has become stale
+    /// Let the coordinator run so long before measuring; at its start it works out importance that
+    /// has become stale
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = super::commands::parse_seconds)]
     settle: f64,
-    /// Begin when jobs of this other sweep are being written, and fail if all of them are before the end
+    /// Begin when jobs of this other sweep are being written, and fail if all of them are before
+    /// the end
     #[arg(long, value_name = "SWEEP")]
     beside: Option<String>,
     /// Jobs a second, all workers together; without it as fast as they go

@@ -1,4 +1,5 @@
-//! What a load costs: processor time, bytes written, memory, syncs and transactions between two moments.
+//! What a load costs: processor time, bytes written, memory, syncs and transactions between two
+//! moments.
 
 use std::{
     path::{Path, PathBuf},
@@ -23,10 +24,12 @@ pub struct Watched {
     /// Process id of the database server, whose sessions are its children
     #[arg(long, value_name = "PID")]
     pub database_pid: Option<u32>,
-    /// postgres:// URL of the coordinator's database, to count its transactions and the server's syncs
+    /// postgres:// URL of the coordinator's database, to count its transactions and the server's
+    /// syncs
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
-    /// File in which scripts/load-syncs.c counts the syncs of the processes that it is preloaded into
+    /// File in which scripts/load-syncs.c counts the syncs of the processes that it is preloaded
+    /// into
     #[arg(long, value_name = "FILE")]
     pub syncs: Option<PathBuf>,
 }

@@ -1,8 +1,10 @@
-//! A load client: many simulated workers and people on one coordinator, over real gRPC, and what that costs.
+//! A load client: many simulated workers and people on one coordinator, over real gRPC, and what
+//! that costs.
 //!
-//! Nothing is trained. A simulated worker acquires jobs, makes up the epoch records that a trainer would report, and
-//! completes them. Every loop ends by itself, after a number or a time, and only loopback addresses are contacted.
-//! Each part prints one JSON object; `scripts/load` starts the coordinators and puts the objects into a table.
+//! Nothing is trained. A simulated worker acquires jobs, makes up the epoch records that a trainer
+//! would report, and completes them. Every loop ends by itself, after a number or a time, and only
+//! loopback addresses are contacted. Each part prints one JSON object; `scripts/load` starts the
+//! coordinators and puts the objects into a table.
 
 pub mod client;
 pub mod commands;

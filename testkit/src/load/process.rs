@@ -1,4 +1,5 @@
-//! What Linux counts of a process and its descendants: processor time, bytes written to disk, memory.
+//! What Linux counts of a process and its descendants: processor time, bytes written to disk,
+//! memory.
 
 use std::{collections::HashMap, fs, path::PathBuf};
 
@@ -7,11 +8,13 @@ use anyhow::Context;
 /// Clock ticks of /proc a second: the same on every Linux that besom runs on.
 const TICKS: f64 = 100.0;
 
-/// What a process and all of its descendants used since they started. A descendant that ends is counted with its parent.
+/// What a process and all of its descendants used since they started. A descendant that ends is
+/// counted with its parent.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Usage {
     pub(super) cpu_seconds: f64,
-    /// Bytes that had to go to the disk; what was only written into a cache and removed again is not among them.
+    /// Bytes that had to go to the disk; what was only written into a cache and removed again is
+    /// not among them.
     pub(super) written: u64,
 }
 

@@ -84,7 +84,8 @@ pub async fn submit(target: &Target, name: &str, jobs: u64, epochs: u32) -> anyh
 pub async fn written(target: &Target, sweep: &str, deadline: Instant) -> anyhow::Result<u64> {
     let mut client = target.sweeps().await?;
     loop {
-        // A listing of few sweeps is cheaper for older coordinators than a look at one, which counts its jobs.
+        // A listing of few sweeps is cheaper for older coordinators than a look at one, which
+        // counts its jobs.
         let now = client.get_sweep(named(sweep)).await?.into_inner();
         if now.jobs_created == now.jobs_total {
             return Ok(now.jobs_created);
@@ -99,7 +100,8 @@ pub async fn written(target: &Target, sweep: &str, deadline: Instant) -> anyhow:
     }
 }
 
-/// Waits until the coordinator writes jobs of the sweep: their number grows before the eyes. Says how many there are.
+/// Waits until the coordinator writes jobs of the sweep: their number grows before the eyes. Says
+/// how many there are.
 ///
 /// # Errors
 /// It does not grow before `deadline`.

@@ -32,7 +32,8 @@ pub struct Args {
     /// Measure so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = super::commands::parse_seconds)]
     seconds: f64,
-    /// Let them be open so long before measuring; idle sessions of Postgres tell their counts after ten seconds
+    /// Let them be open so long before measuring; idle sessions of Postgres tell their counts after
+    /// ten seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = super::commands::parse_seconds)]
     settle: f64,
 }

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use super::{Directive, DropReason};
 use besom_dataset::digest::hex;
 
-/// Names one execution of a job, with the number of the lease on it; every write of this worker carries it.
+/// Names one execution of a job, with the number of the lease on it; every write of this worker
+/// carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct AttemptRef {
     pub(crate) job: i64,
@@ -43,7 +44,8 @@ impl From<AttemptRef> for v1::AttemptRef {
 pub(crate) struct Unfit {
     field: &'static str,
     problem: String,
-    /// It is not the one that was made: another attempt may get the right one. Otherwise none by this build can execute it.
+    /// It is not the one that was made: another attempt may get the right one. Otherwise none by
+    /// this build can execute it.
     pub(crate) damaged: bool,
 }
 

@@ -1,8 +1,9 @@
 //! One attempt from its assignment to an acknowledged result, or to the moment it is dropped.
 //!
-//! While it executes, an attempt is worth nothing without its lease: whatever drops it, drops all of it. Once there is
-//! a result, it stays until the coordinator acknowledged it, however long the coordinator is away: the store compares the
-//! number of the lease, so a result that comes too late does no harm, and one that comes in time saves the work.
+//! While it executes, an attempt is worth nothing without its lease: whatever drops it, drops all
+//! of it. Once there is a result, it stays until the coordinator acknowledged it, however long the
+//! coordinator is away: the store compares the number of the lease, so a result that comes too late
+//! does no harm, and one that comes in time saves the work.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -30,7 +31,8 @@ use besom_mlp::{Ending, TrainError, Trained};
 /// A completion is one transaction; a coordinator that needs longer is not well.
 const COMPLETE_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Uploads of a worker at once. On a slow link few that move do better than many that starve one another.
+/// Uploads of a worker at once. On a slow link few that move do better than many that starve one
+/// another.
 pub(crate) const UPLOADS: usize = 2;
 
 /// What all attempts of a worker share.
@@ -211,8 +213,8 @@ impl Attempt {
         })
     }
 
-    /// The bytes of a dataset. An absent coordinator is waited for as long as the lease is trusted: its absence is no
-    /// failure of the attempt.
+    /// The bytes of a dataset. An absent coordinator is waited for as long as the lease is trusted:
+    /// its absence is no failure of the attempt.
     async fn fetch(&self, digest: &str) -> Result<Vec<u8>, TransferError> {
         (self.bench.events)(WorkerEvent::FetchingDataset { digest: digest.to_owned() });
         self.bench.artifacts.get(&mut Worker { link: &self.bench.link, session: None, refusals: 0 }, digest).await
@@ -242,7 +244,8 @@ impl Attempt {
         Ok(completion)
     }
 
-    /// Stores one model and answers its digest; empty for a model that is none. An absent coordinator is waited for.
+    /// Stores one model and answers its digest; empty for a model that is none. An absent
+    /// coordinator is waited for.
     async fn upload(&self, model: &[u8]) -> Result<String, Trouble> {
         if model.is_empty() {
             return Ok(String::new());
@@ -300,8 +303,9 @@ impl Attempt {
         }
     }
 
-    /// A result that the coordinator does not take becomes a failure with its words, unless it is refused because its models
-    /// are gone from the store; a failure that it does not take is left to the end of the lease.
+    /// A result that the coordinator does not take becomes a failure with its words, unless it is
+    /// refused because its models are gone from the store; a failure that it does not take is left
+    /// to the end of the lease.
     async fn refused(&self, completion: &v1::Completion, status: &Status) -> Option<v1::Completion> {
         tracing::error!(
             job.id = self.at.job,
@@ -324,8 +328,8 @@ impl Attempt {
         Some(failed)
     }
 
-    /// Whether a model that was stored is no longer there. A result may wait for its coordinator longer than a model stays that
-    /// nothing names.
+    /// Whether a model that was stored is no longer there. A result may wait for its coordinator
+    /// longer than a model stays that nothing names.
     async fn has_lost_a_model(&self, completion: &v1::Completion) -> bool {
         let models = [&completion.final_model, &completion.best_model];
         for digest in models.into_iter().filter(|digest| !digest.is_empty()) {
@@ -358,8 +362,8 @@ impl Attempt {
     }
 }
 
-/// A worker's side of a transfer: it waits for a coordinator that is away, however long; whoever waits for the transfer ends it
-/// with the lease.
+/// A worker's side of a transfer: it waits for a coordinator that is away, however long; whoever
+/// waits for the transfer ends it with the lease.
 struct Worker<'l> {
     link: &'l Link,
     session: Option<Session>,

@@ -1,9 +1,11 @@
-//! The clock that a worker judges its leases by: it never goes back, and it runs on while the machine is suspended.
+//! The clock that a worker judges its leases by: it never goes back, and it runs on while the
+//! machine is suspended.
 //!
-//! On Linux `Instant` stands still in suspend, so a laptop that wakes up after an hour would believe its leases to be
-//! seconds old. `/proc/uptime` counts the suspended time (CLOCK_BOOTTIME, in hundredths of a second). The two are read
-//! together and the later one counts; where there is no `/proc/uptime` the `Instant` alone does, and the coordinator's
-//! comparison of the lease's number remains the guard.
+//! On Linux `Instant` stands still in suspend, so a laptop that wakes up after an hour would
+//! believe its leases to be seconds old. `/proc/uptime` counts the suspended time (CLOCK_BOOTTIME,
+//! in hundredths of a second). The two are read together and the later one counts; where there is
+//! no `/proc/uptime` the `Instant` alone does, and the coordinator's comparison of the lease's
+//! number remains the guard.
 
 use std::time::{Duration, Instant};
 

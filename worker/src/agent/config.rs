@@ -9,8 +9,8 @@ use tonic::transport::Channel;
 
 use super::watchdog::Patience;
 
-/// Makes a channel to the coordinator. Called inside the runtime that will use the channel: reports have one of their
-/// own, so that a large upload never delays a renewal.
+/// Makes a channel to the coordinator. Called inside the runtime that will use the channel: reports
+/// have one of their own, so that a large upload never delays a renewal.
 pub type Connect = Arc<dyn Fn() -> Channel + Send + Sync>;
 
 /// How a worker presents itself and what it takes.
@@ -39,7 +39,8 @@ pub struct Shutdown {
     pub stop: CancellationToken,
 }
 
-/// What a worker tells whoever shows its progress. Called from several threads; it should return soon.
+/// What a worker tells whoever shows its progress. Called from several threads; it should return
+/// soon.
 #[derive(Debug, Clone)]
 pub enum WorkerEvent {
     /// The coordinator answered: at first, and again after an outage.
@@ -107,7 +108,8 @@ pub enum WorkerError {
     /// The configuration cannot be.
     #[error("{0}")]
     Config(String),
-    /// The coordinator does not accept this worker: another protocol, or a request that it does not understand.
+    /// The coordinator does not accept this worker: another protocol, or a request that it does not
+    /// understand.
     #[error("the coordinator refused to {action}: {message}")]
     Refused {
         /// What the worker asked for.
@@ -126,8 +128,8 @@ pub enum WorkerError {
     Thread(#[source] std::io::Error),
 }
 
-/// Cores that this process may use: the affinity mask and the quota of its cgroup (cpu.max, or cfs quotas of version 1)
-/// rounded down, at least 1. The standard library reads all of them on Linux.
+/// Cores that this process may use: the affinity mask and the quota of its cgroup (cpu.max, or cfs
+/// quotas of version 1) rounded down, at least 1. The standard library reads all of them on Linux.
 pub fn default_slots() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
 }

@@ -1,4 +1,5 @@
-//! What keeps an attempt from being executed that is no fault of its job: the job is then given back, at no cost.
+//! What keeps an attempt from being executed that is no fault of its job: the job is then given
+//! back, at no cost.
 
 use besom_proto::v1;
 use tonic::Code;
@@ -31,7 +32,8 @@ impl Hindrance {
         Self { by: v1::Hindrance::Machine, problem: format!("worker {worker}: {problem}") }
     }
 
-    /// Why the dataset of this digest did not come to this worker; `None` where asking in another way could not help.
+    /// Why the dataset of this digest did not come to this worker; `None` where asking in another
+    /// way could not help.
     pub(crate) fn of_dataset(worker: &str, digest: &str, error: &TransferError) -> Option<Self> {
         let dataset = format!("dataset {}...", &digest[..SHOWN.min(digest.len())]);
         let missing = |how| {

@@ -1,9 +1,11 @@
-//! The attempts that this worker holds: their leases, their epoch records, and which of those are acknowledged.
+//! The attempts that this worker holds: their leases, their epoch records, and which of those are
+//! acknowledged.
 //!
-//! Trainers write records here, the report thread reads them and writes what the coordinator answered, and each attempt
-//! takes what is left with its completion. All records of an attempt stay until it ends: they are small, and an outage
-//! may last as long as the attempt. A lease that was not renewed for [`Session::trusted`] is not held any more,
-//! whatever the coordinator thinks: that is how a worker fences itself.
+//! Trainers write records here, the report thread reads them and writes what the coordinator
+//! answered, and each attempt takes what is left with its completion. All records of an attempt
+//! stay until it ends: they are small, and an outage may last as long as the attempt. A lease that
+//! was not renewed for [`Session::trusted`] is not held any more, whatever the coordinator thinks:
+//! that is how a worker fences itself.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,11 +17,12 @@ use super::assignment::AttemptRef;
 use super::{Clock, DropReason, Session, Signal};
 use besom_sweep::EpochRecord;
 
-/// Records of one attempt in one call: far below the limit of a message, and more than an interval brings.
+/// Records of one attempt in one call: far below the limit of a message, and more than an interval
+/// brings.
 pub(crate) const RECORDS_A_CALL: usize = 1_000;
 
-/// Records of all attempts in one report, about a hundred bytes each: what many slots saved up during an outage must not
-/// become a message that the coordinator refuses for its size.
+/// Records of all attempts in one report, about a hundred bytes each: what many slots saved up
+/// during an outage must not become a message that the coordinator refuses for its size.
 const RECORDS_A_REPORT: usize = 10_000;
 
 /// What an attempt does, by what may still end it.
@@ -27,8 +30,8 @@ const RECORDS_A_REPORT: usize = 10_000;
 pub(crate) enum Phase {
     /// Executes: only as long as its lease is trusted.
     Training,
-    /// Has a result whose models are being stored: only a directive drops it. An outage does not, since the
-    /// coordinator compares the number of the lease when the result arrives.
+    /// Has a result whose models are being stored: only a directive drops it. An outage does not,
+    /// since the coordinator compares the number of the lease when the result arrives.
     Uploading,
     /// Its completion may have been accepted: only the answer to it counts.
     Completing,
@@ -39,7 +42,8 @@ struct Held {
     phase: Phase,
     /// Start of the request that renewed the lease last.
     renewed: Duration,
-    /// Granted by a request that had to be repeated: how old the lease is shows only when it is renewed.
+    /// Granted by a request that had to be repeated: how old the lease is shows only when it is
+    /// renewed.
     unconfirmed: bool,
     records: Vec<EpochRecord>,
     acknowledged: usize,
@@ -84,7 +88,8 @@ impl Ledger {
         self.held.lock().expect("nothing panics while it is held")
     }
 
-    /// Takes an attempt whose lease was granted by a request that started at `requested`, and that was `repeated` or not.
+    /// Takes an attempt whose lease was granted by a request that started at `requested`, and that
+    /// was `repeated` or not.
     pub(crate) fn insert(&self, at: AttemptRef, requested: Duration, repeated: bool) -> Arc<Signal> {
         let signal = Arc::new(Signal::default());
         let held = Held {
@@ -145,7 +150,8 @@ impl Ledger {
         self.held().get(&at).map_or_else(Vec::new, |held| held.records[held.acknowledged..].to_vec())
     }
 
-    /// What a report would say now, with `2^halvings` times fewer records than would fit: without any it still renews.
+    /// What a report would say now, with `2^halvings` times fewer records than would fit: without
+    /// any it still renews.
     pub(crate) fn report(&self, halvings: u32) -> Vec<Pending> {
         let all = self.held();
         let share = (RECORDS_A_REPORT / all.len().max(1)).clamp(1, RECORDS_A_CALL);
@@ -179,7 +185,8 @@ impl Ledger {
                     held.signal.stop_early();
                 }
             }
-            // The completion decides; it needs no records if it is stale, and had them if it was accepted.
+            // The completion decides; it needs no records if it is stale, and had them if it was
+            // accepted.
             Directive::Drop(_) if held.phase == Phase::Completing => held.acknowledged = held.records.len(),
             Directive::Drop(reason) => {
                 held.signal.drop_it(reason);
@@ -211,7 +218,8 @@ impl Ledger {
         }
     }
 
-    /// Tells every attempt that still executes to end at its next batch, for `reason`. They stay held until they did.
+    /// Tells every attempt that still executes to end at its next batch, for `reason`. They stay
+    /// held until they did.
     pub(crate) fn drop_training(&self, reason: DropReason) {
         for held in self.held().values().filter(|held| held.phase == Phase::Training) {
             held.signal.drop_it(reason);
@@ -327,7 +335,8 @@ mod tests {
 
     #[test]
     fn only_an_attempt_that_executes_is_fenced() {
-        // Leases far in the past of a clock that has just started cannot be expressed, so the lease is of no length.
+        // Leases far in the past of a clock that has just started cannot be expressed, so the lease
+        // is of no length.
         let session = Session { lease_ttl: Duration::ZERO, ..session() };
         let other = AttemptRef { job: 4, attempt: 1, lease: 7 };
         let ledger = Ledger::new(Clock::new());

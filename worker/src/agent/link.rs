@@ -1,7 +1,8 @@
-//! What all callers of a coordinator share: who the worker is there, whether it answers, and how a refusal is read.
+//! What all callers of a coordinator share: who the worker is there, whether it answers, and how a
+//! refusal is read.
 //!
-//! One place registers (the main loop); whoever learns that the worker is unknown says so here and waits for the next
-//! registration.
+//! One place registers (the main loop); whoever learns that the worker is unknown says so here and
+//! waits for the next registration.
 
 use std::future::Future;
 use std::sync::Mutex;
@@ -16,7 +17,8 @@ use super::{Events, WorkerEvent};
 /// How often an outage is told again while it lasts.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// What names this worker to the store: one of another store, or of a copy that has forgotten this worker, differs.
+/// What names this worker to the store: one of another store, or of a copy that has forgotten this
+/// worker, differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SessionKey {
     /// The identity of the store.
@@ -41,39 +43,44 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// How long after the start of the request that renewed it a lease is trusted: the margin covers the way of the
-    /// request and a batch that is still running.
+    /// How long after the start of the request that renewed it a lease is trusted: the margin
+    /// covers the way of the request and a batch that is still running.
     pub(crate) fn trusted(&self) -> Duration {
         self.lease_ttl - (self.lease_ttl / 6).min(Duration::from_secs(5))
     }
 }
 
-/// How long the coordinator may hold an Acquire that finds nothing, under the usual idle limits of what stands in between. It
-/// says how much of that had passed when it granted, so that a lease is as young as it is.
+/// How long the coordinator may hold an Acquire that finds nothing, under the usual idle limits of
+/// what stands in between. It says how much of that had passed when it granted, so that a lease is
+/// as young as it is.
 pub(crate) const ACQUIRE_WAIT: Duration = Duration::from_secs(20);
 
 /// How a call failed, by what the worker does about it.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The coordinator is away, overloaded or in trouble, or the answer was lost: the same call again, later.
+    /// The coordinator is away, overloaded or in trouble, or the answer was lost: the same call
+    /// again, later.
     Away(Status),
     /// The coordinator does not know this worker (any more): register, then call again.
     Unknown(Status),
     /// A later attempt exists: final.
     Stale(Status),
-    /// The request itself is at fault: it is repeated a few times, in case it was damaged on its way.
+    /// The request itself is at fault: it is repeated a few times, in case it was damaged on its
+    /// way.
     Other(Status),
 }
 
 impl From<Status> for Refusal {
     fn from(status: Status) -> Self {
-        // A status with a source was made on this side of the wire, of a broken connection; its code says little.
+        // A status with a source was made on this side of the wire, of a broken connection; its
+        // code says little.
         if std::error::Error::source(&status).is_some() {
             return Self::Away(status);
         }
         match status.code() {
-            // CANCELLED is what a server answers when its own limit on the time of a request was reached. INTERNAL is
-            // the coordinator's own trouble: nothing trained is thrown away for it, and no worker ends.
+            // CANCELLED is what a server answers when its own limit on the time of a request was
+            // reached. INTERNAL is the coordinator's own trouble: nothing trained is thrown away
+            // for it, and no worker ends.
             Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Cancelled | Code::Internal => {
                 Self::Away(status)
             }
@@ -150,8 +157,8 @@ impl Link {
         session.clone().expect("waited for it")
     }
 
-    /// Begins a session; its generation is given here. Says whether the store takes this worker for another one than
-    /// before: then nothing that it holds is its own any more.
+    /// Begins a session; its generation is given here. Says whether the store takes this worker for
+    /// another one than before: then nothing that it holds is its own any more.
     pub(crate) fn registered(&self, mut session: Session) -> bool {
         let (worker, mut another) = (session.key.worker, false);
         self.session.send_modify(|current| {
@@ -215,7 +222,8 @@ impl Link {
     /// What is wrong, and what to try.
     fn outage(&self, status: &Status) -> String {
         let (coordinator, error) = (&self.coordinator, explain(status));
-        // A status with a source, or none of the coordinator's own, was made on this side of the wire.
+        // A status with a source, or none of the coordinator's own, was made on this side of the
+        // wire.
         if std::error::Error::source(status).is_some() || status.code() == Code::DeadlineExceeded {
             format!(
                 "cannot reach the coordinator at {coordinator}: {error}; trying again. Check that it runs there, that it listens \

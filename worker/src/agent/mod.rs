@@ -1,8 +1,10 @@
-//! The worker's agent: registers, acquires jobs for its free slots, trains them, reports, and delivers results.
+//! The worker's agent: registers, acquires jobs for its free slots, trains them, reports, and
+//! delivers results.
 //!
-//! A lease is all that a worker holds. Renewals run on an OS thread of their own ([`report`]) whatever the trainers do;
-//! a worker that cannot renew stops by its own clock before the lease is over ([`ledger`]); a finished result stays
-//! until the coordinator acknowledged it ([`attempt`]). A coordinator that is away is waited for, without end.
+//! A lease is all that a worker holds. Renewals run on an OS thread of their own ([`report`])
+//! whatever the trainers do; a worker that cannot renew stops by its own clock before the lease is
+//! over ([`ledger`]); a finished result stays until the coordinator acknowledged it ([`attempt`]).
+//! A coordinator that is away is waited for, without end.
 
 mod assignment;
 mod attempt;

@@ -45,8 +45,9 @@ impl Registrar {
         Self { request, client, link, ledger }
     }
 
-    /// Registers, waiting for a coordinator that is away and asking again where it refuses. Where the store does not know
-    /// this worker any more, it drops every attempt that it holds: they are of a store that is no longer there.
+    /// Registers, waiting for a coordinator that is away and asking again where it refuses. Where
+    /// the store does not know this worker any more, it drops every attempt that it holds: they are
+    /// of a store that is no longer there.
     pub(super) async fn register(&self) -> Result<(), WorkerError> {
         let (mut failures, mut refusals) = (0, 0);
         loop {

@@ -1,8 +1,10 @@
-//! The report thread: sends epoch records, renews leases and carries out directives, whatever the trainers do.
+//! The report thread: sends epoch records, renews leases and carries out directives, whatever the
+//! trainers do.
 //!
-//! It has an OS thread, a runtime and a channel of its own, so that neither busy trainers nor large uploads can make a
-//! renewal late. It is also the one that fences: between and during calls it looks at the clock often enough that a
-//! lease which cannot be renewed is dropped before it is over.
+//! It has an OS thread, a runtime and a channel of its own, so that neither busy trainers nor large
+//! uploads can make a renewal late. It is also the one that fences: between and during calls it
+//! looks at the clock often enough that a lease which cannot be renewed is dropped before it is
+//! over.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,7 +21,8 @@ use super::assignment::{self, directive};
 use super::ledger::{Directive, Pending};
 use super::{Connect, Ledger, Link, Refusal, Session, SessionKey, WorkerError, WorkerEvent, call};
 
-/// Epochs that end within this time of a report wait for the next: many short epochs become one call.
+/// Epochs that end within this time of a report wait for the next: many short epochs become one
+/// call.
 const GAP: Duration = Duration::from_millis(500);
 
 /// Reports of no records: as short as they can be.
@@ -95,7 +98,8 @@ impl Reports {
                 Ok(()) => (failures, halvings) = (0, halvings.saturating_sub(1)),
                 Err(()) => {
                     failures += 1;
-                    // What an outage saved up may be more than a slow link brings in time: the same again would fail again.
+                    // What an outage saved up may be more than a slow link brings in time: the same
+                    // again would fail again.
                     halvings = (halvings + 2).min(MOST_HALVINGS);
                     // However long the outage, several tries fall into one lease.
                     let most = session.report_interval / 2;
@@ -105,7 +109,8 @@ impl Reports {
         }
     }
 
-    /// One report, fencing meanwhile. `Err`: it was not answered, and who needs to know has been told.
+    /// One report, fencing meanwhile. `Err`: it was not answered, and who needs to know has been
+    /// told.
     async fn step(&mut self, session: &Session, halvings: u32) -> Result<(), ()> {
         let sent = self.ledger.report(halvings);
         let requested = self.ledger.now();
@@ -176,7 +181,8 @@ impl Reports {
     }
 }
 
-/// How often the clock is looked at while a lease is held: several times within the margin, at least once a second.
+/// How often the clock is looked at while a lease is held: several times within the margin, at
+/// least once a second.
 fn look(session: &Session) -> Duration {
     ((session.lease_ttl - session.trusted()) / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }

@@ -1,7 +1,8 @@
 //! The main loop: register, wish for jobs for the free slots, give each to an attempt, end well.
 //!
-//! One wish is open at a time. It keeps its request id until it was answered, so that jobs granted by an answer that
-//! got lost are handed over by the next one. The loop owns every attempt; the report thread is owned here too.
+//! One wish is open at a time. It keeps its request id until it was answered, so that jobs granted
+//! by an answer that got lost are handed over by the next one. The loop owns every attempt; the
+//! report thread is owned here too.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,8 +38,9 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// Works for a coordinator until `shutdown`, or until the one sweep of the configuration has ended.
 ///
 /// # Errors
-/// [`WorkerError`]: the configuration cannot be, the coordinator refuses this worker, or every trainer hangs. A coordinator
-/// that is away, a job that cannot be trained and a trainer that panics are none.
+/// [`WorkerError`]: the configuration cannot be, the coordinator refuses this worker, or every
+/// trainer hangs. A coordinator that is away, a job that cannot be trained and a trainer that
+/// panics are none.
 pub async fn run(
     connect: Connect,
     config: WorkerConfig,
@@ -73,7 +75,8 @@ pub async fn run_with(
         link: Arc::clone(&link),
         events,
         client: client.clone(),
-        // A channel of its own: a large transfer does not delay the calls that hand out and end jobs.
+        // A channel of its own: a large transfer does not delay the calls that hand out and end
+        // jobs.
         artifacts: Artifacts::new(connect()),
         uploads: Semaphore::new(UPLOADS),
         datasets: DatasetCache::new(&config.home),
@@ -219,7 +222,8 @@ impl Agent {
                 Ok(())
             }
             Err(Refusal::Unknown(status)) => {
-                // Fresh registrations that are unknown again and again: something else in the wish is.
+                // Fresh registrations that are unknown again and again: something else in the wish
+                // is.
                 if !again(&mut self.refusals) {
                     return Err(refusal("acquire jobs", &status));
                 }
@@ -244,8 +248,9 @@ impl Agent {
         }
     }
 
-    /// Gives back what this worker gave up by its own clock, so that its slots are free in the store as well, and that it
-    /// costs the jobs nothing. Asked again and again as long as the coordinator is away or has no room to write.
+    /// Gives back what this worker gave up by its own clock, so that its slots are free in the
+    /// store as well, and that it costs the jobs nothing. Asked again and again as long as the
+    /// coordinator is away or has no room to write.
     async fn give_back(&mut self) {
         let SessionKey { store, worker, secret } = self.bench.link.session().await.key;
         let fenced = std::mem::take(&mut self.fenced);
@@ -314,7 +319,8 @@ impl Agent {
                 self.free.insert(left.slot);
                 self.fenced.extend(left.release);
             }
-            // An attempt keeps a trainer's panic to itself, so this is a fault of the agent: fail loudly in one place.
+            // An attempt keeps a trainer's panic to itself, so this is a fault of the agent: fail
+            // loudly in one place.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
         Ok(())
@@ -329,7 +335,8 @@ impl Agent {
         }
     }
 
-    /// Asks what became of a wish that is open when the worker drains, and gives back what it was granted meanwhile.
+    /// Asks what became of a wish that is open when the worker drains, and gives back what it was
+    /// granted meanwhile.
     async fn settle(&mut self, open: Option<v1::AcquireRequest>) {
         let Some(mut request) = open else { return };
         request.wait_ms = 0;
@@ -359,7 +366,8 @@ impl Agent {
         if tokio::time::timeout_at(end - GOODBYE, finished).await.is_err() {
             tracing::warn!("not every attempt ended in time");
         }
-        // Those that did not end in time are given back too; a result that is not acknowledged by now never will be.
+        // Those that did not end in time are given back too; a result that is not acknowledged by
+        // now never will be.
         attempts.extend(ledger.attempts());
         let attempts: Vec<v1::AttemptRef> = attempts.into_iter().map(Into::into).collect();
         let goodbye = async {

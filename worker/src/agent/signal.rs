@@ -1,6 +1,7 @@
 //! What a running attempt is told: go on, finish early, or be dropped and why.
 //!
-//! The trainer asks before every batch, so asking is one atomic load; the asynchronous side waits on a token.
+//! The trainer asks before every batch, so asking is one atomic load; the asynchronous side waits
+//! on a token.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -19,7 +20,8 @@ pub(crate) enum DropReason {
     Cancelled,
     /// The worker drains and gives the job back.
     Released,
-    /// The coordinator does not take the attempt's records: they contradict the job or what it has stored.
+    /// The coordinator does not take the attempt's records: they contradict the job or what it has
+    /// stored.
     Refused,
 }
 

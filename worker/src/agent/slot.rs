@@ -1,4 +1,5 @@
-//! A slot's thread: trains one job, asks before every batch whether to go on, and keeps a panic to itself.
+//! A slot's thread: trains one job, asks before every batch whether to go on, and keeps a panic to
+//! itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -30,7 +31,8 @@ pub(crate) struct Training {
 }
 
 impl Training {
-    /// Trains on a thread of its own and returns when that thread has ended, or hangs: it is then left alone.
+    /// Trains on a thread of its own and returns when that thread has ended, or hangs: it is then
+    /// left alone.
     pub(crate) async fn run(self) -> Result<Trained, TrainError> {
         let retry = |message: String| TrainError::passing(message);
         let (sender, receiver) = oneshot::channel();

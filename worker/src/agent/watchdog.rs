@@ -1,10 +1,12 @@
 //! Notices a trainer that hangs.
 //!
-//! Leases are renewed whatever a trainer does, so one that hangs would keep its job for ever. A thread cannot be killed: the
-//! attempt fails, its job is queued again, and the slot is given up together with the thread.
+//! Leases are renewed whatever a trainer does, so one that hangs would keep its job for ever. A
+//! thread cannot be killed: the attempt fails, its job is queued again, and the slot is given up
+//! together with the thread.
 //!
-//! Time is counted in the steps of this watch rather than read from a clock. While the whole process stands still (a
-//! suspended laptop, SIGSTOP, a machine without a free core) no trainer can get on either, and all of that is one step.
+//! Time is counted in the steps of this watch rather than read from a clock. While the whole
+//! process stands still (a suspended laptop, SIGSTOP, a machine without a free core) no trainer can
+//! get on either, and all of that is one step.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,12 +14,14 @@ use std::time::Duration;
 /// How long a trainer may go without a sign of progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// The first epoch, about which nothing is known: the widest models on the largest datasets need hours.
+    /// The first epoch, about which nothing is known: the widest models on the largest datasets
+    /// need hours.
     pub first_epoch: Duration,
-    /// In the first epoch, from batch to batch. A batch takes seconds at most, and what is made ready before the first one
-    /// takes minutes at most.
+    /// In the first epoch, from batch to batch. A batch takes seconds at most, and what is made
+    /// ready before the first one takes minutes at most.
     pub first_batches: Duration,
-    /// Any later epoch, and the models after the last one, as a multiple of the longest epoch so far.
+    /// Any later epoch, and the models after the last one, as a multiple of the longest epoch so
+    /// far.
     pub times: u32,
     /// But at least so long: short epochs vary with whatever else the machine does.
     pub least: Duration,
@@ -119,7 +123,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// After how many seconds without a sign a trainer counts as hung that had epochs of these seconds.
+    /// After how many seconds without a sign a trainer counts as hung that had epochs of these
+    /// seconds.
     fn patience_after(epochs: &[u64]) -> u64 {
         let (mut watch, patience) = (Watch::default(), Patience::default());
         for (done, seconds) in (1..).zip(epochs) {

@@ -16,13 +16,15 @@ use super::{ACQUIRE_WAIT, Refusal, Session, again, call};
 /// Time for the answer, beyond what the coordinator may wait for jobs.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Wishes that find nothing start at least so far apart, should a coordinator answer them without waiting.
+/// Wishes that find nothing start at least so far apart, should a coordinator answer them without
+/// waiting.
 const IDLE: Duration = Duration::from_millis(250);
 
 /// An answered wish.
 pub(super) struct Granted {
     pub(super) session: Session,
-    /// Start of the request that was answered, later by what the coordinator had waited when it granted.
+    /// Start of the request that was answered, later by what the coordinator had waited when it
+    /// granted.
     pub(super) requested: Duration,
     /// Whether an earlier request of the wish got lost: its leases may be older than `requested`.
     pub(super) repeated: bool,
@@ -32,8 +34,9 @@ pub(super) struct Granted {
 /// A wish under way.
 pub(super) type OpenWish = Pin<Box<dyn Future<Output = Granted> + Send>>;
 
-/// Repeats one wish until it is answered. A refusal, and an answer that makes no sense, may have been damaged on the way: the
-/// same wish is granted the same jobs, so asking again a few times costs nothing.
+/// Repeats one wish until it is answered. A refusal, and an answer that makes no sense, may have
+/// been damaged on the way: the same wish is granted the same jobs, so asking again a few times
+/// costs nothing.
 pub(super) async fn ask(bench: Arc<Bench>, session: Session, request: v1::AcquireRequest, idle: bool) -> Granted {
     if idle {
         tokio::time::sleep(IDLE).await;

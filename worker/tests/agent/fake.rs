@@ -1,4 +1,5 @@
-//! A coordinator that does what a test tells it to, and writes down what it is asked. Served over in-process pipes.
+//! A coordinator that does what a test tells it to, and writes down what it is asked. Served over
+//! in-process pipes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

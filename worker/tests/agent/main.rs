@@ -1,4 +1,5 @@
-//! The worker's agent against a scripted coordinator: leases, outages, directives, results, shutdown.
+//! The worker's agent against a scripted coordinator: leases, outages, directives, results,
+//! shutdown.
 
 #![allow(clippy::unwrap_used, reason = "tests, and what they share")]
 

@@ -1,5 +1,5 @@
-//! What a worker does about a refusal, and about jobs that arrive damaged: a bit that flipped on the way is another one the
-//! next time, so it asks again before it gives anything up.
+//! What a worker does about a refusal, and about jobs that arrive damaged: a bit that flipped on
+//! the way is another one the next time, so it asks again before it gives anything up.
 
 use besom_proto::v1;
 use tonic::Status;

@@ -1,8 +1,10 @@
-//! What a worker may say: the bounds of every count, text and number that it sends, in one place; those of a confusion
-//! matrix, which the worker has to know too, are those of [`besom_sweep::Confusion`].
+//! What a worker may say: the bounds of every count, text and number that it sends, in one place;
+//! those of a confusion matrix, which the worker has to know too, are those of
+//! [`besom_sweep::Confusion`].
 //!
-//! What takes the job to judge - which steps may follow, which numbers its trainer has, which outcome its records bear out, how
-//! many classes there are - stands in `domain/claim.rs` and is compared in the transaction that writes it.
+//! What takes the job to judge - which steps may follow, which numbers its trainer has, which
+//! outcome its records bear out, how many classes there are - stands in `domain/claim.rs` and is
+//! compared in the transaction that writes it.
 
 use tonic::Status;
 
@@ -21,7 +23,8 @@ pub(super) const MAX_METRICS: usize = 64;
 pub(super) const MAX_TEXT: usize = 200;
 /// Characters of an error. A longer one is cut: its job must end whatever the text.
 pub(super) const MAX_ERROR: usize = 4_000;
-/// An acquire waits no longer on the server, to stay under the usual idle limits of what stands in between.
+/// An acquire waits no longer on the server, to stay under the usual idle limits of what stands in
+/// between.
 pub(super) const MAX_WAIT_MS: u64 = 20_000;
 /// A count of steps is an integer of 63 bits in every database.
 const MAX_STEP: u64 = i64::MAX.unsigned_abs();

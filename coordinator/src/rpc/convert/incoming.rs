@@ -1,4 +1,5 @@
-//! From the wire to the domain: every number, text and list is checked, and refused by the name of its field.
+//! From the wire to the domain: every number, text and list is checked, and refused by the name of
+//! its field.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
@@ -19,8 +20,8 @@ use crate::domain::{
 };
 use crate::store::{AcquireRequest, JobReport};
 
-/// A worker that waits for a job calls every twenty seconds, and calls are noted every five: one of short leases is not gone
-/// sooner than that.
+/// A worker that waits for a job calls every twenty seconds, and calls are noted every five: one of
+/// short leases is not gone sooner than that.
 const LEAST_SILENCE: Duration = Duration::from_secs(30);
 
 /// Refuses a peer of another protocol, saying what both speak.

@@ -20,7 +20,8 @@ pub(super) type Conn = PgConnection;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock;
 
-/// Each statement sees what was committed before it: an update that had to wait judges the row as it then is.
+/// Each statement sees what was committed before it: an update that had to wait judges the row as
+/// it then is.
 pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// All statements see one moment.
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -60,8 +61,8 @@ pub(super) async fn lock_sweep(conn: &mut Conn, sweep: SweepId) -> sqlx::Result<
     Ok(())
 }
 
-/// Until the transaction ends nobody else changes these jobs, or ends one of their sweeps. Sweeps come first, both by number,
-/// as everywhere.
+/// Until the transaction ends nobody else changes these jobs, or ends one of their sweeps. Sweeps
+/// come first, both by number, as everywhere.
 pub(super) async fn lock_jobs(conn: &mut Conn, jobs: impl Iterator<Item = JobId>) -> sqlx::Result<()> {
     let jobs = json!(jobs.map(|job| job.0).collect::<Vec<_>>());
     sqlx::query(LOCK_SWEEPS).bind(&jobs).execute(&mut *conn).await?;
@@ -69,7 +70,8 @@ pub(super) async fn lock_jobs(conn: &mut Conn, jobs: impl Iterator<Item = JobId>
     Ok(())
 }
 
-/// The same, without waiting for sweeps that somebody else holds: those of the jobs that are locked then.
+/// The same, without waiting for sweeps that somebody else holds: those of the jobs that are locked
+/// then.
 pub(super) async fn lock_free_jobs(conn: &mut Conn, jobs: impl Iterator<Item = JobId>) -> sqlx::Result<HashSet<JobId>> {
     let jobs = json!(jobs.map(|job| job.0).collect::<Vec<_>>());
     let sweeps: Vec<i64> = sqlx::query_scalar(LOCK_FREE_SWEEPS).bind(&jobs).fetch_all(&mut *conn).await?;
@@ -82,7 +84,8 @@ pub(super) async fn lock_artifact(conn: &mut Conn, digest: &Digest) -> sqlx::Res
     Ok(sqlx::query(LOCK_ARTIFACT).bind(digest.as_str()).fetch_optional(conn).await?.is_some())
 }
 
-/// Until the server's own daemon comes by, the planner takes the table for empty and sorts the whole queue for one job.
+/// Until the server's own daemon comes by, the planner takes the table for empty and sorts the
+/// whole queue for one job.
 pub(super) async fn jobs_grew(conn: &mut Conn) -> sqlx::Result<()> {
     sqlx::query("ANALYZE jobs").execute(conn).await?;
     Ok(())
@@ -152,8 +155,8 @@ pub(super) fn classify(error: &sqlx::Error) -> Class {
             Some(problem) => classify_code(problem.code()),
             None => Class::Broken,
         },
-        // The connection is gone or was never there. Whether a commit that was under way happened is not known: every
-        // write can be repeated, so the caller does just that.
+        // The connection is gone or was never there. Whether a commit that was under way happened
+        // is not known: every write can be repeated, so the caller does just that.
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)
@@ -168,15 +171,17 @@ fn classify_code(code: &str) -> Class {
     match code {
         // Serialization failure, deadlock.
         "40001" | "40P01" => Class::Again,
-        // Our own limits: lock_timeout, statement_timeout, idle_in_transaction_session_timeout. A transaction that ran
-        // into a limit of time is left to the caller's patience.
+        // Our own limits: lock_timeout, statement_timeout, idle_in_transaction_session_timeout. A
+        // transaction that ran into a limit of time is left to the caller's patience.
         "55P03" | "57014" | "25P03" => Class::Away,
         // A standby that was just demoted, a database that only reads now.
         "25006" => Class::Away,
-        // A connection left in a failed transaction: the pool closes it, the next call gets another.
+        // A connection left in a failed transaction: the pool closes it, the next call gets
+        // another.
         "25P02" => Class::Away,
         "53100" => Class::Full,
-        // Connections (08), shutdown and start-up (57P), too many of something or too little memory (53), I/O (58).
+        // Connections (08), shutdown and start-up (57P), too many of something or too little memory
+        // (53), I/O (58).
         _ if ["08", "57P", "53", "58"].iter().any(|class| code.starts_with(class)) => Class::Away,
         _ => Class::Broken,
     }

@@ -1,4 +1,5 @@
-//! What to say where a statement names a view or a column that does not exist: the nearest names that do.
+//! What to say where a statement names a view or a column that does not exist: the nearest names
+//! that do.
 //!
 //! The databases tell the columns of the views themselves, so no list of them stands here.
 
@@ -17,8 +18,8 @@ pub(super) fn view_hint(name: &str) -> String {
     }
 }
 
-/// For a name that is no column of the views that the statement reads, which are among the names in lower case that stand
-/// there as tables. `name` may have that of a view, or an alias, in front.
+/// For a name that is no column of the views that the statement reads, which are among the names in
+/// lower case that stand there as tables. `name` may have that of a view, or an alias, in front.
 pub(super) fn column_hint(name: &str, tables: &[String], views: &[View]) -> Option<String> {
     let name = parts(name).pop()?;
     let read: Vec<&View> = views.iter().filter(|(view, _)| tables.iter().any(|table| table == view)).collect();

@@ -202,7 +202,8 @@ async fn rows(
     let text = if count == 0 {
         sql.clone()
     } else {
-        // The text was one statement when it was prepared, and is no more than that behind these words.
+        // The text was one statement when it was prepared, and is no more than that behind these
+        // words.
         let prepare = format!("PREPARE besom_query AS {sql}");
         sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await.map_err(failed)?;
         let values: Vec<String> = query.parameters.iter().map(cells::literal).collect();

@@ -23,7 +23,8 @@ use super::{
 };
 use crate::store::StoreUrl;
 
-/// Statements at once. Each has some tens of megabytes at most, and there are cores that leases need as well.
+/// Statements at once. Each has some tens of megabytes at most, and there are cores that leases
+/// need as well.
 const AT_ONCE: usize = 3;
 
 /// How long a statement waits for its turn.
@@ -32,7 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Batches that wait for whoever reads them.
 const AHEAD: usize = 2;
 
-/// The batches of a result as they are read. The last one may be an error. Dropping it ends the statement.
+/// The batches of a result as they are read. The last one may be an error. Dropping it ends the
+/// statement.
 pub type Batches = mpsc::Receiver<Result<Table, QueryError>>;
 
 /// Runs statements on one store.

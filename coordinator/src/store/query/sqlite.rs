@@ -1,4 +1,5 @@
-//! Statements on SQLite: each has a connection and a thread of its own, which can only select from the views.
+//! Statements on SQLite: each has a connection and a thread of its own, which can only select from
+//! the views.
 
 mod authorizer;
 mod bounds;

@@ -26,8 +26,9 @@ impl From<ConfusionRow> for (JobId, Confusion) {
     }
 }
 
-/// The column `counts`: a list of all pairs, row by row, or an object that has those that are not 0 by their places in that
-/// list. Of both the shorter one is written, and of classes that are only summed an empty object.
+/// The column `counts`: a list of all pairs, row by row, or an object that has those that are not 0
+/// by their places in that list. Of both the shorter one is written, and of classes that are only
+/// summed an empty object.
 pub(in crate::store) fn stored_counts(confusion: &Confusion) -> Value {
     /// A place takes about so much more room than a 0.
     const PLACE: usize = 4;

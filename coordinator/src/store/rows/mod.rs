@@ -1,8 +1,9 @@
 //! Rows as the statements give them, and the one way from there to the domain.
 //!
-//! The same structs serve both databases. A row that a change depends on is [`Corrupt`](super::StoreError::Corrupt) where it does not
-//! parse, never a default. What is only shown is more forgiving, since one odd value must not hide the rows beside it: a
-//! number beyond its range becomes the end of the range, and JSON that does not parse is left out with a warning.
+//! The same structs serve both databases. A row that a change depends on is
+//! [`Corrupt`](super::StoreError::Corrupt) where it does not parse, never a default. What is only
+//! shown is more forgiving, since one odd value must not hide the rows beside it: a number beyond
+//! its range becomes the end of the range, and JSON that does not parse is left out with a warning.
 
 mod confusions;
 mod epochs;

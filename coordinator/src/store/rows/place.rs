@@ -49,7 +49,8 @@ impl Place {
     }
 }
 
-/// JSON that is only shown, so that one odd value does not fail the statement for all rows: see [`Place::shown`].
+/// JSON that is only shown, so that one odd value does not fail the statement for all rows: see
+/// [`Place::shown`].
 #[derive(Debug)]
 pub(super) struct Shown<T>(Result<T, String>);
 
@@ -87,7 +88,8 @@ pub(in crate::store) fn unhex(hex: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
-/// A count that is only shown. The store holds 64 bits for SQL, the wire 32; nothing that besom writes comes near them.
+/// A count that is only shown. The store holds 64 bits for SQL, the wire 32; nothing that besom
+/// writes comes near them.
 pub(super) fn capped(value: i64) -> u32 {
     u32::try_from(value.max(0)).unwrap_or(u32::MAX)
 }

@@ -60,7 +60,8 @@ pub(in crate::store) struct ImportanceStanding {
 }
 
 impl ImportanceStanding {
-    /// Whether runs have ended that it does not count. While earlier runs are still being summed it stays as it is.
+    /// Whether runs have ended that it does not count. While earlier runs are still being summed it
+    /// stays as it is.
     pub(in crate::store) fn is_stale(&self) -> bool {
         self.unsummed_after.is_none() && self.weighed_runs != self.ended_runs()
     }

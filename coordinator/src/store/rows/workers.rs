@@ -10,7 +10,8 @@ use crate::{
     store::error::StoreError,
 };
 
-/// After how long a worker counts as gone that registered before that was kept, as in the view `worker_status`.
+/// After how long a worker counts as gone that registered before that was kept, as in the view
+/// `worker_status`.
 const GONE_AFTER: Duration = Duration::from_secs(60);
 
 /// See sql/worker_session.sql.

@@ -1,5 +1,5 @@
--- Unless a row names it, or somebody was told that it is there: since $2, or since any running attempt began. Only one that
--- was stored before $3.
+-- Unless a row names it, or somebody was told that it is there: since $2, or since any running
+-- attempt began. Only one that was stored before $3.
 DELETE FROM artifacts
 WHERE digest = $1
   AND created_at < $3

@@ -1,5 +1,5 @@
--- Stored before $2, and nobody was told since then that it is there; nor since any running attempt began, which may have
--- stored it and come to name it only when a slow link or an outage lets it.
+-- Stored before $2, and nobody was told since then that it is there; nor since any running attempt
+-- began, which may have stored it and come to name it only when a slow link or an outage lets it.
 SELECT a.digest
 FROM artifacts a
 WHERE a.digest > $1

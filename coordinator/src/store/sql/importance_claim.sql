@@ -1,4 +1,5 @@
--- $3 is when somebody last tried, as it was read: only the first of several coordinators finds it so.
+-- $3 is when somebody last tried, as it was read: only the first of several coordinators finds it
+-- so.
 UPDATE sweeps
 SET importance_tried_at = $2
 WHERE id = $1

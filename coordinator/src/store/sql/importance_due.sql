@@ -1,6 +1,7 @@
--- Sweeps with runs that have ended since their importance was last worked out, and that may be weighed again at $1: ten
--- seconds after the last try and twenty times as long as it took, or once after the sweep's end. Twenty times, since the
--- database and the coordinator work at it side by side, and together they may take a tenth of a core.
+-- Sweeps with runs that have ended since their importance was last worked out, and that may be
+-- weighed again at $1: ten seconds after the last try and twenty times as long as it took, or once
+-- after the sweep's end. Twenty times, since the database and the coordinator work at it side by
+-- side, and together they may take a tenth of a core.
 SELECT s.id, s.importance_tried_at
 FROM sweeps s
 JOIN sweep_counts c ON c.sweep_id = s.id

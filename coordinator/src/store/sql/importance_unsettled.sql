@@ -1,5 +1,6 @@
--- Ended sweeps whose importance does not count all of their runs yet, the latest first: nobody has tried since the end, or
--- somebody may still be at it. What was tried more than ten seconds ago has failed, or its coordinator has: it has its turns.
+-- Ended sweeps whose importance does not count all of their runs yet, the latest first: nobody has
+-- tried since the end, or somebody may still be at it. What was tried more than ten seconds ago has
+-- failed, or its coordinator has: it has its turns.
 SELECT s.id
 FROM sweeps s
 JOIN sweep_counts c ON c.sweep_id = s.id

@@ -1,4 +1,5 @@
--- $3 is the latest deadline that may be judged: the reaper's now, or no limit where the worker itself gave up.
+-- $3 is the latest deadline that may be judged: the reaper's now, or no limit where the worker
+-- itself gave up.
 UPDATE jobs
 SET state = 'failed', lease_until = NULL, ended_at = $4, error = $5, failures = $6, lost_attempts = $7,
     epochs_done = $8, epoch_seconds = $9, seconds = $10, hindrance = NULL, hindrances = 0

@@ -1,4 +1,5 @@
--- From $14 on stand the promoted metrics, in their order: the last values of all, then the best ones that have a column.
+-- From $14 on stand the promoted metrics, in their order: the last values of all, then the best
+-- ones that have a column.
 UPDATE jobs
 SET state = $3, lease_until = NULL, ended_at = $4, error = NULL, hindrance = NULL, hindrances = 0,
     objective = $5, score = $6, best_epoch = $7, epochs_done = $8, epoch_seconds = $9, seconds = $10,

@@ -1,7 +1,8 @@
--- The fence of what ends an attempt: no row means that the lease is lost, for ever. It compares who calls with whom the
--- attempt was given to and, where a result comes with the hash of its configuration, that with the job's.
--- Only running jobs have a deadline; asked by the state SQLite may look through all that run, once it has statistics.
--- $1 job, $2 attempt, $3 lease, $4 worker, $5 secret, $6 identity of the store, $7 hash or null.
+-- The fence of what ends an attempt: no row means that the lease is lost, for ever. It compares who
+-- calls with whom the attempt was given to and, where a result comes with the hash of its
+-- configuration, that with the job's. Only running jobs have a deadline; asked by the state SQLite
+-- may look through all that run, once it has statistics. $1 job, $2 attempt, $3 lease, $4 worker,
+-- $5 secret, $6 identity of the store, $7 hash or null.
 SELECT j.id AS job, j.sweep_id, j.failures, j.lost_attempts, j.hindrances, j.error, j.trainer,
        j.params, j.epochs, a.stop_at, s.metric, s.goal, s.objective, s.keep_models,
        s.classes

@@ -1,5 +1,6 @@
--- The fence: no row means that the lease is lost, for ever. It compares who calls with whom the attempt was given to.
--- $1 job, $2 attempt, $3 lease until, $4 lease, $5 worker, $6 secret, $7 identity of the store.
+-- The fence: no row means that the lease is lost, for ever. It compares who calls with whom the
+-- attempt was given to. $1 job, $2 attempt, $3 lease until, $4 lease, $5 worker, $6 secret, $7
+-- identity of the store.
 UPDATE jobs
 SET lease_until = CASE WHEN lease_until < $3 THEN $3 ELSE lease_until END
 WHERE id = $1

@@ -1,7 +1,7 @@
--- The perceptron's records have no gaps, so the last one's number counts them; what a job of unknown length has done counts
--- for nothing. Their seconds are the mean of the latest 16 for each of
--- them: however many records there are, a job costs 16 rows.
--- A sum beyond its type would fail the statement: an epoch of a year does not count.
+-- The perceptron's records have no gaps, so the last one's number counts them; what a job of
+-- unknown length has done counts for nothing. Their seconds are the mean of the latest 16 for each
+-- of them: however many records there are, a job costs 16 rows. A sum beyond its type would fail
+-- the statement: an epoch of a year does not count.
 SELECT CAST(COALESCE(sum(r.epochs), 0) AS BIGINT) AS epochs, COALESCE(sum(r.epochs * r.seconds), 0.0) AS epoch_seconds
 FROM (SELECT (SELECT max(e.step)
               FROM epochs e

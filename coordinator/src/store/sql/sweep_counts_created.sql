@@ -1,4 +1,5 @@
--- Jobs are written to sweep $1 that ask for $2 epochs together; $3 of them, which is all or none, are cancelled at once.
+-- Jobs are written to sweep $1 that ask for $2 epochs together; $3 of them, which is all or none,
+-- are cancelled at once.
 UPDATE sweep_counts
 SET epochs = epochs + $2,
     cancelled = cancelled + $3,

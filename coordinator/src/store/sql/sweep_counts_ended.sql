@@ -1,4 +1,5 @@
--- Jobs of sweep $1 end, by state, of $6 epochs together; their last attempts took $7 seconds. The caller holds the sweep.
+-- Jobs of sweep $1 end, by state, of $6 epochs together; their last attempts took $7 seconds. The
+-- caller holds the sweep.
 UPDATE sweep_counts
 SET succeeded = succeeded + $2,
     stopped = stopped + $3,

@@ -1,5 +1,5 @@
--- $2 failed and $3 cancelled jobs of sweep $1, of $4 epochs together that took $5 seconds, have not ended any more. A sum
--- of floats that is taken apart again may miss 0 by a little.
+-- $2 failed and $3 cancelled jobs of sweep $1, of $4 epochs together that took $5 seconds, have not
+-- ended any more. A sum of floats that is taken apart again may miss 0 by a little.
 UPDATE sweep_counts
 SET failed = failed - $2,
     cancelled = cancelled - $3,

@@ -1,4 +1,5 @@
--- Jobs $2 to $3 of sweep $1, back in the queue as if they had never failed. `attempt` stays: the next number follows it.
+-- Jobs $2 to $3 of sweep $1, back in the queue as if they had never failed. `attempt` stays: the
+-- next number follows it.
 UPDATE jobs
 SET state = 'queued', worker_id = NULL, slot = NULL, lease_until = NULL, started_at = NULL, ended_at = NULL,
     not_before = 0, failures = 0, lost_attempts = 0, error = NULL, epochs_done = NULL, epoch_seconds = NULL, seconds = NULL

@@ -1,5 +1,5 @@
--- Before jobs $2 to $3 of sweep $1 are retried: configurations, by their first jobs ($4 to $5), no longer count those of them
--- that failed.
+-- Before jobs $2 to $3 of sweep $1 are retried: configurations, by their first jobs ($4 to $5), no
+-- longer count those of them that failed.
 UPDATE config_sums
 SET failed = failed - (SELECT count(*)
                        FROM jobs f

@@ -1,4 +1,5 @@
--- A worker that registers again keeps its secret: the answer to its first registration may have been lost.
+-- A worker that registers again keeps its secret: the answer to its first registration may have
+-- been lost.
 INSERT INTO workers (
     instance, name, host, slots, build, trainers, device, registered_at, last_seen_at, secret, has_leased,
     gone_after

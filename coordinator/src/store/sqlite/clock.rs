@@ -1,7 +1,8 @@
 //! SQLite has no clock of its own: this is it.
 //!
-//! The wall clock is read once. From there time only moves forward, and it never starts before a time that is stored, so
-//! a clock that was set back while the coordinator was down cannot make a lease last longer or history run backwards.
+//! The wall clock is read once. From there time only moves forward, and it never starts before a
+//! time that is stored, so a clock that was set back while the coordinator was down cannot make a
+//! lease last longer or history run backwards.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

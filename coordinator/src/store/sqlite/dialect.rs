@@ -24,7 +24,8 @@ pub(super) const NOTE_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_note
 pub(super) const FIND_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_find.sql");
 pub(super) const CLAIM_ARTIFACT: &str = include_str!("../sql/sqlite/artifact_claim.sql");
 pub(super) const NAMED_ARTIFACTS: &str = include_str!("../sql/sqlite/artifacts_named.sql");
-/// A file, unlike a row, does not come back when a transaction fails: it is removed after the commit.
+/// A file, unlike a row, does not come back when a transaction fails: it is removed after the
+/// commit.
 pub(super) const ARTIFACT_DROPPED: &str = include_str!("../sql/sqlite/artifact_dropped.sql");
 pub(super) const CLASS_COUNTS_INSERT: &str = include_str!("../sql/sqlite/class_counts_insert.sql");
 pub(super) const EPOCHS_INSERT: &str = include_str!("../sql/sqlite/epochs_insert.sql");

@@ -1,8 +1,9 @@
 //! Hears of every sync of SQLite's that fails, also of those that no statement reports.
 //!
-//! A checkpoint runs after a commit, and SQLite keeps its errors to itself, since the log still holds what could not be
-//! folded in. But the kernel may report a lost page only once: the next checkpoint would succeed and cut the log. SQLite's
-//! error log names each failed sync; sqlx has no interface for it.
+//! A checkpoint runs after a commit, and SQLite keeps its errors to itself, since the log still
+//! holds what could not be folded in. But the kernel may report a lost page only once: the next
+//! checkpoint would succeed and cut the log. SQLite's error log names each failed sync; sqlx has no
+//! interface for it.
 #![expect(unsafe_code, reason = "the error log exists only in SQLite's C interface")]
 
 use std::{
@@ -17,12 +18,14 @@ use crate::failed_sync;
 
 static INSTALLED: Once = Once::new();
 
-/// Listens from now on. To be called before the process opens its first database; later SQLite refuses it.
+/// Listens from now on. To be called before the process opens its first database; later SQLite
+/// refuses it.
 pub(super) fn listen() {
     INSTALLED.call_once(|| {
         let callback: unsafe extern "C" fn(*mut c_void, c_int, *const c_char) = logged;
-        // SAFETY: the arguments are those that this option takes, a function and a pointer that is handed to it. The
-        // function uses no pointer of ours, so it stays valid for ever. Where SQLite is initialised already, it refuses.
+        // SAFETY: the arguments are those that this option takes, a function and a pointer that is
+        // handed to it. The function uses no pointer of ours, so it stays valid for ever. Where
+        // SQLite is initialised already, it refuses.
         let result = unsafe { sqlite3_config(SQLITE_CONFIG_LOG, callback, ptr::null_mut::<c_void>()) };
         if result != SQLITE_OK {
             tracing::debug!(result, "SQLite was in use before; only failed syncs of commits are noticed");

@@ -34,7 +34,8 @@ pub(super) struct Acquire {
 
 /// Answers each request; those that want nothing new of the queue write nothing.
 ///
-/// Rows are locked as everywhere: jobs that somebody holds by number, then those that nobody holds, then workers by number.
+/// Rows are locked as everywhere: jobs that somebody holds by number, then those that nobody holds,
+/// then workers by number.
 pub(super) async fn acquire_all(
     conn: &mut Conn,
     now: Timestamp,
@@ -106,7 +107,8 @@ async fn grant(
     if !request.take || request.slots.is_empty() {
         return answer(held, false);
     }
-    // A slot that still holds a job is given no other one: the job would run nowhere until its lease ends.
+    // A slot that still holds a job is given no other one: the job would run nowhere until its
+    // lease ends.
     let busy: HashSet<i64> =
         sqlx::query_scalar(SLOTS).bind(request.session.worker.0).fetch_all(&mut *conn).await?.into_iter().collect();
     let free = request.slots.iter().filter(|slot| !busy.contains(&i64::from(**slot)));

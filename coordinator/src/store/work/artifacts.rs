@@ -1,4 +1,5 @@
-//! The rows of artifacts: which are stored, who names them, and which go because nobody does any more.
+//! The rows of artifacts: which are stored, who names them, and which go because nobody does any
+//! more.
 
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ fn before(now: Timestamp, age: Duration) -> i64 {
     now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// What is wrong with the models that a completion names; `None` if each of them is stored, as a model.
+/// What is wrong with the models that a completion names; `None` if each of them is stored, as a
+/// model.
 pub(super) async fn unfit_model(conn: &mut Conn, completion: &Completion) -> Result<Option<String>, Failure> {
     let [last, best] = [completion.final_model.as_ref(), completion.best_model.as_ref()];
     if last.is_none() && best.is_none() {
@@ -58,7 +60,8 @@ pub(super) async fn models_of(conn: &mut Conn, job: JobId) -> Result<Vec<Digest>
     Ok([last, best].into_iter().flatten().filter_map(|digest| Digest::parse(&digest)).collect())
 }
 
-/// Removes those of the artifacts that no row names any more, except those that somebody may be about to name.
+/// Removes those of the artifacts that no row names any more, except those that somebody may be
+/// about to name.
 pub(super) async fn drop_unnamed<'d>(
     conn: &mut Conn,
     now: Timestamp,
@@ -109,7 +112,8 @@ fn stored((size, kind): (i64, String)) -> Stored {
     Stored { size: size.cast_unsigned(), kind }
 }
 
-/// One page of artifacts that nobody names: how many went, and the last one, where there may be more.
+/// One page of artifacts that nobody names: how many went, and the last one, where there may be
+/// more.
 async fn remove_page(
     conn: &mut Conn,
     now: Timestamp,

@@ -36,7 +36,8 @@ const DROP_MODELS: &str = include_str!("../sql/models_drop.sql");
 /// How much of an error's text is kept.
 const MAX_ERROR_CHARS: usize = 4_000;
 
-/// No limit on the deadline of the lease that ends: the worker itself says that the attempt is over.
+/// No limit on the deadline of the lease that ends: the worker itself says that the attempt is
+/// over.
 pub(super) const ANY_DEADLINE: Timestamp = Timestamp(i64::MAX);
 
 /// The end of one attempt, as its worker tells it.
@@ -47,7 +48,8 @@ pub(super) struct End {
     pub(super) policy: RetryPolicy,
 }
 
-/// Ends attempts, each as if it stood alone: what is refused is refused before anything of it is written.
+/// Ends attempts, each as if it stood alone: what is refused is refused before anything of it is
+/// written.
 pub(super) async fn complete_all(
     conn: &mut Conn,
     now: Timestamp,
@@ -281,8 +283,8 @@ pub(super) async fn requeue(
     Ok(done.rows_affected() == 1)
 }
 
-/// Ends the job as failed, with the records and seconds of its last attempt where they are known; says whether the
-/// attempt was still running.
+/// Ends the job as failed, with the records and seconds of its last attempt where they are known;
+/// says whether the attempt was still running.
 pub(super) async fn fail(
     conn: &mut Conn,
     now: Timestamp,
@@ -360,7 +362,8 @@ async fn accept(
     Ok(())
 }
 
-/// Whether a job with this score is now its sweep's best. The former best then loses its models, which are `dropped`.
+/// Whether a job with this score is now its sweep's best. The former best then loses its models,
+/// which are `dropped`.
 async fn leads(
     conn: &mut Conn,
     sweep: SweepId,

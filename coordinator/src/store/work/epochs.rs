@@ -15,8 +15,8 @@ use crate::{
 
 const OF_ATTEMPT: &str = include_str!("../sql/attempt_epochs.sql");
 
-/// Stores the records of attempts that still run; leaves alone what is there already and what is stale. Says how many it
-/// stored.
+/// Stores the records of attempts that still run; leaves alone what is there already and what is
+/// stale. Says how many it stored.
 pub(super) async fn insert(conn: &mut Conn, records: &[(AttemptRef, &EpochRecord)]) -> Result<u64, Failure> {
     let values = records.iter().map(|(at, record)| row(*at, record)).collect::<Result<Vec<Value>, StoreError>>()?;
     if values.is_empty() {
@@ -35,7 +35,8 @@ pub(super) fn contradiction(stored: &[EpochRecord], again: &[EpochRecord]) -> Op
     Some(format!("expected the record of epoch {} again as it is stored, got another one", differs.step))
 }
 
-/// The stored records of an attempt that are of these steps, ascending. There may be a hundred thousand.
+/// The stored records of an attempt that are of these steps, ascending. There may be a hundred
+/// thousand.
 pub(super) async fn of_attempt(
     conn: &mut Conn,
     at: AttemptRef,
@@ -57,8 +58,8 @@ fn number(step: u64) -> i64 {
     i64::try_from(step).unwrap_or(i64::MAX)
 }
 
-/// One row in the order of `epochs_insert.sql`. What it refuses no worker gets so far as to say; other callers of the store are
-/// not bounded before.
+/// One row in the order of `epochs_insert.sql`. What it refuses no worker gets so far as to say;
+/// other callers of the store are not bounded before.
 fn row(at: AttemptRef, record: &EpochRecord) -> Result<Value, StoreError> {
     let refused = |problem: &str| {
         let what = format!("job {}, attempt {}, step {}: {problem}", at.job, at.attempt, record.step);
@@ -70,7 +71,8 @@ fn row(at: AttemptRef, record: &EpochRecord) -> Result<Value, StoreError> {
     if [record.learning_rate, record.seconds].into_iter().flatten().any(|number| !number.is_finite()) {
         return Err(refused("learning_rate and seconds have to be finite"));
     }
-    // A number that is not finite has no form in JSON: its column is null, and it is left out of `metrics`.
+    // A number that is not finite has no form in JSON: its column is null, and it is left out of
+    // `metrics`.
     let others: serde_json::Map<String, Value> = record
         .metrics
         .iter()

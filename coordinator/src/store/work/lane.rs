@@ -1,9 +1,10 @@
 //! Calls of one kind that wait share a transaction, and with it one sync of the disk.
 //!
-//! While a transaction runs, whoever comes meanwhile waits in its lane; the next transaction takes all of them. Each is
-//! answered after the commit, and each by itself: a refusal of one is no matter of the others. What one of them would have to
-//! wait for is not either, where the lane has another one apart for such calls. Only where the database gives up the whole
-//! transaction for something that one of them holds does each get one of its own.
+//! While a transaction runs, whoever comes meanwhile waits in its lane; the next transaction takes
+//! all of them. Each is answered after the commit, and each by itself: a refusal of one is no
+//! matter of the others. What one of them would have to wait for is not either, where the lane has
+//! another one apart for such calls. Only where the database gives up the whole transaction for
+//! something that one of them holds does each get one of its own.
 
 use std::sync::Arc;
 
@@ -29,8 +30,8 @@ pub(super) trait Call: Clone + Send + Sync + 'static {}
 
 impl<A: Clone + Send + Sync + 'static> Call for A {}
 
-/// What becomes of the calls of one transaction, in their order. `None`: somebody else holds what it changes, so that nothing
-/// was done of it.
+/// What becomes of the calls of one transaction, in their order. `None`: somebody else holds what
+/// it changes, so that nothing was done of it.
 pub(super) type Answers<T> = Vec<Option<Result<T, StoreError>>>;
 
 /// How a lane executes the calls of one transaction.
@@ -64,8 +65,8 @@ impl<A: Call, T: Send + 'static> Lane<A, T> {
         Self { waiting, alone: Shared { handle, operation, body, apart: None } }
     }
 
-    /// The same, with two ways to execute calls: `body` waits for nobody, and what it leaves out goes to another lane with
-    /// `waits`. Those who wait there hold one connection together.
+    /// The same, with two ways to execute calls: `body` waits for nobody, and what it leaves out
+    /// goes to another lane with `waits`. Those who wait there hold one connection together.
     pub(super) fn and_apart(
         handle: Handle,
         operation: &'static str,

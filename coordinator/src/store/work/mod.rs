@@ -1,8 +1,9 @@
 //! The store's work: what each method does inside its transaction.
 //!
-//! This folder is compiled twice, as a module of `sqlite` and of `postgres`, because a function that is generic over
-//! sqlx's databases needs a page of bounds. What differs between the two comes from `super::dialect` and from nowhere
-//! else: the SQL text of few statements, the locks that only Postgres needs, and the clock.
+//! This folder is compiled twice, as a module of `sqlite` and of `postgres`, because a function
+//! that is generic over sqlx's databases needs a page of bounds. What differs between the two comes
+//! from `super::dialect` and from nowhere else: the SQL text of few statements, the locks that only
+//! Postgres needs, and the clock.
 
 mod acquire;
 mod artifacts;

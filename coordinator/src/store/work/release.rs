@@ -52,7 +52,8 @@ async fn give_back(conn: &mut Conn, now: Timestamp, session: Session, lease: Lea
     let setback = Setback {
         at: lease.at,
         deadline: ANY_DEADLINE,
-        // What the job waited for before this attempt may be there by now; a new attempt tells if it is not.
+        // What the job waited for before this attempt may be there by now; a new attempt tells if
+        // it is not.
         error: job.error.as_deref().filter(|_| job.hindrances == 0),
         failures: job.failures,
         lost_attempts: job.lost_attempts,

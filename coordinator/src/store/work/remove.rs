@@ -1,7 +1,8 @@
 //! Removing a sweep: out of everybody's sight in one transaction, and then its rows, in short ones.
 //!
-//! What is left to do stands in the rows themselves, so any coordinator goes on where another one stopped. An ended sweep has
-//! no job that could run: whoever still holds one has lost it, and no result can come any more.
+//! What is left to do stands in the rows themselves, so any coordinator goes on where another one
+//! stopped. An ended sweep has no job that could run: whoever still holds one has lost it, and no
+//! result can come any more.
 
 use std::collections::HashSet;
 
@@ -81,7 +82,8 @@ pub(super) async fn left(conn: &mut Conn, id: SweepId) -> Result<Option<u64>, Fa
     Ok(left.map(i64::unsigned_abs))
 }
 
-/// Removes a few rows of the oldest sweep that is to go, of at most so many jobs; says whether anything may be left.
+/// Removes a few rows of the oldest sweep that is to go, of at most so many jobs; says whether
+/// anything may be left.
 pub(super) async fn some(conn: &mut Conn, now: Timestamp, most: u32) -> Result<bool, Failure> {
     let Some((sweep, dataset)) =
         sqlx::query_as::<_, (i64, String)>(dialect::REMOVING).fetch_optional(&mut *conn).await?
@@ -126,7 +128,8 @@ struct Job {
     bytes: i64,
 }
 
-/// The first jobs of a page: those before the job `end`, at most so many, and of not too many bytes.
+/// The first jobs of a page: those before the job `end`, at most so many, and of not too many
+/// bytes.
 fn part(page: &[Job], end: i64, most: u32) -> &[Job] {
     let mut bytes = 0_i64;
     let fits = page.iter().take(most as usize).take_while(|job| {

@@ -39,7 +39,8 @@ pub(super) async fn report_all(
     let (mut records, mut before) = (Vec::new(), None);
     for (lease, index, job) in order {
         let report = &reports[index];
-        // What an earlier report of the same attempt brings is stored before this one is compared with it.
+        // What an earlier report of the same attempt brings is stored before this one is compared
+        // with it.
         if before == Some(lease.at) {
             store(conn, &mut records).await?;
         }

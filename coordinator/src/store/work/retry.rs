@@ -1,7 +1,7 @@
 //! Opening a sweep again: its failed and cancelled jobs return to the queue.
 //!
-//! What was counted when they ended is taken back in the same transaction, so that counts, sums and importance are right
-//! while the sweep goes on and when it ends anew.
+//! What was counted when they ended is taken back in the same transaction, so that counts, sums and
+//! importance are right while the sweep goes on and when it ends anew.
 
 use super::{
     dialect::{self, Conn},

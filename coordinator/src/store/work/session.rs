@@ -50,8 +50,8 @@ pub(super) async fn renew(
     Ok(row.map(|row| row.of(lease.at)).transpose()?)
 }
 
-/// What the attempt's end has to know, if it still runs under this lease and, where a hash is given, executes the
-/// configuration of that hash. The caller has locked the job.
+/// What the attempt's end has to know, if it still runs under this lease and, where a hash is
+/// given, executes the configuration of that hash. The caller has locked the job.
 pub(super) async fn held(
     conn: &mut Conn,
     session: Session,
@@ -72,7 +72,8 @@ pub(super) async fn held(
     Ok(row.map(Held::try_from).transpose()?)
 }
 
-/// How the attempt ended; `None` if it runs, never was, or was not given to this caller under this lease.
+/// How the attempt ended; `None` if it runs, never was, or was not given to this caller under this
+/// lease.
 pub(super) async fn outcome(
     conn: &mut Conn,
     session: Session,

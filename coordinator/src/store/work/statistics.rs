@@ -1,8 +1,9 @@
-//! What is worked out when runs end, since SQL cannot: sums of a configuration, counts of a confusion matrix.
+//! What is worked out when runs end, since SQL cannot: sums of a configuration, counts of a
+//! confusion matrix.
 //!
-//! A configuration's few seeds are read again at every end of one of its runs, so nothing adds up wrongly over retries.
-//! All of it is written under the lock of its sweep. The importance of hyperparameters, which takes all configurations,
-//! is worked out later: see `importance`.
+//! A configuration's few seeds are read again at every end of one of its runs, so nothing adds up
+//! wrongly over retries. All of it is written under the lock of its sweep. The importance of
+//! hyperparameters, which takes all configurations, is worked out later: see `importance`.
 
 use besom_sweep::MATRIX_CLASSES;
 use serde_json::{Value, json};
@@ -65,8 +66,9 @@ pub(super) async fn count_classes(conn: &mut Conn, job: JobId, confusion: &Confu
     Ok(())
 }
 
-/// Sums what ended before there were sums: of one sweep, the configurations that begin among its next `limit` jobs. Says
-/// whether anything may be left. What cannot be read is left out, so that everything behind it still has its turn.
+/// Sums what ended before there were sums: of one sweep, the configurations that begin among its
+/// next `limit` jobs. Says whether anything may be left. What cannot be read is left out, so that
+/// everything behind it still has its turn.
 pub(super) async fn catch_up(conn: &mut Conn, limit: u32) -> Result<bool, Failure> {
     let oldest: Option<(i64, i64)> = sqlx::query_as(UNSUMMED).bind(None::<i64>).fetch_optional(&mut *conn).await?;
     let Some((id, _)) = oldest else { return Ok(false) };
@@ -103,7 +105,8 @@ async fn classes(conn: &mut Conn, job: JobId) -> Result<(), Failure> {
     }
 }
 
-/// What is wrong with a row that cannot be read. The transaction goes on behind it, since no statement failed.
+/// What is wrong with a row that cannot be read. The transaction goes on behind it, since no
+/// statement failed.
 fn left_out(done: Result<(), Failure>) -> Result<Option<String>, Failure> {
     match done {
         Ok(()) => Ok(None),

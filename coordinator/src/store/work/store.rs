@@ -35,8 +35,8 @@ pub struct Backend {
     pub(in super::super) lanes: Option<Lanes>,
 }
 
-/// The calls of workers that share transactions. Kinds are apart, so that renewals do not wait for a sweep that somebody
-/// else holds; nor do the ends of jobs of other sweeps.
+/// The calls of workers that share transactions. Kinds are apart, so that renewals do not wait for
+/// a sweep that somebody else holds; nor do the ends of jobs of other sweeps.
 pub(in super::super) struct Lanes {
     acquire: Lane<Acquire, Acquired>,
     starts: Arc<Starts>,
@@ -65,7 +65,8 @@ impl Lanes {
     }
 }
 
-/// Jobs may have come back to the queue from anywhere: the next look for them walks over everything.
+/// Jobs may have come back to the queue from anywhere: the next look for them walks over
+/// everything.
 fn look_everywhere<T, E>(backend: &Backend, done: Result<T, E>) -> Result<T, E> {
     if let (Some(lanes), Ok(_)) = (&backend.lanes, &done) {
         lanes.starts.forget_all();

@@ -27,8 +27,9 @@ pub(super) async fn find(conn: &mut Conn, name_or_number: &str) -> Result<Sweep,
     {
         row = row_by_id(conn, SweepId(number)).await?;
     }
-    // A name that is no handle is found by the handle that is made from it. The handle alone proves nothing: of texts
-    // that merely look like it, many have the same one, and the sweep may be about to be cancelled.
+    // A name that is no handle is found by the handle that is made from it. The handle alone proves
+    // nothing: of texts that merely look like it, many have the same one, and the sweep may be
+    // about to be cancelled.
     if row.is_none()
         && let Ok(name) = SweepName::new(name_or_number)
     {

@@ -77,8 +77,8 @@ pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> R
     Ok((sweep, made))
 }
 
-/// Whether the data themselves changed, rather than the file's wishes: a source without a digest of its own (a folder)
-/// can only be told by what the same text made of it.
+/// Whether the data themselves changed, rather than the file's wishes: a source without a digest of
+/// its own (a folder) can only be told by what the same text made of it.
 fn same_source_with_other_bytes(old: &NewSweep, new: &NewSweep) -> bool {
     let (before, now) = (&old.dataset_sha256, &new.dataset_sha256);
     let known = !before.is_empty() && !now.is_empty();
@@ -138,8 +138,8 @@ pub(super) async fn command(
             complete_if_done(conn, now, id).await?;
         }
         (SweepState::Active | SweepState::Paused, SweepCommand::Cancel) => {
-            // Jobs before attempts: in Postgres an acquisition may be committing a job that this has to wait for, and
-            // only then does its attempt become visible.
+            // Jobs before attempts: in Postgres an acquisition may be committing a job that this
+            // has to wait for, and only then does its attempt become visible.
             let cancelled = sqlx::query(CANCEL_JOBS).bind(id.0).bind(now.0).execute(&mut *conn).await?;
             let cancelled = cancelled.rows_affected().cast_signed();
             sqlx::query(COUNT_CANCELLED).bind(id.0).bind(cancelled).execute(&mut *conn).await?;

@@ -1,7 +1,8 @@
 //! Transactions that end whatever becomes of the caller.
 //!
-//! A request whose client hangs up is dropped at any await. Dropped inside a `BEGIN` it would leave an open transaction
-//! on a pooled connection, so every transaction runs in a task of its own that nobody cancels; the caller only waits.
+//! A request whose client hangs up is dropped at any await. Dropped inside a `BEGIN` it would leave
+//! an open transaction on a pooled connection, so every transaction runs in a task of its own that
+//! nobody cancels; the caller only waits.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -25,7 +26,8 @@ use crate::{
 /// How often a transaction runs before a conflict becomes `Unavailable`.
 const MAX_RUNS: u32 = 8;
 
-/// The wait before run `run` (from 1) of a transaction that met another one: up to 5 ms, doubling, at random.
+/// The wait before run `run` (from 1) of a transaction that met another one: up to 5 ms, doubling,
+/// at random.
 fn backoff(run: u32) -> Duration {
     jittered(Duration::from_micros(5_000 << run.min(6)))
 }
@@ -40,11 +42,11 @@ pub(in super::super) struct Handle {
     /// For the short questions on which leases depend: no crowd of readers stands before them.
     pub(in super::super) duty: Pool<Db>,
     pub(in super::super) clock: Clock,
-    /// How long a transaction may take. Beyond it its connection counts as broken: a host that went away without a word
-    /// would otherwise keep it, and its place in the pool, for ever.
+    /// How long a transaction may take. Beyond it its connection counts as broken: a host that went
+    /// away without a word would otherwise keep it, and its place in the pool, for ever.
     pub(in super::super) limit: Duration,
-    /// Held while the importance of a sweep is worked out, which takes memory for each of its cells. In it, what the files of
-    /// sweeps ask for.
+    /// Held while the importance of a sweep is worked out, which takes memory for each of its
+    /// cells. In it, what the files of sweeps ask for.
     pub(in super::super) weighing: Arc<Mutex<Specs>>,
     /// Where the database writes.
     pub(in super::super) disk: Arc<FullDisk>,
@@ -54,8 +56,8 @@ pub(in super::super) struct Handle {
 pub(in super::super) type Body<A, T> = for<'c> fn(&'c mut Conn, Timestamp, &'c A) -> BoxFuture<'c, Result<T, Failure>>;
 
 impl Handle {
-    /// Closes the pools, the writer's last: SQLite folds its log into the file when the last connection closes, which
-    /// one that only reads cannot do.
+    /// Closes the pools, the writer's last: SQLite folds its log into the file when the last
+    /// connection closes, which one that only reads cannot do.
     pub(in super::super) async fn close(&self) {
         self.reader.close().await;
         self.duty.close().await;
@@ -122,7 +124,8 @@ impl Handle {
         });
         match task.await {
             Ok(result) => result,
-            // The runtime is going down, or a bug panicked; either way nothing was committed that was not before.
+            // The runtime is going down, or a bug panicked; either way nothing was committed that
+            // was not before.
             Err(error) => Err(StoreError::Unavailable(Box::new(error))),
         }
     }
@@ -155,9 +158,9 @@ async fn once<A, T>(
     }
 }
 
-/// Why a transaction did not end as it should: nobody knows what its connection is in now, so it must not be used again.
-/// SQLite ends a transaction by itself when the disk is full or fails; there is then nothing to roll back, and the
-/// connection would count itself inside one for ever.
+/// Why a transaction did not end as it should: nobody knows what its connection is in now, so it
+/// must not be used again. SQLite ends a transaction by itself when the disk is full or fails;
+/// there is then nothing to roll back, and the connection would count itself inside one for ever.
 struct Unsound(Failure);
 
 impl From<sqlx::Error> for Unsound {

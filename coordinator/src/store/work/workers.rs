@@ -22,7 +22,8 @@ const FORGET: &str = include_str!("../sql/workers_forget.sql");
 /// How long a worker that does not call is still listed and, where it never held a job, remembered.
 const LISTED_MICROS: i64 = 24 * 3600 * 1_000_000;
 
-/// Workers that were never granted a job and are remembered at once: more than any sweep has waiting.
+/// Workers that were never granted a job and are remembered at once: more than any sweep has
+/// waiting.
 const MAX_IDLE: i64 = 10_000;
 
 /// Where there are more, those are forgotten first that have not called for so long.

@@ -11,8 +11,9 @@ const LINE: usize = 64;
 /// Cache lines that are asked for at a time.
 const LINES: usize = 5;
 
-/// Samples that will be needed next. They lie anywhere in a dataset larger than the caches: kernels ask for a few lines at a time,
-/// so that the memory keeps up, and often enough that most of a chunk is there when the one before it ends.
+/// Samples that will be needed next. They lie anywhere in a dataset larger than the caches: kernels
+/// ask for a few lines at a time, so that the memory keeps up, and often enough that most of a
+/// chunk is there when the one before it ends.
 pub(super) struct Ahead<'a> {
     data: Option<(&'a Dataset, &'a Strips)>,
     rows: &'a [u32],
@@ -25,7 +26,8 @@ pub(super) struct Ahead<'a> {
 impl<'a> Ahead<'a> {
     /// The samples `rows`, with what is known of their strips.
     pub(super) fn new(data: &'a Dataset, strips: &'a Strips, rows: &'a [u32]) -> Self {
-        // Often enough for all lines of a chunk of drawings: there is a strip for every eight features, in each of both products.
+        // Often enough for all lines of a chunk of drawings: there is a strip for every eight
+        // features, in each of both products.
         let pace = (64 / rows.len().max(1)).max(1);
         Self { data: Some((data, strips)), rows, left: &[], pace }
     }

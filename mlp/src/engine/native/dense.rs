@@ -1,9 +1,10 @@
 //! Products of layers behind the first, in safe code over vectors of 16 lanes.
 //!
-//! Lanes are outputs and every result has one accumulator, so that a sum has one order, ascending over inputs or rows,
-//! whatever the size of a block, a panel or a chunk: none of them may change a bit. Weights and gradients are read and
-//! written where they lie in the flat vector, `[inputs, outputs]` without padding; matrices of rows ([`Rows`]) have their
-//! rows padded to whole vectors. Nothing allocates.
+//! Lanes are outputs and every result has one accumulator, so that a sum has one order, ascending
+//! over inputs or rows, whatever the size of a block, a panel or a chunk: none of them may change a
+//! bit. Weights and gradients are read and written where they lie in the flat vector, `[inputs,
+//! outputs]` without padding; matrices of rows ([`Rows`]) have their rows padded to whole vectors.
+//! Nothing allocates.
 
 use super::rows::{Panel, Rows, panels, put_row, vectors};
 use super::sums::{Columns, Sums};
@@ -42,7 +43,8 @@ fn product_with<S: Simd>(s: S, factors: &Factors<'_>, out: &mut Rows) {
 fn product_panel<S: Simd, const N: usize, const FULL: bool>(panel: Panel, s: S, factors: &Factors<'_>, out: &mut Rows) {
     let mut row = 0;
     while row < factors.rows {
-        // As many rows as there are registers for. Eight in two halves: a block of two would wait for its own sums.
+        // As many rows as there are registers for. Eight in two halves: a block of two would wait
+        // for its own sums.
         row += match factors.rows - row {
             12.. if S::WIDE => product_block::<S, 12, N, FULL>(panel, s, factors, row, out),
             8.. if S::WIDE => product_block::<S, 8, N, FULL>(panel, s, factors, row, out),
@@ -151,7 +153,8 @@ fn outer_block<S: Simd, const P: usize, const N: usize, const FULL: bool>(
 }
 
 dispatched!(
-    /// The gradient of a bias: the sum of the first `rows` rows of `delta`, which have `outputs` numbers.
+    /// The gradient of a bias: the sum of the first `rows` rows of `delta`, which have `outputs`
+    /// numbers.
     pub(super) fn column_sums(delta: &Rows, rows: usize, outputs: usize, to: &mut Sums<'_>) = column_sums_with
 );
 
@@ -181,7 +184,8 @@ fn column_panel<S: Simd, const N: usize, const FULL: bool>(
 }
 
 dispatched!(
-    /// `out[o][i] = weights[i][o]`, where `weights` has rows of `outputs`; `out` has a row for each output.
+    /// `out[o][i] = weights[i][o]`, where `weights` has rows of `outputs`; `out` has a row for each
+    /// output.
     pub(super) fn transpose(weights: &[f32], outputs: usize, out: &mut Rows) = transpose_with
 );
 

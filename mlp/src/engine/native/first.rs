@@ -1,8 +1,9 @@
 //! The first layer's two products, in which nothing is multiplied by a strip of zeros.
 //!
-//! What they leave out are products with an exact 0, which change no finite sum but the sign of a zero that underflow made. Which
-//! they are depends on a sample alone, not on its company, and not on the instructions: a run that diverges has the same bits too.
-//! Sums over features go strip by strip, in the order of [`Strips::halves`](super::strips::Strips::halves); otherwise the order of
+//! What they leave out are products with an exact 0, which change no finite sum but the sign of a
+//! zero that underflow made. Which they are depends on a sample alone, not on its company, and not
+//! on the instructions: a run that diverges has the same bits too. Sums over features go strip by
+//! strip, in the order of [`Strips::halves`](super::strips::Strips::halves); otherwise the order of
 //! sums and the layout of weights are those of [`super::dense`].
 
 use super::ahead::Ahead;
@@ -89,7 +90,8 @@ fn product_panel<S: Simd, const N: usize, const FULL: bool>(
     }
 }
 
-/// Adds the products of `P` features of a strip, `from` on, with their weights `w` to the rows of its entries.
+/// Adds the products of `P` features of a strip, `from` on, with their weights `w` to the rows of
+/// its entries.
 #[inline(always)]
 fn product_strip<S: Simd, const P: usize, const N: usize, const FULL: bool>(
     panel: Panel,

@@ -1,7 +1,9 @@
-//! The inputs of the first layer: some samples as numbers, strip by strip, without the strips that are all 0.
+//! The inputs of the first layer: some samples as numbers, strip by strip, without the strips that
+//! are all 0.
 //!
-//! [`gather`] turns what [`Strips`] tells of each sample into what the products of [`super::first`] ask: which rows are there in
-//! a strip. What is left out decides about time and the sign of zeros, never about another finite result.
+//! [`gather`] turns what [`Strips`] tells of each sample into what the products of [`super::first`]
+//! ask: which rows are there in a strip. What is left out decides about time and the sign of zeros,
+//! never about another finite result.
 
 use besom_dataset::Rows;
 
@@ -33,15 +35,16 @@ pub(super) struct Inputs {
     pub(super) count: usize,
     /// Strips of [`STRIP`] features. Sums over features go strip by strip in this order.
     pub(super) strips: Vec<Strip>,
-    /// The same, sorted by the number of their rows: loops over rows that are as long as the one before are predicted.
+    /// The same, sorted by the number of their rows: loops over rows that are as long as the one
+    /// before are predicted.
     pub(super) sorted: Vec<Strip>,
     /// The features behind those strips, if there are any.
     pub(super) rest: Option<Strip>,
-    /// The numbers of the strips in the rows in which they are not all 0, strip by strip, and of one strip row by row; for
-    /// features that there are not, 0.
+    /// The numbers of the strips in the rows in which they are not all 0, strip by strip, and of
+    /// one strip row by row; for features that there are not, 0.
     values: Aligned,
-    /// Scratch: for each 64 strips a square of bits. First for each row a word with the bits of its strips; then turned, see
-    /// [`turn_bits`].
+    /// Scratch: for each 64 strips a square of bits. First for each row a word with the bits of its
+    /// strips; then turned, see [`turn_bits`].
     squares: Vec<[u64; MOST_ROWS]>,
 }
 
@@ -126,7 +129,8 @@ impl Strip {
         *begin += rows.count_ones();
     }
 
-    /// Its numbers and rows, if they are what `values` begins with: it moves to those of the next strip.
+    /// Its numbers and rows, if they are what `values` begins with: it moves to those of the next
+    /// strip.
     #[inline(always)]
     pub(super) fn take<'a>(&self, values: &mut &'a [[f32; STRIP]]) -> Entries<'a> {
         let (mine, others) = values.split_at(self.count());
@@ -158,8 +162,8 @@ fn positions(mut bits: u64) -> impl Iterator<Item = usize> {
 }
 
 dispatched!(
-    /// Fills `inputs` with the rows `rows` of `all`, which are cut into `strips`: floats as they are, bytes as numbers times
-    /// `scale`.
+    /// Fills `inputs` with the rows `rows` of `all`, which are cut into `strips`: floats as they
+    /// are, bytes as numbers times `scale`.
     pub(super) fn gather(all: Rows<'_>, strips: &Strips, rows: &[u32], scale: f32, inputs: &mut Inputs) = gather_with
 );
 
@@ -223,8 +227,8 @@ fn rows_of<const SIDE: usize>(words: &[u64; WORD], at: usize) -> u64 {
     words[at % SIDE] >> (at / SIDE * SIDE % WORD) & u64::MAX >> (WORD - SIDE)
 }
 
-/// Turns the squares of `SIDE` by `SIDE` bits that lie beside each other in the first `SIDE` words: bit c of row r of each changes
-/// places with bit r of row c.
+/// Turns the squares of `SIDE` by `SIDE` bits that lie beside each other in the first `SIDE` words:
+/// bit c of row r of each changes places with bit r of row c.
 #[inline(always)]
 fn turn_bits<const SIDE: usize>(words: &mut [u64; WORD]) {
     // The upper right and the lower left quarter change places; then those of the quarters.

@@ -1,4 +1,5 @@
-//! Matrices of rows, and what the kernels share: vectors of a row of numbers, whole or in part, and panels of outputs.
+//! Matrices of rows, and what the kernels share: vectors of a row of numbers, whole or in part, and
+//! panels of outputs.
 
 use crate::simd::{Aligned, LANES, Lanes, Simd};
 
@@ -46,8 +47,9 @@ impl Panel {
     }
 }
 
-/// Calls `kernel::<S, N, FULL>(panel, arguments)` for one panel of `outputs` after the other: panels of two vectors where
-/// those fit in the registers, and of one elsewhere; `FULL` unless the last vector is filled in part.
+/// Calls `kernel::<S, N, FULL>(panel, arguments)` for one panel of `outputs` after the other:
+/// panels of two vectors where those fit in the registers, and of one elsewhere; `FULL` unless the
+/// last vector is filled in part.
 macro_rules! panels {
     ($S:ident, $outputs:expr, $kernel:ident($($argument:expr),* $(,)?)) => {{
         let outputs: usize = $outputs;
@@ -105,7 +107,8 @@ pub(super) fn put<S: Simd, const N: usize, const FULL: bool>(vectors: &[S::V; N]
     }
 }
 
-/// Writes `N` whole vectors of the row `row` of `out`, the outputs from `at` on; with `relu` cut at 0 from below.
+/// Writes `N` whole vectors of the row `row` of `out`, the outputs from `at` on; with `relu` cut at
+/// 0 from below.
 #[inline(always)]
 pub(super) fn put_row<S: Simd, const N: usize>(
     s: S,

@@ -1,14 +1,15 @@
 //! Which parts of samples are all 0: most of a drawing is.
 //!
-//! Samples are cut into strips of [`STRIP`] features, and a bit tells for each strip of each sample whether any of its values is
-//! not 0. In images a strip is a block of two lines: drawings fill fewer of those than of strips of one.
+//! Samples are cut into strips of [`STRIP`] features, and a bit tells for each strip of each sample
+//! whether any of its values is not 0. In images a strip is a block of two lines: drawings fill
+//! fewer of those than of strips of one.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use besom_dataset::{Dataset, Rows};
 
-/// The strips of the datasets that were trained on lately, latest first: the next job mostly has the same one, and a look at
-/// all of its values takes as long as a short epoch.
+/// The strips of the datasets that were trained on lately, latest first: the next job mostly has
+/// the same one, and a look at all of its values takes as long as a short epoch.
 static LATELY: Mutex<Vec<(String, Shared)>> = Mutex::new(Vec::new());
 
 /// Strips that are found by whoever asks first.
@@ -25,8 +26,8 @@ pub(super) const STRIP: usize = 2 * HALF;
 
 /// The strips of some samples.
 pub(super) struct Strips {
-    /// For each strip the first features of its halves, which together are all features, once; those of the last one may go
-    /// beyond them.
+    /// For each strip the first features of its halves, which together are all features, once;
+    /// those of the last one may go beyond them.
     halves: Vec<[u32; 2]>,
     /// Words of a sample.
     words: usize,
@@ -35,7 +36,8 @@ pub(super) struct Strips {
 }
 
 impl Strips {
-    /// Of all samples of a dataset. Jobs that begin together share the work; those of other datasets do not wait for it.
+    /// Of all samples of a dataset. Jobs that begin together share the work; those of other
+    /// datasets do not wait for it.
     pub(super) fn of_dataset(data: &Dataset) -> Arc<Self> {
         let place = {
             let mut lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +104,8 @@ fn line(shape: &[u32]) -> Option<usize> {
     .map(|line| line as usize)
 }
 
-/// The strips of `features`: blocks of two lines where halves fit in `line`, and otherwise as the features follow each other.
+/// The strips of `features`: blocks of two lines where halves fit in `line`, and otherwise as the
+/// features follow each other.
 fn halves(features: usize, line: Option<usize>) -> Vec<[u32; 2]> {
     let strip = |one: usize, other: usize| [one as u32, other as u32];
     match line {

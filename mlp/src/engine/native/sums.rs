@@ -3,13 +3,15 @@
 use super::rows::{Panel, put, vectors};
 use crate::simd::{Band, BandMut, Simd};
 
-/// What becomes of the sums over the rows of a chunk, of which there is one for each of some parameters.
+/// What becomes of the sums over the rows of a chunk, of which there is one for each of some
+/// parameters.
 pub(super) enum Sums<'a> {
     /// Into the gradient, over what it holds.
     Start(&'a mut [f32]),
     /// Into the gradient, added to what it holds.
     GoOn(&'a mut [f32]),
-    /// `params -= gradient lr`, where the gradient is the sum over these rows alone, and is not written.
+    /// `params -= gradient lr`, where the gradient is the sum over these rows alone, and is not
+    /// written.
     Descend { params: &'a mut [f32], lr: f32 },
     /// `params -= gradient lr`, where the gradient goes on from what it holds, and is not written.
     EndDescent { params: &'a mut [f32], lr: f32, gradient: &'a [f32] },
@@ -70,8 +72,8 @@ impl Columns<'_> {
         sums
     }
 
-    /// Takes the sums of rows. All is read before anything is written: rows of less than a vector lie close together, and a read
-    /// would wait for what was just written beside it.
+    /// Takes the sums of rows. All is read before anything is written: rows of less than a vector
+    /// lie close together, and a read would wait for what was just written beside it.
     #[inline(always)]
     pub(super) fn end<S: Simd, const P: usize, const N: usize, const FULL: bool>(
         &mut self,

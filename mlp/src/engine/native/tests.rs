@@ -1,4 +1,5 @@
-//! Every kernel beside plain code, bit for bit, and the engine beside candle's and the slope of the loss.
+//! Every kernel beside plain code, bit for bit, and the engine beside candle's and the slope of the
+//! loss.
 
 use besom_sweep::{Initializer, Params};
 use proptest::prelude::*;
@@ -57,7 +58,8 @@ fn plain_product_in(order: &[usize], x: &[Vec<f32>], weights: &[f32], bias: &[f3
     results
 }
 
-/// The order of the sums of the first layer: where four features fit in a line and lines in pairs, blocks of four by two.
+/// The order of the sums of the first layer: where four features fit in a line and lines in pairs,
+/// blocks of four by two.
 fn first_order(shape: &[u32]) -> Vec<usize> {
     let features = shape.iter().product::<u32>() as usize;
     let side = features.isqrt();
@@ -189,11 +191,13 @@ proptest! {
     }
 }
 
-/// Compares both products of the first layer with plain code, on `n` rows of which about the share `filled` is not 0.
+/// Compares both products of the first layer with plain code, on `n` rows of which about the share
+/// `filled` is not 0.
 fn check_first_layer(shape: &[u32], n: usize, outputs: usize, filled: f32, seed: u64, relu: bool) {
     let features = shape.iter().product::<u32>() as usize;
     let next = &mut numbers(seed);
-    // Some rows and columns have more zeros than others, as drawings have, and rows begin with different numbers of them.
+    // Some rows and columns have more zeros than others, as drawings have, and rows begin with
+    // different numbers of them.
     let shares: Vec<f32> = (0..n + features).map(|_| next().abs().max(filled)).collect();
     let begins: Vec<usize> = (0..n).map(|_| (next().max(0.0) * 0.7 * features as f32) as usize).collect();
     let mut bytes = vec![0_u8; (n + 3) * features];
@@ -338,7 +342,8 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
-/// Loss, correct predictions and gradient of a case's first batch, and the logits of the test split.
+/// Loss, correct predictions and gradient of a case's first batch, and the logits of the test
+/// split.
 fn step_of(engine: &mut dyn Engine, layout: &Layout, case: &Case, dropout: f64) -> (Score, Vec<f32>, Vec<f32>) {
     let params = layout.initial_parameters(Initializer::GlorotUniform, case.seed);
     let next = &mut numbers(case.seed.cast_unsigned());

@@ -19,7 +19,8 @@ use crate::store::{
 /// A host that does not answer at all must not look like a long statement.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Held while the role is made: several coordinators may start at once. Any number that nothing else uses.
+/// Held while the role is made: several coordinators may start at once. Any number that nothing
+/// else uses.
 const LOCK: i64 = 0x6265_736f_6d72_6472;
 
 /// Coordinators of copies of one store make one role, from databases that share no lock. One of

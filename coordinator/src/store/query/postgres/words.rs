@@ -130,7 +130,8 @@ fn is_behind_expression(tokens: &[Token], at: usize) -> bool {
     at > 1 && tokens[at - 1] == Token::Other(',') && tokens[at - 2] == Token::Other(')')
 }
 
-/// What stands in the parentheses of a table expression, and not in a list of columns with their types.
+/// What stands in the parentheses of a table expression, and not in a list of columns with their
+/// types.
 fn begins_statement(tokens: &[Token], at: usize) -> bool {
     match tokens.get(at) {
         Some(Token::Word(word)) => FIRST.iter().any(|first| first.eq_ignore_ascii_case(word)),

@@ -14,7 +14,8 @@ use super::super::views::VIEWS;
 enum Token {
     /// A word of the language or a name.
     Word(String),
-    /// A name in quotes of any kind. SQLite takes a text in single quotes for a name where one must stand.
+    /// A name in quotes of any kind. SQLite takes a text in single quotes for a name where one must
+    /// stand.
     Quoted(String),
     /// Any other character.
     Other(char),
@@ -60,7 +61,8 @@ pub(super) fn shadowed_view(sql: &str) -> Option<&'static str> {
     })
 }
 
-/// Words that end a list of tables. Each is a word of the language wherever it stands without quotes.
+/// Words that end a list of tables. Each is a word of the language wherever it stands without
+/// quotes.
 const END_OF_TABLES: [&str; 9] =
     ["SELECT", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT"];
 

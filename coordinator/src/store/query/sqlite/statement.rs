@@ -201,7 +201,8 @@ impl Connection {
                 if only.is_some() {
                     return Err(Refusal::Several);
                 }
-                // SAFETY: the statement is alive. EXPLAIN reads nothing and would tell how tables are built.
+                // SAFETY: the statement is alive. EXPLAIN reads nothing and would tell how tables
+                // are built.
                 let (reads, explains) = unsafe {
                     (ffi::sqlite3_stmt_readonly(statement.raw) != 0, ffi::sqlite3_stmt_isexplain(statement.raw) != 0)
                 };

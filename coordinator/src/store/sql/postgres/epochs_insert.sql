@@ -1,4 +1,5 @@
--- Differs from SQLite: jsonb_array_elements in place of json_each, and casts, since ->> is always text here.
+-- Differs from SQLite: jsonb_array_elements in place of json_each, and casts, since ->> is always
+-- text here.
 INSERT INTO epochs (
     job_id, attempt, step, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, metrics
 )

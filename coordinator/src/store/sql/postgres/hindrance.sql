@@ -1,5 +1,5 @@
--- Differs from SQLite: no INDEXED BY.
--- What keeps the jobs of sweep $1 from being trained, as the job says that waits longest for it; no row: nothing.
+-- Differs from SQLite: no INDEXED BY. What keeps the jobs of sweep $1 from being trained, as the
+-- job says that waits longest for it; no row: nothing.
 SELECT h.error
 FROM jobs h
 WHERE h.sweep_id = $1

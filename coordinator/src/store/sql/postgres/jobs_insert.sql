@@ -1,4 +1,5 @@
--- Differs from SQLite: jsonb_array_elements in place of json_each, and casts, since ->> is always text here.
+-- Differs from SQLite: jsonb_array_elements in place of json_each, and casts, since ->> is always
+-- text here.
 INSERT INTO jobs (
     sweep_id, state, ended_at, trainer, config_hash, params, seed, engine, device,
     optimizer, learning_rate, batch_size, epochs, hidden, activation, dropout

@@ -1,8 +1,9 @@
--- Differs from SQLite: one sweep at a time, SKIP LOCKED lets several coordinators acquire side by side, and the attempts are
--- opened in the same statement. MATERIALIZED, because a plan that runs the LIMIT again could take more jobs than asked for.
--- The range of one sweep is in the order of jobs_queued, which no other index has; queues.sql says why.
--- $1 worker, $2 sweep, $3 now, $4 lease until, $5 list of [slot, lease], $6 request, $7 the first job
--- that is worth a look (starts.rs says why).
+-- Differs from SQLite: one sweep at a time, SKIP LOCKED lets several coordinators acquire side by
+-- side, and the attempts are opened in the same statement. MATERIALIZED, because a plan that runs
+-- the LIMIT again could take more jobs than asked for. The range of one sweep is in the order of
+-- jobs_queued, which no other index has; queues.sql says why. $1 worker, $2 sweep, $3 now, $4 lease
+-- until, $5 list of [slot, lease], $6 request, $7 the first job that is worth a look (starts.rs
+-- says why).
 WITH picked AS MATERIALIZED (
     SELECT j.id
     FROM jobs j

@@ -1,7 +1,8 @@
--- Differs from SQLite: a range of one sweep in the order of jobs_queued, which no other index has. With an equation the
--- planner may walk the ended jobs by another index, as its statistics of a fresh grid say that there are none.
--- Active sweeps in the order in which their jobs are handed out: how many are queued, and whether one may be acquired at $1.
--- $2 holds the numbers of jobs from which on a look is worth its time, by sweep; starts.rs says why.
+-- Differs from SQLite: a range of one sweep in the order of jobs_queued, which no other index has.
+-- With an equation the planner may walk the ended jobs by another index, as its statistics of a
+-- fresh grid say that there are none. Active sweeps in the order in which their jobs are handed
+-- out: how many are queued, and whether one may be acquired at $1. $2 holds the numbers of jobs
+-- from which on a look is worth its time, by sweep; starts.rs says why.
 SELECT s.id AS sweep_id,
        s.trainer,
        s.trainer_version,

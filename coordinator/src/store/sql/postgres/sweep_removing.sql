@@ -1,4 +1,5 @@
--- Differs from SQLite, which has one writer: what another coordinator is removing just now is left to it.
+-- Differs from SQLite, which has one writer: what another coordinator is removing just now is left
+-- to it.
 SELECT id, dataset
 FROM sweeps
 WHERE state = 'removing'

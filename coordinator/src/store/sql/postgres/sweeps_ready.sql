@@ -1,7 +1,8 @@
--- Only in Postgres, which hands out one sweep at a time: active sweeps of trainers in the versions of the object $1 (only sweep $2, where it is not
--- null) that have a job for $3, in the order in which their jobs are handed out. queues.sql says why the range. $4 holds the
--- numbers of jobs from which on a look is worth its time, by sweep; starts.rs says why.
--- While one job of a sweep waits for the sweep's dataset, no other is handed out to find the same.
+-- Only in Postgres, which hands out one sweep at a time: active sweeps of trainers in the versions
+-- of the object $1 (only sweep $2, where it is not null) that have a job for $3, in the order in
+-- which their jobs are handed out. queues.sql says why the range. $4 holds the numbers of jobs from
+-- which on a look is worth its time, by sweep; starts.rs says why. While one job of a sweep waits
+-- for the sweep's dataset, no other is handed out to find the same.
 SELECT s.id
 FROM sweeps s
 WHERE s.state = 'active'

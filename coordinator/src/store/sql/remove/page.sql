@@ -1,5 +1,6 @@
--- The next jobs of sweep $1 with the models that they name, and the bytes of those. A range of one sweep, in the order of the index on
--- (sweep_id, id): a planner could otherwise walk the jobs of all earlier sweeps.
+-- The next jobs of sweep $1 with the models that they name, and the bytes of those. A range of one
+-- sweep, in the order of the index on (sweep_id, id): a planner could otherwise walk the jobs of
+-- all earlier sweeps.
 SELECT j.id, j.final_model, j.best_model, COALESCE(f.size, 0) + COALESCE(b.size, 0) AS bytes
 FROM jobs j
 LEFT JOIN artifacts f ON f.digest = j.final_model

@@ -1,4 +1,5 @@
--- The record behind the next 20,000, from job $1 on. Of whichever sweep: this one walks the key, and never reads more.
+-- The record behind the next 20,000, from job $1 on. Of whichever sweep: this one walks the key,
+-- and never reads more.
 SELECT job_id, attempt, step
 FROM epochs
 WHERE job_id >= $1

@@ -1,5 +1,6 @@
--- Differs from Postgres: INDEXED BY, since without statistics SQLite may rather read all queued jobs of the sweep.
--- What keeps the jobs of sweep $1 from being trained, as the job says that waits longest for it; no row: nothing.
+-- Differs from Postgres: INDEXED BY, since without statistics SQLite may rather read all queued
+-- jobs of the sweep. What keeps the jobs of sweep $1 from being trained, as the job says that waits
+-- longest for it; no row: nothing.
 SELECT h.error
 FROM jobs h INDEXED BY jobs_hindered
 WHERE h.sweep_id = $1

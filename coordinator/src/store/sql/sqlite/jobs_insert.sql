@@ -1,6 +1,7 @@
--- Differs from Postgres: json_each in place of jsonb_array_elements. $2 is a list of lists, so a batch of any size is
--- one statement that is prepared once. Floats are JSON text written by Rust and never read back as text: SQLite reads
--- them exactly from 1e-60 to 1e60 and may miss the last bit far beyond, where no loss or rate of an f32 model lies.
+-- Differs from Postgres: json_each in place of jsonb_array_elements. $2 is a list of lists, so a
+-- batch of any size is one statement that is prepared once. Floats are JSON text written by Rust
+-- and never read back as text: SQLite reads them exactly from 1e-60 to 1e60 and may miss the last
+-- bit far beyond, where no loss or rate of an f32 model lies.
 INSERT INTO jobs (
     sweep_id, state, ended_at, trainer, config_hash, params, seed, engine, device,
     optimizer, learning_rate, batch_size, epochs, hidden, activation, dropout

@@ -1,8 +1,9 @@
--- Differs from Postgres: SQLite admits one writer and this runs in BEGIN IMMEDIATE, so a plain UPDATE excludes
--- everybody else. attempts_open.sql follows in the same transaction, since SQLite has no UPDATE inside WITH.
--- INDEXED BY: without statistics SQLite would rather read all jobs of a sweep, ended ones too.
--- While one job of a sweep waits for the sweep's dataset, no other is handed out to find the same.
--- $1 worker, $2 object of versions by trainers, $3 sweep or null, $4 now, $5 lease until, $6 list of slots.
+-- Differs from Postgres: SQLite admits one writer and this runs in BEGIN IMMEDIATE, so a plain
+-- UPDATE excludes everybody else. attempts_open.sql follows in the same transaction, since SQLite
+-- has no UPDATE inside WITH. INDEXED BY: without statistics SQLite would rather read all jobs of a
+-- sweep, ended ones too. While one job of a sweep waits for the sweep's dataset, no other is handed
+-- out to find the same. $1 worker, $2 object of versions by trainers, $3 sweep or null, $4 now, $5
+-- lease until, $6 list of slots.
 UPDATE jobs
 SET state = 'running', attempt = attempt + 1, worker_id = $1, slot = given.slot, lease_until = $5, started_at = $4
 FROM (SELECT picked.id, free.value AS slot

@@ -1,4 +1,5 @@
--- Only in SQLite, whose clock is the coordinator's own: it must not start before anything that is stored.
+-- Only in SQLite, whose clock is the coordinator's own: it must not start before anything that is
+-- stored.
 SELECT max(at)
 FROM (SELECT max(created_at) AS at FROM sweeps
       UNION ALL SELECT max(ended_at) FROM sweeps

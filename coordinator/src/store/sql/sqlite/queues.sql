@@ -1,5 +1,6 @@
--- Differs from Postgres: INDEXED BY, since without statistics SQLite would rather read all jobs of a sweep, ended ones too.
--- Active sweeps in the order in which their jobs are handed out: how many are queued, and whether one may be acquired at $1.
+-- Differs from Postgres: INDEXED BY, since without statistics SQLite would rather read all jobs of
+-- a sweep, ended ones too. Active sweeps in the order in which their jobs are handed out: how many
+-- are queued, and whether one may be acquired at $1.
 SELECT s.id AS sweep_id,
        s.trainer,
        s.trainer_version,
