@@ -216,7 +216,7 @@ mod tests {
             spec: None,
             method: spec.method.as_str().to_owned(),
             metric: spec.metric.clone(),
-            objective: spec.objective,
+            scored_epoch: spec.scored_epoch,
             keep_models: spec.keep_models,
             engine: None,
             dataset: Digest::parse(&digest).unwrap(),

@@ -9,7 +9,7 @@ use besom_coordinator::{
     domain::{Completion, Confusion, JobOutcome, NewSweep, RetryPolicy},
     store::{AcquireRequest, SweepCommand},
 };
-use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
+use besom_sweep::{Goal, KeepModels, Metric, MetricName, ScoredEpoch};
 use store_support::{Bench, at, completion, diverged, failed, new_sweep, record, reported, request, succeeded};
 
 const RUNS: &str = "sweep sweep_id job state optimizer learning_rate batch_size epochs hidden activation dropout params \
@@ -58,7 +58,8 @@ async fn history(bench: &Bench) {
     assert_eq!(sweep.jobs_created, 9);
 
     let metric = Metric { name: MetricName::of("val_loss"), goal: Goal::Minimize };
-    let new = NewSweep { metric, objective: Objective::Best, keep_models: KeepModels::Best, ..new_sweep("lösses", 3) };
+    let new =
+        NewSweep { metric, scored_epoch: ScoredEpoch::Best, keep_models: KeepModels::Best, ..new_sweep("lösses", 3) };
     let losses = bench.sweep_of(new).await;
     let wish = AcquireRequest { sweep: Some(losses.id), ..request(other, 3) };
     for job in bench.store.acquire(wish, at(43.0)).await.unwrap() {

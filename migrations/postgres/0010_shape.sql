@@ -18,6 +18,7 @@ DROP VIEW best_runs, runs, history, sweep_progress, worker_status, config_stats,
           slowest;
 LOCK TABLE sweeps, jobs, attempts, workers, epochs, config_sums IN ACCESS EXCLUSIVE MODE;
 
+ALTER TABLE sweeps RENAME COLUMN objective TO scored_epoch;
 ALTER TABLE sweeps
     ADD COLUMN trainer TEXT NOT NULL DEFAULT 'mlp',
     -- A JSON object of texts.
@@ -123,9 +124,9 @@ ALTER TABLE config_sums
     ADD COLUMN low DOUBLE PRECISION,
     ADD COLUMN high DOUBLE PRECISION;
 UPDATE config_sums c
-SET std = CASE s.objective WHEN 'best' THEN c.best_std ELSE c.final_std END,
-    low = CASE s.objective WHEN 'best' THEN c.best_low ELSE c.final_low END,
-    high = CASE s.objective WHEN 'best' THEN c.best_high ELSE c.final_high END
+SET std = CASE s.scored_epoch WHEN 'best' THEN c.best_std ELSE c.final_std END,
+    low = CASE s.scored_epoch WHEN 'best' THEN c.best_low ELSE c.final_low END,
+    high = CASE s.scored_epoch WHEN 'best' THEN c.best_high ELSE c.final_high END
 FROM sweeps s
 WHERE s.id = c.sweep_id
   AND s.metric = 'val_accuracy';
@@ -170,7 +171,7 @@ SELECT s.name AS sweep,
        j.error,
        besom_utc(j.started_at) AS started_at,
        besom_utc(j.ended_at) AS ended_at,
-       CASE s.objective WHEN 'best' THEN j.best_model ELSE j.final_model END AS model,
+       CASE s.scored_epoch WHEN 'best' THEN j.best_model ELSE j.final_model END AS model,
        s.dataset,
        j.engine,
        j.device,

@@ -36,7 +36,7 @@ CREATE TABLE new_sweeps (
     method              TEXT NOT NULL,
     metric              TEXT NOT NULL,
     goal                TEXT NOT NULL CHECK (goal IN ('maximize', 'minimize')),
-    objective           TEXT NOT NULL CHECK (objective IN ('final', 'best')),
+    scored_epoch        TEXT NOT NULL CHECK (scored_epoch IN ('final', 'best')),
     keep_models         TEXT NOT NULL CHECK (keep_models IN ('all', 'best', 'none')),
     engine              TEXT,
     dataset             TEXT NOT NULL,
@@ -74,7 +74,7 @@ CREATE TABLE new_sweeps (
     CHECK (state <> 'completed' OR jobs_created = jobs_total)
 ) STRICT;
 INSERT INTO new_sweeps (
-    id, name, title, state, trainer, trainer_version, method, metric, goal, objective, keep_models, engine, dataset,
+    id, name, title, state, trainer, trainer_version, method, metric, goal, scored_epoch, keep_models, engine, dataset,
     dataset_source, dataset_sha256, classes, swept, jobs_total, jobs_created, created_at, ended_at, importance_at,
     importance_tried_at, importance_of, importance_took, unsummed_after, reopened, digest, text, shared_config
 )
@@ -266,9 +266,9 @@ ALTER TABLE config_sums ADD COLUMN std REAL;
 ALTER TABLE config_sums ADD COLUMN low REAL;
 ALTER TABLE config_sums ADD COLUMN high REAL;
 UPDATE config_sums
-SET std = CASE s.objective WHEN 'best' THEN best_std ELSE final_std END,
-    low = CASE s.objective WHEN 'best' THEN best_low ELSE final_low END,
-    high = CASE s.objective WHEN 'best' THEN best_high ELSE final_high END
+SET std = CASE s.scored_epoch WHEN 'best' THEN best_std ELSE final_std END,
+    low = CASE s.scored_epoch WHEN 'best' THEN best_low ELSE final_low END,
+    high = CASE s.scored_epoch WHEN 'best' THEN best_high ELSE final_high END
 FROM sweeps s
 WHERE s.id = config_sums.sweep_id
   AND s.metric = 'val_accuracy';
@@ -350,7 +350,7 @@ SELECT s.name AS sweep,
        j.error,
        strftime('%Y-%m-%dT%H:%M:%S', j.started_at / 1000000, 'unixepoch') || printf('.%06dZ', j.started_at % 1000000) AS started_at,
        strftime('%Y-%m-%dT%H:%M:%S', j.ended_at / 1000000, 'unixepoch') || printf('.%06dZ', j.ended_at % 1000000) AS ended_at,
-       CASE s.objective WHEN 'best' THEN j.best_model ELSE j.final_model END AS model,
+       CASE s.scored_epoch WHEN 'best' THEN j.best_model ELSE j.final_model END AS model,
        s.dataset,
        j.engine,
        j.device,

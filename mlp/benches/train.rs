@@ -14,7 +14,9 @@ use std::time::Instant;
 
 use besom_dataset::{Dataset, load_local};
 use besom_mlp::{Control, Observer, TrainJob, set_single_threaded, train};
-use besom_sweep::{DatasetSpec, Engine, EpochRecord, Goal, Hyperparameters, JobConfig, Metric, MetricName, Objective};
+use besom_sweep::{
+    DatasetSpec, Engine, EpochRecord, Goal, Hyperparameters, JobConfig, Metric, MetricName, ScoredEpoch,
+};
 use serde_json::json;
 
 const SAMPLES: u64 = 40_000;
@@ -100,7 +102,7 @@ fn fastest(case: &Case, data: &Dataset) -> f64 {
         fn epoch(&mut self, _job: usize, _record: &EpochRecord) {}
     }
     let metric = Metric { name: MetricName::of("val_accuracy"), goal: Goal::Maximize };
-    let job = TrainJob { config: &case.config, seed: 1, metric: &metric, objective: Objective::Final };
+    let job = TrainJob { config: &case.config, seed: 1, metric: &metric, scored_epoch: ScoredEpoch::Final };
     let trained = train(&[job], data, &mut Silent).expect("trains").remove(0);
     trained.records.iter().filter_map(|record| record.seconds).fold(f64::INFINITY, f64::min)
 }

@@ -1,6 +1,6 @@
 //! What goes into the trainer and what comes out of it.
 
-use besom_sweep::{Confusion, EpochRecord, JobConfig, Metric, Objective};
+use besom_sweep::{Confusion, EpochRecord, JobConfig, Metric, ScoredEpoch};
 
 /// A job to be trained.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +12,7 @@ pub struct TrainJob<'a> {
     /// Decides which epoch is the best.
     pub metric: &'a Metric,
     /// Decides whether the last or the best epoch's model is the job's.
-    pub objective: Objective,
+    pub scored_epoch: ScoredEpoch,
 }
 
 /// What the trainer should do next.
@@ -65,7 +65,7 @@ pub struct Trained {
     /// safetensors of the parameters of the earliest best epoch by the job's metric; empty as
     /// `final_model`.
     pub best_model: Vec<u8>,
-    /// Of the job's model: the final or, with [`Objective::Best`], the best epoch's. `None` without
+    /// Of the job's model: the final or, with [`ScoredEpoch::Best`], the best epoch's. `None` without
     /// a model.
     pub confusion: Option<Confusion>,
     /// Wall time of the whole training.

@@ -16,7 +16,7 @@
 //! use besom_dataset::load_local;
 //! use besom_mlp::{Control, Observer, TrainJob, train};
 //! use besom_sweep::{
-//!     DatasetSpec, Engine, EpochRecord, Goal, Hyperparameters, JobConfig, Metric, MetricName, Objective, Params,
+//!     DatasetSpec, Engine, EpochRecord, Goal, Hyperparameters, JobConfig, Metric, MetricName, ScoredEpoch, Params,
 //! };
 //!
 //! struct Shown;
@@ -32,7 +32,7 @@
 //! let hyperparameters = Hyperparameters { epochs: 10, ..Hyperparameters::from_params(&Params::new()).unwrap() };
 //! let config = JobConfig { hyperparameters, dataset: data.digest().to_owned(), engine: Engine::Native };
 //! let metric = Metric { name: MetricName::of("val_accuracy"), goal: Goal::Maximize };
-//! let job = TrainJob { config: &config, seed: 1, metric: &metric, objective: Objective::Final };
+//! let job = TrainJob { config: &config, seed: 1, metric: &metric, scored_epoch: ScoredEpoch::Final };
 //! let trained = train(&[job], &data, &mut Shown).unwrap().remove(0);
 //! assert_eq!(trained.records.len(), 10);
 //! ```

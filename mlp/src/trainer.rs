@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use besom_sweep::{Confusion, EpochRecord, Hyperparameters, MetricName, Objective};
+use besom_sweep::{Confusion, EpochRecord, Hyperparameters, MetricName, ScoredEpoch};
 
 use super::engine::{self, Batch, Engine, Masks};
 use super::job::{Control, Ending, Observer, TrainError, TrainJob, Trained};
@@ -238,9 +238,9 @@ impl<'a> Training<'a> {
             let model = |params| safetensors(&self.layout, params, self.job.config, self.data);
             trained.final_model = model(&last);
             trained.best_model = model(&best.params);
-            trained.confusion = Some(self.confusion(match self.job.objective {
-                Objective::Final => &last,
-                Objective::Best => &best.params,
+            trained.confusion = Some(self.confusion(match self.job.scored_epoch {
+                ScoredEpoch::Final => &last,
+                ScoredEpoch::Best => &best.params,
             })?);
         }
         Ok(trained)

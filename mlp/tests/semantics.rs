@@ -3,7 +3,7 @@
 mod support;
 
 use besom_mlp::{Control, Ending, train};
-use besom_sweep::{EarlyStopping, Hyperparameters, Objective, Schedule};
+use besom_sweep::{EarlyStopping, Hyperparameters, Schedule, ScoredEpoch};
 use serde_json::{Value, json};
 use support::{VAL_LOSS, Watcher, config, data, job, run, tensor};
 
@@ -170,7 +170,7 @@ fn the_best_model_is_that_of_the_earliest_best_epoch() {
     for metric in [&support::VAL_ACCURACY, &VAL_LOSS] {
         let mut job = job(&config);
         job.metric = metric;
-        job.objective = Objective::Best;
+        job.scored_epoch = ScoredEpoch::Best;
         let trained = run(job, &data);
         let scores: Vec<f64> =
             trained.records.iter().map(|r| metric.goal.score(r.metric(metric.name.as_str()).unwrap())).collect();

@@ -85,7 +85,7 @@ fn keys(meaning: &Meaning<'_>) -> Keys {
     put("method".to_owned(), vec![spec.method.as_str().to_owned()]);
     put("metric.name".to_owned(), vec![spec.metric.name.as_str().to_owned()]);
     put("metric.goal".to_owned(), vec![spec.metric.goal.as_str().to_owned()]);
-    put("besom.objective".to_owned(), vec![spec.objective.as_str().to_owned()]);
+    put("besom.objective".to_owned(), vec![spec.scored_epoch.as_str().to_owned()]);
     put("besom.keep_models".to_owned(), vec![spec.keep_models.as_str().to_owned()]);
     let engine = meaning.engine.or(spec.engine).unwrap_or(Engine::Native);
     put("besom.engine".to_owned(), vec![engine.as_str().to_owned()]);

@@ -180,7 +180,7 @@ impl Expansion {
         sha256(&canonical(&json!({
             "method": spec.method.as_str(),
             "metric": [spec.metric.name.as_str(), spec.metric.goal.as_str()],
-            "objective": spec.objective.as_str(),
+            "objective": spec.scored_epoch.as_str(),
             "parameters": parameters,
             "base": spec.base,
             "model": spec.model,

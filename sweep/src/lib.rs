@@ -41,7 +41,9 @@ pub use metric::{EpochRecord, MetricName};
 pub use name::{SweepName, handle};
 pub use parse::{parse, parse_stored};
 pub use source::shown_source;
-pub use spec::{DatasetSpec, Goal, KeepModels, Method, Metric, Objective, ParameterSpec, Scale, SpecError, SweepSpec};
+pub use spec::{
+    DatasetSpec, Goal, KeepModels, Method, Metric, ParameterSpec, Scale, ScoredEpoch, SpecError, SweepSpec,
+};
 pub use states::{ImportanceKind, JobCounts, JobState, SweepState};
 pub use table::{Cell, CellType, Column, Row, Table, TableError};
 pub use trainer::{Counting, MLP, Steps, Trainer, TrainerKind, TrainerMetric};

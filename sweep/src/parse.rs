@@ -119,7 +119,7 @@ fn read(file: &mut Section<'_>, faults: &mut Faults) -> Option<SweepSpec> {
         description,
         method: method?,
         metric: metric?,
-        objective: besom.objective,
+        scored_epoch: besom.scored_epoch,
         parameters: parameters.list.into_iter().map(|parameter| parameter.spec).collect(),
         base: besom.base,
         model: besom.model,

@@ -20,7 +20,7 @@ pub struct SweepSpec {
     /// What makes one run better than another.
     pub metric: Metric,
     /// Which epoch's metric counts.
-    pub objective: Objective,
+    pub scored_epoch: ScoredEpoch,
     /// In file order. Those with one value are constants.
     pub parameters: Vec<ParameterSpec>,
     /// `besom.base`, full names; only with one_at_a_time.
@@ -96,7 +96,7 @@ pub enum Goal {
 
 /// Which epoch's metric is the job's objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Objective {
+pub enum ScoredEpoch {
     /// The last epoch's.
     Final,
     /// The best epoch's.
@@ -255,11 +255,11 @@ macro_rules! words_in_json {
     )+};
 }
 
-words_in_json!(Method, Goal, Objective, KeepModels, Engine);
+words_in_json!(Method, Goal, ScoredEpoch, KeepModels, Engine);
 
 words!(Method { Grid = "grid", OneAtATime = "one_at_a_time" });
 words!(Goal { Maximize = "maximize", Minimize = "minimize" });
-words!(Objective { Final = "final", Best = "best" });
+words!(ScoredEpoch { Final = "final", Best = "best" });
 words!(Scale { None = "none", Max = "max", Standard = "standard" });
 words!(KeepModels { All = "all", Best = "best", None = "none" });
 

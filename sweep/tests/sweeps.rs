@@ -2,7 +2,7 @@
 
 use besom_sweep::{
     Activation, Clipping, Engine, Expansion, Goal, Hyperparameters, Initializer, JobConfig, KeepModels, Method,
-    Objective, Optimizer, Params, Scale, Schedule, SweepSpec, job_config, parse, shared_config,
+    Optimizer, Params, Scale, Schedule, ScoredEpoch, SweepSpec, job_config, parse, shared_config,
 };
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn what_a_file_leaves_out_has_its_default() {
     assert_eq!((spec.name, spec.description, spec.run_cap, spec.engine), (None, None, None, None));
     assert_eq!(spec.method, Method::Grid);
     assert_eq!((spec.metric.name.as_str(), spec.metric.goal), ("val_accuracy", Goal::Maximize));
-    assert_eq!((spec.objective, spec.keep_models, spec.seeds), (Objective::Final, KeepModels::All, vec![1]));
+    assert_eq!((spec.scored_epoch, spec.keep_models, spec.seeds), (ScoredEpoch::Final, KeepModels::All, vec![1]));
     assert_eq!((spec.dataset.test_fraction, spec.dataset.split_seed, spec.dataset.classes), (None, 42, None));
 }
 
@@ -112,7 +112,7 @@ fn metric_seeds_and_words_are_read() {
     );
     let spec = spec(&text);
     assert_eq!((spec.metric.name.as_str(), spec.metric.goal), ("val_loss", Goal::Minimize));
-    assert_eq!((spec.seeds, spec.objective, spec.keep_models), (vec![7, 3], Objective::Best, KeepModels::None));
+    assert_eq!((spec.seeds, spec.scored_epoch, spec.keep_models), (vec![7, 3], ScoredEpoch::Best, KeepModels::None));
     assert_eq!((spec.engine, spec.model), (Some(Engine::Candle), params(json!({"patience": null}))));
 }
 

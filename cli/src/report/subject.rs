@@ -78,7 +78,7 @@ pub(super) fn search(gathered: &Gathered, spec: Option<&SweepSpec>) -> Result<Ve
 
 fn objective(gathered: &Gathered, spec: Option<&SweepSpec>) -> String {
     let sweep = &gathered.sweep;
-    let when = match spec.map(|spec| spec.objective.as_str()) {
+    let when = match spec.map(|spec| spec.scored_epoch.as_str()) {
         Some("best") => "in the best epoch",
         _ => "after the last epoch",
     };

@@ -189,10 +189,10 @@ pub(crate) fn odd_sweep(world: &World) {
     let max = i64::MAX;
     for (name, text) in [("empty", &empty), ("long", &long)] {
         world.execute(&format!(
-            "INSERT INTO sweeps (name, digest, text, method, metric, goal, objective, keep_models, engine, dataset, \
+            "INSERT INTO sweeps (name, digest, text, method, metric, goal, scored_epoch, keep_models, engine, dataset, \
              dataset_source, dataset_sha256, swept, trainer, trainer_version, shared_config, jobs_total, \
              jobs_created, state, created_at, ended_at) \
-             SELECT '{name}', '{text}', '{text}', '{text}', metric, goal, objective, keep_models, '{text}', dataset, \
+             SELECT '{name}', '{text}', '{text}', '{text}', metric, goal, scored_epoch, keep_models, '{text}', dataset, \
              '{text}', '{text}', '[\"\",\"{text}\"]', '{text}', {max}, '{text}', {max}, {max}, 'completed', {max}, {max} \
              FROM sweeps WHERE name = 'odd'"
         ));
@@ -204,9 +204,9 @@ pub(crate) fn odd_sweep(world: &World) {
     ));
     // One that cannot be read at all.
     world.execute(
-        "INSERT INTO sweeps (name, digest, text, method, metric, goal, objective, keep_models, dataset, dataset_source, \
+        "INSERT INTO sweeps (name, digest, text, method, metric, goal, scored_epoch, keep_models, dataset, dataset_source, \
          dataset_sha256, swept, trainer, trainer_version, shared_config, jobs_total, state, created_at) \
-         SELECT 'damaged', '', '', '', metric, goal, objective, keep_models, 'no digest', '', '', '[]', '', -1, '', 1, 'paused', -1 \
+         SELECT 'damaged', '', '', '', metric, goal, scored_epoch, keep_models, 'no digest', '', '', '[]', '', -1, '', 1, 'paused', -1 \
          FROM sweeps WHERE name = 'odd'",
     );
 }

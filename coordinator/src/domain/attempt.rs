@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use besom_sweep::{KeepModels, Metric, Objective};
+use besom_sweep::{KeepModels, Metric, ScoredEpoch};
 
 use super::{AttemptRef, Confusion, Digest, EpochRecord, JobState, Lease, SweepId};
 
@@ -93,7 +93,7 @@ pub struct Assignment {
     /// What the sweep ranks by.
     pub metric: Metric,
     /// Which epoch counts.
-    pub objective: Objective,
+    pub scored_epoch: ScoredEpoch,
     /// Which models to upload.
     pub keep_models: KeepModels,
 }

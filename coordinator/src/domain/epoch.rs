@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use besom_sweep::{EpochRecord, Goal, Metric, MetricName, Objective, Steps};
+use besom_sweep::{EpochRecord, Goal, Metric, MetricName, ScoredEpoch, Steps};
 
 use super::promoted::{self, METRICS, PromotedMetric};
 
@@ -36,7 +36,7 @@ pub fn summarize(
     records: &[EpochRecord],
     steps: Steps,
     metric: &Metric,
-    objective: Objective,
+    scored_epoch: ScoredEpoch,
     ranked: bool,
 ) -> Summary {
     let Some(last) = records.last() else { return Summary::default() };
@@ -47,9 +47,9 @@ pub fn summarize(
     let last_of = |name: &str| lasts.iter().rev().find_map(|record| record.metric(name));
     let name = metric.name.as_str();
     let best = best_of(records, name, metric.goal);
-    let value = match objective {
-        Objective::Final => last_of(name),
-        Objective::Best => best.map(|(_, value)| value),
+    let value = match scored_epoch {
+        ScoredEpoch::Final => last_of(name),
+        ScoredEpoch::Best => best.map(|(_, value)| value),
     };
     let objective = value.filter(|_| ranked);
     let best_column = |promoted: &PromotedMetric| {
@@ -110,13 +110,13 @@ mod tests {
         let map = |step, value| record(step, &[("metrics/mAP50-95(B)", value), ("val_loss", 1.0 / value)]);
         let records = [map(0, 0.25), map(10, 0.5), map(20, 0.5), map(30, 0.125)];
         let of = |objective| summarize(&records, Steps::Any, &metric, objective, true);
-        let best = of(Objective::Best);
+        let best = of(ScoredEpoch::Best);
         assert_eq!((best.objective, best.score, best.best_step, best.steps_done), (Some(0.5), Some(0.5), Some(10), 4));
         assert_eq!((best.finals, best.bests), ([None, None, Some(8.0), None], vec![Some(2.0), None]));
         assert_eq!(best.others, named(&[("metrics/mAP50-95(B)", 0.125)]));
-        assert_eq!(of(Objective::Final).objective, Some(0.125));
+        assert_eq!(of(ScoredEpoch::Final).objective, Some(0.125));
         let worse = Metric { goal: Goal::Minimize, ..metric };
-        let summary = summarize(&records, Steps::Any, &worse, Objective::Best, true);
+        let summary = summarize(&records, Steps::Any, &worse, ScoredEpoch::Best, true);
         assert_eq!((summary.objective, summary.score, summary.best_step), (Some(0.125), Some(-0.125), Some(30)));
     }
 
@@ -124,7 +124,7 @@ mod tests {
     fn the_last_value_is_that_of_the_last_epoch_or_the_last_one_that_was_told() {
         let metric = Metric { name: MetricName::of("f1"), goal: Goal::Maximize };
         let records = [record(1, &[("f1", 0.5), ("norm", 3.0)]), record(2, &[("loss", 0.75), ("norm", 4.0)])];
-        let of = |steps| summarize(&records, steps, &metric, Objective::Final, true);
+        let of = |steps| summarize(&records, steps, &metric, ScoredEpoch::Final, true);
         let (each, any) = (of(EACH), of(Steps::Any));
         assert_eq!((each.objective, each.finals[0], each.others), (None, Some(0.75), named(&[("norm", 4.0)])));
         assert_eq!((any.objective, any.others), (Some(0.5), named(&[("f1", 0.5), ("norm", 4.0)])));
@@ -134,7 +134,7 @@ mod tests {
     fn a_diverged_job_has_values_and_no_score() {
         let metric = Metric { name: MetricName::of("val_loss"), goal: Goal::Minimize };
         let records = [record(1, &[("val_loss", 0.5)]), record(2, &[("val_loss", f64::INFINITY)])];
-        let summary = summarize(&records, EACH, &metric, Objective::Best, false);
+        let summary = summarize(&records, EACH, &metric, ScoredEpoch::Best, false);
         assert_eq!((summary.objective, summary.score, summary.best_step), (None, None, Some(1)));
         assert_eq!((summary.finals[2], summary.bests), (None, vec![Some(0.5), None]));
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use besom_sweep::{KeepModels, Metric, Objective, Params, SweepSpec, parse_stored};
+use besom_sweep::{KeepModels, Metric, Params, ScoredEpoch, SweepSpec, parse_stored};
 
 use super::{AttemptRef, Digest, EpochRecord, JobCounts, JobId, SweepId, SweepState, Timestamp};
 
@@ -26,7 +26,7 @@ pub struct NewSweep {
     /// What makes one run better than another.
     pub metric: Metric,
     /// Which epoch counts.
-    pub objective: Objective,
+    pub scored_epoch: ScoredEpoch,
     /// Which models stay.
     pub keep_models: KeepModels,
     /// `--engine`, where it was given: expansion after a restart needs it.

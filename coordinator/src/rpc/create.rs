@@ -174,7 +174,7 @@ fn stored(draft: &Draft, dataset: Digest, dataset_sha256: String, classes: Optio
         spec: canonical.clone(),
         method: spec.method.as_str().to_owned(),
         metric: spec.metric.clone(),
-        objective: spec.objective,
+        scored_epoch: spec.scored_epoch,
         keep_models: spec.keep_models,
         engine: engine.map(|engine| engine.as_str().to_owned()),
         dataset_source: spec.dataset.source_text(str::to_owned),

@@ -14,7 +14,7 @@ use besom_coordinator::{
     open::{Opened, open},
     store::{AcquireRequest, Store, StoreUrl},
 };
-use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
+use besom_sweep::{Goal, KeepModels, Metric, MetricName, ScoredEpoch};
 use serde_json::{Value, json};
 
 /// The sweep's name, as docs/sql.md has it.
@@ -129,7 +129,7 @@ fn sweep(jobs: usize) -> NewSweep {
         spec: None,
         method: "grid".to_owned(),
         metric: Metric { name: MetricName::of("val_accuracy"), goal: Goal::Maximize },
-        objective: Objective::Final,
+        scored_epoch: ScoredEpoch::Final,
         keep_models: KeepModels::None,
         engine: None,
         dataset: Digest::parse(&"da".repeat(32)).unwrap(),

@@ -31,9 +31,9 @@ pub(crate) async fn jobs_come_in_their_order_of_work_one_for_each_slot(bench: Be
         )
     );
     assert_eq!(job.config_hash, digest(1).as_str());
-    assert_eq!((job.metric.clone(), job.objective, job.keep_models), {
+    assert_eq!((job.metric.clone(), job.scored_epoch, job.keep_models), {
         let new = &first.new;
-        (new.metric.clone(), new.objective, new.keep_models)
+        (new.metric.clone(), new.scored_epoch, new.keep_models)
     });
     let runs = bench.runs(first.id).await;
     assert!(runs.iter().all(|run| run.state == JobState::Running && run.started_at == at(1.0)), "{runs:?}");

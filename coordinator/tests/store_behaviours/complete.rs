@@ -1,7 +1,7 @@
 use besom_coordinator::domain::{
     AttemptOutcome, Completion, Confusion, JobOutcome, JobState, NewSweep, RetryPolicy, SweepState, WriteResult,
 };
-use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
+use besom_sweep::{Goal, KeepModels, Metric, MetricName, ScoredEpoch};
 
 use crate::store_support::{
     Bench, assert_invalid_state, at, completion, digest, diverged, failed, new_sweep, record, reported, succeeded,
@@ -168,7 +168,7 @@ pub(crate) async fn a_stopped_job_is_ranked_by_what_it_had(bench: Bench) {
 
 pub(crate) async fn the_best_epoch_counts_where_the_sweep_says_so(bench: Bench) {
     let metric = Metric { name: MetricName::of("val_loss"), goal: Goal::Minimize };
-    let new = NewSweep { metric, objective: Objective::Best, ..new_sweep("s", 2) };
+    let new = NewSweep { metric, scored_epoch: ScoredEpoch::Best, ..new_sweep("s", 2) };
     let sweep = bench.sweep_of(new).await;
     let worker = bench.worker("w").await;
     for (final_epoch, best) in [(0.2, 0.6), (0.5, 0.55)] {
@@ -254,8 +254,8 @@ pub(crate) async fn a_model_that_is_not_stored_is_refused(bench: Bench) {
 pub(crate) async fn a_run_names_the_model_of_its_objective(bench: Bench) {
     let (last, best) = (bench.artifact(1).await, bench.artifact(2).await);
     let worker = bench.worker("w").await;
-    for (objective, expected) in [(Objective::Final, &last), (Objective::Best, &best)] {
-        let sweep = bench.sweep_of(NewSweep { objective, ..new_sweep(objective.as_str(), 1) }).await;
+    for (scored_epoch, expected) in [(ScoredEpoch::Final, &last), (ScoredEpoch::Best, &best)] {
+        let sweep = bench.sweep_of(NewSweep { scored_epoch, ..new_sweep(scored_epoch.as_str(), 1) }).await;
         let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
         let done = Completion {
             final_model: Some(last.clone()),

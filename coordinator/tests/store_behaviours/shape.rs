@@ -5,7 +5,7 @@ use besom_coordinator::domain::{
     WriteResult,
 };
 use besom_coordinator::store::StoreError;
-use besom_sweep::{Goal, Metric, MetricName, Objective};
+use besom_sweep::{Goal, Metric, MetricName, ScoredEpoch};
 use serde_json::json;
 
 use crate::store_support::{
@@ -15,11 +15,11 @@ use crate::store_support::{
 const MAP: &str = "metrics/mAP50-95(B)";
 
 /// A sweep of a program, of one job, and a worker that executes programs.
-async fn program(bench: &Bench, objective: Objective) -> (SweepId, WorkerId) {
+async fn program(bench: &Bench, scored_epoch: ScoredEpoch) -> (SweepId, WorkerId) {
     let new = NewSweep {
         trainer: "program".to_owned(),
         metric: Metric { name: MetricName::of(MAP), goal: Goal::Maximize },
-        objective,
+        scored_epoch,
         ..new_sweep("programs", 1)
     };
     let (sweep, _) = bench.store.create_sweep(new, at(0.0)).await.unwrap();
@@ -33,7 +33,7 @@ async fn program(bench: &Bench, objective: Objective) -> (SweepId, WorkerId) {
 }
 
 pub(crate) async fn a_job_of_another_trainer_goes_from_the_queue_to_the_views_with_metrics_of_its_own(bench: Bench) {
-    let (sweep, worker) = program(&bench, Objective::Best).await;
+    let (sweep, worker) = program(&bench, ScoredEpoch::Best).await;
     let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
     let first = vec![told(0, &[(MAP, 0.25), ("train/box_loss", 3.5)]), told(4, &[("train/box_loss", 2.5)])];
     let send = async |records| bench.report(worker, vec![reported(job, records)], at(2.0)).await.remove(0);
@@ -71,7 +71,7 @@ pub(crate) async fn a_job_of_another_trainer_goes_from_the_queue_to_the_views_wi
 }
 
 pub(crate) async fn a_first_record_may_be_of_step_0_where_the_trainer_counts_so(bench: Bench) {
-    let (sweep, worker) = program(&bench, Objective::Final).await;
+    let (sweep, worker) = program(&bench, ScoredEpoch::Final).await;
     let job = bench.acquire(worker, 1, at(1.0)).await.remove(0).at;
     let zero = told(0, &[(MAP, 0.25)]);
     assert_eq!(bench.report(worker, vec![reported(job, vec![zero.clone()])], at(2.0)).await, [Directive::Continue]);

@@ -2,7 +2,7 @@ use besom_coordinator::{
     domain::{AttemptOutcome, Directive, JobState, NewSweep, RetryPolicy, SweepId, SweepState, WriteResult},
     store::{StoreError, SweepCommand},
 };
-use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
+use besom_sweep::{Goal, KeepModels, Metric, MetricName, ScoredEpoch};
 
 use crate::store_support::{Bench, assert_invalid_state, at, new_job, new_sweep, record, reported, request, succeeded};
 
@@ -10,7 +10,7 @@ pub(crate) async fn a_sweep_is_stored_as_it_was_given(bench: Bench) {
     let new = NewSweep {
         text: "name: ünïcode\n# 'quotes' \"and\" \\slashes\n".to_owned(),
         metric: Metric { name: MetricName::of("val_loss"), goal: Goal::Minimize },
-        objective: Objective::Best,
+        scored_epoch: ScoredEpoch::Best,
         keep_models: KeepModels::Best,
         engine: Some("candle".to_owned()),
         dataset_sha256: "ab".repeat(32),

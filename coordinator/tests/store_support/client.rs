@@ -15,7 +15,7 @@ use besom_coordinator::{
     },
     store::{AcquireRequest, JobReport, Store, StoreError},
 };
-use besom_sweep::{KeepModels, Metric, Objective};
+use besom_sweep::{KeepModels, Metric, ScoredEpoch};
 
 /// What was granted so far.
 #[derive(Clone, Default)]
@@ -52,7 +52,7 @@ pub(crate) struct Given {
     pub(crate) config: String,
     pub(crate) config_hash: String,
     pub(crate) metric: Metric,
-    pub(crate) objective: Objective,
+    pub(crate) scored_epoch: ScoredEpoch,
     pub(crate) keep_models: KeepModels,
 }
 
@@ -143,7 +143,7 @@ impl Client {
             config: assignment.config,
             config_hash: assignment.config_hash,
             metric: assignment.metric,
-            objective: assignment.objective,
+            scored_epoch: assignment.scored_epoch,
             keep_models: assignment.keep_models,
         };
         Ok(acquired.assignments.into_iter().map(given).collect())

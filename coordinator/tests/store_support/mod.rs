@@ -15,7 +15,7 @@ use besom_coordinator::{
     },
     store::{AcquireRequest, JobReport, Store, StoreError, postgres::PostgresStore, sqlite::SqliteStore},
 };
-use besom_sweep::{Goal, KeepModels, Metric, MetricName, Objective};
+use besom_sweep::{Goal, KeepModels, Metric, MetricName, ScoredEpoch};
 use besom_testkit::postgres::TestDatabase;
 use serde_json::json;
 use sqlx::{Column, Row, TypeInfo, ValueRef};
@@ -251,7 +251,7 @@ pub(crate) fn new_sweep(name: &str, jobs: u32) -> NewSweep {
         spec: None,
         method: "grid".to_owned(),
         metric: Metric { name: MetricName::of("val_accuracy"), goal: Goal::Maximize },
-        objective: Objective::Final,
+        scored_epoch: ScoredEpoch::Final,
         keep_models: KeepModels::All,
         engine: None,
         dataset: digest(0xda7a),

@@ -4,7 +4,7 @@
 
 use besom_dataset::Dataset;
 use besom_mlp::{Control, Observer, TrainJob, Trained, train};
-use besom_sweep::{Engine, EpochRecord, Goal, Hyperparameters, JobConfig, Metric, MetricName, Objective};
+use besom_sweep::{Engine, EpochRecord, Goal, Hyperparameters, JobConfig, Metric, MetricName, ScoredEpoch};
 
 pub(crate) static VAL_ACCURACY: Metric = Metric { name: MetricName::of("val_accuracy"), goal: Goal::Maximize };
 pub(crate) static VAL_LOSS: Metric = Metric { name: MetricName::of("val_loss"), goal: Goal::Minimize };
@@ -101,7 +101,7 @@ pub(crate) fn config(data: &Dataset, change: impl FnOnce(&mut Hyperparameters)) 
 }
 
 pub(crate) fn job(config: &JobConfig) -> TrainJob<'_> {
-    TrainJob { config, seed: 1, metric: &VAL_ACCURACY, objective: Objective::Final }
+    TrainJob { config, seed: 1, metric: &VAL_ACCURACY, scored_epoch: ScoredEpoch::Final }
 }
 
 /// Counts what it is asked, remembers what it is told, and answers `then` from the `after`-th

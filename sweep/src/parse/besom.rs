@@ -7,7 +7,7 @@ use crate::config::Engine;
 use crate::errors::Faults;
 use crate::hyperparameters::Params;
 use crate::refusals::MAX_JOBS;
-use crate::spec::{DatasetSpec, KeepModels, Method, Objective, SpecError};
+use crate::spec::{DatasetSpec, KeepModels, Method, ScoredEpoch, SpecError};
 use crate::words::hint;
 use crate::yaml::Kind;
 
@@ -18,7 +18,7 @@ pub(super) struct Besom {
     /// `None` where something is wrong with it.
     pub(super) dataset: Option<DatasetSpec>,
     pub(super) seeds: Vec<i64>,
-    pub(super) objective: Objective,
+    pub(super) scored_epoch: ScoredEpoch,
     pub(super) keep_models: KeepModels,
     pub(super) engine: Option<Engine>,
 }
@@ -48,10 +48,10 @@ pub(super) fn read(
         model: model(&section, &parameters.list, faults),
         dataset: dataset.and_then(|item| dataset::read(&item, faults)),
         seeds: all_seeds(&section, parameters, faults),
-        objective: section
+        scored_epoch: section
             .get("objective")
-            .and_then(|item| faults.take(item.word("objective", &["final", "best"], Objective::parse)))
-            .unwrap_or(Objective::Final),
+            .and_then(|item| faults.take(item.word("objective", &["final", "best"], ScoredEpoch::parse)))
+            .unwrap_or(ScoredEpoch::Final),
         keep_models: section
             .get("keep_models")
             .and_then(|item| faults.take(item.word("word", &["all", "best", "none"], KeepModels::parse)))

@@ -1,7 +1,7 @@
 //! The worker's border with the wire: what comes in is checked here, what goes out is made here.
 
 use besom_proto::v1;
-use besom_sweep::{Confusion, EpochRecord, Goal, JobConfig, KeepModels, Lists, MLP, Metric, MetricName, Objective};
+use besom_sweep::{Confusion, EpochRecord, Goal, JobConfig, KeepModels, Lists, MLP, Metric, MetricName, ScoredEpoch};
 use sha2::{Digest, Sha256};
 
 use super::{Directive, DropReason};
@@ -22,7 +22,7 @@ pub(crate) struct Assignment {
     pub(crate) seed: i64,
     pub(crate) config: JobConfig,
     pub(crate) metric: Metric,
-    pub(crate) objective: Objective,
+    pub(crate) scored_epoch: ScoredEpoch,
     pub(crate) keep_models: KeepModels,
 }
 
@@ -71,10 +71,10 @@ impl TryFrom<&v1::Assignment> for Assignment {
             v1::Goal::Minimize => Goal::Minimize,
             v1::Goal::Unspecified => return Err(unspecified("goal")),
         };
-        let objective = match wire.objective() {
-            v1::Objective::Final => Objective::Final,
-            v1::Objective::Best => Objective::Best,
-            v1::Objective::Unspecified => return Err(unspecified("objective")),
+        let scored_epoch = match wire.scored_epoch() {
+            v1::ScoredEpoch::Final => ScoredEpoch::Final,
+            v1::ScoredEpoch::Best => ScoredEpoch::Best,
+            v1::ScoredEpoch::Unspecified => return Err(unspecified("scored_epoch")),
         };
         let keep_models = match wire.keep_models() {
             v1::KeepModels::All => KeepModels::All,
@@ -82,7 +82,7 @@ impl TryFrom<&v1::Assignment> for Assignment {
             v1::KeepModels::None => KeepModels::None,
             v1::KeepModels::Unspecified => return Err(unspecified("keep_models")),
         };
-        Ok(Self { seed: wire.seed, config, metric: Metric { name, goal }, objective, keep_models })
+        Ok(Self { seed: wire.seed, config, metric: Metric { name, goal }, scored_epoch, keep_models })
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
             config_hash: config.config_hash(),
             metric: "val_loss".into(),
             goal: v1::Goal::Minimize.into(),
-            objective: v1::Objective::Best.into(),
+            scored_epoch: v1::ScoredEpoch::Best.into(),
             keep_models: v1::KeepModels::None.into(),
         }
     }
@@ -148,7 +148,7 @@ mod tests {
         let read = Assignment::try_from(&wire).unwrap();
         assert_eq!(read.config.canonical_json(), wire.config);
         assert_eq!(read.metric, Metric { name: MetricName::of("val_loss"), goal: Goal::Minimize });
-        assert_eq!((read.seed, read.objective, read.keep_models), (-3, Objective::Best, KeepModels::None));
+        assert_eq!((read.seed, read.scored_epoch, read.keep_models), (-3, ScoredEpoch::Best, KeepModels::None));
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
             ("config", |wire| wire.config = wire.config.replace(r#""trainer_version":"#, r#""trainer_version":99"#)),
             ("metric", |wire| wire.metric = "f1".into()),
             ("goal", |wire| wire.goal = 0),
-            ("objective", |wire| wire.objective = 77),
+            ("scored_epoch", |wire| wire.scored_epoch = 77),
             ("keep_models", |wire| wire.keep_models = 0),
         ];
         for (field, spoil) in cases {

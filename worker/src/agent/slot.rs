@@ -61,7 +61,7 @@ impl Training {
             config: &assignment.config,
             seed: assignment.seed,
             metric: &assignment.metric,
-            objective: assignment.objective,
+            scored_epoch: assignment.scored_epoch,
         };
         let (trainer, data) = (Arc::clone(&self.trainer), Arc::clone(&self.data));
         trainer.train(&job, &data, &mut Watched(self))

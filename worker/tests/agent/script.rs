@@ -145,7 +145,7 @@ pub(crate) fn job(job: i64) -> v1::Assignment {
         config_hash: config.config_hash(),
         metric: "val_accuracy".into(),
         goal: v1::Goal::Maximize.into(),
-        objective: v1::Objective::Final.into(),
+        scored_epoch: v1::ScoredEpoch::Final.into(),
         keep_models: v1::KeepModels::All.into(),
     }
 }

@@ -1,7 +1,7 @@
 //! From the domain to the wire.
 
 use besom_proto::v1;
-use besom_sweep::{Expansion, Goal, KeepModels, MetricName, Objective, Params, SweepSpec};
+use besom_sweep::{Expansion, Goal, KeepModels, MetricName, Params, ScoredEpoch, SweepSpec};
 
 use crate::dispatcher::Offer;
 use crate::domain::utc;
@@ -151,9 +151,9 @@ fn assignment(assignment: Assignment) -> v1::Assignment {
         config_hash: assignment.config_hash,
         metric: assignment.metric.name.as_str().to_owned(),
         goal: goal(assignment.metric.goal),
-        objective: match assignment.objective {
-            Objective::Final => v1::Objective::Final,
-            Objective::Best => v1::Objective::Best,
+        scored_epoch: match assignment.scored_epoch {
+            ScoredEpoch::Final => v1::ScoredEpoch::Final,
+            ScoredEpoch::Best => v1::ScoredEpoch::Best,
         } as i32,
         keep_models: match assignment.keep_models {
             KeepModels::All => v1::KeepModels::All,

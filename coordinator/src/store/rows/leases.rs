@@ -1,6 +1,6 @@
 //! Leases: what is handed out, held, renewed and settled.
 
-use besom_sweep::{KeepModels, Metric, Objective, Params, Steps, Trainer, job_config};
+use besom_sweep::{KeepModels, Metric, Params, ScoredEpoch, Steps, Trainer, job_config};
 use sqlx::types::Json;
 
 use super::place::{Place, Shown, capped, hex};
@@ -99,7 +99,7 @@ pub(in crate::store) struct AssignmentRow {
     shared_config: String,
     metric: String,
     goal: String,
-    objective: String,
+    scored_epoch: String,
     keep_models: String,
 }
 
@@ -120,7 +120,7 @@ impl TryFrom<AssignmentRow> for Assignment {
                 .map_err(|error| sweep.corrupt(format!("shared_config cannot be read: {error}")))?,
             config_hash: hex(&row.config_hash),
             metric: sweep.metric(&row.metric, &row.goal)?,
-            objective: sweep.word("objective", &row.objective, Objective::parse)?,
+            scored_epoch: sweep.word("scored_epoch", &row.scored_epoch, ScoredEpoch::parse)?,
             keep_models: sweep.word("keep_models", &row.keep_models, KeepModels::parse)?,
         })
     }
@@ -141,7 +141,7 @@ pub(in crate::store) struct HeldRow {
     stop_at: Option<i64>,
     metric: String,
     goal: String,
-    objective: String,
+    scored_epoch: String,
     keep_models: String,
     classes: Option<i64>,
 }
@@ -159,7 +159,7 @@ pub(in crate::store) struct Held {
     pub(in crate::store) epochs: u32,
     pub(in crate::store) terms: Terms,
     pub(in crate::store) metric: Metric,
-    pub(in crate::store) objective: Objective,
+    pub(in crate::store) scored_epoch: ScoredEpoch,
     pub(in crate::store) keep_models: KeepModels,
 }
 
@@ -184,7 +184,7 @@ impl TryFrom<HeldRow> for Held {
                 classes: row.classes.map(|classes| sweep.number("classes", classes)).transpose()?,
             },
             metric: sweep.metric(&row.metric, &row.goal)?,
-            objective: sweep.word("objective", &row.objective, Objective::parse)?,
+            scored_epoch: sweep.word("scored_epoch", &row.scored_epoch, ScoredEpoch::parse)?,
             keep_models: sweep.word("keep_models", &row.keep_models, KeepModels::parse)?,
         })
     }

@@ -1,6 +1,6 @@
 //! Sweeps with the counts of their jobs.
 
-use besom_sweep::{KeepModels, Objective};
+use besom_sweep::{KeepModels, ScoredEpoch};
 
 use super::place::{Place, Shown, capped};
 use crate::{
@@ -19,7 +19,7 @@ pub(in crate::store) struct SweepRow {
     method: String,
     metric: String,
     goal: String,
-    objective: String,
+    scored_epoch: String,
     keep_models: String,
     engine: Option<String>,
     dataset: String,
@@ -54,7 +54,7 @@ impl SweepRow {
             created_at: Timestamp(self.created_at),
             new: NewSweep {
                 metric: place.metric(&self.metric, &self.goal)?,
-                objective: place.word("objective", &self.objective, Objective::parse)?,
+                scored_epoch: place.word("scored_epoch", &self.scored_epoch, ScoredEpoch::parse)?,
                 keep_models: place.word("keep_models", &self.keep_models, KeepModels::parse)?,
                 dataset: place.word("dataset", &self.dataset, Digest::parse)?,
                 jobs_total: self.jobs_total.map(|total| place.number("jobs_total", total)).transpose()?,

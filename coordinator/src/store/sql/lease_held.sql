@@ -4,7 +4,7 @@
 -- may look through all that run, once it has statistics. $1 job, $2 attempt, $3 lease, $4 worker,
 -- $5 secret, $6 identity of the store, $7 hash or null.
 SELECT j.id AS job, j.sweep_id, j.failures, j.lost_attempts, j.hindrances, j.error, j.trainer,
-       j.params, j.epochs, a.stop_at, s.metric, s.goal, s.objective, s.keep_models,
+       j.params, j.epochs, a.stop_at, s.metric, s.goal, s.scored_epoch, s.keep_models,
        s.classes
 FROM jobs j
 JOIN job_attempts a ON a.job_id = j.id AND a.attempt = j.attempt

@@ -316,7 +316,7 @@ async fn accept(
     records: &[EpochRecord],
 ) -> Result<(), Failure> {
     let at = completion.lease.at;
-    let summary = summarize(records, job.terms.steps, &job.metric, job.objective, state != JobState::Diverged);
+    let summary = summarize(records, job.terms.steps, &job.metric, job.scored_epoch, state != JobState::Diverged);
     let (final_model, best_model) = (completion.final_model.as_ref(), completion.best_model.as_ref());
     let mut dropped = Vec::new();
     let keep = match job.keep_models {

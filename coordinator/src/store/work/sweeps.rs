@@ -33,7 +33,7 @@ pub(super) async fn create(conn: &mut Conn, now: Timestamp, new: &NewSweep) -> R
         .bind(&new.method)
         .bind(new.metric.name.as_str())
         .bind(new.metric.goal.as_str())
-        .bind(new.objective.as_str())
+        .bind(new.scored_epoch.as_str())
         .bind(new.keep_models.as_str())
         .bind(&new.engine)
         .bind(new.dataset.as_str())
