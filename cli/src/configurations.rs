@@ -113,7 +113,7 @@ pub(crate) fn told_apart(configs: &Table) -> Result<String, TableError> {
         count => format!(" Of {count} nothing can be said: they have no interval."),
     };
     Ok(format!(
-        "{like} of {others} others here cannot be told from the first one: their 95 % intervals of the mean overlap its own, {low} to \
+        "{like} of {others} others cannot be told from the first one: their 95 % intervals of the mean overlap its own, {low} to \
          {high}.{unknown}"
     ))
 }
@@ -166,7 +166,7 @@ mod tests {
             ]
         );
         let told = told_apart(&best).unwrap();
-        assert!(told.starts_with("1 of 4 others here cannot be told from the first one"), "{told}");
+        assert!(told.starts_with("1 of 4 others cannot be told from the first one"), "{told}");
         assert!(told.contains("overlap its own, 0.7000 to 0.9000. Of 2 nothing can be said"), "{told}");
         let lowest = ranked(all, &sweep(v1::Goal::Minimize)).unwrap();
         assert_eq!(seen(&lowest)[..2], [(2, Some(1), yes.clone()), (4, Some(2), yes)], "touching ends overlap");

@@ -1,10 +1,9 @@
 //! One run as the views tell of it: the run itself, the attempts at it and its history.
 
-use besom_client::queries::Paging;
 use besom_proto::v1::Sweep;
 use besom_sweep::{Table, statements};
 
-use crate::{output::usage, reader::Reader};
+use crate::{again::quoted, output::usage, reader::Reader};
 
 /// A run with what belongs to it.
 pub(crate) struct OneRun {
@@ -33,22 +32,21 @@ pub(crate) async fn fetch(reader: &Reader, asked: &str) -> anyhow::Result<OneRun
         anyhow::bail!("sweep {} has no job {job}; `besom runs {}` lists its jobs", sweep.name, sweep.name);
     }
     let attempts = queries.query(statements::ATTEMPTS_OF_JOB, vec![sweep.id.into(), job.into()]).await?;
-    let by_step = Paging {
-        statement: statements::HISTORY_OF_JOB,
-        before: vec![sweep.name.as_str().into(), job.into()],
-        by: "step",
-        after: -1,
-        behind: Vec::new(),
-        most: u64::MAX,
-    };
-    let history = queries.pages(by_step).all().await?;
+    let mut history = Table::default();
+    let mut parts = reader.history(&sweep, &run)?;
+    while let Some(part) = parts.next().await? {
+        history.append(part);
+    }
     Ok(OneRun { sweep, job, run, attempts, history })
 }
 
 fn parse(asked: &str) -> anyhow::Result<(&str, i64)> {
     let expected = "expected SWEEP/JOB, such as sketches/3";
     let (sweep, job) = asked.rsplit_once('/').ok_or_else(|| {
-        usage(format_args!("{expected}, got {asked:?}; `besom runs {asked}` lists the jobs of a sweep of this name"))
+        usage(format_args!(
+            "{expected}, got {asked:?}; `besom runs {}` lists the jobs of a sweep of this name",
+            quoted(asked)
+        ))
     })?;
     match job.parse() {
         Ok(number) if number > 0 && !sweep.is_empty() => Ok((sweep, number)),

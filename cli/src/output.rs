@@ -67,6 +67,17 @@ pub(crate) fn prose(text: impl fmt::Display) -> anyhow::Result<()> {
     line(stdout_width().map_or_else(|| text.clone(), |width| wrapped(&printable(&text), width)))
 }
 
+/// One remark for a person as [`say`] writes it; on a terminal it is broken between words, so that no
+/// line is wrapped.
+pub(crate) fn remark(text: impl fmt::Display) {
+    let text = printable(&text.to_string());
+    let terminal = console::Term::stderr();
+    match terminal.is_term().then(|| terminal.size_checked()).flatten() {
+        Some((_, columns)) => say(wrapped(&text, columns.into())),
+        None => say(text),
+    }
+}
+
 /// `text` without what would steer a terminal.
 pub(crate) fn printable(text: &str) -> String {
     text.replace(|c: char| steers_terminal(c) && c != '\n' && c != '\t', "?")

@@ -11,6 +11,9 @@ use crate::{reader::Reader, sorting::Sort, text::state};
 /// The view `best_runs` has so many of a sweep.
 const BEST: u64 = 1_000;
 
+/// Runs that are sorted at once, at least, so that few rows are wanted without a sort for each page.
+const SORTED: usize = 10_000;
+
 /// A sweep with its runs.
 pub(crate) struct Results {
     /// The sweep.
@@ -64,17 +67,25 @@ pub(crate) async fn select(reader: &Reader, asked: &str, wanted: &Wanted) -> any
         _ => reader.paging(statements::RUNS, &sweep).await?,
     };
     let mut pages = reader.queries().pages(Paging { most, ..paging });
+    let wanted_rows = usize::try_from(limit.saturating_add(1)).unwrap_or(usize::MAX);
     let mut runs = Table::default();
     while let Some(mut page) = pages.next().await? {
         if states.len() > 1 {
             keep_states(&mut page, states)?;
         }
         runs.append(page);
-        if let Some(sort) = sort {
-            sort.apply(&mut runs)?;
-            // The rows behind can come into no smaller place.
-            runs.rows.truncate(usize::try_from(limit.saturating_add(1)).unwrap_or(usize::MAX));
+        match sort {
+            Some(sort) if runs.rows.len() / 2 >= wanted_rows.max(SORTED) => {
+                sort.apply(&mut runs)?;
+                // The rows behind can come into no smaller place.
+                runs.rows.truncate(wanted_rows);
+            }
+            None if runs.rows.len() >= wanted_rows => break,
+            _ => {}
         }
+    }
+    if let Some(sort) = sort {
+        sort.apply(&mut runs)?;
     }
     Ok(cut(Results { sweep, order: Order::Job, runs, more: false, filtered: !states.is_empty() }, limit))
 }

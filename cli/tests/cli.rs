@@ -236,7 +236,7 @@ fn a_sweep_of_several_seeds_is_ranked_by_configuration() {
         let overlaps = end(row, "low") <= end(&rows[0], "high") && end(&rows[0], "low") <= end(row, "high");
         assert_eq!(row["overlaps_best"], overlaps, "{row}");
     }
-    let table = home.besom(["best", "tiny"]).expect(0).says("others here cannot be told from the first one");
+    let table = home.besom(["best", "tiny"]).expect(0).says("others cannot be told from the first one");
     assert_eq!(table.stdout, run.stdout, "what a run ends with is the same table");
     let header: Vec<&str> = table.stdout.lines().nth(1).unwrap().split_whitespace().collect();
     assert!(header.contains(&"mean") && header.contains(&"overlaps_best") && !header.contains(&"seed"), "{header:?}");

@@ -26,6 +26,8 @@ const ROWS: usize = 12;
 const BELOW: usize = 2;
 /// Columns of the numbers left of a panel.
 const NUMBERS: usize = 7;
+/// Columns that stay free at the right of a panel and before its numbers.
+const FREE: usize = 3;
 
 const AXIS: Color = Color(140, 140, 140);
 
@@ -59,6 +61,9 @@ pub fn draw(data: &SweepData, columns: usize, colored: bool) -> String {
 /// alone, and nothing is varied. Nothing where no epoch has a number to draw.
 #[must_use]
 pub fn draw_run(data: &SweepData, columns: usize, colored: bool) -> Option<String> {
+    if columns / 2 <= NUMBERS + FREE {
+        return None;
+    }
     let rows = rows::rows(data);
     let row = rows.first()?;
     let line = &row.lines.first()?.line;
@@ -83,7 +88,7 @@ fn panels(row: &Row, scales: (Scale, Scale), last: usize, columns: usize, colore
         let panel = Panel {
             x: left as f64 * WIDE + WIDE / 2.0,
             y: HIGH * 1.5,
-            width: (each - NUMBERS - 3) as f64 * WIDE,
+            width: (each - NUMBERS - FREE) as f64 * WIDE,
             height: (ROWS - 2) as f64 * HIGH,
             across: panel::epochs(last),
             up,

@@ -10,7 +10,7 @@ use besom_proto::v1::{RemoveSweepRequest, RemoveSweepResponse};
 use tonic::{Code, Status};
 
 use crate::{
-    again::At,
+    again::{At, quoted},
     connect::{self, Access, Connection},
     output::{self, Exit, say, usage},
     render::json,
@@ -47,6 +47,7 @@ struct Removed {
     sweep_id: i64,
     jobs: u64,
     epochs: u64,
+    /// No other sweep names them; one that somebody asked for lately stays for an hour.
     artifacts: u64,
     bytes: u64,
     /// Rows of so many jobs are still being removed.
@@ -56,7 +57,7 @@ struct Removed {
 pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let asks = !args.yes;
     if asks && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        let again = At::of(&args.at).hint(&format!("rm {} --yes", args.sweep));
+        let again = At::of(&args.at).hint(&format!("rm {} --yes", quoted(&args.sweep)));
         return Err(usage(format_args!(
             "expected a terminal to ask whether the sweep is to be removed; {again} does not ask"
         )));
@@ -80,7 +81,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit>
     }
     if left > 0 {
         say(format_args!(
-            "the rows of {} are still there, unseen; a running coordinator goes on removing them",
+            "the rows of {} are still there, unseen; a running coordinator removes them, or the next command that changes the store",
             number::plural(left, "job")
         ));
     }
@@ -121,7 +122,13 @@ fn worth(plan: &RemoveSweepResponse) -> String {
     let rows = format!("{}, {}", number::plural(plan.jobs, "job"), number::plural(plan.epochs, "epoch"));
     match plan.artifacts {
         0 => format!("{rows}, no artifacts"),
-        artifacts => format!("{rows}, {} of {}", number::plural(artifacts, "artifact"), size(plan.bytes)),
+        artifacts => {
+            format!(
+                "{rows}, {} of {} that no other sweep names",
+                number::plural(artifacts, "artifact"),
+                size(plan.bytes)
+            )
+        }
     }
 }
 
@@ -152,10 +159,10 @@ mod tests {
     #[test]
     fn what_goes_is_told_in_words() {
         let plan = RemoveSweepResponse { jobs: 1, epochs: 30, artifacts: 2, bytes: 3 << 20, ..Default::default() };
-        assert_eq!(worth(&plan), "1 job, 30 epochs, 2 artifacts of 3.00 MiB");
+        assert_eq!(worth(&plan), "1 job, 30 epochs, 2 artifacts of 3.00 MiB that no other sweep names");
         assert_eq!(
             worth(&RemoveSweepResponse { bytes: 1, artifacts: 1, ..plan }),
-            "1 job, 30 epochs, 1 artifact of 1 byte"
+            "1 job, 30 epochs, 1 artifact of 1 byte that no other sweep names"
         );
         assert_eq!(worth(&RemoveSweepResponse::default()), "0 jobs, 0 epochs, no artifacts");
     }

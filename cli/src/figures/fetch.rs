@@ -63,9 +63,11 @@ impl Figures {
         for stats in configs.iter() {
             rows.config(&config(stats)?);
         }
-        let found = reader.queries().query(statements::IMPORTANCE, vec![sweep.id.into()]).await?;
-        for row in importances(&found, &sweep.swept)? {
-            rows.importance(row);
+        if figures.contains(&Figure::Importance) {
+            let found = reader.queries().query(statements::IMPORTANCE, vec![sweep.id.into()]).await?;
+            for row in importances(&found, &sweep.swept)? {
+                rows.importance(row);
+            }
         }
         if figures.contains(&Figure::Timeline) {
             let mut attempts = reader.attempts(sweep, runs)?;

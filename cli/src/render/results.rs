@@ -27,7 +27,7 @@ pub(crate) fn print(results: &Results, as_json: bool) -> anyhow::Result<()> {
     runs::table(&shown, results.order, &sweep.swept, &sweep.metric)?.print(&expendable)?;
     if results.more {
         let all = if results.filtered { String::new() } else { format!(" of {}", sweep.jobs_total) };
-        output::say(format_args!("the first {}{all} runs", shown.len()));
+        output::remark(format_args!("the first {}{all} runs", shown.len()));
     }
     Ok(())
 }
@@ -52,14 +52,14 @@ fn print_configs(configs: &Configurations, as_json: bool) -> anyhow::Result<()> 
     let shown: Vec<Row<'_>> = rows.iter().collect();
     configs::table(&shown, &sweep.swept)?.print(&configs::expendable(&sweep.swept))?;
     if *more {
-        output::say(format_args!("the first {} configurations", shown.len()));
+        output::remark(format_args!("the first {} configurations", shown.len()));
     }
-    output::say(format_args!(
+    output::remark(format_args!(
         "ranked by the mean {} of each configuration over its seeds; `besom best {} --by run` ranks single runs",
         sweep.metric, sweep.name
     ));
     if shown.len() > 1 {
-        output::say(configurations::told_apart(rows)?);
+        output::remark(configurations::told_apart(rows)?);
     }
     Ok(())
 }
@@ -70,8 +70,8 @@ fn head(sweep: &Sweep, as_json: bool) -> anyhow::Result<()> {
     let heading = format!("{}: {}, {}", state::title(sweep), state::sweep(sweep.state), state::counts(&counts));
     let waits = state::waits(sweep);
     if as_json {
-        output::say(heading);
-        waits.into_iter().for_each(output::say);
+        output::remark(heading);
+        waits.into_iter().for_each(output::remark);
         return Ok(());
     }
     output::prose(heading)?;

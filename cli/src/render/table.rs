@@ -105,6 +105,16 @@ impl Table {
             widths[widest] -= 1;
             excess -= 1;
         }
+        // The names of columns of numbers last, and no number.
+        while excess > 0 {
+            let numbers = columns.iter().copied().filter(|column| self.is_numeric(*column));
+            let widest = numbers
+                .filter(|column| widths[*column] > self.width_of_rows(*column))
+                .max_by_key(|column| widths[*column]);
+            let Some(widest) = widest else { break };
+            widths[widest] -= 1;
+            excess -= 1;
+        }
         let lines = self.lines(&columns, Some(&widths));
         let lines: Vec<_> = lines.iter().map(|line| truncate_str(line, width, "…")).collect();
         (lines.join("\n"), left_out)
@@ -118,7 +128,12 @@ impl Table {
 
     /// Cells that the widest text of a column takes.
     fn width(&self, column: usize) -> usize {
-        let texts = std::iter::once(&self.header).chain(&self.rows).filter_map(|row| row.get(column));
+        self.width_of_rows(column).max(self.header.get(column).map_or(0, |text| measure_text_width(text)))
+    }
+
+    /// Cells that the widest text of a column below its name takes.
+    fn width_of_rows(&self, column: usize) -> usize {
+        let texts = self.rows.iter().filter_map(|row| row.get(column));
         texts.map(|text| measure_text_width(text)).max().unwrap_or(0)
     }
 
@@ -177,6 +192,15 @@ mod tests {
         assert_eq!(within(23), ("job  optimizer  seconds\n 12  adam           0.5".to_owned(), vec!["rank"]));
         assert_eq!(within(20), ("job  optimizer\n 12  adam".to_owned(), vec!["rank", "seconds"]));
         assert_eq!(within(10).0, "job  opti…\n 12  adam");
+    }
+
+    #[test]
+    fn names_of_columns_of_numbers_are_cut_before_a_number_is() {
+        let mut table = Table::new(["label_smoothing", "final_val_accuracy"]);
+        table.row(["0.1", "0.8125"].map(str::to_owned));
+        let text = table.render_within(20, &[]).0;
+        assert!(text.lines().all(|line| measure_text_width(line) <= 20), "{text}");
+        assert_eq!(text.lines().nth(1).map(|line| line.split_whitespace().collect()), Some(vec!["0.1", "0.8125"]));
     }
 
     #[test]

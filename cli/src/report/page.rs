@@ -129,6 +129,7 @@ fn tiles(gathered: &Gathered) -> Result<Vec<Tile>, TableError> {
     let mut tiles = Vec::new();
     if gathered.is_by_config()
         && let Some(best) = gathered.configs.row(0)
+        && best.maybe_float("mean")?.is_some()
     {
         let ends = interval(best)?.map(|(low, high)| {
             format!("{} to {} (95 % interval)", number::metric(Some(low)), number::metric(Some(high)))

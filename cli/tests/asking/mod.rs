@@ -88,7 +88,7 @@ fn one_run_has_a_page() {
 }
 
 #[test]
-fn the_page_of_a_run_that_failed_tells_why() {
+fn the_page_of_a_run_that_waits_says_so() {
     let home = Home::new();
     let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1));
     home.besom([Path::new("submit"), &file]).expect(0);
@@ -97,4 +97,14 @@ fn the_page_of_a_run_that_failed_tells_why() {
     assert!(page.contains("history: 0 records") && page.contains("attempts: none yet"), "{page}");
     let document = home.besom(["show", "tiny/1", "--json"]).expect(0).json();
     assert_eq!((&document["attempts"], &document["run"]["objective"]), (&Value::Array(Vec::new()), &Value::Null));
+}
+
+#[test]
+fn the_page_of_a_long_run_has_all_of_its_history() {
+    let home = Home::new();
+    let file = home.write("tiny.yaml", &tiny_sweep("tiny", 1, 1_100));
+    home.besom([Path::new("run"), &file, Path::new("--no-figures")]).expect(0);
+    assert!(home.besom(["show", "tiny/1"]).expect(0).stdout.contains("history: 1100 records"));
+    let shown = home.besom(["show", "tiny/1", "--json"]).expect(0).json();
+    assert_eq!(shown["history"].as_array().map(Vec::len), Some(1_100));
 }

@@ -67,6 +67,9 @@ fn no_line_on_a_terminal_is_wrapped() {
     let home = Home::new();
     let file = home.write("sketches.yaml", &classic());
     home.besom(["run", "--no-figures", file.to_str().unwrap()]).expect(0);
+    let several = classic().replace("seeds: 1", "seeds: 2").replace("name: sketches", "name: seeds");
+    let several = home.write("seeds.yaml", &several);
+    home.besom(["run", "--no-figures", several.to_str().unwrap()]).expect(0);
     let chinese = home.write("tiny.yaml", &tiny_sweep("学习率与批量大小的扫描", 1, 1));
     home.besom(["submit", chinese.to_str().unwrap()]).expect(0);
     let wide = "SELECT '学习率与批量大小的扫描学习率与批量大小的扫描学习率与批量大小的扫描' AS 名字, * FROM runs";
@@ -89,6 +92,7 @@ fn no_line_on_a_terminal_is_wrapped() {
                 assert!(header.iter().any(|column| column == name), "{name} at {columns}: {lines:#?}");
             }
         }
+        assert!(shown(&["best", "seeds"]).iter().any(|line| line.contains("95 % interval")));
         let sweeps = shown(&["sweeps"]);
         assert!(sweeps.iter().any(|line| line.contains("sketches") && line.contains("completed")), "{sweeps:#?}");
         if columns == 120 {

@@ -1,4 +1,5 @@
-//! A result page by page: each page is the statement again, behind the last row of the page before.
+//! A result by job, page by page: each page is the statement again, behind the last job of the page
+//! before.
 
 use besom_sweep::{Cell, Table};
 
@@ -11,17 +12,15 @@ const MOST: u64 = 5_000;
 /// Bytes that a page shall have: a sixteenth of what a coordinator sends at once.
 const BYTES: usize = 4 << 20;
 
-/// How a statement is read in pages: its parameters are `before`, the last value of the column
-/// `by`, how many rows, `behind`.
+/// How a statement that orders its result by job is read in pages: its parameters are `before`, the
+/// last job of the page before, how many rows, `behind`.
 #[derive(Debug, Clone)]
 pub struct Paging {
     /// The statement.
     pub statement: &'static str,
     /// The parameters before the place.
     pub before: Vec<Cell>,
-    /// The column of whole numbers that the result is ordered by, and that no two rows share.
-    pub by: &'static str,
-    /// The place to begin behind.
+    /// The job to begin behind.
     pub after: i64,
     /// The parameters behind the number of rows.
     pub behind: Vec<Cell>,
@@ -33,7 +32,7 @@ impl Paging {
     /// All that a sweep has by job: `$1` is the sweep, `$2` the job to begin behind, and `$3` how
     /// many rows.
     pub fn of_jobs(statement: &'static str, sweep: impl Into<Cell>) -> Self {
-        Self { statement, before: vec![sweep.into()], by: "job", after: 0, behind: Vec::new(), most: u64::MAX }
+        Self { statement, before: vec![sweep.into()], after: 0, behind: Vec::new(), most: u64::MAX }
     }
 }
 
@@ -92,7 +91,7 @@ impl Pages {
         self.paging.most -= count.min(self.paging.most);
         self.ended = count < asked || self.paging.most == 0;
         if let Some(last) = page.rows.len().checked_sub(1).and_then(|last| page.row(last)) {
-            self.paging.after = last.integer(self.paging.by)?;
+            self.paging.after = last.integer("job")?;
             let each = (size(&page) / page.rows.len()).max(1);
             self.rows = ((BYTES / each) as u64).clamp(1, MOST).min(self.rows.saturating_mul(4));
         }

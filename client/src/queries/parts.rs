@@ -158,7 +158,10 @@ impl Steps {
 impl Span {
     /// The same jobs in smaller parts, the last part first; `None` where there is none.
     fn divided(self, has_steps: bool) -> Option<Vec<Self>> {
-        let Self { after, to, .. } = self;
+        let Self { after, to, is_long } = self;
+        if is_long {
+            return None;
+        }
         let middle = after + to.saturating_sub(after) / 2;
         if after < middle && middle < to {
             return Some(vec![Self { after: middle, ..self }, Self { to: middle, ..self }]);
@@ -223,6 +226,7 @@ mod tests {
         assert_eq!(span(2, 3).divided(false), None);
         assert_eq!(span(2, 3).divided(true), Some(vec![Span { is_long: true, ..span(2, 3) }]));
         assert_eq!(span(0, 0).divided(true), None);
+        assert_eq!(Span { is_long: true, ..span(2, 3) }.divided(true), None, "nothing is smaller than a job");
         assert_eq!(span(0, i64::MAX).divided(true).unwrap().len(), 2);
     }
 

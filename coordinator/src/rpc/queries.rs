@@ -125,6 +125,8 @@ fn refused(error: QueryError) -> Status {
     match error {
         QueryError::Refused(_) | QueryError::Sql { .. } => Status::invalid_argument(text),
         QueryError::Bound(_) => Status::resource_exhausted(text),
+        // Not a bound of the result: a smaller part of it is as late.
+        QueryError::Crowded(_) => Status::aborted(text),
         QueryError::NoReader(_) => Status::failed_precondition(text),
         QueryError::Open(OpenError::NotFound { .. }) => Status::failed_precondition(text),
         QueryError::Open(_) | QueryError::Unavailable(_) => {

@@ -33,6 +33,9 @@ pub enum QueryError {
     /// A bound is met. The message names it and says what to do.
     #[error("{0}")]
     Bound(String),
+    /// Too much is being asked at once. The message says so.
+    #[error("{0}")]
+    Crowded(String),
     /// There is no login that may run statements of readers. The message says how to make one.
     #[error("{0}")]
     NoReader(String),

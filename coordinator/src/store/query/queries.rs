@@ -128,7 +128,7 @@ async fn run(
 }
 
 fn crowded() -> QueryError {
-    QueryError::Bound(format!(
+    QueryError::Crowded(format!(
         "{AT_ONCE} statements run already, which is the bound, and none ended within {} s; try again in a moment",
         PATIENCE.as_secs()
     ))

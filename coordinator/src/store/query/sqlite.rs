@@ -45,7 +45,7 @@ pub(super) fn run(path: &Path, query: &Query, runtime: &Handle, sender: &mut Sen
         return Err(QueryError::Unavailable("SQLite was in use before its memory could be bounded".into()));
     }
     let _budget = Budget::enter(MAX_MEMORY, deadline)
-        .ok_or_else(|| QueryError::Bound("too many statements run at once; try again in a moment".to_owned()))?;
+        .ok_or_else(|| QueryError::Crowded("too many statements run at once; try again in a moment".to_owned()))?;
     if let Some(view) = names::shadowed_view(&query.statement) {
         return Err(QueryError::Refused(format!(
             "{view} is the name of a view; give the table expression in WITH, or the window, another name"
