@@ -79,14 +79,17 @@ pub const ATTEMPTS_OF_JOB: &str = "SELECT * FROM attempts WHERE sweep_id = $1 AN
 /// A page of the configurations, by first job. As [`RUNS`].
 pub const CONFIGS: &str = "SELECT * FROM config_stats WHERE sweep_id = $1 AND job > $2 ORDER BY job LIMIT $3";
 
-/// The configurations with the highest means, the highest first. `$1`: the sweep's number, `$2`: at
+/// The configurations with the highest means, the highest first. Which they are is found without
+/// their jobs, so that only theirs are read. `$1`: the sweep's number, `$2`: at
 /// most so many.
-pub const CONFIGS_HIGHEST: &str =
-    "SELECT * FROM config_stats WHERE sweep_id = $1 ORDER BY mean DESC NULLS LAST, job LIMIT $2";
+pub const CONFIGS_HIGHEST: &str = "SELECT * FROM config_stats WHERE sweep_id = $1 AND job IN (\
+                                   SELECT job FROM config_stats WHERE sweep_id = $1 \
+                                   ORDER BY mean DESC NULLS LAST, job LIMIT $2) ORDER BY mean DESC NULLS LAST, job";
 
 /// The configurations with the lowest means, the lowest first. As [`CONFIGS_HIGHEST`].
-pub const CONFIGS_LOWEST: &str =
-    "SELECT * FROM config_stats WHERE sweep_id = $1 ORDER BY mean ASC NULLS LAST, job LIMIT $2";
+pub const CONFIGS_LOWEST: &str = "SELECT * FROM config_stats WHERE sweep_id = $1 AND job IN (\
+                                  SELECT job FROM config_stats WHERE sweep_id = $1 \
+                                  ORDER BY mean ASC NULLS LAST, job LIMIT $2) ORDER BY mean ASC NULLS LAST, job";
 
 /// How much each hyperparameter and each pair matters, in no order. `$1`: the sweep's number.
 pub const IMPORTANCE: &str =
