@@ -200,16 +200,6 @@ fn pages() -> Vec<Case> {
         case(statements::POINTS, page(5_000), by_job),
         case(statements::LENGTHS, page(5_000), by_job),
         case(statements::RUNS_IN_STATE, [page(5_000), vec![text("succeeded")]].concat(), by_job),
-        case(
-            statements::CONFIGS_HIGHEST,
-            vec![int(3), int(20)],
-            &["SEARCH c USING PRIMARY KEY (sweep_id=?)|(sweep_id=?)"],
-        ),
-        case(
-            statements::CONFIGS_LOWEST,
-            vec![int(3), int(20)],
-            &["SEARCH c USING PRIMARY KEY (sweep_id=?)|(sweep_id=?)"],
-        ),
         sorted(statements::CONFIGS_HIGHEST),
         sorted(statements::CONFIGS_LOWEST),
         case(statements::RUN, vec![int(3), int(first + 5_000)], one),
