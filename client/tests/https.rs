@@ -226,14 +226,14 @@ async fn five_redirects_are_followed_and_six_are_not() {
 async fn answers_that_are_no_dataset_are_refused() {
     let Some(server) = server("answers_that_are_no_dataset_are_refused").await else { return };
     for (path, words) in [
-        ("plain.npz", "redirects to http://localhost"),
+        ("plain.npz", "redirects to http://***@localhost"),
         ("nowhere.npz", "without a usable Location"),
         ("missing.npz", "404 Not Found"),
         ("busy.npz", "503 Service Unavailable"),
         ("huge.npz", "is larger than 2048 MiB"),
         ("cut.npz", "download failed: the connection ended before the whole file had come"),
         ("missing.npz?token=secret", "404 Not Found"),
-        ("plain.npz?token=secret", "redirects to http://localhost"),
+        ("plain.npz?token=secret", "redirects to http://***@localhost"),
     ] {
         let text = server.refused(path).await;
         let shown = path.split('?').next().unwrap();
@@ -275,7 +275,7 @@ async fn addresses_of_private_hosts_are_refused() {
     let home = folder.path().to_owned();
     let options = LoadOptions { base_dir: home.clone(), home, allow_private_hosts: false };
     for (source, words) in [
-        ("HTTPS://127.0.0.1/x.npz?token", "HTTPS://127.0.0.1/x.npz: 127.0.0.1 is an address of"),
+        ("HTTPS://127.0.0.1/x.npz?token", "HTTPS://127.0.0.1/x.npz?***: 127.0.0.1 is an address of"),
         ("https://127.0.0.1/x.npz", "--allow-private-hosts"),
         ("https://[::1]/x.npz", "--allow-private-hosts"),
         ("https://169.254.169.254/latest/meta-data", "--allow-private-hosts"),
