@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn network_file_systems_are_known_by_the_deepest_mount() {
         let mounts = "/dev/vda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/vdb /home/me/local\\040disk xfs rw 0 0\n\
-                      // server/share /mnt/share cifs rw 0 0\nproc /proc proc rw 0 0\n";
+                      //server/share /mnt/share cifs rw 0 0\nproc /proc proc rw 0 0\n";
         for (folder, kind) in [
             ("/var/lib/besom", None),
             ("/home/me/besom", Some("nfs4")),
