@@ -133,7 +133,7 @@ CREATE TABLE new_jobs (
     not_before         INTEGER NOT NULL DEFAULT 0,
     failures           INTEGER NOT NULL DEFAULT 0,
     lost_attempts      INTEGER NOT NULL DEFAULT 0,
-    -- What keeps it from being executed that is no fault of its own, and how often in a row;
+    -- What keeps it from being executed that is no fault of its own, and how often in a row.
     -- `error` says it in words.
     hindrance          TEXT,
     hindrances         INTEGER NOT NULL DEFAULT 0,
